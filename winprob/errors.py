@@ -1,0 +1,47 @@
+"""What can go wrong.
+
+::
+
+    WinprobError            anything a user can mend; the CLI prints it and exits with 1
+    ├── InputError          a file cannot be read: missing, a folder, empty, garbled, too large
+    ├── MappingError        the mapping file is wrong, or does not fit the export
+    ├── DealTableError      the deals themselves are wrong; carries every finding
+    ├── SettingsError       a setting is unknown or out of range
+    ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
+    ├── NotConvergedError   the draws cannot be believed; nothing was saved
+    └── OutputError         a result cannot be written
+"""
+
+from __future__ import annotations
+
+
+class WinprobError(Exception):
+    """Base of every error a user can mend. Its text is the whole message: what, where, what to do."""
+
+
+class InputError(WinprobError):
+    """A file cannot be read at all."""
+
+
+class MappingError(WinprobError):
+    """The mapping file is wrong in itself, or does not fit the export."""
+
+
+class DealTableError(WinprobError):
+    """The deals are wrong. The message lists every offence at once."""
+
+
+class SettingsError(WinprobError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class PosteriorError(WinprobError):
+    """A model file is damaged, is not a model, or was written in another format."""
+
+
+class NotConvergedError(WinprobError):
+    """Sampling failed its gates twice. Nothing was saved."""
+
+
+class OutputError(WinprobError):
+    """A result cannot be written where it was asked for."""
