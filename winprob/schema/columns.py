@@ -1,8 +1,4 @@
-"""What is a valid deal table?
-
-A deal table is a pandas frame in canonical columns. Every column but ``deal_id`` may be absent; a blank is
-*unknown* and stays a missing value all the way to the model.
-"""
+"""Which columns does a deal table have, and what may stand in them?"""
 
 from __future__ import annotations
 

@@ -1,0 +1,347 @@
+"""What does the methodology say about this deal, as of a date?
+
+``learn_scaling`` reads from the training deals what turns words into numbers (tier frequencies, levels, means);
+``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.methodology.vocabulary import ROLES, STAGES, SUPPORT_TIERS
+from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.settings import NumericCovariate, Settings
+from winprob.tiers import bin_moments
+
+Array = npt.NDArray[Any]
+
+NO_DATE = -1
+BLANK = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A varying covariate and the levels seen in training; a blank is the level ``""``."""
+
+    name: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numeric:
+    """A numeric covariate and how it was standardised on the training rows."""
+
+    name: str
+    transform: str
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """What turns words into numbers, learned from training deals; part of a fitted model.
+
+    Attributes
+    ----------
+    tier_counts : (role, tier) weighted reports in training, each smoothed by one
+    first_quarter : fiscal quarter (``4 * year + quarter``) of the first training reading, None without dates
+    quarter_share : share of the training weight in each quarter from the first to the last
+    """
+
+    tier_counts: tuple[tuple[float, ...], ...]
+    fields: tuple[Field, ...]
+    numeric: tuple[Numeric, ...]
+    first_quarter: int | None
+    quarter_share: tuple[float, ...]
+    fiscal_year_start_month: int
+
+    @property
+    def layout(self) -> Layout:
+        """The unknowns a model on this scaling has. Each numeric column has a slope and a shift for blanks."""
+        return Layout(
+            field_of_level=np.repeat(np.arange(len(self.fields)), [len(f.levels) for f in self.fields]).astype(np.int64),
+            group_of_feature=np.zeros(2 * len(self.numeric), dtype=np.int64),
+            quarter_share=np.array(self.quarter_share),
+            fields=len(self.fields),
+            groups=1,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Scaling:
+        """The scaling that ``to_dict`` wrote."""
+        return cls(
+            tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
+            fields=tuple(Field(name=f["name"], levels=tuple(f["levels"])) for f in plain["fields"]),
+            numeric=tuple(Numeric(**column) for column in plain["numeric"]),
+            first_quarter=plain["first_quarter"],
+            quarter_share=tuple(plain["quarter_share"]),
+            fiscal_year_start_month=plain["fiscal_year_start_month"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Deals as arrays, in the order of the table.
+
+    Attributes
+    ----------
+    stage, coach, method, coverage : (deal,) codes, the last one *unknown*; coverage is the approver's
+    readers : (deal, role) how many people's readings a support stands on, 0 = not reported
+    reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
+    level : (deal, field) codes into all known levels end to end, then into ``unseen``
+    numeric : (deal, feature) standardised values, then 1 where the value is blank
+    quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
+    unseen : (field, level) pairs that training never saw
+    """
+
+    stage: Array
+    coach: Array
+    method: Array
+    coverage: Array
+    readers: Array
+    reading: Array
+    reading_variance: Array
+    level: Array
+    numeric: Array
+    quarter: Array
+    unseen: tuple[tuple[int, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.stage)
+
+    def take(self, rows: Array | slice) -> Features:
+        """The same description of some of the deals."""
+        arrays = {name: getattr(self, name)[rows] for name in _ROW_ARRAYS}
+        return Features(**arrays, unseen=self.unseen)
+
+    @property
+    def unknowns(self) -> Array:
+        """(deal,) how many of the method's facts are unknown: stage, coach, method, approver coverage, five supports."""
+        words = [
+            self.stage == len(STAGE_STATES) - 1,
+            self.coach == len(COACH_LEVELS) - 1,
+            self.method == len(METHOD_LEVELS) - 1,
+            self.coverage == len(COVERAGE_LEVELS) - 1,
+        ]
+        return np.sum(words, axis=0) + (self.readers == 0).sum(axis=1)
+
+
+_ROW_ARRAYS = (
+    "stage",
+    "coach",
+    "method",
+    "coverage",
+    "readers",
+    "reading",
+    "reading_variance",
+    "level",
+    "numeric",
+    "quarter",
+)
+
+
+def deal_weights(deals: pd.DataFrame) -> Array:
+    """(deal,) weight 1/n for each of the n rows of one deal, so that every deal counts once."""
+    return (1 / deals.groupby("deal_id")["deal_id"].transform("size")).to_numpy(dtype=float)
+
+
+def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
+    """What turns words into numbers, from the training deals (valid, closed)."""
+    weight = deal_weights(deals)
+    varying, numeric = covariates(deals, settings)
+    month = settings.calendar.fiscal_year_start_month
+    first, share = _quarter_shares(_fiscal_quarter(deals, month), weight)
+    return Scaling(
+        tier_counts=tuple(_tier_counts(deals, role, weight) for role in ROLES),
+        fields=tuple(Field(name=name, levels=tuple(sorted(set(_levels(deals, name))))) for name in varying),
+        numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
+        first_quarter=first,
+        quarter_share=share,
+        fiscal_year_start_month=month,
+    )
+
+
+def empty_scaling(settings: Settings) -> Scaling:
+    """The scaling of a model that has seen no deal: every tier as frequent, amounts of a typical large deal."""
+    return Scaling(
+        tier_counts=((1.0,) * len(SUPPORT_TIERS),) * len(ROLES),
+        fields=tuple(Field(name=name, levels=()) for name in settings.covariates.varying),
+        numeric=(),
+        first_quarter=None,
+        quarter_share=(),
+        fiscal_year_start_month=settings.calendar.fiscal_year_start_month,
+    )
+
+
+def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
+    """Deals (valid, any outcome) as arrays."""
+    readers, reading, variance = _readings(deals, scaling)
+    level, unseen = _level_codes(deals, scaling)
+    return Features(
+        stage=_codes(deals, "stage", STAGES),
+        coach=_codes(deals, "coach", COACH_LEVELS[:-1]),
+        method=_codes(deals, "decision_method", METHOD_LEVELS[:-1]),
+        coverage=_codes(deals, "approver_coverage", COVERAGE_LEVELS[:-1]),
+        readers=readers,
+        reading=reading,
+        reading_variance=variance,
+        level=level,
+        numeric=_numeric_values(deals, scaling.numeric),
+        quarter=_quarter_codes(deals, scaling),
+        unseen=unseen,
+    )
+
+
+def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
+    """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
+
+    A mapping leaves its covariates in ``deals.attrs``. A column that is absent or wholly blank is left out, and no
+    column is used twice.
+    """
+    named = deals.attrs.get("covariates", {})
+    varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
+    numeric = {c["column"]: NumericCovariate(**c) for c in named.get("numeric", ())}
+    for column in settings.covariates.numeric:
+        numeric.setdefault(column.column, column)
+    present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
+    return [name for name in varying if name in present], [c for name, c in numeric.items() if name in present]
+
+
+def _codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:
+    """(deal,) position in ``values``; what is blank or not among them is unknown, the code after the last."""
+    if column not in deals:
+        return np.full(len(deals), len(values), dtype=np.int64)
+    codes = pd.Index(values).get_indexer(deals[column]).astype(np.int64)
+    return np.where(codes < 0, len(values), codes)
+
+
+def _tier_counts(deals: pd.DataFrame, role: str, weight: Array) -> tuple[float, ...]:
+    counts = np.ones(len(SUPPORT_TIERS))
+    column = f"{role}_support"
+    if column in deals:
+        support = deals[column].to_numpy(dtype=float)
+        known = ~np.isnan(support)
+        np.add.at(counts, support[known].astype(int) - 1, weight[known])
+    return tuple(counts.tolist())
+
+
+def _readings(deals: pd.DataFrame, scaling: Scaling) -> tuple[Array, Array, Array]:
+    """Readers, mean reading and hidden variance, each (deal, role)."""
+    shape = (len(deals), len(ROLES))
+    readers, reading, variance = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for at, role in enumerate(ROLES):
+        mean, hidden = bin_moments(np.array(scaling.tier_counts[at]))
+        influence = _influence_by_tier(deals, role)
+        total = influence.sum(axis=2).sum(axis=1)
+        known = total > 0
+        share = influence[known] / total[known, None, None]
+        squared = (share**2).sum(axis=2)
+        readers[known, at] = 1 / squared.sum(axis=1)
+        reading[known, at] = share.sum(axis=2) @ mean
+        variance[known, at] = squared @ hidden
+    return readers, reading, variance
+
+
+def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:
+    """(deal, tier, person) influence of each person who reports that tier; a bare tier is one person."""
+    support, several = f"{role}_support", f"{role}_readings"
+    people = deals[several].fillna("").map(_people) if several in deals else pd.Series([()] * len(deals))
+    width = max((len(p) for p in people), default=0)
+    influence = np.zeros((len(deals), len(SUPPORT_TIERS), max(width, 1)))
+    if support in deals:
+        tiers = deals[support].to_numpy(dtype=float)
+        known = np.flatnonzero(~np.isnan(tiers))
+        influence[known, tiers[known].astype(int) - 1, 0] = 1
+    for row, readings in enumerate(people):
+        if readings:
+            influence[row] = 0
+        for person, (tier, weight) in enumerate(readings):
+            influence[row, tier - 1, person] = weight
+    return influence
+
+
+def _people(text: str) -> tuple[tuple[int, float], ...]:
+    """``"3*2 4*1"`` as ((3, 2.0), (4, 1.0)): tier and influence of each person."""
+    pairs = (token.split("*") for token in text.split())
+    return tuple((int(tier), float(influence)) for tier, influence in pairs)
+
+
+def _levels(deals: pd.DataFrame, name: str) -> list[str]:
+    if name not in deals:
+        return [BLANK] * len(deals)
+    column = deals[name]
+    return column.astype("str").where(column.notna(), BLANK).tolist()
+
+
+def _level_codes(deals: pd.DataFrame, scaling: Scaling) -> tuple[Array, tuple[tuple[int, str], ...]]:
+    codes = np.empty((len(deals), len(scaling.fields)), dtype=np.int64)
+    start, known = 0, sum(len(field.levels) for field in scaling.fields)
+    unseen: dict[tuple[int, str], int] = {}
+    for at, field in enumerate(scaling.fields):
+        place = {level: start + i for i, level in enumerate(field.levels)}
+        for level in sorted(set(levels := _levels(deals, field.name)) - set(place)):
+            place[level] = unseen.setdefault((at, level), known + len(unseen))
+        codes[:, at] = [place[level] for level in levels]
+        start += len(field.levels)
+    return codes, tuple(unseen)
+
+
+def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array) -> Numeric:
+    values = _transformed(deals, column.column, column.transform)
+    known = ~np.isnan(values)
+    mean = float(np.average(values[known], weights=weight[known]))
+    sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known])))
+    return Numeric(name=column.column, transform=column.transform, mean=mean, sd=sd or 1.0)
+
+
+def _numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
+    features = np.zeros((len(deals), 2 * len(columns)))
+    for at, column in enumerate(columns):
+        standard = (_transformed(deals, column.name, column.transform) - column.mean) / column.sd
+        features[:, 2 * at] = np.nan_to_num(standard, nan=0.0)
+        features[:, 2 * at + 1] = np.isnan(standard)
+    return features
+
+
+def _transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
+    if name not in deals:
+        return np.full(len(deals), np.nan)
+    values = pd.to_numeric(deals[name]).to_numpy(dtype=float)
+    return np.log1p(values) if transform == "log1p" else values
+
+
+def _fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
+    """(deal,) ``4 * year + quarter`` of the reading (``as_of``, else ``opened_on``) in the fiscal calendar, NaN if none."""
+    day = pd.Series(pd.NaT, index=deals.index, dtype="datetime64[us]")
+    for column in ("as_of", "opened_on"):
+        if column in deals:
+            day = day.fillna(deals[column].astype("datetime64[us]"))
+    month = (day.dt.year * 12 + day.dt.month - start_month).to_numpy(dtype=float)
+    return np.floor(month / 3)
+
+
+def _quarter_shares(quarter: Array, weight: Array) -> tuple[int | None, tuple[float, ...]]:
+    known = ~np.isnan(quarter)
+    if not known.any():
+        return None, ()
+    first = int(quarter[known].min())
+    share = np.bincount((quarter[known] - first).astype(int), weights=weight[known])
+    return first, tuple((share / share.sum()).tolist())
+
+
+def _quarter_codes(deals: pd.DataFrame, scaling: Scaling) -> Array:
+    if scaling.first_quarter is None:
+        return np.full(len(deals), NO_DATE, dtype=np.int64)
+    since = _fiscal_quarter(deals, scaling.fiscal_year_start_month) - scaling.first_quarter
+    # A reading older than all training is taken at the walk's start: nothing is known of the quarters before it.
+    return np.where(np.isnan(since), NO_DATE, np.maximum(np.nan_to_num(since), 0)).astype(np.int64)

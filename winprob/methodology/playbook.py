@@ -1,0 +1,73 @@
+"""What does the method say on a subject, and which channel is likely to know a fact?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+from winprob.catalog import say
+from winprob.errors import SettingsError
+from winprob.methodology.loading import load
+from winprob.methodology.records import Methodology, Play
+
+
+def plays(
+    subject: str, part: str | None = None, *, of: str | None = None, using: Methodology | None = None
+) -> tuple[Play, ...]:
+    """The items of a subject in the method's order.
+
+    Parameters
+    ----------
+    subject
+        A file of ``subjects/``: ``stages``, ``signs``, ``intelligence``, ``channels``, ``questions``, ``coach``,
+        ``support``, ``trust``, ``relationship``, ``needs``, ``visits``, ``commitments``, ``executives``, ``losses``.
+    part, of
+        Keep only this section, and only what belongs to this item.
+    using
+        A team's methodology from `load`; by default ours.
+
+    Raises
+    ------
+    SettingsError
+        There is no such subject.
+    """
+    known = (using or load()).plays
+    check_ids([subject], known, say("subject"))
+    return tuple(
+        play for play in known[subject] if (part is None or play.part == part) and (of is None or play.of == of)
+    )
+
+
+def channels_for(fact: str, *, using: Methodology | None = None) -> tuple[Play, ...]:
+    """The channels likely to know a fact, given by its id in ``intelligence`` or by its column of the deal table.
+
+    Raises
+    ------
+    SettingsError
+        No fact has this id or column.
+    """
+    facts = plays("intelligence", "fact", using=using)
+    kinds = {key: play.of for play in facts for key in (play.id, *play.columns)}
+    check_ids([fact], kinds, say("fact"))
+    return tuple(channel for channel in plays("channels", using=using) if kinds[fact] in channel.knows)
+
+
+def check_ids(ids: Iterable[str], accepted: Collection[str], what: str) -> None:
+    """Refuse ids that do not exist, all at once, each with what was probably meant.
+
+    Raises
+    ------
+    SettingsError
+        At least one of ``ids`` is not in ``accepted``.
+    """
+    faults = [_stranger(name, accepted, what) for name in dict.fromkeys(ids) if name not in accepted]
+    if faults:
+        raise SettingsError("; ".join(faults))
+
+
+def _stranger(name: str, accepted: Collection[str], what: str) -> str:
+    near = get_close_matches(name, accepted, n=3)
+    if near:
+        return say("{what} {name!r} is not known; did you mean {near}?", what=what, name=name, near=", ".join(near))
+    some = ", ".join(sorted(accepted)[:6])
+    return say("{what} {name!r} is not known; known are {some}, ...", what=what, name=name, some=some)

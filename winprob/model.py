@@ -1,0 +1,150 @@
+"""What generates wins? The PyMC graph and nothing else.
+
+Everything that may change between two fits, deals and prior numbers alike, enters through ``pm.Data``: one compile
+serves every refit whose padded layout has the same lengths. The unknowns are three vectors of standard variables,
+because compile time grows with the number of nodes far more than with the number of deals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pymc as pm
+import pytensor.tensor as pt
+
+from winprob.features import NO_DATE, Features
+from winprob.methodology.vocabulary import ROLES
+from winprob.parameters import (
+    COACH_LEVELS,
+    COVERAGE_LEVELS,
+    METHOD_LEVELS,
+    STAGE_STATES,
+    Layout,
+    derive_parameters,
+    prior_data,
+)
+from winprob.settings import PriorSettings
+
+Array = npt.NDArray[Any]
+
+#: The unknowns the sampler sees.
+STANDARD = ("unit", "positive", "ratio")
+
+_ROW_DIMS: dict[str, tuple[str, ...]] = {
+    "effect_index": ("deal", "slot"),
+    "coach": ("deal",),
+    "method": ("deal",),
+    "readers": ("deal", "role"),
+    "reading": ("deal", "role"),
+    "reading_variance": ("deal", "role"),
+    "numeric": ("deal", "feature"),
+    "won_weight": ("deal",),
+    "weight": ("deal",),
+}
+
+
+def model_data(
+    features: Features, layout: Layout, priors: PriorSettings, *, won: Array, weight: Array
+) -> dict[str, Array]:
+    """Every array of the graph.
+
+    Parameters
+    ----------
+    features : described by a scaling whose layout, padded, is ``layout``
+    won : (deal,) share of the row's weight that was won, 0..1
+    weight : (deal,) how much each row counts
+    """
+    numeric = np.zeros((len(features), len(layout.group_of_feature)))
+    numeric[:, : features.numeric.shape[1]] = features.numeric
+    return {
+        "effect_index": _effect_index(features, layout),
+        "coach": features.coach,
+        "method": features.method,
+        "readers": features.readers,
+        "reading": features.reading,
+        "reading_variance": features.reading_variance,
+        "numeric": numeric,
+        "won_weight": won * weight,
+        "weight": weight,
+        **prior_data(layout, priors),
+    }
+
+
+def _effect_index(features: Features, layout: Layout) -> Array:
+    """(deal, slot) where each deal's effects lie in the one vector that ``_effects`` lays end to end."""
+    lengths = [len(STAGE_STATES), len(COVERAGE_LEVELS), len(COACH_LEVELS), len(METHOD_LEVELS)]
+    stage, coverage, coach, method, offset = np.cumsum([0, *lengths])
+    drift = offset + len(layout.field_of_level)
+    nothing = drift + len(layout.quarter_share)
+    index = np.full((len(features), 5 + layout.fields), nothing, dtype=np.int64)
+    index[:, 0] = stage + features.stage
+    index[:, 1] = coverage + features.coverage
+    index[:, 2] = coach + features.coach
+    index[:, 3] = method + features.method
+    index[:, 4] = np.where(features.quarter == NO_DATE, nothing, drift + features.quarter)
+    index[:, 5 : 5 + features.level.shape[1]] = offset + features.level
+    return index
+
+
+def build_model(layout: Layout, data: Mapping[str, Array]) -> pm.Model:
+    """The win model over ``data``. ``logit_win_prob`` (deal,) is its one derived quantity."""
+    lengths = {name: _end(blocks) for name, blocks in _blocks(layout).items()}
+    coords = {"role": list(ROLES), "slot": range(5 + layout.fields), "feature": range(len(layout.group_of_feature))}
+    with pm.Model(coords=coords) as model:
+        for name, values in data.items():
+            pm.Data(name, values, dims=_ROW_DIMS.get(name))
+        standard = {
+            "unit": pm.Normal("unit", 0, 1, shape=lengths["unit"]),
+            "positive": pm.HalfNormal("positive", 1, shape=lengths["positive"]),
+            "ratio": pm.Beta("ratio", model["ratio_a"], model["ratio_b"], shape=4),
+        }
+        parameters = derive_parameters(pt, standard, model.named_vars, layout)
+        logit = pm.Deterministic("logit_win_prob", _logit(model, parameters), dims="deal")
+        # Weighted counts, so that several readings of one deal, or many like deals in one row, count rightly.
+        pm.Potential("won", (model["won_weight"] * logit - model["weight"] * pt.softplus(logit)).sum())
+    return model
+
+
+def _blocks(layout: Layout) -> dict[str, dict[str, slice]]:
+    return {"unit": layout.unit_blocks, "positive": layout.positive_blocks}
+
+
+def _end(blocks: Mapping[str, slice]) -> int:
+    return max(block.stop for block in blocks.values())
+
+
+def _logit(model: pm.Model, parameters: Mapping[str, Any]) -> Any:
+    """Log-odds of winning with every deal's latent support averaged out (probit approximation, MacKay 1992)."""
+    mean, variance = _latent_support(model, parameters)
+    weight = parameters["role_weight"].T[model["method"]]
+    predictor = (
+        parameters["intercept"]
+        + _effects(parameters)[model["effect_index"]].sum(axis=1)
+        + model["numeric"] @ parameters["numeric_weight"]
+        + (weight * mean).sum(axis=1)
+    )
+    return predictor / pt.sqrt(1 + np.pi / 8 * (weight**2 * variance).sum(axis=1))
+
+
+def _effects(parameters: Mapping[str, Any]) -> Any:
+    """All effects a deal picks from, end to end: one gather is far cheaper to compile than one for each word."""
+    words = ("stage_effect", "coverage_effect", "coach_effect", "method_effect", "offset", "drift")
+    return pt.concatenate([*(parameters[word] for word in words), np.zeros(1)])
+
+
+def _latent_support(model: pm.Model, parameters: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Mean and variance of true support given what was reported, each (deal, role).
+
+    ``readers`` people read the same support with equal noise: a normal prior and normal readings give the gain;
+    what tiers hide of a reading (``reading_variance``) comes on top. Without a reader the prior stays, moved by
+    ``unknown_support``.
+    """
+    rho = parameters["reliability"][model["coach"]][:, None]
+    readers = model["readers"]
+    spread = 1 + (readers - 1) * rho**2
+    gain = rho * readers / spread
+    mean = gain * model["reading"] + pt.eq(readers, 0) * parameters["unknown_support"]
+    return mean, (1 - rho**2) / spread + gain**2 * model["reading_variance"]

@@ -1,0 +1,237 @@
+"""Which unknowns does the model have, and how do they become weights and effects?
+
+The sampler sees three blocks of standard unknowns: ``unit`` (standard normal), ``positive`` (standard half-normal)
+and ``ratio`` (beta). ``derive_parameters`` turns them into the named parameters of the model; written once, it serves
+the PyTensor graph (one point) and NumPy draws (draws x unknowns) alike, so a prior draw needs no sampler and the
+two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
+from winprob.settings import PriorSettings
+
+Array = npt.NDArray[Any]
+
+STAGE_STATES = (*STAGES, "unknown")
+COACH_LEVELS = (*COACH_STATES, "unknown")
+METHOD_LEVELS = (*DECISION_METHODS, "unknown")
+COVERAGE_LEVELS = (*COVERAGES[1:], "unknown")
+
+#: Dims of every parameter a fitted model keeps, after ``draw``.
+DIMS: dict[str, tuple[str, ...]] = {
+    "intercept": (),
+    "stage_effect": ("stage",),
+    "coverage_effect": ("coverage",),
+    "coach_effect": ("coach",),
+    "method_effect": ("decision_method",),
+    "role_weight": ("role", "decision_method"),
+    "role_weight_population": ("role",),
+    "method_spread": (),
+    "reliability": ("coach",),
+    "unknown_support": ("role",),
+    "offset": ("level",),
+    "offset_scale": ("field",),
+    "numeric_weight": ("feature",),
+    "numeric_scale": ("group",),
+    "drift": ("quarter",),
+    "drift_scale": (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How many levels, fields, numeric features, their groups and quarters there are, and to what each belongs.
+
+    Attributes
+    ----------
+    field_of_level : (level,) the field each level belongs to
+    group_of_feature : (feature,) the scale each numeric feature is pooled by
+    quarter_share : (quarter,) share of the training weight, sums to 1; all 0 where no deal has a date
+    fields, groups : how many scales there are
+    """
+
+    field_of_level: Array
+    group_of_feature: Array
+    quarter_share: Array
+    fields: int
+    groups: int
+
+    @property
+    def unit_blocks(self) -> dict[str, slice]:
+        """Where each block of standard normal unknowns lies."""
+        return _slices(
+            intercept=1,
+            stage_unknown=1,
+            coverage_unknown=1,
+            coach=len(COACH_LEVELS),
+            decision_method=len(METHOD_LEVELS),
+            unknown_support=len(ROLES),
+            deviation=len(ROLES) * len(METHOD_LEVELS),
+            offset=len(self.field_of_level),
+            numeric=len(self.group_of_feature),
+            drift=len(self.quarter_share),
+        )
+
+    @property
+    def positive_blocks(self) -> dict[str, slice]:
+        """Where each block of standard half-normal unknowns lies; the last three are scales of groups."""
+        return _slices(
+            stage_step=len(STAGES) - 1,
+            coverage_step=len(COVERAGES) - 2,
+            role_weight=len(ROLES),
+            method_spread=1,
+            offset_scale=self.fields,
+            numeric_scale=self.groups,
+            drift_scale=1,
+        )
+
+    def padded(self) -> Layout:
+        """The same layout with every length rounded up, so that like teams share one compiled graph."""
+        fields, groups = _bucket(self.fields, 8), _bucket(self.groups, 2)
+        return Layout(
+            field_of_level=_pad(self.field_of_level, _bucket(len(self.field_of_level), 64)),
+            group_of_feature=_pad(self.group_of_feature, _bucket(len(self.group_of_feature), 8)),
+            quarter_share=_pad(self.quarter_share, _bucket(len(self.quarter_share), 16)),
+            fields=fields,
+            groups=groups,
+        )
+
+
+def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
+    """The numbers that turn standard unknowns into parameters; they enter the graph as data.
+
+    Returns
+    -------
+    dict with ``unit_mean, unit_sd, scale_of_unit`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,)
+    and ``walk`` (quarter, quarter), the centred cumulative sum.
+    """
+    mean, sd, scale = _unit_numbers(layout, priors)
+    positive = np.zeros(_length(layout.positive_blocks))
+    for name, block in layout.positive_blocks.items():
+        positive[block] = getattr(priors, name)
+    betas = np.array(
+        [priors.reliability_validated, priors.reliability_unvalidated_ratio, priors.reliability_none_ratio, (2.0, 2.0)]
+    )
+    quarters = len(layout.quarter_share)
+    steps = np.tril(np.ones((quarters, quarters)))
+    return {
+        "unit_mean": mean,
+        "unit_sd": sd,
+        "scale_of_unit": scale,
+        "positive_sd": positive,
+        "ratio_a": betas[:, 0],
+        "ratio_b": betas[:, 1],
+        "walk": steps - layout.quarter_share @ steps,
+    }
+
+
+def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array, Array]:
+    """Mean, sd and scale (0 = fixed, else 1 + which learned scale) of every standard normal unknown."""
+    blocks = layout.unit_blocks
+    mean, sd = np.zeros(_length(blocks)), np.ones(_length(blocks))
+    for name in ("intercept", "unknown_support"):
+        mean[blocks[name]], sd[blocks[name]] = getattr(priors, name)
+    for name in ("coach", "decision_method"):
+        sd[blocks[name]] = getattr(priors, name)
+    for name in ("stage_unknown", "coverage_unknown"):
+        sd[blocks[name]] = priors.unknown
+    scale = np.zeros(len(mean), dtype=np.int64)
+    scale[blocks["offset"]] = 1 + layout.field_of_level
+    scale[blocks["numeric"]] = 1 + layout.fields + layout.group_of_feature
+    scale[blocks["drift"]] = 1 + layout.fields + layout.groups
+    return mean, sd, scale
+
+
+def derive_parameters(
+    xp: ModuleType, standard: Mapping[str, Any], prior: Mapping[str, Any], layout: Layout
+) -> dict[str, Any]:
+    """Named parameters from standard unknowns.
+
+    Parameters
+    ----------
+    xp : ``numpy`` or ``pytensor.tensor``
+    standard : ``unit``, ``positive``, ``ratio``, each (..., unknown)
+    prior : as ``prior_data`` gives it, arrays or graph variables
+
+    Returns
+    -------
+    dict of (..., *dims) by the names and dims of ``DIMS``
+    """
+    at, of = layout.unit_blocks, layout.positive_blocks
+    scale = standard["positive"] * prior["positive_sd"]
+    group_scale = xp.concatenate([xp.ones_like(scale[..., :1]), scale[..., of["offset_scale"].start :]], axis=-1)
+    value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"] * group_scale[..., prior["scale_of_unit"]]
+    spread = scale[..., of["method_spread"]]
+    population = scale[..., of["role_weight"]]
+    deviation = value[..., at["deviation"]].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
+    return {
+        "intercept": value[..., 0],
+        "stage_effect": _climb(xp, len(STAGES), scale[..., of["stage_step"]], value[..., at["stage_unknown"]]),
+        "coverage_effect": _climb(xp, len(COVERAGES) - 1, scale[..., of["coverage_step"]], value[..., at["coverage_unknown"]]),
+        "coach_effect": value[..., at["coach"]],
+        "method_effect": value[..., at["decision_method"]],
+        "role_weight": population[..., :, None] * xp.exp(spread[..., None] * deviation),
+        "role_weight_population": population,
+        "method_spread": spread[..., 0],
+        "reliability": _reliability(xp, standard["ratio"]),
+        "unknown_support": value[..., at["unknown_support"]],
+        "offset": value[..., at["offset"]],
+        "offset_scale": scale[..., of["offset_scale"]],
+        "numeric_weight": value[..., at["numeric"]],
+        "numeric_scale": scale[..., of["numeric_scale"]],
+        "drift": value[..., at["drift"]] @ prior["walk"].T,
+        "drift_scale": scale[..., of["drift_scale"]][..., 0],
+    }
+
+
+def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:
+    """Steps that only climb, centred so that the intercept stays in the middle; *unknown* is free of the order."""
+    below = np.tril(np.ones((levels, levels - 1)), -1)
+    return xp.concatenate([steps @ (below - below.mean(axis=0)).T, unknown], axis=-1)
+
+
+def _reliability(xp: ModuleType, ratio: Any) -> Any:
+    """How truly a report reads support, by coach: none <= unvalidated <= validated, *unknown* between the ends."""
+    ladder = xp.exp(xp.log(ratio[..., :3]) @ np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).T)
+    none, validated = ladder[..., :1], ladder[..., 2:]
+    return xp.concatenate([ladder, none + (validated - none) * ratio[..., 3:]], axis=-1)
+
+
+def sample_prior(layout: Layout, priors: PriorSettings, draws: int, rng: np.random.Generator) -> dict[str, Array]:
+    """Draws of every named parameter before any deal is seen, each (draw, *dims)."""
+    prior = prior_data(layout, priors)
+    standard = {
+        "unit": rng.standard_normal((draws, len(prior["unit_mean"]))),
+        "positive": np.abs(rng.standard_normal((draws, len(prior["positive_sd"])))),
+        "ratio": rng.beta(prior["ratio_a"], prior["ratio_b"], (draws, 4)),
+    }
+    return derive_parameters(np, standard, prior, layout)
+
+
+def _slices(**lengths: int) -> dict[str, slice]:
+    ends = np.cumsum(list(lengths.values())).tolist()
+    return {name: slice(end - length, end) for (name, length), end in zip(lengths.items(), ends, strict=True)}
+
+
+def _length(blocks: Mapping[str, slice]) -> int:
+    return max(block.stop for block in blocks.values())
+
+
+def _bucket(count: int, smallest: int) -> int:
+    size = smallest
+    while size < count:
+        size *= 2
+    return size
+
+
+def _pad(values: Array, length: int) -> Array:
+    return np.concatenate([values, np.zeros(length - len(values), dtype=values.dtype)])

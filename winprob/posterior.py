@@ -1,0 +1,293 @@
+"""What is a fitted model? Draws, scaling and provenance: data, frozen, saved as NetCDF, loaded without PyMC.
+
+The file holds no customer's row: draws of parameters, names of levels, tier counts, means, and hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from winprob.catalog import say
+from winprob.errors import OutputError, PosteriorError
+from winprob.features import Scaling
+from winprob.methodology.vocabulary import ROLES
+from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
+from winprob.settings import Settings, settings_from
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = npt.NDArray[Any]
+
+#: Raised when a file of the former shape could no longer be read right.
+FORMAT = 1
+
+#: Beside the parameters a fitted model keeps where ``explain`` starts from.
+REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a fitted model comes from.
+
+    Attributes
+    ----------
+    deals, rows, won : how many deals, rows and won deals it learned from (0 = all prior)
+    first_day, last_day : ISO dates of the first and last reading, None without dates
+    data_hash : SHA-256 of the arrays it learned from
+    seed : the seed of the sampler and of all later draws
+    versions : of Python and the libraries that made it
+    gates : measured convergence diagnostics, empty for a prior
+    """
+
+    deals: int
+    rows: int
+    won: float
+    first_day: str | None
+    last_day: str | None
+    data_hash: str
+    seed: int
+    versions: Mapping[str, str]
+    gates: Mapping[str, float]
+
+    @property
+    def prior_only(self) -> bool:
+        """Whether no deal was seen."""
+        return self.deals == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """A fitted win model.
+
+    Attributes
+    ----------
+    draws : parameters by name, each float32 (chain, draw, *dims); dims as in ``parameters.DIMS``
+    prior : the same parameters before any deal was seen, each (draw, *dims)
+    terms : names of the terms of ``term_mean``, the average of each over the training deals
+    """
+
+    draws: Mapping[str, Array]
+    prior: Mapping[str, Array]
+    terms: tuple[str, ...]
+    scaling: Scaling
+    settings: Settings
+    provenance: Provenance
+
+    @cached_property
+    def flat(self) -> dict[str, Array]:
+        """The draws with chains end to end, each (draw, *dims)."""
+        return {name: values.reshape(-1, *values.shape[2:]) for name, values in self.draws.items()}
+
+    def sel(self, name: str, **labels: str) -> Array:
+        """Draws of one parameter, picked by labels: ``sel("role_weight", role="approver", decision_method="executive")``.
+
+        Returns
+        -------
+        (draw, *the dims not named)
+
+        Raises
+        ------
+        KeyError
+            No such parameter, dim or label.
+        """
+        values, coords, dims = self.flat[name], self.coords, list(_dims(name))
+        for dim, wanted in labels.items():
+            axis = dims.index(dim) + 1 if dim in dims else _absent(dim, dims)
+            at = list(coords[dim]).index(wanted) if wanted in coords[dim] else _absent(wanted, coords[dim])
+            values = np.take(values, at, axis=axis)
+            dims.remove(dim)
+        return values
+
+    @property
+    def coords(self) -> dict[str, tuple[str, ...]]:
+        """Labels of every dim. A level is ``field=value``, a blank ``field=``."""
+        scaling = self.scaling
+        first = scaling.first_quarter or 0
+        return {
+            "stage": STAGE_STATES,
+            "coverage": COVERAGE_LEVELS,
+            "coach": COACH_LEVELS,
+            "decision_method": METHOD_LEVELS,
+            "role": ROLES,
+            "level": tuple(f"{field.name}={level}" for field in scaling.fields for level in field.levels),
+            "field": tuple(field.name for field in scaling.fields),
+            "feature": tuple(f"{c.name}{suffix}" for c in scaling.numeric for suffix in ("", "=")),
+            "group": ("numeric",),
+            "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
+            "term": self.terms,
+        }
+
+    def save(self, path: Path | str) -> None:
+        """Write the model to a NetCDF file, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written there.
+        """
+        path = Path(path)
+        try:
+            handle, scratch = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        os.close(handle)
+        try:
+            _write(self, Path(scratch))
+            Path(scratch).replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        finally:
+            Path(scratch).unlink(missing_ok=True)
+
+    @staticmethod
+    def load(path: Path | str) -> Posterior:
+        """Read a model file.
+
+        Raises
+        ------
+        PosteriorError
+            The file is missing, is not a model, is damaged, or is of another format.
+        """
+        return _read(Path(path))
+
+    def to_datatree(self) -> xr.DataTree:
+        """Posterior and prior for ArviZ: groups ``posterior`` and ``prior``, dims ``chain, draw, ...``."""
+        import xarray as xr
+
+        def dataset(draws: Mapping[str, Array]) -> xr.Dataset:
+            variables = {name: (("chain", "draw", *_dims(name)), values) for name, values in draws.items()}
+            used = {dim for dims, _ in variables.values() for dim in dims}
+            labels = {dim: list(values) for dim, values in self.coords.items() if dim in used}
+            return xr.Dataset(variables, coords=labels)
+
+        prior = {name: values[None] for name, values in self.prior.items()}
+        return xr.DataTree.from_dict({"posterior": dataset(self.draws), "prior": dataset(prior)})
+
+
+def quarter_name(ordinal: int) -> str:
+    """``4 * year + quarter`` as ``2026Q4``."""
+    return f"{ordinal // 4}Q{ordinal % 4 + 1}"
+
+
+def _dims(name: str) -> tuple[str, ...]:
+    return DIMS[name] if name in DIMS else REFERENCE_DIMS[name]
+
+
+def _absent(wanted: str, known: object) -> int:
+    raise KeyError(f"{wanted!r} is not among {known}")
+
+
+def _write(posterior: Posterior, path: Path) -> None:
+    import h5netcdf
+
+    prior = {name: values[None] for name, values in posterior.prior.items()}
+    with h5netcdf.File(path, "w") as file:
+        file.attrs["winprob_format"] = FORMAT
+        file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
+        file.attrs["checksum"] = _checksum(posterior.draws, posterior.prior, file.attrs["manifest"])
+        for group, draws in (("posterior", posterior.draws), ("prior", prior)):
+            _write_group(file.create_group(group), draws)
+
+
+def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
+    for name, values in draws.items():
+        dims = ("chain", "draw", *_dims(name))
+        for dim, length in zip(dims, values.shape, strict=True):
+            if dim not in group.dimensions:
+                group.dimensions[dim] = length
+        if values.size:
+            group.create_variable(name, dims, data=values.astype(np.float32), compression="gzip", shuffle=True)
+
+
+def _manifest(posterior: Posterior) -> dict[str, Any]:
+    return {
+        "terms": list(posterior.terms),
+        "scaling": posterior.scaling.to_dict(),
+        "settings": asdict(posterior.settings),
+        "provenance": asdict(posterior.provenance),
+        "shapes": {
+            group: {name: list(values.shape) for name, values in draws.items()}
+            for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
+        },
+    }
+
+
+def _checksum(draws: Mapping[str, Array], prior: Mapping[str, Array], manifest: str) -> str:
+    digest = hashlib.sha256(manifest.encode())
+    for group in (draws, prior):
+        for name in sorted(group):
+            digest.update(np.ascontiguousarray(group[name], dtype=np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> Posterior:
+    import h5py
+
+    if path.is_dir():
+        raise PosteriorError(say("model {path} is a folder, not a model file. Name the file.", path=path))
+    if not path.exists():
+        raise PosteriorError(
+            say("model {path} is not there. Make one with: winprob train DEALS --model {path}", path=path)
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            return _from_file(file, path)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise PosteriorError(
+            say("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
+        ) from error
+
+
+def _from_file(file: Any, path: Path) -> Posterior:
+    if (found := int(file.attrs["winprob_format"])) != FORMAT:
+        raise _other_format(path, found)
+    text = str(file.attrs["manifest"])
+    manifest = json.loads(text)
+    draws = _read_group(file, "posterior", manifest)
+    prior = _read_group(file, "prior", manifest)
+    if _checksum(draws, prior, text) != file.attrs["checksum"]:
+        raise PosteriorError(say("model {path} was changed after it was written; its checksum differs.", path=path))
+    return Posterior(
+        draws=draws,
+        prior=prior,
+        terms=tuple(manifest["terms"]),
+        scaling=Scaling.from_dict(manifest["scaling"]),
+        settings=settings_from(manifest["settings"]),
+        provenance=Provenance(**manifest["provenance"]),
+    )
+
+
+def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str, Array]:
+    # An empty array (a model without covariates) is not stored: its shape says all there is to know.
+    shapes = manifest["shapes"][group]
+    return {
+        name: np.asarray(file[group][name]).reshape(shape) if 0 not in shape else np.zeros(shape, dtype=np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _other_format(path: Path, found: int) -> PosteriorError:
+    if found > FORMAT:
+        sentence = "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again."
+        return PosteriorError(say(sentence, path=path, found=found, known=FORMAT))
+    return PosteriorError(
+        say("model {path} has the old format {found}, now {known}. Train it again.", path=path, found=found, known=FORMAT)
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        say("{path} cannot be written: {reason}. Nothing was saved.", path=path, reason=error.strerror or error)
+    )

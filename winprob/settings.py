@@ -1,0 +1,210 @@
+"""What can be tuned? Frozen dataclasses, read from one TOML file in which a typo is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+from winprob.catalog import say
+from winprob.errors import SettingsError
+
+
+def _wrong(where: str, got: object, wanted: str) -> SettingsError:
+    return SettingsError(say("setting {path!r} is {got!r}, wanted {wanted}", path=where, got=got, wanted=wanted))
+
+
+def _require(holds: bool, where: str, got: object, wanted: str) -> None:
+    if not holds:
+        raise _wrong(where, got, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerSettings:
+    """How NUTS is run."""
+
+    chains: int = 4
+    tune: int = 600
+    draws: int = 500
+    target_accept: float = 0.85
+    retry_draws: int = 1500
+    retry_target_accept: float = 0.97
+
+    def __post_init__(self) -> None:
+        _require(self.chains >= 2, "sampler.chains", self.chains, ">= 2")
+        _require(self.tune >= 100, "sampler.tune", self.tune, ">= 100")
+        _require(self.draws >= 50, "sampler.draws", self.draws, ">= 50")
+        _require(self.retry_draws >= self.draws, "sampler.retry_draws", self.retry_draws, ">= sampler.draws")
+        _require(0 < self.target_accept < 1, "sampler.target_accept", self.target_accept, "0..1")
+        _require(0 < self.retry_target_accept < 1, "sampler.retry_target_accept", self.retry_target_accept, "0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """When the draws may be believed (Vehtari et al. 2021, doi 10.1214/20-BA1221; Betancourt 2016)."""
+
+    r_hat: float = 1.01
+    bulk_ess: float = 400.0
+    tail_ess: float = 400.0
+    divergent_share: float = 0.001
+    bfmi: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require(self.r_hat > 1, "gates.r_hat", self.r_hat, "> 1")
+        _require(0 <= self.divergent_share < 1, "gates.divergent_share", self.divergent_share, "0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorSettings:
+    """What is believed before any deal is seen. Log-odds unless said otherwise.
+
+    A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
+    scale of a half-normal. The sheet that says each in plain words is ``winprob priors``.
+    """
+
+    intercept: tuple[float, float] = (-0.4, 1.0)
+    stage_step: float = 0.5
+    coverage_step: float = 0.4
+    coach: float = 0.4
+    decision_method: float = 0.4
+    unknown: float = 0.5
+    role_weight: float = 0.9
+    method_spread: float = 0.5
+    unknown_support: tuple[float, float] = (0.0, 0.5)
+    reliability_validated: tuple[float, float] = (17.0, 3.0)
+    reliability_unvalidated_ratio: tuple[float, float] = (8.0, 2.0)
+    reliability_none_ratio: tuple[float, float] = (8.0, 2.0)
+    offset_scale: float = 0.5
+    numeric_scale: float = 0.5
+    drift_scale: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            spread = value[-1] if isinstance(value, tuple) else value
+            _require(spread > 0, f"priors.{name}", value, "> 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericCovariate:
+    """A numeric column the model may learn from, after ``transform``."""
+
+    column: str
+    transform: str = "identity"
+
+    def __post_init__(self) -> None:
+        accepted = ("identity", "log1p")
+        _require(self.transform in accepted, f"transform of {self.column!r}", self.transform, ", ".join(accepted))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CovariateSettings:
+    """Columns that are always learned from where the table has them, beside those a mapping names."""
+
+    varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
+    numeric: tuple[NumericCovariate, ...] = (NumericCovariate(column="amount", transform="log1p"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarSettings:
+    """The fiscal year."""
+
+    fiscal_year_start_month: int = 1
+
+    def __post_init__(self) -> None:
+        month = self.fiscal_year_start_month
+        _require(1 <= month <= 12, "calendar.fiscal_year_start_month", month, "1..12")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be tuned."""
+
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
+    priors: PriorSettings = field(default_factory=PriorSettings)
+    covariates: CovariateSettings = field(default_factory=CovariateSettings)
+    calendar: CalendarSettings = field(default_factory=CalendarSettings)
+
+
+def read_settings(path: Path | str) -> Settings:
+    """Settings from a TOML file; what it does not name keeps its default.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is not TOML, names an unknown setting, or holds a value out of range.
+    """
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(
+            say("settings file {path} cannot be read: {reason}", path=path, reason=error.strerror)
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(say("settings file {path} is not TOML: {reason}", path=path, reason=error)) from error
+    return settings_from(table)
+
+
+def settings_from(table: Mapping[str, Any]) -> Settings:
+    """Settings from nested plain tables, as TOML or JSON give them."""
+    return cast(Settings, _build(Settings, table, ""))
+
+
+def _build(kind: type, table: Mapping[str, Any], where: str) -> Any:
+    known = {f.name: f for f in fields(kind)}
+    strangers = [name for name in table if name not in known]
+    if strangers:
+        raise SettingsError("; ".join(_stranger(where + name, name, list(known)) for name in strangers))
+    defaults = kind() if kind is not NumericCovariate else None
+    return kind(**{name: _value(getattr(defaults, name, ""), value, where + name) for name, value in table.items()})
+
+
+def _value(default: Any, value: Any, where: str) -> Any:
+    if is_dataclass(default):
+        if not isinstance(value, Mapping):
+            raise _wrong(where, value, say("a table"))
+        return _build(type(default), value, where + ".")
+    if where == "covariates.numeric":
+        return tuple(_numeric(item) for item in _sequence(value, where))
+    if isinstance(default, tuple):
+        return _tuple(default, _sequence(value, where), where)
+    return _scalar(default, value, where)
+
+
+def _tuple(default: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:
+    if default and isinstance(default[0], str):
+        return tuple(_scalar("", item, where) for item in value)
+    if len(value) != len(default):
+        raise _wrong(where, value, say("{count} numbers", count=len(default)))
+    return tuple(_scalar(0.0, item, where) for item in value)
+
+
+def _scalar(default: Any, value: Any, where: str) -> Any:
+    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is type(default):
+        return value
+    raise _wrong(where, value, {int: say("a whole number"), float: say("a number")}.get(type(default), say("a text")))
+
+
+def _numeric(item: Any) -> NumericCovariate:
+    if isinstance(item, str):
+        return NumericCovariate(column=item)
+    if isinstance(item, Mapping):
+        return cast(NumericCovariate, _build(NumericCovariate, item, "covariates.numeric."))
+    raise _wrong("covariates.numeric", item, say("a column or a table with column and transform"))
+
+
+def _sequence(value: Any, where: str) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise _wrong(where, value, say("a list"))
+
+
+def _stranger(path: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1) or known
+    return say("setting {path!r} is not known; did you mean {near}?", path=path, near=", ".join(near))

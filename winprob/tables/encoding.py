@@ -1,0 +1,151 @@
+"""Which letters are these bytes? A ladder, because no detector reads a mostly ASCII GBK export right.
+
+Byte order mark, then strict UTF-8, then gb18030, big5 and cp1252 judged by what they make of the header and of the
+letters outside ASCII.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from winprob.catalog import say
+from winprob.errors import InputError
+
+LEGACY = ("gb18030", "big5", "cp1252")
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: Letters are judged on this many characters outside ASCII: enough to tell, little to decode.
+_SAMPLE = 20_000
+#: Lead bytes of the common characters and of punctuation, in GB 2312 and in Big5.
+_COMMON_GB = (*range(0xA1, 0xA4), *range(0xB0, 0xD8))
+_COMMON_BIG5 = range(0xA1, 0xC7)
+_WESTERN = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽž€£¥§©®°·–—‘’“”…«»\xa0")
+
+
+def has_mark(data: bytes) -> bool:
+    """Whether ``data`` begins with a byte order mark."""
+    return any(data.startswith(mark) for mark, _ in _MARKS)
+
+
+def decode(data: bytes, name: str, *, encoding: str | None, known: Callable[[str], bool]) -> tuple[str, str]:
+    """The text in ``data`` and the encoding it was read in.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole text file.
+    name : str
+        The file's name, for messages.
+    encoding : str or None
+        What the user says; ``None`` climbs the ladder.
+    known : callable
+        Whether a header is one that is looked for.
+
+    Raises
+    ------
+    InputError
+        When no encoding fits, or the one given does not.
+    """
+    if encoding is not None:
+        return _decode_as(data, name, encoding), encoding
+    for mark, marked in _MARKS:
+        if data.startswith(mark):
+            return _decode_as(data, name, marked), marked
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as fault:
+        _refuse_damaged_utf8(data, name, fault)
+    return _best_legacy(data, name, known)
+
+
+def _decode_as(data: bytes, name: str, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        raise InputError(
+            say(
+                "{name}: there is no text encoding {encoding}. Use utf-8, gb18030, big5 or cp1252.",
+                name=name,
+                encoding=repr(encoding),
+            )
+        ) from None
+    except UnicodeError as fault:
+        raise InputError(
+            say(
+                "{name} does not read as {encoding}: byte {start} does not fit. Leave it out, or give another.",
+                name=name,
+                encoding=encoding,
+                start=getattr(fault, "start", 0),
+            )
+        ) from None
+
+
+def _refuse_damaged_utf8(data: bytes, name: str, fault: UnicodeDecodeError) -> None:
+    """Nearly all of it is UTF-8: then it is a damaged file, not a GBK one."""
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    whole = sum(1 for letter in text if ord(letter) > 127) - broken
+    if whole > 10 * broken:
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise InputError(
+            say(
+                "{name} is UTF-8 but damaged: line {line} holds bytes that are no letter (cut short, or two encodings "
+                "in one file). Export it again.",
+                name=name,
+                line=line,
+            )
+        )
+
+
+def _best_legacy(data: bytes, name: str, known: Callable[[str], bool]) -> tuple[str, str]:
+    scored: list[tuple[int, float, str, str]] = []
+    for encoding in LEGACY:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        scored.append((_known_headers(text, known), _plausible(text, encoding), encoding, text))
+    # max keeps the first of equals, so the order of LEGACY breaks ties.
+    best = max(scored, key=lambda item: item[:2], default=None)
+    if best is None or (best[0] == 0 and best[1] < 0.5):
+        raise InputError(
+            say(
+                "{name}: cannot tell its text encoding (tried UTF-8, GB 18030, Big5, Windows-1252). "
+                "Save it as CSV UTF-8, or name the encoding with --encoding.",
+                name=name,
+            )
+        )
+    return best[3], best[2]
+
+
+def _known_headers(text: str, known: Callable[[str], bool]) -> int:
+    header = text.split("\n", 1)[0]
+    for delimiter in ";\t|":
+        header = header.replace(delimiter, ",")
+    words = (word.strip().strip('"') for word in header.split(",")[:2000])
+    return sum(1 for word in words if not word.isascii() and known(word))
+
+
+def _plausible(text: str, encoding: str) -> float:
+    """The share of letters outside ASCII that people write often in this encoding."""
+    spots = [index for index, letter in enumerate(text) if ord(letter) > 127][:_SAMPLE]
+    good = sum(_is_common(text, index, encoding) for index in spots)
+    return good / len(spots) if spots else 1.0
+
+
+def _is_common(text: str, index: int, encoding: str) -> bool:
+    letter = text[index]
+    if encoding == "cp1252":
+        # Western accents stand alone among plain letters; Chinese read as Western comes in runs.
+        beside = text[max(index - 1, 0) : index] + text[index + 1 : index + 2]
+        return letter in _WESTERN and beside.isascii()
+    charset, common = ("gb2312", _COMMON_GB) if encoding == "gb18030" else ("big5", _COMMON_BIG5)
+    try:
+        return letter.encode(charset)[0] in common
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,169 @@
+"""What does each fact add to a deal's log-odds, draw by draw? The model's predictor in NumPy, without PyMC.
+
+Arrays lie as (level, draw): a deal's effects are then contiguous rows, and thousands of deals a second follow from
+gathers that stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from winprob.features import Features, Scaling
+from winprob.methodology.vocabulary import ROLES
+
+Array = npt.NDArray[Any]
+
+ROLE_TERMS = tuple(f"{role}_support" for role in ROLES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficients:
+    """Parameters laid out for prediction, float32, the draws last.
+
+    Attributes
+    ----------
+    intercept : (draw,)
+    stage, coverage, coach, method : (state, draw), unknown last
+    offset : (level, draw), the known levels of all fields, then one fresh draw for each unseen level
+    drift : (quarter, draw), the training quarters, the later ones that are needed, then a row of zeros for no date
+    numeric_weight : (feature, draw)
+    role_weight : (role, method, draw)
+    reliability : (coach, draw)
+    unknown_support : (role, draw)
+    """
+
+    intercept: Array
+    stage: Array
+    coverage: Array
+    coach: Array
+    method: Array
+    offset: Array
+    drift: Array
+    numeric_weight: Array
+    role_weight: Array
+    reliability: Array
+    unknown_support: Array
+
+
+def coefficients(draws: Mapping[str, Array], features: Features, *, seed: int) -> Coefficients:
+    """Lay out parameters (each (draw, *dims)) for these deals.
+
+    Levels and quarters that training never saw are drawn from their population. The draw depends on the level's name
+    and ``seed`` alone, so two deals of one new seller share it, and other deals in the table change nothing.
+    """
+    last = {name: _draws_last(values) for name, values in draws.items()}
+    return Coefficients(
+        intercept=last["intercept"],
+        stage=last["stage_effect"],
+        coverage=last["coverage_effect"],
+        coach=last["coach_effect"],
+        method=last["method_effect"],
+        offset=np.concatenate([last["offset"], _unseen_offsets(last, features, seed)]),
+        drift=_drift(last, features, seed),
+        numeric_weight=last["numeric_weight"],
+        role_weight=last["role_weight"],
+        reliability=last["reliability"],
+        unknown_support=last["unknown_support"],
+    )
+
+
+def iter_terms(by: Coefficients, features: Features, scaling: Scaling) -> Iterator[tuple[str, Array]]:
+    """Every term of the predictor but the intercept and the roles, each (deal, draw)."""
+    yield "stage", by.stage[features.stage]
+    yield "coach", by.coach[features.coach]
+    yield "decision_method", by.method[features.method]
+    yield "approver_coverage", by.coverage[features.coverage]
+    for at, field in enumerate(scaling.fields):
+        yield field.name, by.offset[features.level[:, at]]
+    for at, column in enumerate(scaling.numeric):
+        pair = slice(2 * at, 2 * at + 2)
+        yield column.name, features.numeric[:, pair].astype(np.float32) @ by.numeric_weight[pair]
+    if len(by.drift) > 1:
+        # NO_DATE is -1: the last row, which is zero.
+        yield "quarter", by.drift[features.quarter]
+
+
+def support_terms(by: Coefficients, features: Features) -> tuple[list[Array], Array]:
+    """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw).
+
+    Few patterns of report, coach and method repeat over many deals, so each is worked out once.
+    """
+    terms, variance = [], np.zeros((len(features), by.intercept.shape[-1]), dtype=np.float32)
+    for role in range(len(ROLES)):
+        first, pattern = _patterns(features, role)
+        mean, left = _support_of(by, features.take(first), role)
+        terms.append(mean[pattern])
+        variance += left[pattern]
+    return terms, variance
+
+
+def attenuation(variance: Array) -> Array:
+    """The factor by which what is not known of support shrinks the log-odds (probit approximation, MacKay 1992)."""
+    return 1 / np.sqrt(1 + np.float32(np.pi / 8) * variance)
+
+
+def logits(by: Coefficients, features: Features, scaling: Scaling) -> Array:
+    """Log-odds of winning, (deal, draw)."""
+    predictor = np.repeat(by.intercept[None, :], len(features), axis=0)
+    for _, term in iter_terms(by, features, scaling):
+        predictor += term
+    supports, variance = support_terms(by, features)
+    for term in supports:
+        predictor += term
+    predictor *= attenuation(variance)
+    return predictor
+
+
+def _support_of(by: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
+    """Weighted mean and weighted variance of one role's latent support, each (deal, draw). See ``model``."""
+    rho = by.reliability[features.coach]
+    weight = by.role_weight[role][features.method]
+    readers = features.readers[:, role, None].astype(np.float32)
+    spread = 1 + (readers - 1) * rho**2
+    gain = rho * readers / spread
+    mean = gain * features.reading[:, role, None].astype(np.float32) + (readers == 0) * by.unknown_support[role]
+    variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[:, role, None].astype(np.float32)
+    return weight * mean, weight**2 * variance
+
+
+def _patterns(features: Features, role: int) -> tuple[Array, Array]:
+    """The first row of each distinct (method, coach, report), and to which of them each row belongs."""
+    key = features.method * 8 + features.coach
+    for column in (features.readers, features.reading, features.reading_variance):
+        values, code = np.unique(column[:, role], return_inverse=True)
+        key = key * len(values) + code
+    _, first, pattern = np.unique(key, return_index=True, return_inverse=True)
+    return first, pattern
+
+
+def _draws_last(values: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(values, 0, -1), dtype=np.float32)
+
+
+def _unseen_offsets(last: Mapping[str, Array], features: Features, seed: int) -> Array:
+    scale = last["offset_scale"]
+    fresh = [scale[field] * _fresh(seed, f"{field}={level}", scale.shape[-1]) for field, level in features.unseen]
+    return np.array(fresh, dtype=np.float32).reshape(-1, scale.shape[-1])
+
+
+def _drift(last: Mapping[str, Array], features: Features, seed: int) -> Array:
+    known = last["drift"]
+    none = np.zeros((1, known.shape[-1]), dtype=np.float32)
+    if not len(known) or not len(features):
+        return none
+    later = range(max(int(features.quarter.max()) - len(known) + 1, 0))
+    steps = [last["drift_scale"] * _fresh(seed, f"quarter+{k}", known.shape[-1]) for k in later]
+    walk = known[-1] + np.cumsum(np.array(steps).reshape(-1, known.shape[-1]), axis=0)
+    return np.concatenate([known, walk.astype(np.float32), none])
+
+
+def _fresh(seed: int, name: str, draws: int) -> Array:
+    """Standard normal draws that depend on the seed and a name alone."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return rng.standard_normal(draws, dtype=np.float32)
