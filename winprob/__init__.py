@@ -1,0 +1,62 @@
+"""Calibrated win probabilities for large B2B deals, read through the customer's decision chain.
+
+Every public name is loaded when it is first used, so that ``import winprob`` costs next to nothing and only
+``fit`` ever loads PyMC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from winprob.errors import WinprobError
+    from winprob.explanation import explain
+    from winprob.inference import fit, fit_prior
+    from winprob.posterior import Posterior
+    from winprob.prediction import draw_win_prob, predict
+    from winprob.settings import Settings, read_settings
+    from winprob.simulation import simulate
+    from winprob.tables import check_file, read_deals, write_table
+
+__all__ = [
+    "Posterior",
+    "Settings",
+    "WinprobError",
+    "check_file",
+    "draw_win_prob",
+    "explain",
+    "fit",
+    "fit_prior",
+    "predict",
+    "read_deals",
+    "read_settings",
+    "simulate",
+    "write_table",
+]
+
+_HOME = {
+    "Posterior": "posterior",
+    "Settings": "settings",
+    "WinprobError": "errors",
+    "check_file": "tables",
+    "draw_win_prob": "prediction",
+    "explain": "explanation",
+    "fit": "inference",
+    "fit_prior": "inference",
+    "predict": "prediction",
+    "read_deals": "tables",
+    "read_settings": "settings",
+    "simulate": "simulation",
+    "write_table": "tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'winprob' has no attribute {name!r}")
+    return getattr(import_module(f"winprob.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

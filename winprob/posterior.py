@@ -88,7 +88,7 @@ class Posterior:
     @cached_property
     def flat(self) -> dict[str, Array]:
         """The draws with chains end to end, each (draw, *dims)."""
-        return {name: values.reshape(-1, *values.shape[2:]) for name, values in self.draws.items()}
+        return flatten_chains(self.draws)
 
     def sel(self, name: str, **labels: str) -> Array:
         """Draws of one parameter, picked by labels: ``sel("role_weight", role="approver", decision_method="executive")``.
@@ -176,6 +176,11 @@ class Posterior:
         return xr.DataTree.from_dict({"posterior": dataset(self.draws), "prior": dataset(prior)})
 
 
+def flatten_chains(draws: Mapping[str, Array]) -> dict[str, Array]:
+    """Each (chain, draw, *dims) as (draw, *dims), chains end to end."""
+    return {name: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for name, v in draws.items()}
+
+
 def quarter_name(ordinal: int) -> str:
     """``4 * year + quarter`` as ``2026Q4``."""
     return f"{ordinal // 4}Q{ordinal % 4 + 1}"
@@ -251,7 +256,7 @@ def _read(path: Path) -> Posterior:
 
 
 def _from_file(file: Any, path: Path) -> Posterior:
-    if (found := int(file.attrs["winprob_format"])) != FORMAT:
+    if (found := int(np.ravel(file.attrs["winprob_format"])[0])) != FORMAT:
         raise _other_format(path, found)
     text = str(file.attrs["manifest"])
     manifest = json.loads(text)

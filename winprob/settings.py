@@ -28,15 +28,19 @@ class SamplerSettings:
 
     chains: int = 4
     tune: int = 600
-    draws: int = 500
+    draws: int = 1000
+    thin: int = 2
+    prior_draws: int = 500
     target_accept: float = 0.85
-    retry_draws: int = 1500
+    retry_draws: int = 2500
     retry_target_accept: float = 0.97
 
     def __post_init__(self) -> None:
         _require(self.chains >= 2, "sampler.chains", self.chains, ">= 2")
         _require(self.tune >= 100, "sampler.tune", self.tune, ">= 100")
         _require(self.draws >= 50, "sampler.draws", self.draws, ">= 50")
+        _require(self.thin >= 1, "sampler.thin", self.thin, ">= 1")
+        _require(self.prior_draws >= 100, "sampler.prior_draws", self.prior_draws, ">= 100")
         _require(self.retry_draws >= self.draws, "sampler.retry_draws", self.retry_draws, ">= sampler.draws")
         _require(0 < self.target_accept < 1, "sampler.target_accept", self.target_accept, "0..1")
         _require(0 < self.retry_target_accept < 1, "sampler.retry_target_accept", self.retry_target_accept, "0..1")

@@ -16,11 +16,11 @@ from scipy.stats import norm
 from winprob.errors import InputError, OutputError, SettingsError
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 from winprob.schema import CHOICES, COLUMNS
-from winprob.simulate import Simulation, Truth, read_truth, simulate, write_simulation
-from winprob.simulate.deals import draw_block, fixed_logit, tier_cuts
-from winprob.simulate.files import _coordinates
-from winprob.simulate.frames import PEOPLE_COLUMNS
-from winprob.simulate.team import Order, found_team
+from winprob.simulation import Simulation, Truth, read_truth, simulate, write_simulation
+from winprob.simulation.deals import draw_block, fixed_logit, tier_cuts
+from winprob.simulation.files import _coordinates
+from winprob.simulation.frames import PEOPLE_COLUMNS
+from winprob.simulation.team import Order, found_team
 
 SAMPLE = Path(__file__).parents[2] / "data"
 MANY = 200_000

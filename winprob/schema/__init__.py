@@ -76,23 +76,24 @@ def check_deals(frame: pd.DataFrame, *, training: bool = False) -> list[Finding]
     return findings
 
 
-def validate_deals(frame: pd.DataFrame, *, training: bool = False) -> pd.DataFrame:
+def validate_deals(frame: pd.DataFrame, *, training: bool = False, one_outcome: bool = False) -> pd.DataFrame:
     """The same deals in canonical types: dates ``datetime64``, text ``str``, numbers ``float64``.
 
-    A blank is missing in each. Index, other columns and ``attrs`` are kept, canonical columns that are absent
-    stay absent, and the input is not changed.
+    With ``training`` some deal must be closed, and the closed ones must not all have ended alike unless
+    ``one_outcome`` says that they may. A blank is missing in each. Index, other columns and ``attrs`` are kept,
+    canonical columns that are absent stay absent, and the input is not changed.
 
     Raises
     ------
     DealTableError
         When anything is wrong. The message lists every fault at once.
     """
-    deals, findings = _examine(frame, training=training)
+    deals, findings = _examine(frame, training=training, one_outcome=one_outcome)
     refuse(findings, rows=len(frame))
     return deals
 
 
-def _examine(frame: pd.DataFrame, *, training: bool) -> tuple[pd.DataFrame, list[Finding]]:
+def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) -> tuple[pd.DataFrame, list[Finding]]:
     """The deals in canonical types, and every error."""
     if not isinstance(frame, pd.DataFrame):
         raise DealTableError(say("deals must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
@@ -102,7 +103,7 @@ def _examine(frame: pd.DataFrame, *, training: bool) -> tuple[pd.DataFrame, list
     deals, findings = _typed(frame)
     findings += [found for rule in ERROR_RULES for found in rule(deals)]
     if training:
-        findings += training_errors(deals)
+        findings += training_errors(deals, one_outcome=one_outcome)
     return deals, findings
 
 

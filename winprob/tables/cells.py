@@ -135,7 +135,7 @@ def _year_last(first: int, second: int, year: int, day_first: bool | None) -> da
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
 
-_PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _UNITS = {
     "": 0, "千": 3, "k": 3, "万": 4, "w": 4, "十万": 5, "百万": 6, "m": 6, "mn": 6, "mm": 6, "million": 6, "千万": 7,
     "亿": 8, "十亿": 9, "b": 9, "bn": 9, "billion": 9, "百亿": 10, "千亿": 11, "万亿": 12,
@@ -148,7 +148,7 @@ _CHAIN = re.compile(r"([\d.,]+亿)([\d.,]+万)")
 _COMMA_GROUPS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _DOT_GROUPS = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d*)?")
 _EITHER_COMMA = re.compile(r"[1-9]\d{0,2},\d{3}")
-_EITHER_DOT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_EITHER_DOT = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _COMMA_DECIMAL = re.compile(r"\d+,\d+")
 _INFINITE = re.compile(r"([+-]?)(?:inf|infinity|∞)", re.I)
 
@@ -208,7 +208,9 @@ def _match(word: str) -> re.Match[str] | None:
     sign, body = (word[:1], word[1:]) if word[:1] in "+-" else ("", word)
     body = _CURRENCY.sub("", body.strip()).strip().removesuffix("元").strip()
     body = _CURRENCY.sub("", body).strip()
-    return _NUMBER.fullmatch(sign + body if body[:1] not in "+-" else body)
+    if sign and body[:1] in ("+", "-"):
+        return None
+    return _NUMBER.fullmatch(sign + body)
 
 
 def _number(word: str, comma_decimal: bool | None) -> float | None:

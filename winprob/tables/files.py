@@ -179,29 +179,41 @@ def _parse_csv(
                 line=line,
             )
         )
-    first = next((line for line in text.splitlines() if line.strip()), "")
     split = delimiter or _sniff(text, known)
-    width = len(_split(first, split))
-    _refuse_wide(width, name)
-    cells, rows = _arrow_csv(text, name, split, width)
-    headers = [str(header) for header in cells.iloc[0]] if len(cells) else []
+    first = next(iter(_first_rows(text, split, 1)), [])
+    if not first:
+        raise InputError(say("{name} is empty: there is no deal in it.", name=name))
+    _refuse_wide(len(first), name)
+    cells, rows = _arrow_csv(text, name, split, len(first))
+    # Blank lines above the header are no header.
+    top = int(np.flatnonzero((cells != "").any(axis=1).to_numpy())[0])
+    headers = [str(header) for header in cells.iloc[top]]
     _refuse_odd_delimiter(headers, name, known)
-    cells = cells.iloc[1:]
-    return _sheet(name, headers, cells, rows[1:], kind="csv", encoding=used, delimiter=split)
+    return _sheet(name, headers, cells.iloc[top + 1 :], rows[top + 1 :], kind="csv", encoding=used, delimiter=split)
 
 
-def _split(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+def _first_rows(text: str, delimiter: str, count: int) -> list[list[str]]:
+    """The first rows in which anything stands; fewer when a cell is too long for a header."""
+    found: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text[:MAX_LINE], newline=""), delimiter=delimiter):
+            if any(cell.strip() for cell in row):
+                found.append(row)
+            if len(found) == count:
+                break
+    except csv.Error:
+        pass
+    return found
 
 
 def _sniff(text: str, known: Callable[[str], bool]) -> str:
     """The delimiter under which most headers are known, then under which most rows are as wide as the header."""
-    lines = [line for line in text[:_BLOCK].splitlines()[:50] if line.strip()]
 
     def score(delimiter: str) -> tuple[int, int, int]:
-        headers = _split(lines[0], delimiter) if len(lines[0]) < _BLOCK else lines[0].split(delimiter)
+        rows = _first_rows(text, delimiter, 50)
+        headers = rows[0] if rows else []
         found = sum(known(header.strip()) for header in headers[:MAX_COLUMNS])
-        even = sum(len(_split(line, delimiter)) == len(headers) for line in lines) if len(headers) > 1 else 0
+        even = sum(len(row) == len(headers) for row in rows) if len(headers) > 1 else 0
         return found, even, len(headers)
 
     return max(DELIMITERS, key=score)
@@ -299,7 +311,7 @@ def _parse_xlsx(data: bytes, name: str) -> Sheet:
         page = next((page for page in pages if page.total_height > 0), None)
         grid = page.to_python(skip_empty_area=True) if page else []
         top = page.start[0] if page and page.start else 0
-    except (CalamineError, zipfile.BadZipFile, KeyError, EOFError) as fault:
+    except (CalamineError, zipfile.BadZipFile, NotImplementedError, KeyError, EOFError) as fault:
         raise InputError(
             say("{name} does not read as an XLSX workbook: damaged or cut short ({fault}).", name=name, fault=fault)
         ) from None
@@ -332,7 +344,7 @@ def _parse_parquet(data: bytes, name: str) -> Sheet:
         table = parquet.read_table(pa.BufferReader(data))
         _refuse_wide(table.num_columns, name)
         frame = table.to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as fault:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as fault:
         raise InputError(
             say("{name} does not read as Parquet: damaged or cut short ({fault}).", name=name, fault=fault)
         ) from None

@@ -7,8 +7,8 @@ latent support, readings whose reliability the coach decides, role weights that 
 
 from __future__ import annotations
 
-from winprob.simulate.files import read_truth, write_simulation
-from winprob.simulate.team import AS_OF, Latent, Simulation, simulate
-from winprob.simulate.truth import Truth
+from winprob.simulation.files import read_truth, write_simulation
+from winprob.simulation.team import AS_OF, Latent, Simulation, simulate
+from winprob.simulation.truth import Truth
 
 __all__ = ["AS_OF", "Latent", "Simulation", "Truth", "read_truth", "simulate", "write_simulation"]

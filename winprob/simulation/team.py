@@ -12,9 +12,9 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.errors import SettingsError
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, STAGES
-from winprob.simulate.deals import Block, Days, Flags, Team, draw_block, draw_team
-from winprob.simulate.frames import deal_frame, people_frame
-from winprob.simulate.truth import Floats, Truth, draw_truth
+from winprob.simulation.deals import Block, Days, Flags, Team, draw_block, draw_team
+from winprob.simulation.frames import deal_frame, people_frame
+from winprob.simulation.truth import Floats, Truth, draw_truth
 
 AS_OF = dt.date(2026, 9, 30)
 #: Deals drawn at a time: bounds memory, and belongs to what a seed means.

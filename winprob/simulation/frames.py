@@ -10,8 +10,8 @@ from pandas.api.extensions import ExtensionArray
 
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, OUTCOMES, ROLES, STAGES
 from winprob.schema import COLUMNS
-from winprob.simulate.deals import Block, Codes, Days, Flags, people_rows
-from winprob.simulate.truth import SEGMENTS, Truth
+from winprob.simulation.deals import Block, Codes, Days, Flags, people_rows
+from winprob.simulation.truth import SEGMENTS, Truth
 
 REGIONS = ("north", "east", "south", "west", "central", "northeast")
 PRODUCTS = ("cloud", "data", "security", "network")

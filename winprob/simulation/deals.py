@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.methodology.vocabulary import COVERAGES, ROLES
-from winprob.simulate.truth import Floats, Truth
+from winprob.simulation.truth import Floats, Truth
 
 Codes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

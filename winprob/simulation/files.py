@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from winprob.catalog import say
 from winprob.errors import InputError, OutputError, SettingsError
 from winprob.schema import SUPPORTS
-from winprob.simulate.deals import Team
-from winprob.simulate.frames import level_names
-from winprob.simulate.team import AS_OF, CHUNK, Order, batch_deals, batch_people, draw_batches, found_team
-from winprob.simulate.truth import COORDINATES, DIMS, TEAM, Truth
+from winprob.simulation.deals import Team
+from winprob.simulation.frames import level_names
+from winprob.simulation.team import AS_OF, CHUNK, Order, batch_deals, batch_people, draw_batches, found_team
+from winprob.simulation.truth import COORDINATES, DIMS, TEAM, Truth
 
 Format = Literal["csv", "parquet"]
 FORMATS = ("csv", "parquet")

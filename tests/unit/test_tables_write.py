@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winprob.errors import OutputError
+from winprob.tables import read_deals, replacing, write_table
+
+FRAME = pd.DataFrame(
+    {
+        "deal_id": ["D1", '客户, "二"\n三'],
+        "as_of": pd.to_datetime(["2026-06-30", None]),
+        "amount": [0.1 + 0.2, np.nan],
+        "n": [1, 2],
+        "stage": ["approval", np.nan],
+        "flag": [True, False],
+    },
+    index=[5, 6],
+)
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx", "parquet"])
+def test_what_is_written_reads_back(format: str, tmp_path: Path) -> None:
+    before = FRAME.copy(deep=True)
+    path = tmp_path / f"out.{format}"
+    write_table(FRAME, path, format)
+    pd.testing.assert_frame_equal(FRAME, before)
+    read = read_deals(path)
+    assert read["deal_id"].tolist() == FRAME["deal_id"].tolist()
+    assert read["amount"][0] == pytest.approx(0.1 + 0.2, rel=1e-15)
+    assert read["as_of"][0] == pd.Timestamp(2026, 6, 30)
+    assert read.isna().sum().sum() == 3
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_json_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(FRAME.assign(lift=[np.inf, -1.5]), tmp_path / "out.json", "json")
+    records = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert records[0] == {
+        "deal_id": "D1", "as_of": "2026-06-30", "amount": 0.1 + 0.2, "n": 1, "stage": "approval", "flag": True,
+        "lift": None,
+    }  # fmt: skip
+    assert records[1]["amount"] is None
+    assert records[1]["as_of"] is None
+    write_table(FRAME.iloc[:0], None, "json")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_printing(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(FRAME[["deal_id", "n"]].iloc[:1], None, "csv")
+    assert capsys.readouterr().out == "deal_id,n\nD1,1\n"
+    with pytest.raises(OutputError, match="xlsx cannot be printed"):
+        write_table(FRAME, None, "xlsx")
+    with pytest.raises(OutputError, match="unknown format 'yaml'"):
+        write_table(FRAME, None, "yaml")
+
+
+def test_all_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with pytest.raises(KeyError), replacing(path) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_device_is_written_to_not_replaced() -> None:
+    write_table(FRAME, "/dev/null", "csv")
+    assert Path("/dev/null").is_char_device()
