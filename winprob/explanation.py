@@ -58,7 +58,12 @@ def _find(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
     if rows.empty:
         some = ", ".join(deals["deal_id"].head(5))
         raise DealTableError(
-            say("deal {deal!r} is not in the table of {rows} rows; it has {some}, ...", deal=deal_id, rows=len(deals), some=some)
+            say(
+                "deal {deal!r} is not in the table of {rows} rows; it has {some}, ...",
+                deal=deal_id,
+                rows=len(deals),
+                some=some,
+            )
         )
     return rows.sort_values("as_of", kind="stable").tail(1) if "as_of" in rows else rows.tail(1)
 
@@ -101,9 +106,13 @@ def _weigh(fact: str, draws: Array) -> str:
     """The fact, and how it moves the odds against the average training deal: a factor with its interval."""
     mean, lower, upper = (float(np.exp(end)) for end in summarise(draws))
     if lower > 1:
-        words = say("raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper)
+        words = say(
+            "raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
+        )
     elif upper < 1:
-        words = say("lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper)
+        words = say(
+            "lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
+        )
     else:
         words = say(
             "not clear which way, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
@@ -114,6 +123,8 @@ def _weigh(fact: str, draws: Array) -> str:
 def _fact(name: str, facts: pd.Series) -> str:
     if name == "quarter":
         return say("The quarter of the reading")
+    if name == "combinations":
+        return say("How these facts combine")
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
     value = facts.get(name)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.methodology.vocabulary import ROLES, STAGES, SUPPORT_TIERS
+from winprob.pairs import PairBasis, learn_pairs, pair_features
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
 from winprob.settings import NumericCovariate, Settings
 from winprob.tiers import bin_moments
@@ -57,6 +58,7 @@ class Scaling:
     tier_counts: tuple[tuple[float, ...], ...]
     fields: tuple[Field, ...]
     numeric: tuple[Numeric, ...]
+    pairs: PairBasis | None
     first_quarter: int | None
     quarter_share: tuple[float, ...]
     fiscal_year_start_month: int
@@ -65,24 +67,25 @@ class Scaling:
     def layout(self) -> Layout:
         """The unknowns a model on this scaling has. Each numeric column has a slope and a shift for blanks."""
         return Layout(
-            field_of_level=np.repeat(np.arange(len(self.fields)), [len(f.levels) for f in self.fields]).astype(np.int64),
-            group_of_feature=np.zeros(2 * len(self.numeric), dtype=np.int64),
+            field_of_level=_field_of_level(self.fields),
             quarter_share=np.array(self.quarter_share),
             fields=len(self.fields),
-            groups=1,
+            features=2 * len(self.numeric),
+            components=self.pairs.loading.shape[2] if self.pairs else 0,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
-        return asdict(self)
+        """Plain values, fit for JSON; all but the arrays of ``pairs``."""
+        return asdict(replace(self, pairs=None))
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Scaling:
+    def from_dict(cls, plain: Mapping[str, Any], pairs: PairBasis | None) -> Scaling:
         """The scaling that ``to_dict`` wrote."""
         return cls(
             tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
             fields=tuple(Field(name=f["name"], levels=tuple(f["levels"])) for f in plain["fields"]),
             numeric=tuple(Numeric(**column) for column in plain["numeric"]),
+            pairs=pairs,
             first_quarter=plain["first_quarter"],
             quarter_share=tuple(plain["quarter_share"]),
             fiscal_year_start_month=plain["fiscal_year_start_month"],
@@ -99,7 +102,8 @@ class Features:
     readers : (deal, role) how many people's readings a support stands on, 0 = not reported
     reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
     level : (deal, field) codes into all known levels end to end, then into ``unseen``
-    numeric : (deal, feature) standardised values, then 1 where the value is blank
+    numeric : (deal, feature) of each column the standardised value, then 1 where it is blank
+    pairs : (deal, component) where the deal's combinations of two facts lie
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
     unseen : (field, level) pairs that training never saw
     """
@@ -113,6 +117,7 @@ class Features:
     reading_variance: Array
     level: Array
     numeric: Array
+    pairs: Array
     quarter: Array
     unseen: tuple[tuple[int, str], ...]
 
@@ -146,24 +151,49 @@ _ROW_ARRAYS = (
     "reading_variance",
     "level",
     "numeric",
+    "pairs",
     "quarter",
 )
 
 
-def deal_weights(deals: pd.DataFrame) -> Array:
-    """(deal,) weight 1/n for each of the n rows of one deal, so that every deal counts once."""
-    return (1 / deals.groupby("deal_id")["deal_id"].transform("size")).to_numpy(dtype=float)
+def deal_weights(deals: pd.DataFrame, *, copies_count_once: bool = True) -> Array:
+    """(deal,) weight 1/n for each of the n rows of one deal, so that every deal counts once.
+
+    Rows alike in everything but their id, where chance would not make them so, are one record exported several
+    times: they share one deal's weight.
+    """
+    weight = (1 / deals.groupby("deal_id")["deal_id"].transform("size")).to_numpy(dtype=float)
+    return weight / _copies(deals) if copies_count_once else weight
+
+
+#: A likeness that independent columns would bring about less often than this is taken for a copy.
+_CHANCE = 0.05
+
+
+def _copies(deals: pd.DataFrame) -> Array:
+    """(deal,) how many rows are this one, itself included."""
+    facts = deals.drop(columns="deal_id")
+    codes = np.stack([pd.factorize(facts[name])[0] for name in facts], axis=1) if len(facts.columns) else None
+    if codes is None or not len(codes):
+        return np.ones(len(deals))
+    _, which, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    likeness = np.zeros(len(deals))
+    for column in codes.T:
+        likeness += np.log(np.bincount(column + 1)[column + 1] / len(deals))
+    return np.where(len(deals) * np.exp(likeness) < _CHANCE, count[which.ravel()], 1)
 
 
 def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
     """What turns words into numbers, from the training deals (valid, closed)."""
-    weight = deal_weights(deals)
+    weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
+    fields = tuple(Field(name=name, levels=tuple(sorted(set(_levels(deals, name))))) for name in varying)
     month = settings.calendar.fiscal_year_start_month
     first, share = _quarter_shares(_fiscal_quarter(deals, month), weight)
     return Scaling(
         tier_counts=tuple(_tier_counts(deals, role, weight) for role in ROLES),
-        fields=tuple(Field(name=name, levels=tuple(sorted(set(_levels(deals, name))))) for name in varying),
+        fields=fields,
+        pairs=_learn_pairs(deals, fields, settings),
         numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
         first_quarter=first,
         quarter_share=share,
@@ -177,6 +207,7 @@ def empty_scaling(settings: Settings) -> Scaling:
         tier_counts=((1.0,) * len(SUPPORT_TIERS),) * len(ROLES),
         fields=tuple(Field(name=name, levels=()) for name in settings.covariates.varying),
         numeric=(),
+        pairs=None,
         first_quarter=None,
         quarter_share=(),
         fiscal_year_start_month=settings.calendar.fiscal_year_start_month,
@@ -186,7 +217,7 @@ def empty_scaling(settings: Settings) -> Scaling:
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
     readers, reading, variance = _readings(deals, scaling)
-    level, unseen = _level_codes(deals, scaling)
+    level, unseen = _level_codes(deals, scaling.fields)
     return Features(
         stage=_codes(deals, "stage", STAGES),
         coach=_codes(deals, "coach", COACH_LEVELS[:-1]),
@@ -197,6 +228,7 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
         reading_variance=variance,
         level=level,
         numeric=_numeric_values(deals, scaling.numeric),
+        pairs=_pair_values(level, scaling),
         quarter=_quarter_codes(deals, scaling),
         unseen=unseen,
     )
@@ -283,17 +315,38 @@ def _levels(deals: pd.DataFrame, name: str) -> list[str]:
     return column.astype("str").where(column.notna(), BLANK).tolist()
 
 
-def _level_codes(deals: pd.DataFrame, scaling: Scaling) -> tuple[Array, tuple[tuple[int, str], ...]]:
-    codes = np.empty((len(deals), len(scaling.fields)), dtype=np.int64)
-    start, known = 0, sum(len(field.levels) for field in scaling.fields)
+def _level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tuple[tuple[int, str], ...]]:
+    codes = np.empty((len(deals), len(fields)), dtype=np.int64)
+    start, known = 0, sum(len(field.levels) for field in fields)
     unseen: dict[tuple[int, str], int] = {}
-    for at, field in enumerate(scaling.fields):
+    for at, field in enumerate(fields):
         place = {level: start + i for i, level in enumerate(field.levels)}
         for level in sorted(set(levels := _levels(deals, field.name)) - set(place)):
             place[level] = unseen.setdefault((at, level), known + len(unseen))
         codes[:, at] = [place[level] for level in levels]
         start += len(field.levels)
     return codes, tuple(unseen)
+
+
+def _field_of_level(fields: Sequence[Field]) -> Array:
+    return np.repeat(np.arange(len(fields)), [len(field.levels) for field in fields]).astype(np.int64)
+
+
+def _learn_pairs(deals: pd.DataFrame, fields: Sequence[Field], settings: Settings) -> PairBasis | None:
+    """Combinations of the columns that a mapping named; the standing ones (seller, region, ...) stay out of it."""
+    named = deals.attrs.get("covariates", {}).get("varying", ())
+    taking_part = [at for at, field in enumerate(fields) if field.name in named]
+    if len(taking_part) < 2 or not settings.covariates.pair_components:
+        return None
+    level, _ = _level_codes(deals, fields)
+    basis = learn_pairs(level, _field_of_level(fields), taking_part, settings.covariates.pair_components)
+    return basis if basis.loading.shape[2] else None
+
+
+def _pair_values(level: Array, scaling: Scaling) -> Array:
+    if scaling.pairs is None:
+        return np.zeros((len(level), 0), dtype=np.float32)
+    return pair_features(scaling.pairs, level, level < sum(len(field.levels) for field in scaling.fields))
 
 
 def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array) -> Numeric:
@@ -305,7 +358,7 @@ def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array)
 
 
 def _numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
-    features = np.zeros((len(deals), 2 * len(columns)))
+    features = np.zeros((len(deals), 2 * len(columns)), dtype=np.float32)
     for at, column in enumerate(columns):
         standard = (_transformed(deals, column.name, column.transform) - column.mean) / column.sd
         features[:, 2 * at] = np.nan_to_num(standard, nan=0.0)

@@ -100,7 +100,10 @@ def fit(
     closed = _closed(deals, one_outcome=one_outcome)
     scaling = learn_scaling(closed, settings)
     features = describe(closed, scaling)
-    won, weight = (closed["outcome"] == "won").to_numpy(dtype=float), deal_weights(closed)
+    won, weight = (
+        (closed["outcome"] == "won").to_numpy(dtype=float),
+        deal_weights(closed, copies_count_once=settings.covariates.copies_count_once),
+    )
     padded = scaling.layout.padded()
     data = model_data(features, padded, settings.priors, won=won, weight=weight)
     standard, gates = _believable_draws(padded, data, settings, seed, progress or _silent)
@@ -182,7 +185,7 @@ def _compile(layout: Layout, data: Mapping[str, Array], progress: Progress) -> A
     # nutpie and numba take seconds to import; a command that fails on its input should not pay for them.
     import nutpie
 
-    key = (len(layout.field_of_level), len(layout.group_of_feature), len(layout.quarter_share), layout.fields)
+    key = (len(layout.field_of_level), len(layout.quarter_share), layout.fields, layout.features, layout.components)
     if key not in _compiled:
         progress(say("compiling the model (about a minute the first time)"), 0.0)
         _compiled[key] = nutpie.compile_pymc_model(build_model(layout, data), cache=True, var_names=list(STANDARD))
@@ -244,8 +247,8 @@ def _kept(parameters: Mapping[str, Array], layout: Layout, axis: int) -> dict[st
     length = {
         "level": len(layout.field_of_level),
         "field": layout.fields,
-        "feature": len(layout.group_of_feature),
-        "group": layout.groups,
+        "feature": layout.features,
+        "component": layout.components,
         "quarter": len(layout.quarter_share),
     }
     kept = {}

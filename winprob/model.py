@@ -40,7 +40,7 @@ _ROW_DIMS: dict[str, tuple[str, ...]] = {
     "readers": ("deal", "role"),
     "reading": ("deal", "role"),
     "reading_variance": ("deal", "role"),
-    "numeric": ("deal", "feature"),
+    "columns": ("deal", "column"),
     "won_weight": ("deal",),
     "weight": ("deal",),
 }
@@ -57,8 +57,9 @@ def model_data(
     won : (deal,) share of the row's weight that was won, 0..1
     weight : (deal,) how much each row counts
     """
-    numeric = np.zeros((len(features), len(layout.group_of_feature)))
-    numeric[:, : features.numeric.shape[1]] = features.numeric
+    columns = np.zeros((len(features), layout.features + layout.components))
+    columns[:, : features.numeric.shape[1]] = features.numeric
+    columns[:, layout.features : layout.features + features.pairs.shape[1]] = features.pairs
     return {
         "effect_index": _effect_index(features, layout),
         "coach": features.coach,
@@ -66,7 +67,7 @@ def model_data(
         "readers": features.readers,
         "reading": features.reading,
         "reading_variance": features.reading_variance,
-        "numeric": numeric,
+        "columns": columns,
         "won_weight": won * weight,
         "weight": weight,
         **prior_data(layout, priors),
@@ -91,14 +92,17 @@ def _effect_index(features: Features, layout: Layout) -> Array:
 
 def build_model(layout: Layout, data: Mapping[str, Array]) -> pm.Model:
     """The win model over ``data``. ``logit_win_prob`` (deal,) is its one derived quantity."""
-    lengths = {name: _end(blocks) for name, blocks in _blocks(layout).items()}
-    coords = {"role": list(ROLES), "slot": range(5 + layout.fields), "feature": range(len(layout.group_of_feature))}
+    coords = {
+        "role": list(ROLES),
+        "slot": range(5 + layout.fields),
+        "column": range(layout.features + layout.components),
+    }
     with pm.Model(coords=coords) as model:
         for name, values in data.items():
             pm.Data(name, values, dims=_ROW_DIMS.get(name))
         standard = {
-            "unit": pm.Normal("unit", 0, 1, shape=lengths["unit"]),
-            "positive": pm.HalfNormal("positive", 1, shape=lengths["positive"]),
+            "unit": pm.Normal("unit", 0, 1, shape=len(data["unit_mean"])),
+            "positive": pm.HalfNormal("positive", 1, shape=len(data["positive_sd"])),
             "ratio": pm.Beta("ratio", model["ratio_a"], model["ratio_b"], shape=4),
         }
         parameters = derive_parameters(pt, standard, model.named_vars, layout)
@@ -108,14 +112,6 @@ def build_model(layout: Layout, data: Mapping[str, Array]) -> pm.Model:
     return model
 
 
-def _blocks(layout: Layout) -> dict[str, dict[str, slice]]:
-    return {"unit": layout.unit_blocks, "positive": layout.positive_blocks}
-
-
-def _end(blocks: Mapping[str, slice]) -> int:
-    return max(block.stop for block in blocks.values())
-
-
 def _logit(model: pm.Model, parameters: Mapping[str, Any]) -> Any:
     """Log-odds of winning with every deal's latent support averaged out (probit approximation, MacKay 1992)."""
     mean, variance = _latent_support(model, parameters)
@@ -123,7 +119,7 @@ def _logit(model: pm.Model, parameters: Mapping[str, Any]) -> Any:
     predictor = (
         parameters["intercept"]
         + _effects(parameters)[model["effect_index"]].sum(axis=1)
-        + model["numeric"] @ parameters["numeric_weight"]
+        + model["columns"] @ pt.concatenate([parameters["numeric_weight"], parameters["pair_weight"]])
         + (weight * mean).sum(axis=1)
     )
     return predictor / pt.sqrt(1 + np.pi / 8 * (weight**2 * variance).sum(axis=1))

@@ -41,7 +41,9 @@ DIMS: dict[str, tuple[str, ...]] = {
     "offset": ("level",),
     "offset_scale": ("field",),
     "numeric_weight": ("feature",),
-    "numeric_scale": ("group",),
+    "numeric_scale": (),
+    "pair_weight": ("component",),
+    "pair_scale": (),
     "drift": ("quarter",),
     "drift_scale": (),
 }
@@ -49,21 +51,20 @@ DIMS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How many levels, fields, numeric features, their groups and quarters there are, and to what each belongs.
+    """How many levels, fields, numeric features, pair components and quarters there are.
 
     Attributes
     ----------
     field_of_level : (level,) the field each level belongs to
-    group_of_feature : (feature,) the scale each numeric feature is pooled by
     quarter_share : (quarter,) share of the training weight, sums to 1; all 0 where no deal has a date
-    fields, groups : how many scales there are
+    fields, features, components : how many of each there are
     """
 
     field_of_level: Array
-    group_of_feature: Array
     quarter_share: Array
     fields: int
-    groups: int
+    features: int
+    components: int
 
     @property
     def unit_blocks(self) -> dict[str, slice]:
@@ -76,33 +77,35 @@ class Layout:
             decision_method=len(METHOD_LEVELS),
             unknown_support=len(ROLES),
             deviation=len(ROLES) * len(METHOD_LEVELS),
+            field_deviation=self.fields,
             offset=len(self.field_of_level),
-            numeric=len(self.group_of_feature),
+            numeric=self.features,
+            pair=self.components,
             drift=len(self.quarter_share),
         )
 
     @property
     def positive_blocks(self) -> dict[str, slice]:
-        """Where each block of standard half-normal unknowns lies; the last three are scales of groups."""
+        """Where each block of standard half-normal unknowns lies."""
         return _slices(
             stage_step=len(STAGES) - 1,
             coverage_step=len(COVERAGES) - 2,
             role_weight=len(ROLES),
             method_spread=1,
-            offset_scale=self.fields,
-            numeric_scale=self.groups,
+            offset_scale=1,
+            numeric_scale=1,
+            pair_scale=1,
             drift_scale=1,
         )
 
     def padded(self) -> Layout:
         """The same layout with every length rounded up, so that like teams share one compiled graph."""
-        fields, groups = _bucket(self.fields, 8), _bucket(self.groups, 2)
         return Layout(
             field_of_level=_pad(self.field_of_level, _bucket(len(self.field_of_level), 64)),
-            group_of_feature=_pad(self.group_of_feature, _bucket(len(self.group_of_feature), 8)),
             quarter_share=_pad(self.quarter_share, _bucket(len(self.quarter_share), 16)),
-            fields=fields,
-            groups=groups,
+            fields=_bucket(self.fields, 8),
+            features=_bucket(self.features, 8),
+            components=_bucket(self.components, 64) if self.components else 0,
         )
 
 
@@ -111,10 +114,10 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
 
     Returns
     -------
-    dict with ``unit_mean, unit_sd, scale_of_unit`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,)
-    and ``walk`` (quarter, quarter), the centred cumulative sum.
+    dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,),
+    ``field_of_level`` (level,) and ``walk`` (quarter, quarter), the centred cumulative sum.
     """
-    mean, sd, scale = _unit_numbers(layout, priors)
+    mean, sd = _unit_numbers(layout, priors)
     positive = np.zeros(_length(layout.positive_blocks))
     for name, block in layout.positive_blocks.items():
         positive[block] = getattr(priors, name)
@@ -126,29 +129,25 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     return {
         "unit_mean": mean,
         "unit_sd": sd,
-        "scale_of_unit": scale,
         "positive_sd": positive,
         "ratio_a": betas[:, 0],
         "ratio_b": betas[:, 1],
+        "field_of_level": layout.field_of_level,
         "walk": steps - layout.quarter_share @ steps,
     }
 
 
-def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array, Array]:
-    """Mean, sd and scale (0 = fixed, else 1 + which learned scale) of every standard normal unknown."""
+def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
+    """Mean and sd of every standard normal unknown; where a scale is learned, the sd is 1."""
     blocks = layout.unit_blocks
     mean, sd = np.zeros(_length(blocks)), np.ones(_length(blocks))
     for name in ("intercept", "unknown_support"):
         mean[blocks[name]], sd[blocks[name]] = getattr(priors, name)
-    for name in ("coach", "decision_method"):
+    for name in ("coach", "decision_method", "field_deviation"):
         sd[blocks[name]] = getattr(priors, name)
     for name in ("stage_unknown", "coverage_unknown"):
         sd[blocks[name]] = priors.unknown
-    scale = np.zeros(len(mean), dtype=np.int64)
-    scale[blocks["offset"]] = 1 + layout.field_of_level
-    scale[blocks["numeric"]] = 1 + layout.fields + layout.group_of_feature
-    scale[blocks["drift"]] = 1 + layout.fields + layout.groups
-    return mean, sd, scale
+    return mean, sd
 
 
 def derive_parameters(
@@ -166,30 +165,32 @@ def derive_parameters(
     -------
     dict of (..., *dims) by the names and dims of ``DIMS``
     """
-    at, of = layout.unit_blocks, layout.positive_blocks
+    value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"]
     scale = standard["positive"] * prior["positive_sd"]
-    group_scale = xp.concatenate([xp.ones_like(scale[..., :1]), scale[..., of["offset_scale"].start :]], axis=-1)
-    value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"] * group_scale[..., prior["scale_of_unit"]]
-    spread = scale[..., of["method_spread"]]
-    population = scale[..., of["role_weight"]]
-    deviation = value[..., at["deviation"]].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
+    normal = {name: value[..., block] for name, block in layout.unit_blocks.items()}
+    positive = {name: scale[..., block] for name, block in layout.positive_blocks.items()}
+    deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
+    # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
+    field_scale = positive["offset_scale"] * xp.exp(normal["field_deviation"])
     return {
-        "intercept": value[..., 0],
-        "stage_effect": _climb(xp, len(STAGES), scale[..., of["stage_step"]], value[..., at["stage_unknown"]]),
-        "coverage_effect": _climb(xp, len(COVERAGES) - 1, scale[..., of["coverage_step"]], value[..., at["coverage_unknown"]]),
-        "coach_effect": value[..., at["coach"]],
-        "method_effect": value[..., at["decision_method"]],
-        "role_weight": population[..., :, None] * xp.exp(spread[..., None] * deviation),
-        "role_weight_population": population,
-        "method_spread": spread[..., 0],
+        "intercept": normal["intercept"][..., 0],
+        "stage_effect": _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"]),
+        "coverage_effect": _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"]),
+        "coach_effect": normal["coach"],
+        "method_effect": normal["decision_method"],
+        "role_weight": positive["role_weight"][..., :, None] * xp.exp(positive["method_spread"][..., None] * deviation),
+        "role_weight_population": positive["role_weight"],
+        "method_spread": positive["method_spread"][..., 0],
         "reliability": _reliability(xp, standard["ratio"]),
-        "unknown_support": value[..., at["unknown_support"]],
-        "offset": value[..., at["offset"]],
-        "offset_scale": scale[..., of["offset_scale"]],
-        "numeric_weight": value[..., at["numeric"]],
-        "numeric_scale": scale[..., of["numeric_scale"]],
-        "drift": value[..., at["drift"]] @ prior["walk"].T,
-        "drift_scale": scale[..., of["drift_scale"]][..., 0],
+        "unknown_support": normal["unknown_support"],
+        "offset": normal["offset"] * field_scale[..., prior["field_of_level"]],
+        "offset_scale": field_scale,
+        "numeric_weight": normal["numeric"] * positive["numeric_scale"],
+        "numeric_scale": positive["numeric_scale"][..., 0],
+        "pair_weight": normal["pair"] * positive["pair_scale"],
+        "pair_scale": positive["pair_scale"][..., 0],
+        "drift": (normal["drift"] * positive["drift_scale"]) @ prior["walk"].T,
+        "drift_scale": positive["drift_scale"][..., 0],
     }
 
 

@@ -22,6 +22,7 @@ from winprob.catalog import say
 from winprob.errors import OutputError, PosteriorError
 from winprob.features import Scaling
 from winprob.methodology.vocabulary import ROLES
+from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
 from winprob.settings import Settings, settings_from
 
@@ -35,6 +36,13 @@ FORMAT = 1
 
 #: Beside the parameters a fitted model keeps where ``explain`` starts from.
 REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",)}
+
+PAIR_DIMS: dict[str, tuple[str, ...]] = {
+    "level": ("column",),
+    "field": ("column",),
+    "mean": ("column",),
+    "loading": ("column", "other_column", "component"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +132,7 @@ class Posterior:
             "level": tuple(f"{field.name}={level}" for field in scaling.fields for level in field.levels),
             "field": tuple(field.name for field in scaling.fields),
             "feature": tuple(f"{c.name}{suffix}" for c in scaling.numeric for suffix in ("", "=")),
-            "group": ("numeric",),
+            "component": tuple(str(at) for at in range(scaling.layout.components)),
             "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
             "term": self.terms,
         }
@@ -201,9 +209,13 @@ def _write(posterior: Posterior, path: Path) -> None:
     with h5netcdf.File(path, "w") as file:
         file.attrs["winprob_format"] = FORMAT
         file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
-        file.attrs["checksum"] = _checksum(posterior.draws, posterior.prior, file.attrs["manifest"])
+        file.attrs["checksum"] = _checksum(
+            posterior.draws, posterior.prior, posterior.scaling.pairs, file.attrs["manifest"]
+        )
         for group, draws in (("posterior", posterior.draws), ("prior", prior)):
             _write_group(file.create_group(group), draws)
+        if posterior.scaling.pairs:
+            _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
 
 
 def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
@@ -214,6 +226,13 @@ def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
                 group.dimensions[dim] = length
         if values.size:
             group.create_variable(name, dims, data=values.astype(np.float32), compression="gzip", shuffle=True)
+
+
+def _write_pairs(group: Any, pairs: PairBasis) -> None:
+    columns, _, components = pairs.loading.shape
+    group.dimensions.update({"column": columns, "other_column": columns, "component": components})
+    for name, dims in PAIR_DIMS.items():
+        group.create_variable(name, dims, data=getattr(pairs, name), compression="gzip", shuffle=True)
 
 
 def _manifest(posterior: Posterior) -> dict[str, Any]:
@@ -229,11 +248,13 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
     }
 
 
-def _checksum(draws: Mapping[str, Array], prior: Mapping[str, Array], manifest: str) -> str:
+def _checksum(draws: Mapping[str, Array], prior: Mapping[str, Array], pairs: PairBasis | None, manifest: str) -> str:
     digest = hashlib.sha256(manifest.encode())
     for group in (draws, prior):
         for name in sorted(group):
             digest.update(np.ascontiguousarray(group[name], dtype=np.float32).tobytes())
+    for name in PAIR_DIMS if pairs else ():
+        digest.update(np.ascontiguousarray(getattr(pairs, name)).tobytes())
     return digest.hexdigest()
 
 
@@ -262,13 +283,14 @@ def _from_file(file: Any, path: Path) -> Posterior:
     manifest = json.loads(text)
     draws = _read_group(file, "posterior", manifest)
     prior = _read_group(file, "prior", manifest)
-    if _checksum(draws, prior, text) != file.attrs["checksum"]:
+    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    if _checksum(draws, prior, pairs, text) != file.attrs["checksum"]:
         raise PosteriorError(say("model {path} was changed after it was written; its checksum differs.", path=path))
     return Posterior(
         draws=draws,
         prior=prior,
         terms=tuple(manifest["terms"]),
-        scaling=Scaling.from_dict(manifest["scaling"]),
+        scaling=Scaling.from_dict(manifest["scaling"], pairs),
         settings=settings_from(manifest["settings"]),
         provenance=Provenance(**manifest["provenance"]),
     )
@@ -288,7 +310,12 @@ def _other_format(path: Path, found: int) -> PosteriorError:
         sentence = "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again."
         return PosteriorError(say(sentence, path=path, found=found, known=FORMAT))
     return PosteriorError(
-        say("model {path} has the old format {found}, now {known}. Train it again.", path=path, found=found, known=FORMAT)
+        say(
+            "model {path} has the old format {found}, now {known}. Train it again.",
+            path=path,
+            found=found,
+            known=FORMAT,
+        )
     )
 
 

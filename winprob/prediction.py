@@ -108,5 +108,3 @@ def prior_share(posterior_variance: Array, prior_variance: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = posterior_variance / prior_variance
     return np.minimum(np.where(np.isfinite(share), share, 1.0), 1.0)
-
-

@@ -81,8 +81,10 @@ class PriorSettings:
     reliability_validated: tuple[float, float] = (17.0, 3.0)
     reliability_unvalidated_ratio: tuple[float, float] = (8.0, 2.0)
     reliability_none_ratio: tuple[float, float] = (8.0, 2.0)
-    offset_scale: float = 0.5
+    offset_scale: float = 0.3
+    field_deviation: float = 0.7
     numeric_scale: float = 0.5
+    pair_scale: float = 0.3
     drift_scale: float = 0.15
 
     def __post_init__(self) -> None:
@@ -105,10 +107,17 @@ class NumericCovariate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CovariateSettings:
-    """Columns that are always learned from where the table has them, beside those a mapping names."""
+    """Columns that are always learned from where the table has them, beside those a mapping names.
+
+    Of the varying columns that a mapping names, the ``pair_components`` leading combinations of two are learned from
+    too (0 = none). ``copies_count_once``: rows alike in everything but their id share one deal's weight, unless
+    likeness by chance is to be expected.
+    """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
     numeric: tuple[NumericCovariate, ...] = (NumericCovariate(column="amount", transform="log1p"),)
+    pair_components: int = 64
+    copies_count_once: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Coefficients:
     offset : (level, draw), the known levels of all fields, then one fresh draw for each unseen level
     drift : (quarter, draw), the training quarters, the later ones that are needed, then a row of zeros for no date
     numeric_weight : (feature, draw)
+    pair_weight : (component, draw)
     role_weight : (role, method, draw)
     reliability : (coach, draw)
     unknown_support : (role, draw)
@@ -46,6 +47,7 @@ class Coefficients:
     offset: Array
     drift: Array
     numeric_weight: Array
+    pair_weight: Array
     role_weight: Array
     reliability: Array
     unknown_support: Array
@@ -67,6 +69,7 @@ def coefficients(draws: Mapping[str, Array], features: Features, *, seed: int) -
         offset=np.concatenate([last["offset"], _unseen_offsets(last, features, seed)]),
         drift=_drift(last, features, seed),
         numeric_weight=last["numeric_weight"],
+        pair_weight=last["pair_weight"],
         role_weight=last["role_weight"],
         reliability=last["reliability"],
         unknown_support=last["unknown_support"],
@@ -83,7 +86,9 @@ def iter_terms(by: Coefficients, features: Features, scaling: Scaling) -> Iterat
         yield field.name, by.offset[features.level[:, at]]
     for at, column in enumerate(scaling.numeric):
         pair = slice(2 * at, 2 * at + 2)
-        yield column.name, features.numeric[:, pair].astype(np.float32) @ by.numeric_weight[pair]
+        yield column.name, features.numeric[:, pair] @ by.numeric_weight[pair]
+    if len(by.pair_weight):
+        yield "combinations", features.pairs @ by.pair_weight
     if len(by.drift) > 1:
         # NO_DATE is -1: the last row, which is zero.
         yield "quarter", by.drift[features.quarter]
