@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from winprob.prediction import draw_win_prob, predict
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
+    from winprob.summary import prior_sheet, summarise_posterior
     from winprob.tables import check_file, read_deals, write_table
 
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "fit",
     "fit_prior",
     "predict",
+    "prior_sheet",
     "read_deals",
     "read_settings",
     "simulate",
+    "summarise_posterior",
     "write_table",
 ]
 
@@ -45,9 +48,11 @@ _HOME = {
     "fit": "inference",
     "fit_prior": "inference",
     "predict": "prediction",
+    "prior_sheet": "summary",
     "read_deals": "tables",
     "read_settings": "settings",
     "simulate": "simulation",
+    "summarise_posterior": "summary",
     "write_table": "tables",
 }
 

@@ -131,7 +131,7 @@ class Features:
 
     @property
     def unknowns(self) -> Array:
-        """(deal,) how many of the method's facts are unknown: stage, coach, method, approver coverage, five supports."""
+        """(deal,) how many of nine facts are unknown: stage, coach, method, approver coverage, five supports."""
         words = [
             self.stage == len(STAGE_STATES) - 1,
             self.coach == len(COACH_LEVELS) - 1,
@@ -242,7 +242,10 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     """
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
-    numeric = {c["column"]: NumericCovariate(**c) for c in named.get("numeric", ())}
+    numeric = {
+        c["column"]: NumericCovariate(column=c["column"], transform=c["transform"] or "identity")
+        for c in named.get("numeric", ())
+    }
     for column in settings.covariates.numeric:
         numeric.setdefault(column.column, column)
     present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
@@ -374,7 +377,7 @@ def _transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
 
 
 def _fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
-    """(deal,) ``4 * year + quarter`` of the reading (``as_of``, else ``opened_on``) in the fiscal calendar, NaN if none."""
+    """(deal,) ``4 * year + quarter`` of the reading (``as_of``, else ``opened_on``), fiscal; NaN without a date."""
     day = pd.Series(pd.NaT, index=deals.index, dtype="datetime64[us]")
     for column in ("as_of", "opened_on"):
         if column in deals:

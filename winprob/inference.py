@@ -135,6 +135,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
         provenance=Provenance(
             deals=0,
             rows=0,
+            counted=0.0,
             won=0.0,
             first_day=None,
             last_day=None,
@@ -310,6 +311,7 @@ def _provenance(closed: pd.DataFrame, data: Mapping[str, Array], seed: int, gate
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),
+        counted=float(data["weight"].sum()),
         won=float(data["won_weight"].sum()),
         first_day=days.min().date().isoformat() if len(days) else None,
         last_day=days.max().date().isoformat() if len(days) else None,

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.catalog import say
-from winprob.errors import OutputError, PosteriorError
+from winprob.errors import PosteriorError
 from winprob.features import Scaling
 from winprob.methodology.vocabulary import ROLES
 from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
 from winprob.settings import Settings, settings_from
+from winprob.tables.write import replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,7 +50,8 @@ class Provenance:
 
     Attributes
     ----------
-    deals, rows, won : how many deals, rows and won deals it learned from (0 = all prior)
+    deals, rows : how many deals and rows it learned from (0 = all prior)
+    counted, won : how many deals that counts for, exact copies counting once, and how many of these were won
     first_day, last_day : ISO dates of the first and last reading, None without dates
     data_hash : SHA-256 of the arrays it learned from
     seed : the seed of the sampler and of all later draws
@@ -61,6 +61,7 @@ class Provenance:
 
     deals: int
     rows: int
+    counted: float
     won: float
     first_day: str | None
     last_day: str | None
@@ -99,7 +100,7 @@ class Posterior:
         return flatten_chains(self.draws)
 
     def sel(self, name: str, **labels: str) -> Array:
-        """Draws of one parameter, picked by labels: ``sel("role_weight", role="approver", decision_method="executive")``.
+        """Draws of one parameter, picked by labels, such as ``sel("role_weight", role="approver")``.
 
         Returns
         -------
@@ -145,19 +146,8 @@ class Posterior:
         OutputError
             The file cannot be written there.
         """
-        path = Path(path)
-        try:
-            handle, scratch = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        os.close(handle)
-        try:
-            _write(self, Path(scratch))
-            Path(scratch).replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        finally:
-            Path(scratch).unlink(missing_ok=True)
+        with replacing(path) as scratch:
+            _write(self, scratch)
 
     @staticmethod
     def load(path: Path | str) -> Posterior:
@@ -316,10 +306,4 @@ def _other_format(path: Path, found: int) -> PosteriorError:
             found=found,
             known=FORMAT,
         )
-    )
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        say("{path} cannot be written: {reason}. Nothing was saved.", path=path, reason=error.strerror or error)
     )

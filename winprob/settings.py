@@ -75,8 +75,8 @@ class PriorSettings:
     coach: float = 0.4
     decision_method: float = 0.4
     unknown: float = 0.5
-    role_weight: float = 0.9
-    method_spread: float = 0.5
+    role_weight: float = 0.95
+    method_spread: float = 0.4
     unknown_support: tuple[float, float] = (0.0, 0.5)
     reliability_validated: tuple[float, float] = (17.0, 3.0)
     reliability_unvalidated_ratio: tuple[float, float] = (8.0, 2.0)

@@ -1,0 +1,212 @@
+"""The commands, each a thin call into the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from winprob.catalog import say
+from winprob.cli.group import House
+from winprob.cli.options import (
+    FILE,
+    deals_argument,
+    model_option,
+    reading,
+    seed_option,
+    settings_option,
+    showing,
+    spoken,
+)
+from winprob.cli.show import progress, show, tell
+
+CHANCE = ("mean", "lower", "upper", "prior_share")
+
+
+@click.group(cls=House, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="winprob")
+def main() -> None:
+    """Calibrated win probabilities for large B2B deals, read through the customer's decision chain."""
+
+
+@main.command()
+@click.option("--out", type=FILE, default=Path("reports"), show_default=True, help="Folder for the page and the data.")
+@seed_option
+@spoken
+def demo(out: Path, seed: int) -> None:
+    """The whole story on a simulated team: simulate, check, train, predict, explain."""
+    from winprob.cli.demo import run_demo
+
+    run_demo(out, seed)
+
+
+@main.command()
+@click.option("--deals", type=int, default=300, show_default=True, help="Closed deals.")
+@click.option("--open", "open_deals", type=int, default=60, show_default=True, help="Open deals.")
+@click.option("--out", type=FILE, required=True, help="Folder to write to.")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@seed_option
+@spoken
+def simulate(deals: int, open_deals: int, out: Path, form: str, seed: int) -> None:
+    """Deals of a simulated team with known truth: closed, open, people, truth.nc."""
+    from winprob.simulation import write_simulation
+
+    with progress() as follow:
+        write_simulation(
+            out,
+            deals,
+            open_deals,
+            seed=seed,
+            format=form,
+            progress=lambda done, total: follow(say("simulating"), done / max(total, 1)),
+        )
+    tell(say("{deals} closed and {open_deals} open deals are in {out}.", deals=deals, open_deals=open_deals, out=out))
+
+
+@main.command()
+@deals_argument
+@reading
+@showing
+@spoken
+def check(
+    deals: Path, mapping: Path | None, people: Path | None, encoding: str | None, form: str, out: Path | None
+) -> None:
+    """Say everything that is wrong, or odd, with an export. Exit 1 if anything must be mended."""
+    from winprob.tables import check_file
+
+    findings = check_file(deals, mapping, people, encoding=encoding)
+    show(findings, form=form, out=out)
+    errors = int((findings["severity"] == "error").sum())
+    warnings = int((findings["severity"] == "warning").sum())
+    if errors:
+        tell(say("{errors} errors to mend before training, {warnings} warnings.", errors=errors, warnings=warnings))
+        raise SystemExit(1)
+    tell(say("Ready to use: no errors, {warnings} warnings.", warnings=warnings))
+
+
+@main.command()
+@click.argument("deals", type=FILE, required=False)
+@reading
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Learn only from what was closed by this day.")
+@model_option
+@click.option("--prior-only", is_flag=True, help="A model that has seen no deal; DEALS is not needed.")
+@click.option("--one-outcome", is_flag=True, help="Accept closed deals that all ended alike.")
+@settings_option
+@seed_option
+@showing
+@spoken
+def train(
+    deals: Path | None,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    as_of: click.DateTime | None,
+    model: Path,
+    prior_only: bool,
+    one_outcome: bool,
+    settings: Path | None,
+    seed: int,
+    form: str,
+    out: Path | None,
+) -> None:
+    """Learn the win model from closed deals and save it; say in words what to make of it."""
+    from winprob.cli.training import closed_by, require_place
+    from winprob.settings import Settings, read_settings
+    from winprob.summary import summarise_posterior, verdict
+
+    if (deals is None) != prior_only:
+        raise click.UsageError(say("Give DEALS to learn from, or --prior-only, not both."))
+    chosen = read_settings(settings) if settings else Settings()
+    require_place(model)
+    if deals is None:
+        from winprob.inference import fit_prior
+
+        posterior = fit_prior(seed=seed, settings=chosen)
+    else:
+        from winprob.tables import read_deals
+
+        table = closed_by(read_deals(deals, mapping, people, encoding=encoding), as_of)
+        from winprob.inference import fit
+
+        with progress() as follow:
+            posterior = fit(table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow)
+    posterior.save(model)
+    show(summarise_posterior(posterior), form=form, out=out, percent=("prior_share",))
+    tell(*verdict(posterior), say("The model is in {path}.", path=model))
+
+
+@main.command()
+@settings_option
+@showing
+@spoken
+def priors(settings: Path | None, form: str, out: Path | None) -> None:
+    """The prior sheet: what is believed before any deal is seen."""
+    from winprob.settings import Settings, read_settings
+    from winprob.summary import prior_sheet
+
+    show(prior_sheet(read_settings(settings) if settings else Settings()), form=form, out=out)
+
+
+@main.command()
+@deals_argument
+@reading
+@model_option
+@showing
+@spoken
+def predict(
+    deals: Path,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    model: Path,
+    form: str,
+    out: Path | None,
+) -> None:
+    """The win probability of every deal, with its interval."""
+    from winprob.posterior import Posterior
+    from winprob.prediction import predict as predict_deals
+    from winprob.tables import read_deals
+
+    posterior = Posterior.load(model)
+    chances = predict_deals(posterior, read_deals(deals, mapping, people, encoding=encoding))
+    show(chances, form=form, out=out, percent=CHANCE)
+    if posterior.provenance.prior_only:
+        tell(say("This model has seen no deal: every figure here is prior."))
+
+
+@main.command()
+@deals_argument
+@click.option("--deal", required=True, help="The deal's id.")
+@reading
+@model_option
+@showing
+@spoken
+def explain(
+    deals: Path,
+    deal: str,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    model: Path,
+    form: str,
+    out: Path | None,
+) -> None:
+    """Why this probability: the deal's log-odds from the base rate, term by term."""
+    from winprob.explanation import explain as explain_deal
+    from winprob.posterior import Posterior
+    from winprob.prediction import predict as predict_deals
+    from winprob.tables import read_deals
+
+    posterior, table = Posterior.load(model), read_deals(deals, mapping, people, encoding=encoding)
+    terms = explain_deal(posterior, table, deal)
+    show(terms, form=form, out=out)
+    chance = predict_deals(posterior, table[table["deal_id"] == deal]).iloc[-1]
+    tell(
+        say(
+            "Together {log_odds:+.2f} log-odds: {mean:.0%} to win ({lower:.0%} to {upper:.0%}).",
+            log_odds=terms["log_odds"].sum(),
+            mean=chance["mean"],
+            lower=chance["lower"],
+            upper=chance["upper"],
+        )
+    )

@@ -1,0 +1,37 @@
+"""One way in for all commands: an error the user can mend is one message and exit 1, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from winprob.errors import WinprobError
+
+
+class House(click.Group):
+    """The commands in the order in which they are used, and their errors in words."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _keep_caches()
+        try:
+            return super().invoke(ctx)
+        except WinprobError as error:
+            click.echo(f"winprob: {error}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough; point stdout elsewhere so that Python's own flush stays quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+def _keep_caches() -> None:
+    """Compiled models are kept in the user's cache folder, so that the next run starts in seconds."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winprob"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba"))

@@ -1,0 +1,47 @@
+"""Options that many commands share, spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from winprob.catalog import LANGUAGES, speaking
+
+Command = Callable[..., Any]
+
+FILE = click.Path(path_type=Path)
+
+deals_argument = click.argument("deals", type=FILE)
+model_option = click.option("--model", type=FILE, required=True, help="The fitted model, a NetCDF file.")
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of every draw.")
+settings_option = click.option("--settings", type=FILE, help="A TOML file with settings: priors, sampler, gates.")
+
+
+def reading(command: Command) -> Command:
+    """The options with which deals are read."""
+    command = click.option("--encoding", help="Text encoding of the export, where it is read wrong.")(command)
+    command = click.option("--people", type=FILE, help="A people table: who holds which role.")(command)
+    return click.option("--mapping", type=FILE, help="A TOML file that names the export's columns.")(command)
+
+
+def showing(command: Command) -> Command:
+    """The options with which a table is shown."""
+    command = click.option("--out", type=FILE, help="Write the table to this file instead of the screen.")(command)
+    kinds = click.Choice(["table", "csv", "json"])
+    return click.option("--format", "form", type=kinds, default="table", show_default=True)(command)
+
+
+def spoken(command: Command) -> Command:
+    """The language of everything the command says."""
+
+    @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language.")
+    @wraps(command)
+    def wrapped(*args: Any, lang: str, **kwargs: Any) -> Any:
+        with speaking(lang):
+            return command(*args, **kwargs)
+
+    return wrapped

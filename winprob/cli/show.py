@@ -1,0 +1,102 @@
+"""How is a table shown on a screen, and how far along is long work?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Wide enough for any table here when nobody looks at a terminal.
+_FILE_WIDTH = 200
+
+
+def show(
+    frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[str] = (), digits: int = 2
+) -> None:
+    """Print a table, or write it to a file: ``table`` for people, ``csv`` and ``json`` for programs.
+
+    On the screen columns named in ``percent`` are whole percents; in CSV and JSON every number is whole.
+    """
+    from winprob.tables import replacing, write_table
+
+    if form != "table":
+        write_table(frame, out, form)
+    elif out is None:
+        sys.stdout.write(_drawn(frame, percent, digits, _width()))
+    else:
+        with replacing(out) as scratch:
+            scratch.write_text(_drawn(frame, percent, digits, _FILE_WIDTH), encoding="utf-8")
+
+
+def tell(*lines: str) -> None:
+    """Say something beside the table, on stderr."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on stderr that follows long work: call it with what is going on and the share done, 0..1."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        said: set[str] = set()
+
+        def follow(what: str, share: float) -> None:
+            # Where stderr is a file there is no bar to redraw: each new thing is said once.
+            if not console.is_terminal and what not in said:
+                tell(what)
+                said.add(what)
+            bar.update(task, description=what, completed=share)
+
+        yield follow
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+
+
+def _drawn(frame: pd.DataFrame, percent: Sequence[str], digits: int, width: int) -> str:
+    from io import StringIO
+
+    import pandas as pd
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, values in frame.items():
+        number = pd.api.types.is_numeric_dtype(values)
+        table.add_column(str(name), justify="right" if number else "left", overflow="fold", no_wrap=number)
+    for row in frame.itertuples(index=False):
+        # As Text: a deal's name is never markup.
+        cells = (_cell(value, name in percent, digits) for name, value in zip(frame.columns, row, strict=True))
+        table.add_row(*(Text(cell) for cell in cells))
+    console = Console(file=(page := StringIO()), width=width, no_color=True)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in page.getvalue().strip("\n").split("\n")) + "\n"
+
+
+def _cell(value: Any, percent: bool, digits: int) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return "-"
+    if isinstance(value, float):
+        # Adding zero turns a rounded -0.00 into 0.00.
+        return f"{value:.0%}" if percent else f"{round(value, digits) + 0.0:.{digits}f}"
+    return str(value)

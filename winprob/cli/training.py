@@ -1,0 +1,45 @@
+"""What training asks of its surroundings, before minutes are spent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from winprob.catalog import say
+from winprob.errors import DealTableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def require_place(model: Path) -> None:
+    """Refuse a place where the model could not be saved, now rather than after the sampling."""
+    from winprob.tables import replacing
+
+    if model.exists():
+        return
+    with replacing(model):
+        pass
+    model.unlink(missing_ok=True)
+
+
+def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:
+    """The deals as they were known on a day: what closed later, or was read later, is left out.
+
+    Raises
+    ------
+    DealTableError
+        There is no ``closed_on`` to tell by, or nothing is left.
+    """
+    if as_of is None:
+        return deals
+    if "closed_on" not in deals:
+        raise DealTableError(say("--as-of needs the column 'closed_on', and the deals have none."))
+    later = deals["closed_on"] > as_of
+    if "as_of" in deals:
+        later |= deals["as_of"] > as_of
+    known = deals[~later]
+    if known.empty:
+        raise DealTableError(say("no deal was closed by {day:%Y-%m-%d}.", day=as_of))
+    return known

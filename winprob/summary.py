@@ -1,0 +1,165 @@
+"""What was learned, and what was believed before? Parameters with intervals, the prior sheet, and a verdict in words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit
+
+from winprob.catalog import say
+from winprob.features import empty_scaling
+from winprob.intervals import TAILS, summarise
+from winprob.methodology import label
+from winprob.parameters import DIMS, sample_prior
+from winprob.posterior import Posterior
+from winprob.prediction import prior_share
+from winprob.settings import Settings
+from winprob.tiers import bin_moments
+
+Array = npt.NDArray[Any]
+
+#: Directions of combinations mean nothing one by one; their scale says how much they matter.
+_NOT_SHOWN = ("pair_weight",)
+_SHEET_DRAWS = 20_000
+#: Below this many deals vendors refuse to answer; we answer, and say what to expect.
+_FEW_DEALS = 80
+
+
+def summarise_posterior(posterior: Posterior) -> pd.DataFrame:
+    """Every parameter of a fitted model.
+
+    Returns
+    -------
+    DataFrame with columns ``parameter`` (``name[labels]``), ``mean, lower, upper`` (90 %, equal-tailed; log-odds but
+    for scales and reliabilities) and ``prior_share``, posterior over prior variance, at most 1.
+    """
+    records = [
+        (name, *(float(end) for end in summarise(draws)), float(prior_share(draws.var(), prior.var())))
+        for name, draws, prior in _columns(posterior)
+    ]
+    return pd.DataFrame(records, columns=["parameter", "mean", "lower", "upper", "prior_share"])
+
+
+def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
+    """Name, draws and prior draws of every scalar parameter."""
+    for name, dims in DIMS.items():
+        if name in _NOT_SHOWN:
+            continue
+        learned, believed = posterior.flat[name].astype(float), posterior.prior[name].astype(float)
+        for at in itertools.product(*(range(length) for length in learned.shape[1:])):
+            labels = ", ".join(posterior.coords[dim][place] for dim, place in zip(dims, at, strict=True))
+            yield (f"{name}[{labels}]" if labels else name), learned[:, *at], believed[:, *at]
+
+
+def verdict(posterior: Posterior) -> list[str]:
+    """What to make of a fitted model, a sentence a line."""
+    source = posterior.provenance
+    if source.prior_only:
+        return [
+            say("No deal was seen: this model is all prior. It says what the method expects, not what your team does."),
+            say("Train on closed deals as soon as there are some; the first thirty already move it."),
+        ]
+    lines = [
+        say(
+            "Learned from {deals} closed deals, {won:.0%} won{period}.",
+            deals=source.deals,
+            won=source.won / source.counted,
+            period=_period(source.first_day, source.last_day),
+        )
+    ]
+    if source.counted < source.deals - 0.5:
+        lines.append(
+            say(
+                "{copies:.0f} rows repeat another in all but their id; each record counts once.",
+                copies=source.deals - source.counted,
+            )
+        )
+    gates = source.gates
+    lines.append(
+        say(
+            "The draws can be believed: R-hat {r_hat:.3f}, effective draws at least {ess:.0f}, {divergent:.1%} divergent.",
+            r_hat=gates["r_hat"],
+            ess=min(gates["bulk_ess"], gates["tail_ess"]),
+            divergent=gates["divergent_share"],
+        )
+    )
+    lines.append(_prior_sentence(posterior))
+    if source.deals < _FEW_DEALS:
+        lines.append(
+            say("With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS)
+        )
+    return lines
+
+
+def _period(first: str | None, last: str | None) -> str:
+    return say(", read {first} to {last}", first=first, last=last) if first else ""
+
+
+def _prior_sentence(posterior: Posterior) -> str:
+    weights = posterior.flat["role_weight_population"].astype(float)
+    share = prior_share(weights.var(axis=0), posterior.prior["role_weight_population"].astype(float).var(axis=0))
+    roles = [label("role", role) for role, part in zip(posterior.coords["role"], share, strict=True) if part > 0.8]
+    if not roles:
+        return say("Every role's weight was learned from the deals, none is mostly prior.")
+    return say("Still mostly prior: the weight of {roles}.", roles=", ".join(roles))
+
+
+def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
+    """What is believed before any deal is seen, in quantities one can argue about.
+
+    Returns
+    -------
+    DataFrame with columns ``belief, lower, middle, upper`` (5th, 50th and 95th percentile under the prior), ``setting``
+    (the names in ``[priors]`` that govern it).
+    """
+    settings = settings or Settings()
+    draws = sample_prior(empty_scaling(settings).layout, settings.priors, _SHEET_DRAWS, np.random.default_rng(0))
+    records = []
+    for belief, values, setting in _beliefs(draws):
+        lower, middle, upper = np.quantile(values, (TAILS[0], 0.5, TAILS[1]))
+        records.append((belief, lower, middle, upper, setting))
+    return pd.DataFrame(records, columns=["belief", "lower", "middle", "upper", "setting"])
+
+
+def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
+    rng = np.random.default_rng(1)
+    steps = np.diff(bin_moments(np.ones(4))[0]).mean()
+    weight, reliability = draws["role_weight"], draws["reliability"]
+    yield say("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
+    yield (
+        say("odds ratio of one tier more support, one role"),
+        np.exp(weight[:, 0, 0] * reliability[:, 1] * steps),
+        "role_weight, method_spread",
+    )
+    yield (
+        say("factor between a role's weight under two decision methods"),
+        np.exp(np.abs(np.log(weight[:, 0, 0] / weight[:, 0, 1]))),
+        "method_spread",
+    )
+    yield say("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
+    yield (
+        say("odds ratio from identified to engaged approver"),
+        _climb(draws["coverage_effect"][:, :3]),
+        "coverage_step",
+    )
+    yield say("odds ratio of any one coach state"), np.exp(draws["coach_effect"][:, 0]), "coach"
+    yield say("odds ratio of any one decision method"), np.exp(draws["method_effect"][:, 0]), "decision_method"
+    yield say("reliability of a report, no coach"), reliability[:, 0], "reliability_none_ratio"
+    yield say("reliability of a report, unvalidated coach"), reliability[:, 1], "reliability_unvalidated_ratio"
+    yield say("reliability of a report, validated coach"), reliability[:, 2], "reliability_validated"
+    yield say("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
+    noise = rng.standard_normal((3, len(weight)))
+    field = draws["offset_scale"][:, 0]
+    yield say("odds ratio of one seller, region or other level"), np.exp(field * noise[0]), "offset_scale, field_deviation"
+    yield say("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
+    yield say("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
+    yield say("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
+
+
+def _climb(effects: Array) -> Array:
+    return np.exp(effects[:, -1] - effects[:, 0])
