@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
-from typing import Literal, cast
+from typing import Literal
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -35,7 +35,7 @@ def speaking(chosen: str) -> Iterator[None]:
     """
     if chosen not in LANGUAGES:
         raise ValueError(f"language {chosen!r} is not one of {', '.join(LANGUAGES)}")
-    token = _language.set(cast(Language, chosen))
+    token = _language.set(chosen)
     try:
         yield
     finally:

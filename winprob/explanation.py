@@ -15,12 +15,13 @@ from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
+from winprob.schema import COLUMNS, validate_deals
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 Array = npt.NDArray[Any]
 
 BASE_RATE, DOUBT = "base_rate", "doubt"
+ENDS = ("mean", "lower", "upper")
 
 
 def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
@@ -45,8 +46,11 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     """
     row = _find(validate_deals(deals), deal_id)
     contributions = _contributions(posterior, row)
-    facts = row.iloc[0]
-    records = [(name, *_numbers(draws), _sentence(name, draws, facts)) for name, draws in contributions.items()]
+    facts, only = row.iloc[0], posterior.provenance.prior_only
+    records = [
+        (name, *_numbers(draws), _sentence(name, draws, facts, prior_only=only))
+        for name, draws in contributions.items()
+    ]
     table = pd.DataFrame(records, columns=["term", "log_odds", "lower", "upper", "text"])
     middle = table.iloc[1:-1]
     order = middle["log_odds"].abs().sort_values(ascending=False, kind="stable").index
@@ -65,7 +69,7 @@ def _find(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
                 some=some,
             )
         )
-    return rows.sort_values("as_of", kind="stable").tail(1) if "as_of" in rows else rows.tail(1)
+    return rows.sort_values("as_of", kind="stable", na_position="first").tail(1) if "as_of" in rows else rows.tail(1)
 
 
 def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
@@ -88,66 +92,69 @@ def _numbers(draws: Array) -> tuple[float, float, float]:
     return float(mean), float(lower), float(upper)
 
 
-def _sentence(name: str, draws: Array, facts: pd.Series) -> str:
+def _sentence(name: str, draws: Array, facts: pd.Series, *, prior_only: bool) -> str:
     if name == BASE_RATE:
-        chance, lower, upper = summarise(1 / (1 + np.exp(-draws)))
-        return say(
-            "Base rate: {chance:.0%} of deals like those learned from are won ({lower:.0%} to {upper:.0%}).",
-            chance=chance,
-            lower=lower,
-            upper=upper,
-        )
+        return _base_rate(draws, prior_only=prior_only)
+    times = {end: float(np.exp(value)) for end, value in zip(ENDS, summarise(draws), strict=True)}
     if name == DOUBT:
-        return _weigh(say("What is not known of support pulls the odds towards even"), draws)
-    return _weigh(_fact(name, facts), draws)
-
-
-def _weigh(fact: str, draws: Array) -> str:
-    """The fact, and how it moves the odds against the average training deal: a factor with its interval."""
-    mean, lower, upper = (float(np.exp(end)) for end in summarise(draws))
-    if lower > 1:
-        words = say(
-            "raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
+        return say(
+            "Not knowing support exactly draws all this towards even: x{mean:.2f} against the typical deal "
+            "({lower:.2f} to {upper:.2f}).",
+            **times,
         )
-    elif upper < 1:
-        words = say(
-            "lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
+    if times["lower"] > 1:
+        return say(
+            "{fact}; raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
         )
-    else:
-        words = say(
-            "not clear which way, about x{mean:.2f} ({lower:.2f} to {upper:.2f})", mean=mean, lower=lower, upper=upper
+    if times["upper"] < 1:
+        return say(
+            "{fact}; lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
         )
-    return say("{fact}: {words}.", fact=fact, words=words)
+    return say(
+        "{fact}; unclear which way, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
+    )
 
 
-def _fact(name: str, facts: pd.Series) -> str:
+def _base_rate(draws: Array, *, prior_only: bool) -> str:
+    chance = dict(zip(ENDS, (float(end) for end in summarise(1 / (1 + np.exp(-draws)))), strict=True))
+    if prior_only:
+        return say(
+            "Base rate: before any deal is seen, {mean:.0%} of typical deals are won ({lower:.0%} to {upper:.0%}).",
+            **chance,
+        )
+    return say("Base rate: {mean:.0%} of deals like those learned from are won ({lower:.0%} to {upper:.0%}).", **chance)
+
+
+def fact(name: str, facts: pd.Series) -> str:
+    """What a deal's record says where a term looks: ``Buying stage: Evaluation``."""
     if name == "quarter":
-        return say("The quarter of the reading")
+        return say("Quarter of the reading")
     if name == "combinations":
         return say("How these facts combine")
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
-    value = facts.get(name)
-    known = pd.notna(value) and value != "unknown"
-    words = {"stage": "stage", "coach": "coach", "decision_method": "decision_method", "approver_coverage": "coverage"}
-    title = column_label(name) if name in words or name in _CANONICAL else name
-    if not known:
-        return say("{what} is unknown", what=title)
+    title = column_label(name) if name in COLUMNS else name
+    return say("{what}: {value}", what=title, value=_value(name, facts.get(name)))
+
+
+def _value(name: str, value: Any) -> str:
+    if pd.isna(value):
+        return say("unknown")
     if isinstance(value, float):
-        return say("{what} is {value}", what=title, value=f"{value:,.6g}")
-    return say("{what} is {value}", what=title, value=label(words[name], value) if name in words else value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
+    return label(_WORDS[name], str(value)) if name in _WORDS else str(value)
 
 
-_CANONICAL = ("segment", "region", "seller", "product", "competitor", "amount")
+#: Terms whose values are words of the method.
+_WORDS = {"stage": "stage", "coach": "coach", "decision_method": "decision_method", "approver_coverage": "coverage"}
 
 
 def _support(role: str, facts: pd.Series) -> str:
-    support = facts.get(f"{role}_support")
+    support, coach = facts.get(f"{role}_support"), facts.get("coach")
     if pd.isna(support):
-        return say("Support of the {role} was not reported", role=label("role", role))
-    coach = facts.get("coach")
+        return say("Support of the {role}: not reported", role=label("role", role))
     return say(
-        "Support of the {role} is reported as {tier} (coach: {coach})",
+        "Support of the {role}: {tier} (coach: {coach})",
         role=label("role", role),
         tier=label("support", support),
         coach=label("coach", coach) if pd.notna(coach) else say("unknown"),

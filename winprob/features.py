@@ -14,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.catalog import say
+from winprob.errors import DealTableError
 from winprob.methodology.vocabulary import ROLES, STAGES, SUPPORT_TIERS
 from winprob.pairs import PairBasis, learn_pairs, pair_features
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.schema.dtypes import as_text
 from winprob.settings import NumericCovariate, Settings
 from winprob.tiers import bin_moments
+from winprob.weights import deal_weights
 
 Array = npt.NDArray[Any]
 
@@ -138,7 +142,7 @@ class Features:
             self.method == len(METHOD_LEVELS) - 1,
             self.coverage == len(COVERAGE_LEVELS) - 1,
         ]
-        return np.sum(words, axis=0) + (self.readers == 0).sum(axis=1)
+        return np.asarray(np.sum(words, axis=0) + (self.readers == 0).sum(axis=1))
 
 
 _ROW_ARRAYS = (
@@ -154,33 +158,6 @@ _ROW_ARRAYS = (
     "pairs",
     "quarter",
 )
-
-
-def deal_weights(deals: pd.DataFrame, *, copies_count_once: bool = True) -> Array:
-    """(deal,) weight 1/n for each of the n rows of one deal, so that every deal counts once.
-
-    Rows alike in everything but their id, where chance would not make them so, are one record exported several
-    times: they share one deal's weight.
-    """
-    weight = (1 / deals.groupby("deal_id")["deal_id"].transform("size")).to_numpy(dtype=float)
-    return weight / _copies(deals) if copies_count_once else weight
-
-
-#: A likeness that independent columns would bring about less often than this is taken for a copy.
-_CHANCE = 0.05
-
-
-def _copies(deals: pd.DataFrame) -> Array:
-    """(deal,) how many rows are this one, itself included."""
-    facts = deals.drop(columns="deal_id")
-    codes = np.stack([pd.factorize(facts[name])[0] for name in facts], axis=1) if len(facts.columns) else None
-    if codes is None or not len(codes):
-        return np.ones(len(deals))
-    _, which, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
-    likeness = np.zeros(len(deals))
-    for column in codes.T:
-        likeness += np.log(np.bincount(column + 1)[column + 1] / len(deals))
-    return np.where(len(deals) * np.exp(likeness) < _CHANCE, count[which.ravel()], 1)
 
 
 def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
@@ -256,7 +233,7 @@ def _codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:
     """(deal,) position in ``values``; what is blank or not among them is unknown, the code after the last."""
     if column not in deals:
         return np.full(len(deals), len(values), dtype=np.int64)
-    codes = pd.Index(values).get_indexer(deals[column]).astype(np.int64)
+    codes = pd.Index(values).get_indexer(pd.Index(deals[column])).astype(np.int64)
     return np.where(codes < 0, len(values), codes)
 
 
@@ -290,7 +267,7 @@ def _readings(deals: pd.DataFrame, scaling: Scaling) -> tuple[Array, Array, Arra
 def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:
     """(deal, tier, person) influence of each person who reports that tier; a bare tier is one person."""
     support, several = f"{role}_support", f"{role}_readings"
-    people = deals[several].fillna("").map(_people) if several in deals else pd.Series([()] * len(deals))
+    people = deals[several].fillna("").map(_people).tolist() if several in deals else []
     width = max((len(p) for p in people), default=0)
     influence = np.zeros((len(deals), len(SUPPORT_TIERS), max(width, 1)))
     if support in deals:
@@ -311,22 +288,23 @@ def _people(text: str) -> tuple[tuple[int, float], ...]:
     return tuple((int(tier), float(influence)) for tier, influence in pairs)
 
 
-def _levels(deals: pd.DataFrame, name: str) -> list[str]:
+def _levels(deals: pd.DataFrame, name: str) -> pd.Series:
     if name not in deals:
-        return [BLANK] * len(deals)
-    column = deals[name]
-    return column.astype("str").where(column.notna(), BLANK).tolist()
+        return pd.Series(BLANK, index=deals.index, dtype="str")
+    return as_text(deals[name]).fillna(BLANK)
 
 
 def _level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tuple[tuple[int, str], ...]]:
     codes = np.empty((len(deals), len(fields)), dtype=np.int64)
     start, known = 0, sum(len(field.levels) for field in fields)
-    unseen: dict[tuple[int, str], int] = {}
+    unseen: list[tuple[int, str]] = []
     for at, field in enumerate(fields):
+        code, levels = pd.factorize(_levels(deals, field.name))
         place = {level: start + i for i, level in enumerate(field.levels)}
-        for level in sorted(set(levels := _levels(deals, field.name)) - set(place)):
-            place[level] = unseen.setdefault((at, level), known + len(unseen))
-        codes[:, at] = [place[level] for level in levels]
+        for level in sorted(set(levels) - set(place)):
+            place[level] = known + len(unseen)
+            unseen.append((at, level))
+        codes[:, at] = np.array([place[level] for level in levels], dtype=np.int64)[code]
         start += len(field.levels)
     return codes, tuple(unseen)
 
@@ -370,9 +348,29 @@ def _numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
 
 
 def _transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
+    """(deal,) the column after its transform, NaN where blank.
+
+    Raises
+    ------
+    DealTableError
+        The column holds text, an infinite value, or one that has no logarithm.
+    """
     if name not in deals:
         return np.full(len(deals), np.nan)
-    values = pd.to_numeric(deals[name]).to_numpy(dtype=float)
+    values = pd.to_numeric(deals[name], errors="coerce").to_numpy(dtype=float)
+    lowest = -1.0 if transform == "log1p" else -np.inf
+    wrong = (np.isnan(values) & deals[name].notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
+    if wrong.any():
+        raise DealTableError(
+            say(
+                "covariate {column!r} is no finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
+                column=name,
+                above=say(" above -1 (log1p)") if transform == "log1p" else "",
+                rows=int(wrong.sum()),
+                deal=deals["deal_id"][wrong].iloc[0],
+                got=deals[name][wrong].iloc[0],
+            )
+        )
     return np.log1p(values) if transform == "log1p" else values
 
 
@@ -383,7 +381,7 @@ def _fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
         if column in deals:
             day = day.fillna(deals[column].astype("datetime64[us]"))
     month = (day.dt.year * 12 + day.dt.month - start_month).to_numpy(dtype=float)
-    return np.floor(month / 3)
+    return np.asarray(np.floor(month / 3))
 
 
 def _quarter_shares(quarter: Array, weight: Array) -> tuple[int | None, tuple[float, ...]]:

@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 
 from winprob.catalog import say
 from winprob.errors import NotConvergedError
-from winprob.features import Features, Scaling, deal_weights, describe, empty_scaling, learn_scaling
+from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
 from winprob.intervals import TAILS
 from winprob.model import STANDARD, build_model, model_data
 from winprob.parameters import DIMS, Layout, derive_parameters, prior_data, sample_prior
@@ -24,6 +24,7 @@ from winprob.posterior import Posterior, Provenance, flatten_chains
 from winprob.schema import validate_deals
 from winprob.settings import GateSettings, SamplerSettings, Settings
 from winprob.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
+from winprob.weights import deal_weights
 
 Array = npt.NDArray[Any]
 
@@ -189,7 +190,8 @@ def _compile(layout: Layout, data: Mapping[str, Array], progress: Progress) -> A
     key = (len(layout.field_of_level), len(layout.quarter_share), layout.fields, layout.features, layout.components)
     if key not in _compiled:
         progress(say("compiling the model (about a minute the first time)"), 0.0)
-        _compiled[key] = nutpie.compile_pymc_model(build_model(layout, data), cache=True, var_names=list(STANDARD))
+        # PyTensor keeps its own cache; nutpie's never hits, since each process makes new names, and only grows.
+        _compiled[key] = nutpie.compile_pymc_model(build_model(layout, data), cache=False, var_names=list(STANDARD))
     return _compiled[key].with_data(**data)
 
 
@@ -298,7 +300,7 @@ def _reference(
     by = coefficients(flat, features, seed=seed)
     means = {name: share @ term for name, term in iter_terms(by, features, scaling)}
     means |= {name: share @ term for name, term in zip(ROLE_TERMS, support_terms(by, features)[0], strict=True)}
-    base_rate = share @ expit(logits(by, features, scaling))
+    base_rate = share @ expit(logits(by, features))
     return logit(base_rate), tuple(means), np.stack(list(means.values()), axis=-1)
 
 

@@ -84,7 +84,7 @@ def pair_features(basis: PairBasis, level: Array, seen: Array) -> Array:
 
 def _shown(level: Array, columns: Array, field: Array) -> Array:
     """(deal, column) 1 where the deal has that level."""
-    return (level[:, field] == columns).astype(float)
+    return np.asarray(level[:, field] == columns, dtype=float)
 
 
 def _loading(centred: Array, field: Array, components: int) -> Array:

@@ -167,30 +167,29 @@ def derive_parameters(
     """
     value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"]
     scale = standard["positive"] * prior["positive_sd"]
-    normal = {name: value[..., block] for name, block in layout.unit_blocks.items()}
-    positive = {name: scale[..., block] for name, block in layout.positive_blocks.items()}
+    normal, positive = _split(xp, value, layout.unit_blocks), _split(xp, scale, layout.positive_blocks)
     deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
     # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
     field_scale = positive["offset_scale"] * xp.exp(normal["field_deviation"])
     return {
-        "intercept": normal["intercept"][..., 0],
+        "intercept": xp.squeeze(normal["intercept"], axis=-1),
         "stage_effect": _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"]),
         "coverage_effect": _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"]),
         "coach_effect": normal["coach"],
         "method_effect": normal["decision_method"],
         "role_weight": positive["role_weight"][..., :, None] * xp.exp(positive["method_spread"][..., None] * deviation),
         "role_weight_population": positive["role_weight"],
-        "method_spread": positive["method_spread"][..., 0],
+        "method_spread": xp.squeeze(positive["method_spread"], axis=-1),
         "reliability": _reliability(xp, standard["ratio"]),
         "unknown_support": normal["unknown_support"],
         "offset": normal["offset"] * field_scale[..., prior["field_of_level"]],
         "offset_scale": field_scale,
         "numeric_weight": normal["numeric"] * positive["numeric_scale"],
-        "numeric_scale": positive["numeric_scale"][..., 0],
+        "numeric_scale": xp.squeeze(positive["numeric_scale"], axis=-1),
         "pair_weight": normal["pair"] * positive["pair_scale"],
-        "pair_scale": positive["pair_scale"][..., 0],
+        "pair_scale": xp.squeeze(positive["pair_scale"], axis=-1),
         "drift": (normal["drift"] * positive["drift_scale"]) @ prior["walk"].T,
-        "drift_scale": positive["drift_scale"][..., 0],
+        "drift_scale": xp.squeeze(positive["drift_scale"], axis=-1),
     }
 
 
@@ -202,9 +201,19 @@ def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:
 
 def _reliability(xp: ModuleType, ratio: Any) -> Any:
     """How truly a report reads support, by coach: none <= unvalidated <= validated, *unknown* between the ends."""
-    ladder = xp.exp(xp.log(ratio[..., :3]) @ np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).T)
-    none, validated = ladder[..., :1], ladder[..., 2:]
-    return xp.concatenate([ladder, none + (validated - none) * ratio[..., 3:]], axis=-1)
+    steps, position = _split(xp, ratio, _slices(steps=3, position=1)).values()
+    ladder = xp.exp(xp.log(steps) @ np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).T)
+    none, unvalidated, validated = _split(xp, ladder, _slices(none=1, unvalidated=1, validated=1)).values()
+    unknown = none + (validated - none) * position
+    return xp.concatenate([none, unvalidated, validated, unknown], axis=-1)
+
+
+def _split(xp: ModuleType, values: Any, blocks: Mapping[str, slice]) -> dict[str, Any]:
+    """The blocks of the last axis. One split: the gradients of many slices take far longer to compile."""
+    if xp is np:
+        return {name: values[..., block] for name, block in blocks.items()}
+    lengths = [block.stop - block.start for block in blocks.values()]
+    return dict(zip(blocks, xp.split(values, lengths, n_splits=len(lengths), axis=-1), strict=True))
 
 
 def sample_prior(layout: Layout, priors: PriorSettings, draws: int, rng: np.random.Generator) -> dict[str, Array]:
@@ -224,7 +233,7 @@ def _slices(**lengths: int) -> dict[str, slice]:
 
 
 def _length(blocks: Mapping[str, slice]) -> int:
-    return max(block.stop for block in blocks.values())
+    return max(int(block.stop) for block in blocks.values())
 
 
 def _bucket(count: int, smallest: int) -> int:

@@ -6,6 +6,7 @@ The file holds no customer's row: draws of parameters, names of levels, tier cou
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -32,6 +33,8 @@ Array = npt.NDArray[Any]
 
 #: Raised when a file of the former shape could no longer be read right.
 FORMAT = 1
+
+_MARK = "\nwinprob-model "
 
 #: Beside the parameters a fitted model keeps where ``explain`` starts from.
 REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",)}
@@ -197,15 +200,21 @@ def _write(posterior: Posterior, path: Path) -> None:
 
     prior = {name: values[None] for name, values in posterior.prior.items()}
     with h5netcdf.File(path, "w") as file:
-        file.attrs["winprob_format"] = FORMAT
         file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
-        file.attrs["checksum"] = _checksum(
-            posterior.draws, posterior.prior, posterior.scaling.pairs, file.attrs["manifest"]
-        )
         for group, draws in (("posterior", posterior.draws), ("prior", prior)):
             _write_group(file.create_group(group), draws)
         if posterior.scaling.pairs:
             _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
+    content = path.read_bytes()
+    path.write_bytes(content + _seal(FORMAT, content))
+
+
+def _seal(number: int, content: bytes) -> bytes:
+    """The last bytes of a model file, which NetCDF readers pass over: format number and SHA-256 of all before.
+
+    A cut or changed file is known before the HDF5 library, which may crash on one, ever opens it.
+    """
+    return f"{_MARK}{number:06d} {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
@@ -238,47 +247,47 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
     }
 
 
-def _checksum(draws: Mapping[str, Array], prior: Mapping[str, Array], pairs: PairBasis | None, manifest: str) -> str:
-    digest = hashlib.sha256(manifest.encode())
-    for group in (draws, prior):
-        for name in sorted(group):
-            digest.update(np.ascontiguousarray(group[name], dtype=np.float32).tobytes())
-    for name in PAIR_DIMS if pairs else ():
-        digest.update(np.ascontiguousarray(getattr(pairs, name)).tobytes())
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> Posterior:
+    content = _sealed_content(path)
     import h5py
 
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return _from_file(file)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _sealed_content(path: Path) -> bytes:
+    """The NetCDF part of a model file that is whole and of this format."""
     if path.is_dir():
         raise PosteriorError(say("model {path} is a folder, not a model file. Name the file.", path=path))
-    if not path.exists():
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
         raise PosteriorError(
             say("model {path} is not there. Make one with: winprob train DEALS --model {path}", path=path)
-        )
-    try:
-        with h5py.File(path, "r") as file:
-            return _from_file(file, path)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise PosteriorError(
-            say("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
         ) from error
-
-
-def _from_file(file: Any, path: Path) -> Posterior:
-    if (found := int(np.ravel(file.attrs["winprob_format"])[0])) != FORMAT:
-        raise _other_format(path, found)
-    text = str(file.attrs["manifest"])
-    manifest = json.loads(text)
-    draws = _read_group(file, "posterior", manifest)
-    prior = _read_group(file, "prior", manifest)
-    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
-    if _checksum(draws, prior, pairs, text) != file.attrs["checksum"]:
+    except OSError as error:
+        raise PosteriorError(say("model {path} cannot be read: {reason}.", path=path, reason=error.strerror)) from error
+    length = len(_seal(FORMAT, b""))
+    content, seal = data[:-length], data[-length:]
+    number = seal[len(_MARK) : len(_MARK) + 6]
+    if not (seal.startswith(_MARK.encode()) and number.isdigit()):
+        raise _damaged(path)
+    if int(number) != FORMAT:
+        raise _other_format(path, int(number))
+    if seal != _seal(FORMAT, content):
         raise PosteriorError(say("model {path} was changed after it was written; its checksum differs.", path=path))
+    return content
+
+
+def _from_file(file: Any) -> Posterior:
+    manifest = json.loads(str(file.attrs["manifest"]))
+    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
     return Posterior(
-        draws=draws,
-        prior=prior,
+        draws=_read_group(file, "posterior", manifest),
+        prior=_read_group(file, "prior", manifest),
         terms=tuple(manifest["terms"]),
         scaling=Scaling.from_dict(manifest["scaling"], pairs),
         settings=settings_from(manifest["settings"]),
@@ -293,6 +302,12 @@ def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str,
         name: np.asarray(file[group][name]).reshape(shape) if 0 not in shape else np.zeros(shape, dtype=np.float32)
         for name, shape in shapes.items()
     }
+
+
+def _damaged(path: Path) -> PosteriorError:
+    return PosteriorError(
+        say("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
+    )
 
 
 def _other_format(path: Path, found: int) -> PosteriorError:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,18 +29,18 @@ class SamplerSettings:
 
     chains: int = 4
     tune: int = 600
-    draws: int = 1000
-    thin: int = 2
+    draws: int = 1500
+    thin: int = 3
     prior_draws: int = 500
-    target_accept: float = 0.85
-    retry_draws: int = 2500
+    target_accept: float = 0.9
+    retry_draws: int = 3000
     retry_target_accept: float = 0.97
 
     def __post_init__(self) -> None:
         _require(self.chains >= 2, "sampler.chains", self.chains, ">= 2")
         _require(self.tune >= 100, "sampler.tune", self.tune, ">= 100")
         _require(self.draws >= 50, "sampler.draws", self.draws, ">= 50")
-        _require(self.thin >= 1, "sampler.thin", self.thin, ">= 1")
+        _require(1 <= self.thin <= self.draws, "sampler.thin", self.thin, "1..sampler.draws")
         _require(self.prior_draws >= 100, "sampler.prior_draws", self.prior_draws, ">= 100")
         _require(self.retry_draws >= self.draws, "sampler.retry_draws", self.retry_draws, ">= sampler.draws")
         _require(0 < self.target_accept < 1, "sampler.target_accept", self.target_accept, "0..1")
@@ -53,7 +54,7 @@ class GateSettings:
     r_hat: float = 1.01
     bulk_ess: float = 400.0
     tail_ess: float = 400.0
-    divergent_share: float = 0.001
+    divergent_share: float = 0.002
     bfmi: float = 0.3
 
     def __post_init__(self) -> None:
@@ -89,8 +90,10 @@ class PriorSettings:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            spread = value[-1] if isinstance(value, tuple) else value
-            _require(spread > 0, f"priors.{name}", value, "> 0")
+            numbers = value if isinstance(value, tuple) else (value,)
+            positive = numbers if name.startswith("reliability_") else numbers[-1:]
+            holds = all(isfinite(number) for number in numbers) and all(number > 0 for number in positive)
+            _require(holds, f"priors.{name}", value, say("finite, scales > 0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,9 @@ class CovariateSettings:
     numeric: tuple[NumericCovariate, ...] = (NumericCovariate(column="amount", transform="log1p"),)
     pair_components: int = 64
     copies_count_once: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.pair_components >= 0, "covariates.pair_components", self.pair_components, ">= 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +213,7 @@ def _scalar(default: Any, value: Any, where: str) -> Any:
 def _numeric(item: Any) -> NumericCovariate:
     if isinstance(item, str):
         return NumericCovariate(column=item)
-    if isinstance(item, Mapping):
+    if isinstance(item, Mapping) and "column" in item:
         return cast(NumericCovariate, _build(NumericCovariate, item, "covariates.numeric."))
     raise _wrong("covariates.numeric", item, say("a column or a table with column and transform"))
 

@@ -1,4 +1,4 @@
-"""What was learned, and what was believed before? Parameters with intervals, the prior sheet, and a verdict in words."""
+"""What was learned, and what was believed before? Parameters with intervals, prior sheet, verdict in words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def summarise_posterior(posterior: Posterior) -> pd.DataFrame:
     for scales and reliabilities) and ``prior_share``, posterior over prior variance, at most 1.
     """
     records = [
-        (name, *(float(end) for end in summarise(draws)), float(prior_share(draws.var(), prior.var())))
+        (name, *(float(end) for end in summarise(draws)), float(prior_share(np.var(draws), np.var(prior))))
         for name, draws, prior in _columns(posterior)
     ]
     return pd.DataFrame(records, columns=["parameter", "mean", "lower", "upper", "prior_share"])
@@ -51,9 +51,10 @@ def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
         if name in _NOT_SHOWN:
             continue
         learned, believed = posterior.flat[name].astype(float), posterior.prior[name].astype(float)
-        for at in itertools.product(*(range(length) for length in learned.shape[1:])):
-            labels = ", ".join(posterior.coords[dim][place] for dim, place in zip(dims, at, strict=True))
-            yield (f"{name}[{labels}]" if labels else name), learned[:, *at], believed[:, *at]
+        names = itertools.product(*(posterior.coords[dim] for dim in dims))
+        columns = (values.reshape(len(values), -1).T for values in (learned, believed))
+        for labels, *draws in zip(names, *columns, strict=True):
+            yield (f"{name}[{', '.join(labels)}]" if labels else name), draws[0], draws[1]
 
 
 def verdict(posterior: Posterior) -> list[str]:
@@ -82,7 +83,7 @@ def verdict(posterior: Posterior) -> list[str]:
     gates = source.gates
     lines.append(
         say(
-            "The draws can be believed: R-hat {r_hat:.3f}, effective draws at least {ess:.0f}, {divergent:.1%} divergent.",
+            "The draws can be believed: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
             r_hat=gates["r_hat"],
             ess=min(gates["bulk_ess"], gates["tail_ess"]),
             divergent=gates["divergent_share"],
@@ -155,7 +156,11 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     yield say("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
     noise = rng.standard_normal((3, len(weight)))
     field = draws["offset_scale"][:, 0]
-    yield say("odds ratio of one seller, region or other level"), np.exp(field * noise[0]), "offset_scale, field_deviation"
+    yield (
+        say("odds ratio of one seller, region or other level"),
+        np.exp(field * noise[0]),
+        "offset_scale, field_deviation",
+    )
     yield say("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
     yield say("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
     yield say("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"

@@ -33,4 +33,5 @@ def bin_moments(counts: Array) -> tuple[Array, Array]:
     at_edges = np.concatenate([[0.0], density, [0.0]])
     slope_at_edges = np.concatenate([[0.0], cut * density, [0.0]])
     mean = -np.diff(at_edges) / share
-    return mean, 1 - np.diff(slope_at_edges) / share - mean**2
+    # The variance of a very rare tier is a difference of large numbers: rounding must not make it negative.
+    return mean, np.maximum(1 - np.diff(slope_at_edges) / share - mean**2, 0)

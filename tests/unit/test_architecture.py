@@ -79,6 +79,8 @@ def test_the_front_door_is_light(statement: str) -> None:
     assert loaded_after(statement) & HEAVY == set()
 
 
-@pytest.mark.parametrize("room", ["explanation", "features", "posterior", "prediction", "report", "simulation", "tables"])
+@pytest.mark.parametrize(
+    "room", ["explanation", "features", "posterior", "prediction", "report", "simulation", "tables"]
+)
 def test_only_training_loads_the_sampler(room: str) -> None:
     assert loaded_after(f"import winprob.{room}") & SAMPLER == set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -47,7 +49,7 @@ def demo(out: Path, seed: int) -> None:
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @seed_option
 @spoken
-def simulate(deals: int, open_deals: int, out: Path, form: str, seed: int) -> None:
+def simulate(deals: int, open_deals: int, out: Path, form: Literal["csv", "parquet"], seed: int) -> None:
     """Deals of a simulated team with known truth: closed, open, people, truth.nc."""
     from winprob.simulation import write_simulation
 
@@ -100,7 +102,7 @@ def train(
     mapping: Path | None,
     people: Path | None,
     encoding: str | None,
-    as_of: click.DateTime | None,
+    as_of: datetime | None,
     model: Path,
     prior_only: bool,
     one_outcome: bool,

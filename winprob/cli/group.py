@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +18,6 @@ class House(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        _keep_caches()
         try:
             return super().invoke(ctx)
         except WinprobError as error:
@@ -29,9 +27,3 @@ class House(click.Group):
             # The reader (head, less) has seen enough; point stdout elsewhere so that Python's own flush stays quiet.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
-
-
-def _keep_caches() -> None:
-    """Compiled models are kept in the user's cache folder, so that the next run starts in seconds."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winprob"
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba"))

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _FILE_WIDTH = 200
 
 
-def show(
-    frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[str] = (), digits: int = 2
-) -> None:
+def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[str] = (), digits: int = 2) -> None:
     """Print a table, or write it to a file: ``table`` for people, ``csv`` and ``json`` for programs.
 
     On the screen columns named in ``percent`` are whole percents; in CSV and JSON every number is whole.

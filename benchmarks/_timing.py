@@ -1,0 +1,130 @@
+"""What the benchmarks share: where things lie, how a time is taken, how a result is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARIES = ("numpy", "scipy", "pandas", "pymc", "pytensor", "numba", "nutpie", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured quantity. ``aim`` is the most it may be, None where there is nothing to meet."""
+
+    quantity: str
+    got: float
+    aim: float | None = None
+    unit: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.aim is None:
+            return "-"
+        return "met" if self.got <= self.aim else "missed"
+
+
+def out_dir() -> Path:
+    """Where results and finished work go: ``.benchmarks/`` in the project, or ``WINPROB_BENCH_OUT``."""
+    folder = Path(os.environ.get("WINPROB_BENCH_OUT", ROOT / ".benchmarks"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def real_data(*parts: str) -> Path | None:
+    """A file of the real data sets, None (and a sentence) where they are not on this machine."""
+    folder = Path(os.environ.get("WINPROB_REAL_DATA", ROOT.parent / "shared" / "data"))
+    path = folder.joinpath(*parts)
+    if path.is_file():
+        return path
+    print(f"skipped: {path} is not there. The data are not part of the project; WINPROB_REAL_DATA names their folder.")
+    return None
+
+
+def tell(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def run_seconds(command: Sequence[str], env: Mapping[str, str] | None = None) -> float:
+    """How long a command takes, which must succeed."""
+    return seconds(
+        lambda: subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    )
+
+
+def worker(script: str, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
+    """What ``script arguments`` prints on its last line, as JSON; a process of its own, its progress is seen."""
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
+    done = subprocess.run(command, check=True, env=env, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def medians(works: Mapping[str, Callable[[], float]], times: int) -> dict[str, float]:
+    """The median of several takes of each, taken in turn, so that a busy minute hits all alike."""
+    takes: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(times):
+        for name, work in works.items():
+            takes[name].append(work())
+    return {name: statistics.median(values) for name, values in takes.items()}
+
+
+def code_hash() -> str:
+    """Of all sources and words of the package: a result belongs to the code that made it."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "winprob").rglob("*")):
+        if path.suffix in {".py", ".toml"}:
+            digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def machine() -> dict[str, Any]:
+    """What a figure was taken on, and how busy that was."""
+    versions = {name: version(name) for name in LIBRARIES}
+    load = [round(value, 2) for value in os.getloadavg()]
+    return {"cores": os.cpu_count(), "load": load, "python": platform.python_version(), **versions}
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; numbers are given as they should be read."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Three significant digits, no exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
+def figures_table(figures: Iterable[Figure]) -> str:
+    rows = [
+        (f.quantity, f"{number(f.got)} {f.unit}".strip(), "-" if f.aim is None else f"<= {number(f.aim)}", f.verdict)
+        for f in figures
+    ]
+    return markdown(("quantity", "got", "aim", "verdict"), rows)
+
+
+def save(name: str, figures: Sequence[Figure], **more: Any) -> None:
+    """Write ``<name>.json`` for ``run.py`` and for later comparisons."""
+    told = [{**asdict(figure), "verdict": figure.verdict} for figure in figures]
+    result = {"name": name, "code": code_hash(), "machine": machine(), "figures": told, **more}
+    (out_dir() / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

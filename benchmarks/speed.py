@@ -1,0 +1,243 @@
+"""Time to a posterior that may be believed: R-hat < 1.01 and smallest bulk ESS > 400.
+
+For each size: cold (nothing compiled yet on this machine), warm (a new process that finds the compiled graph), refit
+(other rows, same process), and the same graph under PyMC's own sampler. All in one run, so that their ratios mean
+something on a busy machine too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import _timing as timing
+import numpy as np
+
+SIZES = (300, 3_000, 30_000)
+ESS, R_HAT = 400.0, 1.01
+#: From this many deals on PyMC's own sampler is run shorter and its time scaled up.
+LONG = 10_000
+FULL = {"tune": 600, "draws": 1000, "chains": 4}
+SHORT = {"tune": 150, "draws": 100, "chains": 2}
+TINY = {"tune": 100, "draws": 100, "chains": 2}
+
+
+def main() -> None:
+    asked = _parse()
+    if asked.worker == "ours":
+        print(json.dumps(ours(asked.sizes, asked.seed)))
+    elif asked.worker == "pymc":
+        print(json.dumps([pymc_itself(size, asked.seed, asked.quick) for size in asked.sizes]))
+    else:
+        results = measure(asked)
+        figures = told(results)
+        print(table(results), timing.figures_table(figures), sep="\n\n")
+        timing.save("speed", figures, results=results)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="closed deals")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-pymc", action="store_true", help="leave PyMC's own sampler out: it takes the longest")
+    parser.add_argument("--quick", action="store_true", help="300 deals, few draws of PyMC's sampler, to try it out")
+    parser.add_argument("--worker", choices=("ours", "pymc"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.sizes = (300,)
+    return asked
+
+
+def measure(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """A record for each size."""
+    arguments = [f"--seed={asked.seed}", *(["--quick"] if asked.quick else []), "--sizes", *map(str, asked.sizes)]
+    with tempfile.TemporaryDirectory() as folder:
+        env = _empty_caches(Path(folder))
+        runs = {}
+        for name in ("cold", "warm"):
+            timing.tell(f"{name}: {asked.sizes}")
+            runs[name] = timing.worker("speed.py", "--worker=ours", *arguments, env=env)
+        timing.tell("PyMC's own sampler")
+        peers = [] if asked.no_pymc else timing.worker("speed.py", "--worker=pymc", *arguments, env=env)
+    records = []
+    for at, size in enumerate(asked.sizes):
+        cold, warm = runs["cold"][at], runs["warm"][at]
+        records.append({"deals": size, "cold": cold, "warm": warm, "pymc": peers[at] if peers else None})
+    return records
+
+
+def _empty_caches(folder: Path) -> dict[str, str]:
+    """An environment whose compilers have seen nothing."""
+    flags = [flag for flag in os.environ.get("PYTENSOR_FLAGS", "").split(",") if flag]
+    caches = {"NUMBA_CACHE_DIR": str(folder / "numba"), "XDG_CACHE_HOME": str(folder / "cache")}
+    return {**os.environ, **caches, "PYTENSOR_FLAGS": ",".join([*flags, f"base_compiledir={folder / 'pytensor'}"])}
+
+
+def ours(sizes: list[int], seed: int) -> list[dict[str, Any]]:
+    """First fit of this process and a refit, for each size. Imports count towards the first."""
+    start = time.perf_counter()
+    import winprob
+
+    records, imports = [], time.perf_counter() - start
+    for size in sizes:
+        tables = [winprob.simulate(size, 1, seed=seed + at).closed for at in range(2)]
+        first, refit = (_one_fit(table, seed) for table in tables)
+        first["seconds"] += imports
+        imports = 0.0
+        records.append({"first": first, "refit": refit})
+        timing.tell(f"  {size} deals: {first['seconds']:.1f} s, again {refit['seconds']:.1f} s")
+    return records
+
+
+def _one_fit(table: Any, seed: int) -> dict[str, float]:
+    import winprob
+
+    start = time.perf_counter()
+    posterior = winprob.fit(table, seed=seed)
+    seconds = time.perf_counter() - start
+    # ``fit`` hands back only draws that passed these gates: its time is the time to a posterior.
+    gates = posterior.provenance.gates
+    return {"seconds": seconds, "r_hat": gates["r_hat"], "bulk_ess": gates["bulk_ess"]}
+
+
+def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
+    """The same graph and data under PyMC's own NUTS, one chain after the other, compile and sampling told apart."""
+    import pymc as pm
+
+    import winprob
+    from winprob.model import STANDARD, build_model
+
+    plan = TINY if quick else SHORT if size >= LONG else FULL
+    settings = winprob.Settings()
+    layout, data = _graph_inputs(winprob.simulate(size, 1, seed=seed).closed, settings)
+    clock = Clock(tune=plan["tune"])
+    with build_model(layout, data):
+        tree = pm.sample(
+            **plan,
+            nuts_sampler="pymc",
+            cores=1,
+            random_seed=seed,
+            target_accept=settings.sampler.target_accept,
+            progressbar=False,
+            compute_convergence_checks=False,
+            var_names=list(STANDARD),
+            callback=clock,
+        )
+    standard = {name: tree["posterior"][name].to_numpy() for name in STANDARD}
+    gates = _gates(standard, tree["sample_stats"], layout, settings)
+    spent = {"compile": clock.compile, "warm_up": clock.warm_up, "drawing": clock.drawing}
+    scaled = _seconds_to_ess(plan, **spent, ess=gates["bulk_ess"])
+    timing.tell(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
+    return {"seconds": scaled, "scaled": plan is not FULL, **plan, **spent, **gates}
+
+
+class Clock:
+    """Called by PyMC after every draw: seconds until the first one, of warm-up and of draws, over chains in turn."""
+
+    def __init__(self, tune: int) -> None:
+        self.tune, self.last = tune, time.perf_counter()
+        self.compile = self.warm_up = self.drawing = 0.0
+
+    def __call__(self, trace: Any, draw: Any) -> None:
+        now = time.perf_counter()
+        if not self.compile:
+            self.compile = now - self.last
+        elif draw.draw_idx < self.tune:
+            self.warm_up += now - self.last
+        else:
+            self.drawing += now - self.last
+        self.last = now
+
+
+def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
+    """What ``winprob.fit`` gives to the graph."""
+    from winprob.features import deal_weights, describe, learn_scaling
+    from winprob.model import model_data
+    from winprob.schema import validate_deals
+
+    closed = validate_deals(table, training=True)
+    scaling = learn_scaling(closed, settings)
+    layout = scaling.layout.padded()
+    won = (closed["outcome"] == "won").to_numpy(dtype=float)
+    data = model_data(
+        describe(closed, scaling), layout, settings.priors, won=won, weight=np.asarray(deal_weights(closed))
+    )
+    return layout, data
+
+
+def _gates(standard: dict[str, Any], stats: Any, layout: Any, settings: Any) -> dict[str, float]:
+    """Measured by the same function that judges ``fit``: over named parameters, not over the sampler's own."""
+    from winprob.inference import _measure
+
+    gates = _measure(standard, stats, layout, settings)
+    return {"r_hat": gates.r_hat, "bulk_ess": gates.bulk_ess}
+
+
+def _seconds_to_ess(plan: dict[str, int], *, compile: float, warm_up: float, drawing: float, ess: float) -> float:
+    """Seconds until the smallest bulk ESS is 400: compile, a full warm-up, and draws at the measured ESS a second.
+
+    A full run that has reached 400 counts as it is, like ours. A short run's warm-up is scaled to full length.
+    """
+    if plan is FULL and ess > ESS:
+        return compile + warm_up + drawing
+    longer = FULL["tune"] * FULL["chains"] / (plan["tune"] * plan["chains"])
+    return compile + warm_up * longer + drawing * ESS / max(ess, 1.0)
+
+
+def told(results: list[dict[str, Any]]) -> list[timing.Figure]:
+    """Ratios, and whether the gates held. Ours are measured as they are, even with more ESS than asked for."""
+    figures = []
+    for record in results:
+        deals, peer = f"{record['deals']:,} deals", record["pymc"]
+        refit = record["warm"]["refit"]
+        if peer:
+            note = " (scaled)" if peer["scaled"] else ""
+            for name, ours_took in (("warm", record["warm"]["first"]["seconds"]), ("refit", refit["seconds"])):
+                quantity = f"{name} / PyMC's sampler{note}, {deals}"
+                figures.append(timing.Figure(quantity=quantity, got=ours_took / peer["seconds"], aim=1.0))
+        worst = max(run[fit]["r_hat"] for run in (record["cold"], record["warm"]) for fit in ("first", "refit"))
+        figures.append(timing.Figure(quantity=f"R-hat, {deals}", got=worst, aim=R_HAT))
+    for small, large in itertools.pairwise(results):
+        growth = large["warm"]["refit"]["seconds"] / small["warm"]["refit"]["seconds"]
+        times = large["deals"] / small["deals"]
+        quantity = f"refit, {large['deals']:,} / {small['deals']:,} deals"
+        figures.append(timing.Figure(quantity=quantity, got=growth, aim=times))
+    return figures
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Seconds and ESS of every run."""
+    header = (
+        "deals",
+        "cold s",
+        "warm s",
+        "refit s",
+        "refit ESS",
+        "refit s for 400 ESS",
+        "PyMC s for 400 ESS",
+        "PyMC ESS",
+    )
+    rows = []
+    for record in results:
+        refit, peer = record["warm"]["refit"], record["pymc"]
+        per_ess = refit["seconds"] * min(1.0, ESS / refit["bulk_ess"])
+        told_peer = ("-", "-")
+        if peer:
+            told_peer = (timing.number(peer["seconds"]) + "*" * peer["scaled"], timing.number(peer["bulk_ess"]))
+        seconds = (record["cold"]["first"]["seconds"], record["warm"]["first"]["seconds"], refit["seconds"])
+        cells = (*seconds, refit["bulk_ess"], per_ess)
+        rows.append((f"{record['deals']:,}", *(timing.number(cell) for cell in cells), *told_peer))
+    note = (
+        "\n\nAfter the first size a process has its graph: only the first row's cold and warm hold compile and imports."
+    )
+    return timing.markdown(header, rows) + note + "\n\\* measured on a shorter run, scaled by ESS a second."
+
+
+if __name__ == "__main__":
+    main()

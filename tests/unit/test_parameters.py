@@ -1,0 +1,156 @@
+"""Parameters keep their promises for any prior draw: order, sign, centring, scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import beta, halfnorm, kstest, norm
+
+from winprob.parameters import DIMS, Layout, derive_parameters, prior_data, sample_prior
+from winprob.settings import PriorSettings
+
+PRIORS = PriorSettings()
+LAYOUT = Layout(
+    field_of_level=np.array([0, 0, 0, 1, 1]),
+    quarter_share=np.array([0.5, 0.2, 0.0, 0.3]),
+    fields=2,
+    features=4,
+    components=3,
+)
+
+
+@pytest.fixture(scope="module")
+def prior() -> dict[str, np.ndarray]:
+    return sample_prior(LAYOUT, PRIORS, 20_000, np.random.default_rng(3))
+
+
+def standard_at(fill: float) -> dict[str, np.ndarray]:
+    prior = prior_data(LAYOUT, PRIORS)
+    return {
+        "unit": np.full(len(prior["unit_mean"]), fill),
+        "positive": np.full(len(prior["positive_sd"]), abs(fill)),
+        "ratio": np.full(4, 0.5),
+    }
+
+
+def test_every_parameter_has_its_dims(prior):
+    length = {"level": 5, "field": 2, "feature": 4, "component": 3, "quarter": 4, "role": 5, "stage": 6}
+    length |= {"coverage": 4, "coach": 4, "decision_method": 4}
+    assert set(prior) == set(DIMS)
+    for name, values in prior.items():
+        assert values.shape == (20_000, *(length[dim] for dim in DIMS[name])), name
+
+
+def test_reliability_rises_with_the_coach_and_unknown_lies_between(prior):
+    none, unvalidated, validated, unknown = prior["reliability"].T
+    assert ((none > 0) & (none <= unvalidated) & (unvalidated <= validated) & (validated < 1)).all()
+    assert ((none <= unknown) & (unknown <= validated)).all()
+
+
+def test_stage_and_coverage_only_climb_and_are_centred(prior):
+    for name in ("stage_effect", "coverage_effect"):
+        known = prior[name][:, :-1]
+        assert (np.diff(known, axis=1) >= 0).all(), name
+        np.testing.assert_allclose(known.mean(axis=1), 0, atol=1e-12)
+
+
+def test_an_unknown_stage_is_free_of_the_order(prior):
+    lowest, unknown = prior["stage_effect"][:, 0], prior["stage_effect"][:, -1]
+    assert 0.02 < (unknown < lowest).mean() < 0.5
+
+
+def test_drift_is_centred_over_the_training_deals(prior):
+    np.testing.assert_allclose(prior["drift"] @ LAYOUT.quarter_share, 0, atol=1e-12)
+
+
+def test_drift_is_a_random_walk(prior):
+    steps = np.diff(prior["drift"], axis=1) / prior["drift_scale"][:, None]
+    np.testing.assert_allclose(np.cov(steps.T), np.eye(3), atol=0.05)
+
+
+def test_role_weights_are_positive_and_spread_over_methods_about_their_population(prior):
+    log_ratio = np.log(prior["role_weight"] / prior["role_weight_population"][:, :, None])
+    assert (prior["role_weight"] > 0).all()
+    scaled = log_ratio / prior["method_spread"][:, None, None]
+    assert kstest(scaled[:2000].ravel(), norm.cdf).pvalue > 1e-3
+
+
+def test_priors_are_the_ones_in_the_settings(prior):
+    """Each against its distribution, at 20,000 draws."""
+    marginals = {
+        "intercept": (prior["intercept"], norm(*PRIORS.intercept)),
+        "weight": (prior["role_weight_population"][:, 2], halfnorm(scale=PRIORS.role_weight)),
+        "coach": (prior["coach_effect"][:, 1], norm(0, PRIORS.coach)),
+        "unknown support": (prior["unknown_support"][:, 4], norm(*PRIORS.unknown_support)),
+        "validated": (prior["reliability"][:, 2], beta(*PRIORS.reliability_validated)),
+        "ratio": (prior["reliability"][:, 0] / prior["reliability"][:, 1], beta(*PRIORS.reliability_none_ratio)),
+        "stage step": (np.diff(prior["stage_effect"][:, :2], axis=1)[:, 0], halfnorm(scale=PRIORS.stage_step)),
+    }
+    for name, (draws, believed) in marginals.items():
+        assert kstest(draws, believed.cdf).pvalue > 1e-3, name
+
+
+def test_one_tier_multiplies_the_odds_by_what_the_design_says(prior):
+    """About 1.5, 90 %: 1.05 to 3. Tiers 2 and 3 with even frequencies, an unvalidated coach."""
+    from winprob.tiers import bin_moments
+
+    gap = np.diff(bin_moments(np.ones(4))[0])[1]
+    ratio = np.exp(prior["role_weight"][:, 0, 0] * prior["reliability"][:, 1] * gap)
+    lower, middle, upper = np.quantile(ratio, [0.05, 0.5, 0.95])
+    assert 1.0 < lower < 1.1
+    assert 1.25 < middle < 1.7
+    assert 2.0 < upper < 3.5
+
+
+def test_levels_of_a_field_share_its_scale(prior):
+    scaled = prior["offset"] / prior["offset_scale"][:, LAYOUT.field_of_level]
+    np.testing.assert_allclose(scaled.std(axis=0), 1, atol=0.03)
+    one, other = np.log(prior["offset_scale"]).T
+    assert np.corrcoef(one, other)[0, 1] > 0.3
+
+
+def test_a_single_point_and_many_draws_agree():
+    prior = prior_data(LAYOUT, PRIORS)
+    points = [standard_at(fill) for fill in (-1.3, 0.2, 0.9)]
+    together = derive_parameters(
+        np, {name: np.stack([point[name] for point in points]) for name in points[0]}, prior, LAYOUT
+    )
+    for at, point in enumerate(points):
+        for name, values in derive_parameters(np, point, prior, LAYOUT).items():
+            np.testing.assert_allclose(values, together[name][at], atol=1e-12, err_msg=name)
+
+
+def test_padding_changes_no_parameter_that_means_something():
+    padded = LAYOUT.padded()
+    small, large = prior_data(LAYOUT, PRIORS), prior_data(padded, PRIORS)
+    rng = np.random.default_rng(8)
+    standard = {
+        "unit": rng.standard_normal(len(small["unit_mean"])),
+        "positive": rng.random(len(small["positive_sd"])),
+        "ratio": rng.random(4),
+    }
+    wide = np.zeros(len(large["unit_mean"]))
+    for name, block in LAYOUT.unit_blocks.items():
+        start = padded.unit_blocks[name].start
+        wide[start : start + block.stop - block.start] = standard["unit"][block]
+    values = derive_parameters(np, standard, small, LAYOUT)
+    among = derive_parameters(np, {**standard, "unit": wide}, large, padded)
+    for name, wanted in values.items():
+        kept = among[name][tuple(slice(length) for length in wanted.shape)]
+        np.testing.assert_allclose(kept, wanted, atol=1e-12, err_msg=name)
+
+
+def test_like_teams_pad_to_one_layout():
+    other = replace(LAYOUT, field_of_level=np.zeros(40, dtype=int), quarter_share=np.ones(9) / 9, fields=3)
+    for count in ("fields", "features", "components"):
+        assert getattr(other.padded(), count) == getattr(LAYOUT.padded(), count)
+    assert len(other.padded().field_of_level) == len(LAYOUT.padded().field_of_level)
+    assert len(other.padded().quarter_share) == len(LAYOUT.padded().quarter_share)
+
+
+def test_blocks_lie_end_to_end_without_gap_or_overlap():
+    for blocks in (LAYOUT.unit_blocks, LAYOUT.positive_blocks):
+        ends = [0, *(block.stop for block in blocks.values())]
+        assert [block.start for block in blocks.values()] == ends[:-1]

@@ -1,0 +1,225 @@
+"""What do the charts show? Chances of the open deals, and role weights by decision method, as SVG."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+from markupsafe import Markup
+
+from winprob.catalog import say
+from winprob.intervals import TAILS
+from winprob.methodology import label
+from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.posterior import Posterior
+from winprob.report.numbers import percent
+from winprob.report.review import name_of
+
+FONTS = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif'
+INK, SOFT, GRID = "#1b2733", "#5b6875", "#d9dee3"
+#: From this share of the prior on a dot is drawn hollow.
+MOSTLY_PRIOR = 0.5
+_ROW, _NAME_WIDTH, _LETTER = 19, 30, 6.6
+_WIDTH = 560
+_TICKS = [0, 0.25, 0.5, 0.75, 1]
+_FACTORS = (1, 1.5, 2, 3, 5, 8)
+_LARGE_FACTORS = (1, 2, 5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A drawn chart and its words."""
+
+    svg: Markup
+    title: str
+    caption: str
+
+
+def draw_chances(review: pd.DataFrame) -> Chart:
+    """A dot and a 90 % interval for every row of ``review``, in its order."""
+    values = [_chance_mark(place, deal) for place, (_, deal) in enumerate(review.iterrows())]
+    title = say("Chance of winning each open deal")
+    return Chart(
+        svg=_svg(_chances_spec(values), title, _chances_in_words(review)),
+        title=title,
+        caption=say(
+            "Dot: the chance. Line: 90% interval, our doubt about that chance. A full dot was learned mostly from your "
+            "closed deals; a hollow dot stands more than half on prior belief. Best chance first."
+        ),
+    )
+
+
+def _chance_mark(place: int, deal: pd.Series) -> dict[str, Any]:
+    return {
+        "place": place + 0.5,
+        "name": _shorten(name_of(deal), _NAME_WIDTH),
+        "chance": percent(deal["mean"]),
+        "hollow": bool(deal["prior_share"] > MOSTLY_PRIOR),
+        **{end: float(deal[end]) for end in ("mean", "lower", "upper")},
+    }
+
+
+def _chances_spec(values: list[dict[str, Any]]) -> alt.LayerChart:
+    height = max(_ROW * len(values), _ROW)
+    names = max((_width(row["name"]) for row in values), default=0)
+    y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
+    axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=say("chance of winning"))
+    x = alt.X("mean:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
+    base = alt.Chart(alt.Data(values=values)).encode(y=y)
+    left = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")
+    right = base.mark_text(align="right", baseline="middle").encode(x=alt.value(_WIDTH + 42), text="chance:N")
+    line = base.mark_rule(size=1.6).encode(x=alt.X("lower:Q", axis=axis), x2="upper:Q")
+    dots = base.mark_point(shape="circle", size=52, opacity=1, strokeWidth=1.6).encode(x=x, fill=_fill())
+    padding = {"left": _LETTER * names + 16, "right": 50, "top": 44, "bottom": 6}
+    chart = alt.layer(line, dots, left, right, width=_WIDTH, height=height, padding=padding)
+    return chart.properties(autosize=alt.AutoSizeParams(type="none"))
+
+
+def _chances_in_words(review: pd.DataFrame) -> str:
+    if review.empty:
+        return say("No open deals.")
+    best, worst = review.iloc[0], review.iloc[-1]
+    return say(
+        "{count} deals from {best} ({high}) down to {worst} ({low}); the numbers stand in the table of all open deals.",
+        count=len(review),
+        best=best["deal_id"],
+        high=percent(best["mean"]),
+        worst=worst["deal_id"],
+        low=percent(worst["mean"]),
+    )
+
+
+def draw_role_weights(posterior: Posterior, parameters: pd.DataFrame) -> Chart:
+    """The odds ratio of one standard deviation of true support, by role, a panel for each decision method."""
+    shares = dict(zip(parameters["parameter"], parameters["prior_share"], strict=True))
+    values = [
+        {**_odds_ratio(posterior, role, method), "hollow": shares.get(_parameter(role, method), 0.0) > MOSTLY_PRIOR}
+        for method in DECISION_METHODS
+        for role in ROLES
+    ]
+    title = say("How much each role's support moves the odds, by decision method")
+    return Chart(
+        svg=_svg(_roles_spec(values), title, _roles_in_words(values)),
+        title=title,
+        caption=say(
+            "Dot: the middle estimate of the factor on the odds of winning when this role truly supports us one "
+            "standard deviation more. ×1 means no difference, ×2 doubles the odds. Line: 90% interval. A hollow dot "
+            "stands more than half on prior belief, not on your deals. An association in past deals, not a promise of "
+            "effect."
+        ),
+    )
+
+
+def _odds_ratio(posterior: Posterior, role: str, method: str) -> dict[str, Any]:
+    draws = np.exp(posterior.sel("role_weight", role=role, decision_method=method).astype(float))
+    # The median: before there are data the mean of a ratio is ruled by its far tail, and may lie outside the interval.
+    lower, middle, upper = (float(end) for end in np.quantile(draws, (TAILS[0], 0.5, TAILS[1])))
+    words = {"role": label("role", role), "method": label("decision_method", method)}
+    return {**words, "middle": middle, "lower": lower, "upper": upper}
+
+
+def _parameter(role: str, method: str) -> str:
+    return f"role_weight[{role}, {method}]"
+
+
+def _roles_spec(values: list[dict[str, Any]]) -> alt.FacetChart:
+    top = max(row["upper"] for row in values) * 1.06
+    roles, methods = (list(dict.fromkeys(row[name] for row in values)) for name in ("role", "method"))
+    base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("role:N", sort=roles, title=None))
+    scale = alt.Scale(type="log", domain=[min(1.0, *(row["lower"] for row in values)), top], nice=False)
+    ticks = [tick for tick in (_FACTORS if top < 13 else _LARGE_FACTORS) if tick <= top]
+    axis = alt.Axis(values=ticks, labelExpr="'×' + datum.value", grid=True, title=say("factor on the odds"))
+    line = base.mark_rule(size=1.6).encode(x=alt.X("lower:Q", scale=scale, axis=axis), x2="upper:Q")
+    dots = base.mark_point(shape="circle", size=52, opacity=1, strokeWidth=1.6).encode(
+        x=alt.X("middle:Q", scale=scale, axis=axis), fill=_fill()
+    )
+    bold = {"labelFontSize": 12, "labelFontWeight": "bold", "labelPadding": 8}
+    head = alt.Header(title=None, labelExpr=_broken(methods), **bold)
+    panels = alt.layer(line, dots, width=185, height=150).facet(
+        column=alt.Column("method:N", sort=methods, header=head)
+    )
+    return panels.properties(spacing=22)
+
+
+def _broken(methods: Sequence[str]) -> str:
+    """A Vega expression that breaks a head over two lines; the heads are the methodology's own words."""
+    lines = [f"datum.value === {_quoted(method)} ? [{', '.join(map(_quoted, _halves(method)))}]" for method in methods]
+    return " : ".join([*lines, "[datum.value]"])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _halves(text: str) -> list[str]:
+    for mark in (", ", "、"):
+        head, found, tail = text.partition(mark)
+        if found:
+            return [head + mark.strip(), tail]
+    return [text, ""]
+
+
+def _roles_in_words(values: list[dict[str, Any]]) -> str:
+    sentences = []
+    for method in dict.fromkeys(row["method"] for row in values):
+        first = max((row for row in values if row["method"] == method), key=lambda row: float(row["middle"]))
+        sentences.append(
+            say(
+                "{method}: {role} leads with a factor of {middle:.2f} ({lower:.2f} to {upper:.2f}).",
+                **{name: first[name] for name in ("method", "role", "middle", "lower", "upper")},
+            )
+        )
+    return " ".join(sentences)
+
+
+def _fill() -> alt.Color:
+    scale = alt.Scale(domain=[False, True], range=[INK, "#ffffff"])
+    return alt.Fill("hollow:N", scale=scale, legend=None)
+
+
+def _svg(chart: alt.TopLevelMixin, title: str, description: str) -> Markup:
+    """Draw without a network, and give the picture a name and a description of its own."""
+    spec = chart.to_dict() | {"config": _config(), "background": "transparent"}
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version=_version(), allowed_base_urls=[])
+    described = Markup('<svg role="img" aria-label="{}" focusable="false" {}><title>{}</title><desc>{}</desc>')
+    head, rest = drawn.removeprefix("<svg ").split(">", 1)
+    return described.format(title, Markup(head), title, description) + Markup(rest)  # noqa: S704 - Vega escapes text
+
+
+def _version() -> str:
+    return ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+
+
+def _config() -> dict[str, Any]:
+    words = {"labelFont": FONTS, "titleFont": FONTS, "labelColor": INK, "titleColor": SOFT, "titleFontWeight": "normal"}
+    return {
+        "font": FONTS,
+        "aria": False,
+        "view": {"stroke": None},
+        "axis": {**words, "labelFontSize": 12, "titleFontSize": 12, "gridColor": GRID, "ticks": False, "domain": False}
+        | {"labelPadding": 6, "labelLimit": 400},
+        "axisY": {"grid": False, "labelPadding": 10},
+        "header": {"labelFont": FONTS, "labelColor": INK},
+        "text": {"font": FONTS, "fontSize": 12, "fill": INK, "limit": 0},
+        "rule": {"color": INK},
+        "point": {"stroke": INK},
+    }
+
+
+def _shorten(text: str, width: int) -> str:
+    """At most ``width`` Latin letters wide; a Chinese character counts two."""
+    if _width(text) <= width:
+        return text
+    while _width(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -1,0 +1,67 @@
+"""How is a number written? Whole percent, intervals and money, in the language now spoken."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from babel.numbers import format_compact_currency, format_currency, format_decimal
+
+from winprob.catalog import language, say
+from winprob.methodology import is_unknown, label
+
+#: A cell of which nothing is known.
+BLANK = "–"
+_LOCALES = {"en": "en", "zh": "zh_CN"}
+
+
+def percent(share: float) -> str:
+    """A whole percent; never a certainty that the model does not claim."""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
+def span(lower: float, upper: float) -> str:
+    """An interval of shares: ``41–80%``."""
+    return f"{percent(lower).rstrip('%')}–{percent(upper)}"
+
+
+def compact_money(amount: float, currency: str) -> str:
+    """``¥1.2亿`` or ``CN¥123.5M``."""
+    return format_compact_currency(amount, currency, locale=_locale(), fraction_digits=1)
+
+
+def full_money(amount: float, currency: str) -> str:
+    """``CNY 1,234,567``, whole units."""
+    return format_currency(amount, currency, format="¤¤ #,##0", locale=_locale(), currency_digits=False)
+
+
+def whole(number: float) -> str:
+    """``1,234,567``."""
+    return format_decimal(number, format="#,##0", locale=_locale())
+
+
+def one_decimal(number: float) -> str:
+    """``26.6``."""
+    return format_decimal(number, format="#,##0.0", locale=_locale())
+
+
+def text_of(value: object) -> str:
+    """A name as it stands; a blank as a dash."""
+    return BLANK if _missing(value) else str(value)
+
+
+def word_of(word: str, value: object) -> str:
+    """The label of a canonical value; the word for unknown when it is blank."""
+    return say("unknown") if _missing(value) or is_unknown(value) else label(word, value)
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _locale() -> str:
+    return _LOCALES[language()]
