@@ -311,14 +311,12 @@ def _damaged(path: Path) -> PosteriorError:
 
 
 def _other_format(path: Path, found: int) -> PosteriorError:
+    words = {"path": path, "found": found, "known": FORMAT}
     if found > FORMAT:
-        sentence = "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again."
-        return PosteriorError(say(sentence, path=path, found=found, known=FORMAT))
-    return PosteriorError(
-        say(
-            "model {path} has the old format {found}, now {known}. Train it again.",
-            path=path,
-            found=found,
-            known=FORMAT,
+        return PosteriorError(
+            say(
+                "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again.",
+                **words,
+            )
         )
-    )
+    return PosteriorError(say("model {path} has the old format {found}, now {known}. Train it again.", **words))

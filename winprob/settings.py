@@ -213,7 +213,7 @@ def _scalar(default: Any, value: Any, where: str) -> Any:
 def _numeric(item: Any) -> NumericCovariate:
     if isinstance(item, str):
         return NumericCovariate(column=item)
-    if isinstance(item, Mapping) and "column" in item:
+    if isinstance(item, Mapping) and set(item) != {"transform"}:
         return cast(NumericCovariate, _build(NumericCovariate, item, "covariates.numeric."))
     raise _wrong("covariates.numeric", item, say("a column or a table with column and transform"))
 

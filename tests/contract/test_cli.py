@@ -79,6 +79,11 @@ def rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
 
+def drawn(text: str) -> list[str]:
+    """Header, rule and rows of a table on the screen."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
 # --- what there is -------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +135,7 @@ def test_columns_are_the_designs_in_every_format(command: str, calls: dict[str, 
                 assert float(cell) == pytest.approx(value, rel=1e-6)
             else:
                 assert cell == ("" if value is None else str(value))
-    lines = told["table"].splitlines()
+    lines = drawn(told["table"])
     assert lines[0].split() == COLUMNS[command]
     assert len(lines) >= 2 + len(records)
     assert "\x1b" not in told["table"]
@@ -138,9 +143,7 @@ def test_columns_are_the_designs_in_every_format(command: str, calls: dict[str, 
 
 @pytest.mark.parametrize("command", COLUMNS)
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_out_writes_what_the_screen_shows(
-    command: str, form: str, calls: dict[str, list[str]], tmp_path: Path
-) -> None:
+def test_out_writes_what_the_screen_shows(command: str, form: str, calls: dict[str, list[str]], tmp_path: Path) -> None:
     shown = good(*calls[command], "--format", form).stdout
     told = good(*calls[command], "--format", form, "--out", tmp_path / "table")
     assert told.stdout == ""
@@ -151,7 +154,7 @@ def test_out_writes_what_the_screen_shows(
 def test_table_is_the_default_and_draws_chances_in_percent(calls: dict[str, list[str]]) -> None:
     told = good(*calls["predict"]).stdout
     assert told == good(*calls["predict"], "--format", "table").stdout
-    first = told.splitlines()[2].split()
+    first = drawn(told)[2].split()
     assert re.fullmatch(r"\d+%", first[1])
     assert first[-1] == "100%"
 
@@ -223,7 +226,11 @@ def test_the_language_ends_with_the_command(calls: dict[str, list[str]]) -> None
         ["explain", "x.csv", "--model", "m.nc"],
         ["simulate"],
         ["simulate", "--out", "x", "--deals", "many"],
+        ["simulate", "--out", "x", "--deals", "-1"],
+        ["simulate", "--out", "x", "--open", "-1"],
+        ["simulate", "--out", "x", "--deals", "100000000000000"],
         ["simulate", "--out", "x", "--seed", "-1"],
+        ["simulate", "--out", "x", "--seed", "99999999999999999999999"],
         ["train"],
         ["train", "x.csv"],
         ["train", "--model", "m.nc"],
@@ -268,15 +275,6 @@ def test_simulate_again_is_the_same(work: Path, tmp_path: Path) -> None:
         assert (tmp_path / "other" / name).read_bytes() != (work / name).read_bytes()
 
 
-@pytest.mark.parametrize("option", ["--deals", "--open"])
-def test_simulate_refuses_numbers_out_of_range(option: str, tmp_path: Path) -> None:
-    told = run("simulate", option, "-1", "--out", tmp_path / "x")
-    assert told.exit_code in (1, 2)
-    assert "Traceback" not in told.stderr
-    assert told.stderr
-    assert not (tmp_path / "x").exists()
-
-
 def test_simulate_check_predict(work: Path) -> None:
     deals, people, model = work / "open.csv", work / "people.csv", work / "model.nc"
     assert good("check", work / "closed.csv", "--people", people)
@@ -290,7 +288,8 @@ def test_simulate_check_predict(work: Path) -> None:
     for table in (wide, merged):
         assert (table["lower"] < table["mean"]).all()
         assert (table["mean"] < table["upper"]).all()
-        assert table[["lower", "upper"]].stack().between(0, 1).all()
+        assert table[["lower", "upper"]].to_numpy().min() >= 0
+        assert table[["lower", "upper"]].to_numpy().max() <= 1
         assert table["unknowns"].between(0, 9).all()
     # What people say of a role is not what the wide column says: a reading each.
     assert (merged["mean"] != wide["mean"]).any()

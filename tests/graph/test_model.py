@@ -57,7 +57,7 @@ def from_numpy(graph, point) -> np.ndarray:
     scaling, features, layout, data, _ = graph
     many = {name: values[None] for name, values in point.items()}
     parameters = _kept(derive_parameters(np, many, data, layout), scaling.layout, axis=1)
-    return logits(coefficients(parameters, features, seed=1), features, scaling)[:, 0]
+    return logits(coefficients(parameters, features, seed=1), features)[:, 0]
 
 
 @pytest.fixture(scope="module")

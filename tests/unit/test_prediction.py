@@ -40,7 +40,7 @@ def frame_of(*facts: dict[str, object]) -> pd.DataFrame:
 
 def log_odds(posterior, frame):
     features = describe(validate_deals(frame), posterior.scaling)
-    return logits(coefficients(posterior.flat, features, seed=posterior.provenance.seed), features, posterior.scaling)
+    return logits(coefficients(posterior.flat, features, seed=posterior.provenance.seed), features)
 
 
 # --- structure ----------------------------------------------------------------------------------------------------
@@ -177,7 +177,8 @@ def test_the_summary_is_that_of_the_draws(posterior, team):
 
 
 def test_more_deals_than_a_block_are_the_deals_one_by_one(posterior, team):
-    many = team.closed.head(BLOCK + 3)
+    many = pd.concat([team.closed] * 10, ignore_index=True).head(BLOCK + 3)
+    many["deal_id"] = [f"D{at}" for at in range(len(many))]
     got = predict(posterior, many)
     single = pd.concat([predict(posterior, many.iloc[[at]]) for at in (0, BLOCK - 1, BLOCK, BLOCK + 2)])
     pd.testing.assert_frame_equal(got.loc[single.index], single, rtol=1e-5)

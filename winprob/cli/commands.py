@@ -22,6 +22,8 @@ from winprob.cli.options import (
 )
 from winprob.cli.show import progress, show, tell
 
+#: More than anyone has; a slip of the finger must not fill the memory.
+COUNT = click.IntRange(0, 100_000_000)
 CHANCE = ("mean", "lower", "upper", "prior_share")
 
 
@@ -43,8 +45,8 @@ def demo(out: Path, seed: int) -> None:
 
 
 @main.command()
-@click.option("--deals", type=int, default=300, show_default=True, help="Closed deals.")
-@click.option("--open", "open_deals", type=int, default=60, show_default=True, help="Open deals.")
+@click.option("--deals", type=COUNT, default=300, show_default=True, help="Closed deals.")
+@click.option("--open", "open_deals", type=COUNT, default=60, show_default=True, help="Open deals.")
 @click.option("--out", type=FILE, required=True, help="Folder to write to.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @seed_option
@@ -112,21 +114,22 @@ def train(
     out: Path | None,
 ) -> None:
     """Learn the win model from closed deals and save it; say in words what to make of it."""
-    from winprob.cli.training import closed_by, require_place
+    from winprob.cli.training import closed_by
     from winprob.settings import Settings, read_settings
     from winprob.summary import summarise_posterior, verdict
+    from winprob.tables import read_deals, require_writable
 
     if (deals is None) != prior_only:
         raise click.UsageError(say("Give DEALS to learn from, or --prior-only, not both."))
     chosen = read_settings(settings) if settings else Settings()
-    require_place(model)
+    for place in filter(None, (model, out)):
+        # Now rather than after the sampling.
+        require_writable(place)
     if deals is None:
         from winprob.inference import fit_prior
 
         posterior = fit_prior(seed=seed, settings=chosen)
     else:
-        from winprob.tables import read_deals
-
         table = closed_by(read_deals(deals, mapping, people, encoding=encoding), as_of)
         from winprob.inference import fit
 
@@ -202,7 +205,10 @@ def explain(
     posterior, table = Posterior.load(model), read_deals(deals, mapping, people, encoding=encoding)
     terms = explain_deal(posterior, table, deal)
     show(terms, form=form, out=out)
-    chance = predict_deals(posterior, table[table["deal_id"] == deal]).iloc[-1]
+    readings = table[table["deal_id"] == deal]
+    if "as_of" in readings:
+        readings = readings.sort_values("as_of", kind="stable")
+    chance = predict_deals(posterior, readings).iloc[-1]
     tell(
         say(
             "Together {log_odds:+.2f} log-odds: {mean:.0%} to win ({lower:.0%} to {upper:.0%}).",

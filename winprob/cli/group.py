@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
 import click
 
+from winprob.cli.show import hush_stdout, tell
 from winprob.errors import WinprobError
 
 
@@ -21,9 +20,9 @@ class House(click.Group):
         try:
             return super().invoke(ctx)
         except WinprobError as error:
-            click.echo(f"winprob: {error}", err=True)
+            tell(f"winprob: {error}")
             ctx.exit(1)
         except BrokenPipeError:
-            # The reader (head, less) has seen enough; point stdout elsewhere so that Python's own flush stays quiet.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader (head, less) has seen enough.
+            hush_stdout()
             ctx.exit(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from winprob.catalog import say
+from winprob.errors import OutputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Wide enough for any table here when nobody looks at a terminal.
 _FILE_WIDTH = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[str] = (), digits: int = 2) -> None:
@@ -24,10 +30,14 @@ def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[
     """
     from winprob.tables import replacing, write_table
 
-    if form != "table":
+    if out is None:
+        with _printing():
+            if form == "table":
+                sys.stdout.write(_drawn(frame, percent, digits, _width()))
+            else:
+                write_table(frame, None, form)
+    elif form != "table":
         write_table(frame, out, form)
-    elif out is None:
-        sys.stdout.write(_drawn(frame, percent, digits, _width()))
     else:
         with replacing(out) as scratch:
             scratch.write_text(_drawn(frame, percent, digits, _FILE_WIDTH), encoding="utf-8")
@@ -36,7 +46,12 @@ def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[
 def tell(*lines: str) -> None:
     """Say something beside the table, on stderr."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(tame(line), err=True)
+
+
+def tame(text: str) -> str:
+    """``text`` without the control characters with which a name in an export could steer a terminal."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 @contextmanager
@@ -47,7 +62,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         said: set[str] = set()
 
@@ -59,6 +74,24 @@ def progress() -> Iterator[Callable[[str, float], None]]:
             bar.update(task, description=what, completed=share)
 
         yield follow
+
+
+def hush_stdout() -> None:
+    """Nobody takes what is still to be printed: send it nowhere, so that Python's own flush at the end stays quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """What is printed arrives, or it is told that it did not."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, UnicodeEncodeError) as fault:
+        hush_stdout()
+        raise OutputError(say("cannot write {path}: {fault}.", path="stdout", fault=fault)) from None
 
 
 def _width() -> int:
@@ -97,4 +130,4 @@ def _cell(value: Any, percent: bool, digits: int) -> str:
     if isinstance(value, float):
         # Adding zero turns a rounded -0.00 into 0.00.
         return f"{value:.0%}" if percent else f"{round(value, digits) + 0.0:.{digits}f}"
-    return str(value)
+    return tame(str(value))

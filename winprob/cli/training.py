@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winprob.catalog import say
@@ -11,17 +10,6 @@ from winprob.errors import DealTableError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def require_place(model: Path) -> None:
-    """Refuse a place where the model could not be saved, now rather than after the sampling."""
-    from winprob.tables import replacing
-
-    if model.exists():
-        return
-    with replacing(model):
-        pass
-    model.unlink(missing_ok=True)
 
 
 def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from winprob.tables.deals import looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.tables.mapping import DealMapping, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
-from winprob.tables.write import FORMATS, replacing, write_table
+from winprob.tables.write import FORMATS, replacing, require_writable, write_table
 
-__all__ = ["FORMATS", "check_file", "read_deals", "replacing", "write_table"]
+__all__ = ["FORMATS", "check_file", "read_deals", "replacing", "require_writable", "write_table"]
 
 FilePath = str | Path
 

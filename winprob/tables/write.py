@@ -66,22 +66,46 @@ def replacing(path: str | Path) -> Iterator[Path]:
         When the folder is missing, is no folder, or may not be written to.
     """
     target = Path(path)
-    if target.exists() and not target.is_file() and not target.is_dir():
-        # A pipe or a device (/dev/null): there is nothing to replace.
+    if _is_device(target):
         with _told(target):
             yield target
         return
     with _told(target):
-        if target.is_dir():
-            raise IsADirectoryError
-        target = target.resolve()
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        temporary = _beside(target)
         try:
-            temporary.open("xb").close()
             yield temporary
-            os.replace(temporary, target)
+            os.replace(temporary, target.resolve())
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: str | Path) -> None:
+    """Refuse now what `replacing` would refuse later, and change nothing.
+
+    Raises
+    ------
+    OutputError
+        When the folder is missing, is no folder, or may not be written to.
+    """
+    target = Path(path)
+    if not _is_device(target):
+        with _told(target):
+            _beside(target).unlink()
+
+
+def _is_device(target: Path) -> bool:
+    """A pipe or a device (/dev/null): there is nothing to replace."""
+    return target.exists() and not target.is_file() and not target.is_dir()
+
+
+def _beside(target: Path) -> Path:
+    """A new empty file in the folder of ``target``, or of what it links to."""
+    if target.is_dir():
+        raise IsADirectoryError
+    target = target.resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary.open("xb").close()
+    return temporary
 
 
 @contextmanager
