@@ -44,7 +44,7 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     DealTableError
         The frame is not valid, or the deal is not in it.
     """
-    row = _find(validate_deals(deals), deal_id)
+    row = last_reading(validate_deals(deals), deal_id)
     contributions = _contributions(posterior, row)
     facts, only = row.iloc[0], posterior.provenance.prior_only
     records = [
@@ -57,7 +57,14 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     return table.loc[[0, *order, len(table) - 1]].reset_index(drop=True)
 
 
-def _find(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
+def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
+    """The one row that says how a deal stands: its last reading in time, one without a date before any other.
+
+    Raises
+    ------
+    DealTableError
+        The deal is not in the table.
+    """
     rows = deals[deals["deal_id"] == deal_id]
     if rows.empty:
         some = ", ".join(deals["deal_id"].head(5))

@@ -13,12 +13,14 @@ from winprob.cli.group import House
 from winprob.cli.options import (
     FILE,
     deals_argument,
+    idle_seed_option,
     model_option,
     reading,
     seed_option,
     settings_option,
     showing,
     spoken,
+    unseen_seed_option,
 )
 from winprob.cli.show import progress, show, tell
 
@@ -70,6 +72,7 @@ def simulate(deals: int, open_deals: int, out: Path, form: Literal["csv", "parqu
 @main.command()
 @deals_argument
 @reading
+@idle_seed_option
 @showing
 @spoken
 def check(
@@ -142,6 +145,7 @@ def train(
 
 @main.command()
 @settings_option
+@idle_seed_option
 @showing
 @spoken
 def priors(settings: Path | None, form: str, out: Path | None) -> None:
@@ -156,6 +160,7 @@ def priors(settings: Path | None, form: str, out: Path | None) -> None:
 @deals_argument
 @reading
 @model_option
+@unseen_seed_option
 @showing
 @spoken
 def predict(
@@ -164,15 +169,16 @@ def predict(
     people: Path | None,
     encoding: str | None,
     model: Path,
+    seed: int | None,
     form: str,
     out: Path | None,
 ) -> None:
     """The win probability of every deal, with its interval."""
-    from winprob.posterior import Posterior
+    from winprob.cli.models import load_model
     from winprob.prediction import predict as predict_deals
     from winprob.tables import read_deals
 
-    posterior = Posterior.load(model)
+    posterior = load_model(model, seed)
     chances = predict_deals(posterior, read_deals(deals, mapping, people, encoding=encoding))
     show(chances, form=form, out=out, percent=CHANCE)
     if posterior.provenance.prior_only:
@@ -184,6 +190,7 @@ def predict(
 @click.option("--deal", required=True, help="The deal's id.")
 @reading
 @model_option
+@unseen_seed_option
 @showing
 @spoken
 def explain(
@@ -193,22 +200,21 @@ def explain(
     people: Path | None,
     encoding: str | None,
     model: Path,
+    seed: int | None,
     form: str,
     out: Path | None,
 ) -> None:
     """Why this probability: the deal's log-odds from the base rate, term by term."""
+    from winprob.cli.models import load_model
     from winprob.explanation import explain as explain_deal
-    from winprob.posterior import Posterior
+    from winprob.explanation import last_reading
     from winprob.prediction import predict as predict_deals
     from winprob.tables import read_deals
 
-    posterior, table = Posterior.load(model), read_deals(deals, mapping, people, encoding=encoding)
+    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
     terms = explain_deal(posterior, table, deal)
     show(terms, form=form, out=out)
-    readings = table[table["deal_id"] == deal]
-    if "as_of" in readings:
-        readings = readings.sort_values("as_of", kind="stable")
-    chance = predict_deals(posterior, readings).iloc[-1]
+    chance = predict_deals(posterior, last_reading(table, deal)).iloc[0]
     tell(
         say(
             "Together {log_odds:+.2f} log-odds: {mean:.0%} to win ({lower:.0%} to {upper:.0%}).",

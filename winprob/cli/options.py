@@ -20,6 +20,16 @@ model_option = click.option("--model", type=FILE, required=True, help="The fitte
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of every draw."
 )
+unseen_seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Of draws for sellers, regions, quarters the model never saw."
+)
+#: Every command takes a seed, so that scripts need not know which of them draw.
+idle_seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    expose_value=False,
+    help="Accepted as everywhere; nothing is drawn here.",
+)
 settings_option = click.option("--settings", type=FILE, help="A TOML file with settings: priors, sampler, gates.")
 
 

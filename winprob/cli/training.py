@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:
-    """The deals as they were known on a day: what closed later, or was read later, is left out.
+    """The deals as they were known on a day: what closed or was read later, or on a day unknown, is left out.
 
     Raises
     ------
@@ -24,10 +24,10 @@ def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:
         return deals
     if "closed_on" not in deals:
         raise DealTableError(say("--as-of needs the column 'closed_on', and the deals have none."))
-    later = deals["closed_on"] > as_of
+    by_then = deals["closed_on"] <= as_of
     if "as_of" in deals:
-        later |= deals["as_of"] > as_of
-    known = deals[~later]
+        by_then &= deals["as_of"] <= as_of
+    known = deals[by_then]
     if known.empty:
         raise DealTableError(say("no deal was closed by {day:%Y-%m-%d}.", day=as_of))
     return known
