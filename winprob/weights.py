@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.schema import fact_columns
+
 Array = npt.NDArray[Any]
 
 #: A likeness that independent columns would bring about less often than this is taken for a copy.
@@ -26,10 +28,10 @@ def deal_weights(deals: pd.DataFrame, *, copies_count_once: bool = True) -> Arra
 
 def _copies(deals: pd.DataFrame) -> Array:
     """(deal,) how many rows are this one, itself included."""
-    facts = deals.drop(columns="deal_id")
-    codes = np.stack([pd.factorize(facts[name])[0] for name in facts], axis=1) if len(facts.columns) else None
-    if codes is None or not len(codes):
+    columns = fact_columns(deals)
+    if not columns or deals.empty:
         return np.ones(len(deals))
+    codes = np.stack([pd.factorize(deals[name])[0] for name in columns], axis=1)
     _, which, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     likeness = np.zeros(len(deals))
     for column in codes.T:

@@ -127,6 +127,11 @@ def test_a_record_exported_twice_under_two_ids_counts_once(team):
     assert deal_weights(copied, copies_count_once=False).sum() == 607
 
 
+def test_an_unrelated_column_changes_no_weight(team):
+    copied = validate_deals(pd.concat([team.closed, team.closed.iloc[:7].assign(deal_id=[f"X{i}" for i in range(7)])]))
+    np.testing.assert_array_equal(deal_weights(copied.assign(row=range(607))), deal_weights(copied))
+
+
 def test_likeness_that_chance_would_bring_is_no_copy():
     few_facts = pd.DataFrame({"deal_id": [f"D{i}" for i in range(60)], "stage": ["decision", "approval"] * 30})
     np.testing.assert_array_equal(deal_weights(few_facts), np.ones(60))

@@ -28,7 +28,7 @@ from winprob.schema.columns import (
 )
 from winprob.schema.dtypes import as_days, as_numbers, as_text
 from winprob.schema.findings import Finding, refuse, spot, whole
-from winprob.schema.rules import ERROR_RULES, WARNING_RULES, training_errors
+from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
 
 __all__ = [
     "CHOICES",
@@ -42,6 +42,7 @@ __all__ = [
     "TEXTS",
     "Finding",
     "check_deals",
+    "fact_columns",
     "refuse",
     "validate_deals",
 ]

@@ -185,12 +185,16 @@ def _one_outcome(count: int, outcome: str) -> Finding:
     return whole("error", "outcome", message)
 
 
-def _copies(deals: pd.DataFrame) -> Iterator[Finding]:
-    """Rows alike in all but their id: a deal exported twice counts twice, and tests lie."""
+def fact_columns(deals: pd.DataFrame) -> list[str]:
+    """The columns that say something of a deal: canonical ones but the id, and the covariates a mapping named."""
     settings = deals.attrs.get("covariates", {})
     covariates = [*settings.get("varying", ()), *(item["column"] for item in settings.get("numeric", ()))]
-    columns = [name for name in deals.columns if name != ID and (name in _KNOWN or name in covariates)]
-    facts = deals[columns]
+    return [name for name in deals.columns if name != ID and (name in _KNOWN or name in covariates)]
+
+
+def _copies(deals: pd.DataFrame) -> Iterator[Finding]:
+    """Rows alike in all but their id: a deal exported twice counts twice, and tests lie."""
+    facts = deals[fact_columns(deals)]
     copied = facts.duplicated().to_numpy() & mask_of(facts.notna().sum(axis=1) >= _CELLS_TO_CALL_A_COPY)
     if copied.any():
         found = spot(deals, copied, deals[ID])
