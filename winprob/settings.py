@@ -82,10 +82,10 @@ class PriorSettings:
     reliability_validated: tuple[float, float] = (17.0, 3.0)
     reliability_unvalidated_ratio: tuple[float, float] = (8.0, 2.0)
     reliability_none_ratio: tuple[float, float] = (8.0, 2.0)
-    offset_scale: float = 0.3
-    field_deviation: float = 0.7
+    offset_scale: float = 0.5
+    field_deviation: float = 0.5
     numeric_scale: float = 0.5
-    pair_scale: float = 0.3
+    pair_scale: float = 0.5
     drift_scale: float = 0.15
 
     def __post_init__(self) -> None:
