@@ -19,9 +19,9 @@ from winprob.errors import DealTableError
 from winprob.methodology.vocabulary import ROLES, STAGES, SUPPORT_TIERS
 from winprob.pairs import PairBasis, learn_pairs, pair_features
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.readings import count_tiers, read_support
 from winprob.schema.dtypes import as_text
 from winprob.settings import NumericCovariate, Settings
-from winprob.tiers import bin_moments
 from winprob.weights import deal_weights
 
 Array = npt.NDArray[Any]
@@ -168,7 +168,7 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
     month = settings.calendar.fiscal_year_start_month
     first, share = _quarter_shares(_fiscal_quarter(deals, month), weight)
     return Scaling(
-        tier_counts=tuple(_tier_counts(deals, role, weight) for role in ROLES),
+        tier_counts=count_tiers(deals, weight),
         fields=fields,
         pairs=_learn_pairs(deals, fields, settings),
         numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
@@ -193,7 +193,7 @@ def empty_scaling(settings: Settings) -> Scaling:
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
-    readers, reading, variance = _readings(deals, scaling)
+    readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = _level_codes(deals, scaling.fields)
     return Features(
         stage=_codes(deals, "stage", STAGES),
@@ -235,57 +235,6 @@ def _codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:
         return np.full(len(deals), len(values), dtype=np.int64)
     codes = pd.Index(values).get_indexer(pd.Index(deals[column])).astype(np.int64)
     return np.where(codes < 0, len(values), codes)
-
-
-def _tier_counts(deals: pd.DataFrame, role: str, weight: Array) -> tuple[float, ...]:
-    counts = np.ones(len(SUPPORT_TIERS))
-    column = f"{role}_support"
-    if column in deals:
-        support = deals[column].to_numpy(dtype=float)
-        known = ~np.isnan(support)
-        np.add.at(counts, support[known].astype(int) - 1, weight[known])
-    return tuple(counts.tolist())
-
-
-def _readings(deals: pd.DataFrame, scaling: Scaling) -> tuple[Array, Array, Array]:
-    """Readers, mean reading and hidden variance, each (deal, role)."""
-    shape = (len(deals), len(ROLES))
-    readers, reading, variance = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for at, role in enumerate(ROLES):
-        mean, hidden = bin_moments(np.array(scaling.tier_counts[at]))
-        influence = _influence_by_tier(deals, role)
-        total = influence.sum(axis=2).sum(axis=1)
-        known = total > 0
-        share = influence[known] / total[known, None, None]
-        squared = (share**2).sum(axis=2)
-        readers[known, at] = 1 / squared.sum(axis=1)
-        reading[known, at] = share.sum(axis=2) @ mean
-        variance[known, at] = squared @ hidden
-    return readers, reading, variance
-
-
-def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:
-    """(deal, tier, person) influence of each person who reports that tier; a bare tier is one person."""
-    support, several = f"{role}_support", f"{role}_readings"
-    people = deals[several].fillna("").map(_people).tolist() if several in deals else []
-    width = max((len(p) for p in people), default=0)
-    influence = np.zeros((len(deals), len(SUPPORT_TIERS), max(width, 1)))
-    if support in deals:
-        tiers = deals[support].to_numpy(dtype=float)
-        known = np.flatnonzero(~np.isnan(tiers))
-        influence[known, tiers[known].astype(int) - 1, 0] = 1
-    for row, readings in enumerate(people):
-        if readings:
-            influence[row] = 0
-        for person, (tier, weight) in enumerate(readings):
-            influence[row, tier - 1, person] = weight
-    return influence
-
-
-def _people(text: str) -> tuple[tuple[int, float], ...]:
-    """``"3*2 4*1"`` as ((3, 2.0), (4, 1.0)): tier and influence of each person."""
-    pairs = (token.split("*") for token in text.split())
-    return tuple((int(tier), float(influence)) for tier, influence in pairs)
 
 
 def _levels(deals: pd.DataFrame, name: str) -> pd.Series:
