@@ -37,10 +37,12 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=FILE, default=Path("reports"), show_default=True, help="Folder for the page and the data.")
-@seed_option
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=2026, show_default=True, help="2026 is the embedded sample."
+)
 @spoken
 def demo(out: Path, seed: int) -> None:
-    """The whole story on a simulated team: simulate, check, train, predict, explain."""
+    """The whole story on the embedded sample, a simulated team: simulate, check, train, predict, explain."""
     from winprob.cli.demo import run_demo
 
     run_demo(out, seed)
