@@ -25,6 +25,7 @@ TEAM = ["manager", "regional_office"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--settings", type=Path, help="winprob settings, TOML")
     parser.add_argument("--team", action="store_true", help="learn from the agent's manager and office too")
     parser.add_argument("--quick", action="store_true", help="from 600 deals, to try it out")
     asked = parser.parse_args()
@@ -34,7 +35,7 @@ def main() -> None:
     train, test = read_split(source, team=asked.team)
     if asked.quick:
         train, test = train.tail(600), test.head(600)
-    got = measure(train, test, seed=asked.seed)
+    got = measure(train, test, seed=asked.seed, settings=asked.settings)
     print(f"{len(train)} deals to learn from, {len(test)} to predict, won {got['observed']:.3f}\n\n{told(got)}\n")
     figures = [
         timing.Figure(quantity="null test, log loss", got=got["scores"]["winprob"]["log_loss"], aim=LOG_LOSS_AIM),
@@ -67,12 +68,13 @@ def _with_team(deals: pd.DataFrame, teams: Path) -> pd.DataFrame:
     return joined
 
 
-def measure(train: pd.DataFrame, test: pd.DataFrame, *, seed: int) -> dict[str, Any]:
+def measure(train: pd.DataFrame, test: pd.DataFrame, *, seed: int, settings: Path | None) -> dict[str, Any]:
     """Scores of winprob, baselines and the base rate, and what winprob's intervals say."""
     import winprob
 
     learned, won = _won(train), _won(test)
-    posterior = winprob.fit(train, seed=seed, progress=lambda what, share: None)
+    chosen = winprob.read_settings(settings) if settings else None
+    posterior = winprob.fit(train, seed=seed, settings=chosen)
     chances = winprob.predict(posterior, test)
     by_model = {"base rate": np.full(len(test), learned.mean()), "winprob": chances["mean"].to_numpy()}
     for name in ("logistic C=0.1", "logistic C=1"):

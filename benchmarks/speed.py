@@ -22,7 +22,7 @@ import numpy as np
 SIZES = (300, 3_000, 30_000)
 ESS, R_HAT = 400.0, 1.01
 #: From this many deals on PyMC's own sampler is run shorter and its time scaled up.
-LONG = 10_000
+LONG = 1_000
 FULL = {"tune": 600, "draws": 1000, "chains": 4}
 SHORT = {"tune": 150, "draws": 100, "chains": 2}
 TINY = {"tune": 100, "draws": 100, "chains": 2}

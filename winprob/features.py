@@ -57,6 +57,7 @@ class Scaling:
     tier_counts : (role, tier) weighted reports in training, each smoothed by one
     first_quarter : fiscal quarter (``4 * year + quarter``) of the first training reading, None without dates
     quarter_share : share of the training weight in each quarter from the first to the last
+    state_share, level_share, unreported_share : what the training deals have in common, see ``Layout``
     """
 
     tier_counts: tuple[tuple[float, ...], ...]
@@ -65,6 +66,9 @@ class Scaling:
     pairs: PairBasis | None
     first_quarter: int | None
     quarter_share: tuple[float, ...]
+    state_share: tuple[float, ...]
+    level_share: tuple[float, ...]
+    unreported_share: tuple[tuple[float, ...], ...]
     fiscal_year_start_month: int
 
     @property
@@ -73,6 +77,9 @@ class Scaling:
         return Layout(
             field_of_level=_field_of_level(self.fields),
             quarter_share=np.array(self.quarter_share),
+            state_share=np.array(self.state_share),
+            level_share=np.array(self.level_share),
+            unreported_share=np.array(self.unreported_share),
             fields=len(self.fields),
             features=2 * len(self.numeric),
             components=self.pairs.loading.shape[2] if self.pairs else 0,
@@ -92,6 +99,9 @@ class Scaling:
             pairs=pairs,
             first_quarter=plain["first_quarter"],
             quarter_share=tuple(plain["quarter_share"]),
+            state_share=tuple(plain["state_share"]),
+            level_share=tuple(plain["level_share"]),
+            unreported_share=tuple(tuple(row) for row in plain["unreported_share"]),
             fiscal_year_start_month=plain["fiscal_year_start_month"],
         )
 
@@ -167,15 +177,16 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
     fields = tuple(Field(name=name, levels=tuple(sorted(set(_levels(deals, name))))) for name in varying)
     month = settings.calendar.fiscal_year_start_month
     first, share = _quarter_shares(_fiscal_quarter(deals, month), weight)
-    return Scaling(
+    scaling = replace(
+        empty_scaling(settings),
         tier_counts=count_tiers(deals, weight),
         fields=fields,
         pairs=_learn_pairs(deals, fields, settings),
         numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
         first_quarter=first,
         quarter_share=share,
-        fiscal_year_start_month=month,
     )
+    return replace(scaling, **_shares(describe(deals, scaling), weight, scaling))
 
 
 def empty_scaling(settings: Settings) -> Scaling:
@@ -187,8 +198,31 @@ def empty_scaling(settings: Settings) -> Scaling:
         pairs=None,
         first_quarter=None,
         quarter_share=(),
+        state_share=(0.0,) * sum(map(len, _STATES)),
+        level_share=(),
+        unreported_share=((0.0,) * len(METHOD_LEVELS),) * len(ROLES),
         fiscal_year_start_month=settings.calendar.fiscal_year_start_month,
     )
+
+
+#: The words whose states ``state_share`` lays end to end.
+_STATES = (STAGE_STATES, COVERAGE_LEVELS, COACH_LEVELS, METHOD_LEVELS)
+
+
+def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, Any]:
+    """What the training deals have in common: the average deal, as shares of states, levels and unreported roles."""
+    share = weight / weight.sum()
+    codes = (features.stage, features.coverage, features.coach, features.method)
+    states = [np.bincount(c, weights=share, minlength=len(s)) for c, s in zip(codes, _STATES, strict=True)]
+    levels = len(scaling.layout.field_of_level)
+    level = np.bincount(features.level.ravel(), weights=np.repeat(share, features.level.shape[1]), minlength=levels)
+    silent = (features.readers == 0).T * share
+    unreported = [np.bincount(features.method, weights=row, minlength=len(METHOD_LEVELS)) for row in silent]
+    return {
+        "state_share": tuple(np.concatenate(states).tolist()),
+        "level_share": tuple(level.tolist()),
+        "unreported_share": tuple(tuple(row.tolist()) for row in unreported),
+    }
 
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:

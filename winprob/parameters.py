@@ -57,11 +57,17 @@ class Layout:
     ----------
     field_of_level : (level,) the field each level belongs to
     quarter_share : (quarter,) share of the training weight, sums to 1; all 0 where no deal has a date
+    state_share : (state,) share of the training weight in each state of stage, coverage, coach and method, end to end
+    level_share : (level,) the same for the levels of all fields
+    unreported_share : (role, method) share in which the role's support is not reported
     fields, features, components : how many of each there are
     """
 
     field_of_level: Array
     quarter_share: Array
+    state_share: Array
+    level_share: Array
+    unreported_share: Array
     fields: int
     features: int
     components: int
@@ -103,6 +109,9 @@ class Layout:
         return Layout(
             field_of_level=_pad(self.field_of_level, _bucket(len(self.field_of_level), 64)),
             quarter_share=_pad(self.quarter_share, _bucket(len(self.quarter_share), 16)),
+            state_share=self.state_share,
+            level_share=_pad(self.level_share, _bucket(len(self.level_share), 64)),
+            unreported_share=self.unreported_share,
             fields=_bucket(self.fields, 8),
             features=_bucket(self.features, 8),
             components=_bucket(self.components, 64) if self.components else 0,
@@ -115,7 +124,8 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     Returns
     -------
     dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,),
-    ``field_of_level`` (level,) and ``walk`` (quarter, quarter), the centred cumulative sum.
+    ``field_of_level`` (level,), ``effect_share`` (state and level,), ``unreported_share`` (role, method) and ``walk``
+    (quarter, quarter), the centred cumulative sum.
     """
     mean, sd = _unit_numbers(layout, priors)
     positive = np.zeros(_length(layout.positive_blocks))
@@ -133,6 +143,8 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
         "ratio_a": betas[:, 0],
         "ratio_b": betas[:, 1],
         "field_of_level": layout.field_of_level,
+        "effect_share": np.concatenate([layout.state_share, layout.level_share]),
+        "unreported_share": layout.unreported_share,
         "walk": steps - layout.quarter_share @ steps,
     }
 
@@ -171,18 +183,27 @@ def derive_parameters(
     deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
     # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
     field_scale = positive["offset_scale"] * xp.exp(normal["field_deviation"])
+    stage = _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"])
+    coverage = _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"])
+    offset = normal["offset"] * field_scale[..., prior["field_of_level"]]
+    role_weight = positive["role_weight"][..., :, None] * xp.exp(positive["method_spread"][..., None] * deviation)
+    # The free intercept is the average training deal's: left at zero effects, it and what most deals share (a column
+    # that is unknown throughout) would be told apart by nothing, a ridge on which the sampler crawls.
+    effects = xp.concatenate([stage, coverage, normal["coach"], normal["decision_method"], offset], axis=-1)
+    unreported = (prior["unreported_share"] * role_weight).sum(axis=-1) * normal["unknown_support"]
+    average = (effects * prior["effect_share"]).sum(axis=-1) + unreported.sum(axis=-1)
     return {
-        "intercept": xp.squeeze(normal["intercept"], axis=-1),
-        "stage_effect": _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"]),
-        "coverage_effect": _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"]),
+        "intercept": xp.squeeze(normal["intercept"], axis=-1) - average,
+        "stage_effect": stage,
+        "coverage_effect": coverage,
         "coach_effect": normal["coach"],
         "method_effect": normal["decision_method"],
-        "role_weight": positive["role_weight"][..., :, None] * xp.exp(positive["method_spread"][..., None] * deviation),
+        "role_weight": role_weight,
         "role_weight_population": positive["role_weight"],
         "method_spread": xp.squeeze(positive["method_spread"], axis=-1),
         "reliability": _reliability(xp, standard["ratio"]),
         "unknown_support": normal["unknown_support"],
-        "offset": normal["offset"] * field_scale[..., prior["field_of_level"]],
+        "offset": offset,
         "offset_scale": field_scale,
         "numeric_weight": normal["numeric"] * positive["numeric_scale"],
         "numeric_scale": xp.squeeze(positive["numeric_scale"], axis=-1),

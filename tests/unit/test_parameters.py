@@ -15,6 +15,9 @@ PRIORS = PriorSettings()
 LAYOUT = Layout(
     field_of_level=np.array([0, 0, 0, 1, 1]),
     quarter_share=np.array([0.5, 0.2, 0.0, 0.3]),
+    state_share=np.zeros(18),
+    level_share=np.zeros(5),
+    unreported_share=np.zeros((5, 4)),
     fields=2,
     features=4,
     components=3,
@@ -154,3 +157,21 @@ def test_blocks_lie_end_to_end_without_gap_or_overlap():
     for blocks in (LAYOUT.unit_blocks, LAYOUT.positive_blocks):
         ends = [0, *(block.stop for block in blocks.values())]
         assert [block.start for block in blocks.values()] == ends[:-1]
+
+
+def test_the_free_intercept_is_the_average_training_deals():
+    """Whatever most deals share is told apart from the intercept by nothing; so it is the average deal's."""
+    rng = np.random.default_rng(5)
+    shares = {
+        "state_share": np.concatenate([rng.dirichlet(np.ones(n)) for n in (6, 4, 4, 4)]),
+        "level_share": np.concatenate([rng.dirichlet(np.ones(n)) for n in (3, 2)]),
+        "unreported_share": rng.dirichlet(np.ones(4), 5) * 0.4,
+    }
+    draws = sample_prior(replace(LAYOUT, **shares), PRIORS, 20_000, np.random.default_rng(3))
+    words = ("stage_effect", "coverage_effect", "coach_effect", "method_effect", "offset")
+    effects = np.concatenate([draws[word] for word in words], axis=1)
+    average = effects @ np.concatenate([shares["state_share"], shares["level_share"]])
+    average += np.einsum("rm,drm,dr->d", shares["unreported_share"], draws["role_weight"], draws["unknown_support"])
+    free = draws["intercept"] + average
+    assert free.mean() == pytest.approx(PRIORS.intercept[0], abs=0.03)
+    assert free.std() == pytest.approx(PRIORS.intercept[1], abs=0.03)
