@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Fewer draws and looser gates, for fits of which only the mean of a prediction counts.
+FOLDS_SETTINGS = ROOT / "benchmarks" / "crossvalidation.toml"
 LIBRARIES = ("numpy", "scipy", "pandas", "pymc", "pytensor", "numba", "nutpie", "scikit-learn")
 
 

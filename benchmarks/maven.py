@@ -25,7 +25,7 @@ TEAM = ["manager", "regional_office"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--settings", type=Path, help="winprob settings, TOML")
+    parser.add_argument("--settings", type=Path, default=timing.FOLDS_SETTINGS, help="winprob settings, TOML")
     parser.add_argument("--team", action="store_true", help="learn from the agent's manager and office too")
     parser.add_argument("--quick", action="store_true", help="from 600 deals, to try it out")
     asked = parser.parse_args()

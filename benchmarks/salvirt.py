@@ -65,7 +65,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--protocol", choices=("A", "B", "AB"), default="AB")
     parser.add_argument("--seed", type=int, default=1, help="of the sampler and of the bootstrap")
-    parser.add_argument("--settings", type=Path, help="winprob settings, TOML")
+    parser.add_argument("--settings", type=Path, default=timing.FOLDS_SETTINGS, help="winprob settings, TOML")
     parser.add_argument("--models", nargs="+", choices=(OURS, *baselines()), default=[OURS, *baselines()])
     parser.add_argument("--quick", action="store_true", help="one repeat of protocol A, to try it out")
     asked = parser.parse_args()
