@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from winprob.features import Scaling, describe, learn_scaling
-from winprob.inference import _posterior, _versions, fit, fit_prior
+from winprob.inference import fit, fit_prior
+from winprob.inference.fitting import _posterior, _versions
 from winprob.parameters import sample_prior
 from winprob.posterior import Posterior, Provenance
 from winprob.schema import validate_deals

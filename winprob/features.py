@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -134,13 +134,26 @@ class Features:
     pairs: Array
     quarter: Array
     unseen: tuple[tuple[int, str], ...]
+    ROW_ARRAYS: ClassVar[tuple[str, ...]] = (
+        "stage",
+        "coach",
+        "method",
+        "coverage",
+        "readers",
+        "reading",
+        "reading_variance",
+        "level",
+        "numeric",
+        "pairs",
+        "quarter",
+    )
 
     def __len__(self) -> int:
         return len(self.stage)
 
     def take(self, rows: Array | slice) -> Features:
         """The same description of some of the deals."""
-        arrays = {name: getattr(self, name)[rows] for name in _ROW_ARRAYS}
+        arrays = {name: getattr(self, name)[rows] for name in self.ROW_ARRAYS}
         return Features(**arrays, unseen=self.unseen)
 
     @property
@@ -155,19 +168,17 @@ class Features:
         return np.asarray(np.sum(words, axis=0) + (self.readers == 0).sum(axis=1))
 
 
-_ROW_ARRAYS = (
-    "stage",
-    "coach",
-    "method",
-    "coverage",
-    "readers",
-    "reading",
-    "reading_variance",
-    "level",
-    "numeric",
-    "pairs",
-    "quarter",
-)
+def effect_places(features: Features, layout: Layout) -> Array:
+    """(deal, slot) where each deal's effects lie in the one vector that holds them end to end: stage, coverage, coach,
+    method, levels, quarters, and a zero for what has no date.
+    """
+    lengths = [len(STAGE_STATES), len(COVERAGE_LEVELS), len(COACH_LEVELS), len(METHOD_LEVELS)]
+    stage, coverage, coach, method, offset = np.cumsum([0, *lengths])
+    drift = offset + len(layout.field_of_level)
+    nothing = drift + len(layout.quarter_share)
+    quarter = np.where(features.quarter == NO_DATE, nothing, drift + features.quarter)
+    words = (stage + features.stage, coverage + features.coverage, coach + features.coach, method + features.method)
+    return np.column_stack([*words, quarter, offset + features.level])
 
 
 def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:

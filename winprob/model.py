@@ -1,8 +1,8 @@
 """What generates wins? The PyMC graph and nothing else.
 
-Everything that may change between two fits, deals and prior numbers alike, enters through ``pm.Data``: one compile
-serves every refit whose padded layout has the same lengths. The unknowns are three vectors of standard variables,
-because compile time grows with the number of nodes far more than with the number of deals.
+This is the model, stated once in full. What is sampled is ``density``, the same log density with its gradient fused by
+hand: a test holds it to this graph, value and slope. The unknowns are three vectors of standard variables; deals and
+prior numbers enter through ``pm.Data``, so that a graph compiled once serves other rows of like layout.
 """
 
 from __future__ import annotations
@@ -15,17 +15,9 @@ import numpy.typing as npt
 import pymc as pm
 import pytensor.tensor as pt
 
-from winprob.features import NO_DATE, Features
+from winprob.features import Features, effect_places
 from winprob.methodology.vocabulary import ROLES
-from winprob.parameters import (
-    COACH_LEVELS,
-    COVERAGE_LEVELS,
-    METHOD_LEVELS,
-    STAGE_STATES,
-    Layout,
-    derive_parameters,
-    prior_data,
-)
+from winprob.parameters import Layout, derive_parameters, prior_data
 from winprob.settings import PriorSettings
 
 Array = npt.NDArray[Any]
@@ -53,41 +45,22 @@ def model_data(
 
     Parameters
     ----------
-    features : described by a scaling whose layout, padded, is ``layout``
+    features : described by a scaling whose layout is ``layout``
     won : (deal,) share of the row's weight that was won, 0..1
     weight : (deal,) how much each row counts
     """
-    columns = np.zeros((len(features), layout.features + layout.components))
-    columns[:, : features.numeric.shape[1]] = features.numeric
-    columns[:, layout.features : layout.features + features.pairs.shape[1]] = features.pairs
     return {
-        "effect_index": _effect_index(features, layout),
+        "effect_index": effect_places(features, layout),
         "coach": features.coach,
         "method": features.method,
         "readers": features.readers,
         "reading": features.reading,
         "reading_variance": features.reading_variance,
-        "columns": columns,
+        "columns": np.concatenate([features.numeric, features.pairs], axis=1).astype(float),
         "won_weight": won * weight,
         "weight": weight,
         **prior_data(layout, priors),
     }
-
-
-def _effect_index(features: Features, layout: Layout) -> Array:
-    """(deal, slot) where each deal's effects lie in the one vector that ``_effects`` lays end to end."""
-    lengths = [len(STAGE_STATES), len(COVERAGE_LEVELS), len(COACH_LEVELS), len(METHOD_LEVELS)]
-    stage, coverage, coach, method, offset = np.cumsum([0, *lengths])
-    drift = offset + len(layout.field_of_level)
-    nothing = drift + len(layout.quarter_share)
-    index = np.full((len(features), 5 + layout.fields), nothing, dtype=np.int64)
-    index[:, 0] = stage + features.stage
-    index[:, 1] = coverage + features.coverage
-    index[:, 2] = coach + features.coach
-    index[:, 3] = method + features.method
-    index[:, 4] = np.where(features.quarter == NO_DATE, nothing, drift + features.quarter)
-    index[:, 5 : 5 + features.level.shape[1]] = offset + features.level
-    return index
 
 
 def build_model(layout: Layout, data: Mapping[str, Array]) -> pm.Model:

@@ -104,19 +104,6 @@ class Layout:
             drift_scale=1,
         )
 
-    def padded(self) -> Layout:
-        """The same layout with every length rounded up, so that like teams share one compiled graph."""
-        return Layout(
-            field_of_level=_pad(self.field_of_level, _bucket(len(self.field_of_level), 64)),
-            quarter_share=_pad(self.quarter_share, _bucket(len(self.quarter_share), 16)),
-            state_share=self.state_share,
-            level_share=_pad(self.level_share, _bucket(len(self.level_share), 64)),
-            unreported_share=self.unreported_share,
-            fields=_bucket(self.fields, 8),
-            features=_bucket(self.features, 8),
-            components=_bucket(self.components, 64) if self.components else 0,
-        )
-
 
 def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     """The numbers that turn standard unknowns into parameters; they enter the graph as data.
@@ -163,7 +150,7 @@ def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
 
 
 def derive_parameters(
-    xp: ModuleType, standard: Mapping[str, Any], prior: Mapping[str, Any], layout: Layout
+    xp: ModuleType, standard: Mapping[str, Any], prior: Mapping[str, Any], layout: Layout, *, signed: bool = False
 ) -> dict[str, Any]:
     """Named parameters from standard unknowns.
 
@@ -172,6 +159,7 @@ def derive_parameters(
     xp : ``numpy`` or ``pytensor.tensor``
     standard : ``unit``, ``positive``, ``ratio``, each (..., unknown)
     prior : as ``prior_data`` gives it, arrays or graph variables
+    signed : role weights may be negative: their population weights are normal, methods deviate by adding
 
     Returns
     -------
@@ -186,7 +174,10 @@ def derive_parameters(
     stage = _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"])
     coverage = _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"])
     offset = normal["offset"] * field_scale[..., prior["field_of_level"]]
-    role_weight = positive["role_weight"][..., :, None] * xp.exp(positive["method_spread"][..., None] * deviation)
+    spread = positive["method_spread"][..., None] * deviation
+    population = positive["role_weight"][..., :, None]
+    own_scale = prior["positive_sd"][layout.positive_blocks["role_weight"]][:, None]
+    role_weight = population + own_scale * spread if signed else population * xp.exp(spread)
     # The free intercept is the average training deal's: left at zero effects, it and what most deals share (a column
     # that is unknown throughout) would be told apart by nothing, a ridge on which the sampler crawls.
     effects = xp.concatenate([stage, coverage, normal["coach"], normal["decision_method"], offset], axis=-1)
@@ -216,8 +207,13 @@ def derive_parameters(
 
 def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:
     """Steps that only climb, centred so that the intercept stays in the middle; *unknown* is free of the order."""
+    return xp.concatenate([steps @ climb(levels).T, unknown], axis=-1)
+
+
+def climb(levels: int) -> Array:
+    """(level, step) which steps lie below each level, centred over the levels."""
     below = np.tril(np.ones((levels, levels - 1)), -1)
-    return xp.concatenate([steps @ (below - below.mean(axis=0)).T, unknown], axis=-1)
+    return below - below.mean(axis=0)
 
 
 def _reliability(xp: ModuleType, ratio: Any) -> Any:
@@ -255,14 +251,3 @@ def _slices(**lengths: int) -> dict[str, slice]:
 
 def _length(blocks: Mapping[str, slice]) -> int:
     return max(int(block.stop) for block in blocks.values())
-
-
-def _bucket(count: int, smallest: int) -> int:
-    size = smallest
-    while size < count:
-        size *= 2
-    return size
-
-
-def _pad(values: Array, length: int) -> Array:
-    return np.concatenate([values, np.zeros(length - len(values), dtype=values.dtype)])

@@ -36,8 +36,8 @@ FORMAT = 1
 
 _MARK = "\nwinprob-model "
 
-#: Beside the parameters a fitted model keeps where ``explain`` starts from.
-REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",)}
+#: Beside the parameters a fitted model keeps where ``explain`` starts from, and how plausible each draw was beforehand.
+REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",), "log_prior": ()}
 
 PAIR_DIMS: dict[str, tuple[str, ...]] = {
     "level": ("column",),

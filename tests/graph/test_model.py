@@ -1,4 +1,4 @@
-"""The PyMC graph: its gradient, its agreement with NumPy, and that it is compiled once. Python linker: seconds."""
+"""The PyMC graph: its gradient, and its agreement with NumPy and with what is sampled. Python linker: seconds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pytensor.compile.mode import Mode
 from scipy.stats import beta, halfnorm, norm
 
 from winprob import inference
+from winprob.density import build_density, log_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import describe, learn_scaling
-from winprob.inference import _kept, _measure, fit
+from winprob.inference import fit
+from winprob.inference.gates import measure_gates
+from winprob.inference.native import addresses, density_at
 from winprob.model import STANDARD, build_model, model_data
 from winprob.parameters import derive_parameters, prior_data
 from winprob.schema import validate_deals
@@ -37,7 +40,7 @@ def deals(team) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def graph(deals):
     scaling = learn_scaling(deals, SETTINGS)
-    layout, features = scaling.layout.padded(), describe(deals, scaling)
+    layout, features = scaling.layout, describe(deals, scaling)
     won = (deals["outcome"] == "won").to_numpy(dtype=float)
     data = model_data(features, layout, SETTINGS.priors, won=won, weight=np.linspace(0.2, 1, len(won)))
     return scaling, features, layout, data, build_model(layout, data)
@@ -54,9 +57,9 @@ def random_point(data, seed: int) -> dict[str, np.ndarray]:
 
 def from_numpy(graph, point) -> np.ndarray:
     """(deal,) log-odds by the route that ``predict`` takes."""
-    scaling, features, layout, data, _ = graph
+    _, features, layout, data, _ = graph
     many = {name: values[None] for name, values in point.items()}
-    parameters = _kept(derive_parameters(np, many, data, layout), scaling.layout, axis=1)
+    parameters = derive_parameters(np, many, data, layout)
     return logits(coefficients(parameters, features, seed=1), features)[:, 0]
 
 
@@ -161,58 +164,134 @@ def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
     scaling = learn_scaling(frame, SETTINGS)
     won = (frame["outcome"] == "won").to_numpy(dtype=float)
-    features, layout = describe(frame, scaling), scaling.layout.padded()
+    features, layout = describe(frame, scaling), scaling.layout
     return model_data(features, layout, SETTINGS.priors, won=won, weight=deal_weights(frame))
 
 
-# --- compiled once ------------------------------------------------------------------------------------------------
+# --- what is sampled ----------------------------------------------------------------------------------------------
 
 
-class Compiled:
-    """Stands in for a compiled graph: remembers the data it was given."""
-
-    def with_data(self, **data: np.ndarray) -> dict[str, np.ndarray]:
-        return data
-
-
-@pytest.fixture
-def compilations(monkeypatch) -> list[int]:
-    """One entry for each compilation, in a process that has compiled nothing yet."""
-    import nutpie
-
-    calls: list[int] = []
-
-    def compile_model(model, **_):
-        calls.append(len(calls))
-        return Compiled()
-
-    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_model)
-    monkeypatch.setattr(inference, "_compiled", {})
-    return calls
+@pytest.fixture(scope="module")
+def fused(graph, deals):
+    scaling, features, _, _, _ = graph
+    won = (deals["outcome"] == "won").to_numpy(dtype=float)
+    return build_density(features, scaling.layout, SETTINGS.priors, won=won, weight=np.linspace(0.2, 1, len(won)))
 
 
-def compile_for(frame: pd.DataFrame, settings: Settings = SETTINGS) -> dict[str, np.ndarray]:
-    valid = validate_deals(frame)
-    scaling = learn_scaling(valid, settings)
-    layout, ones = scaling.layout.padded(), np.ones(len(valid))
-    data = model_data(describe(valid, scaling), layout, settings.priors, won=ones, weight=ones)
-    return inference._compile(layout, data, lambda *_: None)
+def random_place(density, seed: int) -> np.ndarray:
+    return 0.7 * np.random.default_rng(seed).standard_normal(density.unknowns)
 
 
-def test_other_rows_other_sellers_and_other_priors_do_not_compile_again(team, compilations):
-    compile_for(team.closed)
-    fewer = compile_for(team.closed.head(100))
-    compile_for(team.closed.assign(seller="only one"))
-    priors = compile_for(team.closed, Settings(priors=type(SETTINGS.priors)(role_weight=0.1)))
-    assert len(compilations) == 1
-    assert len(fewer["weight"]) == 100
-    assert not np.array_equal(priors["positive_sd"], fewer["positive_sd"])
+def of_graph(graph, density, function, place: np.ndarray) -> tuple[float, np.ndarray]:
+    units, positives = density.unit[-1], density.positive[-1]
+    blocks = np.split(place, [units, units + positives])
+    values = dict(zip(("unit", "positive_log__", "ratio_logodds__"), blocks, strict=True))
+    names = [variable.name for variable in graph[-1].value_vars]
+    value, *slopes = function(*(values[name] for name in names))
+    by_name = dict(zip(names, slopes, strict=True))
+    return float(value), np.concatenate([by_name[name] for name in values])
 
 
-def test_a_team_of_another_size_class_compiles_its_own(team, compilations):
-    compile_for(team.closed)
-    compile_for(team.closed.assign(seller=[f"S{at % 90}" for at in range(600)]))
-    assert len(compilations) == 2
+def test_what_is_sampled_is_the_graph(graph, density, fused):
+    """Value up to one constant, slope in full, at points all over the prior."""
+    constants = []
+    for seed in range(8):
+        place = random_place(fused, seed)
+        wanted, wanted_slope = of_graph(graph, fused, density[0], place)
+        value, slope = log_density(place, fused)
+        np.testing.assert_allclose(slope, wanted_slope, rtol=1e-7, atol=1e-7)
+        constants.append(value - wanted)
+    assert np.ptp(constants) < 1e-7
+
+
+def test_with_signed_weights_the_slope_is_that_of_the_density(fused):
+    signed = fused._replace(signed=True)
+    place, rng = random_place(signed, 3), np.random.default_rng(4)
+    slope = log_density(place, signed)[1]
+    for _ in range(5):
+        step = 1e-5 * rng.standard_normal(len(place))
+        ahead, behind = log_density(place + step, signed)[0], log_density(place - step, signed)[0]
+        assert ahead - behind == pytest.approx(2 * slope @ step, rel=1e-4, abs=1e-9)
+
+
+def test_with_signed_weights_the_density_is_prior_times_likelihood(graph, fused):
+    """Oracle: the NumPy predictor on weights of either sign; two points' difference, since a constant is left open."""
+    _, features, layout, data, _ = graph
+    signed = fused._replace(signed=True)
+
+    def wanted(place: np.ndarray) -> tuple[float, float]:
+        standard = standard_unknowns(place[None], signed)
+        parameters = derive_parameters(np, standard, data, layout, signed=True)
+        logit = logits(coefficients(parameters, features, seed=1), features)[:, 0].astype(float)
+        likelihood = (data["won_weight"] * logit - data["weight"] * np.logaddexp(0, logit)).sum()
+        free = layout.positive_blocks["role_weight"]
+        jacobian = np.delete(np.log(np.abs(standard["positive"][0])), np.r_[free]).sum()
+        ratio = standard["ratio"][0]
+        prior = norm.logpdf(standard["unit"]).sum() + norm.logpdf(standard["positive"]).sum()
+        prior += beta.logpdf(ratio, data["ratio_a"], data["ratio_b"]).sum() + np.log(ratio * (1 - ratio)).sum()
+        return prior + jacobian + likelihood, parameters["role_weight"].min()
+
+    one, other = random_place(signed, 5), random_place(signed, 6)
+    (first, lowest), (second, _) = wanted(one), wanted(other)
+    assert lowest < 0
+    assert log_density(one, signed)[0] - log_density(other, signed)[0] == pytest.approx(first - second, abs=2e-3)
+
+
+def test_the_sampler_calls_the_same_density(fused):
+    import ctypes
+
+    place, table = random_place(fused, 7), addresses(fused)
+    slope, value = np.empty_like(place), np.empty(1)
+    number = ctypes.POINTER(ctypes.c_double)
+    pointers = [array.ctypes.data_as(number) for array in (place, slope, value)]
+    assert density_at.ctypes(len(place), *pointers, table.ctypes.data) == 0
+    wanted, wanted_slope = log_density(place, fused)
+    assert value[0] == wanted
+    np.testing.assert_array_equal(slope, wanted_slope)
+
+
+def test_rows_alike_are_counted_once_and_change_nothing(graph, deals):
+    _, features, layout, _, _ = graph
+    won, weight = (deals["outcome"] == "won").to_numpy(dtype=float), np.linspace(0.2, 1, len(deals))
+    twice = np.r_[0 : len(deals), 0 : len(deals)]
+    doubled = build_density(
+        features.take(twice), layout, SETTINGS.priors, won=np.r_[won, 1 - won], weight=np.r_[weight, weight / 2]
+    )
+    single = build_density(features, layout, SETTINGS.priors, won=won, weight=weight)
+    assert len(doubled.weight) == len(single.weight) <= len(deals)
+    place = random_place(single, 1)
+    # A row and its half-weight opposite: the same as one row of 1.5 weights, of which won + (1 - won) / 2 was won.
+    both = build_density(features, layout, SETTINGS.priors, won=(won + (1 - won) / 2) / 1.5, weight=1.5 * weight)
+    assert log_density(place, doubled)[0] == pytest.approx(log_density(place, both)[0], rel=1e-12)
+
+
+def test_the_prior_that_people_set_leaves_out_what_is_pooled(fused):
+    place = random_place(fused, 2)[None]
+    moved = place.copy()
+    layout_blocks = {"offset": 8, "intercept": 0}
+    moved[0, fused.unit[layout_blocks["offset"]]] += 1
+    assert log_prior(moved, fused) == pytest.approx(log_prior(place, fused))
+    moved[0, fused.unit[layout_blocks["intercept"]]] += 1
+    assert log_prior(moved, fused) != pytest.approx(log_prior(place, fused))
+
+
+def test_blocks_are_counted_off_in_the_layouts_order(graph):
+    from winprob import density as room
+
+    layout = graph[2]
+    for blocks in (layout.unit_blocks, layout.positive_blocks):
+        assert [getattr(room, f"_{name.upper()}") for name in blocks] == list(range(len(blocks)))
+
+
+def test_a_fit_needs_no_pymc(team, monkeypatch):
+    import sys
+
+    for name in ("pymc", "pytensor"):
+        monkeypatch.setitem(sys.modules, name, None)
+    quick = SamplerSettings(draws=50, tune=100, chains=2, thin=1, retry_draws=50)
+    loose = GateSettings(r_hat=9.0, bulk_ess=1, tail_ess=1, divergent_share=0.9, bfmi=0.01)
+    posterior = fit(team.closed.head(60), seed=1, settings=Settings(sampler=quick, gates=loose))
+    assert posterior.provenance.deals == 60
 
 
 # --- gates --------------------------------------------------------------------------------------------------------
@@ -236,7 +315,7 @@ def measured(graph, spoil=lambda standard, stats: None, draws: int = 1000) -> in
     }
     stats = Stats(diverging=np.zeros(shape, dtype=bool), energy=rng.standard_normal(shape))
     spoil(standard, stats)
-    return _measure(standard, stats, layout, SETTINGS)
+    return measure_gates(derive_parameters(np, standard, data, layout), stats)
 
 
 def test_independent_draws_pass_every_gate(graph):

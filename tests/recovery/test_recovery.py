@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import binom, spearmanr
 
-from winprob import explain, inference, predict
+from winprob import explain, predict
 from winprob.features import describe
 from winprob.inference import fit
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
@@ -279,14 +279,7 @@ QUICK = Settings(
 )
 
 
-def test_a_second_fit_on_other_rows_compiles_nothing(learned, monkeypatch):
-    import nutpie
-
-    def refuse(*_, **__):
-        raise AssertionError("compiled again")
-
-    monkeypatch.setattr(nutpie, "compile_pymc_model", refuse)
-    assert inference._compiled
+def test_fewer_deals_leave_more_to_the_prior(learned):
     fewer = learned.team.closed.sample(250, random_state=1)
     posterior = fit(fewer, seed=2, settings=QUICK)
     assert posterior.provenance.deals == 250

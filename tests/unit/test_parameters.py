@@ -125,34 +125,6 @@ def test_a_single_point_and_many_draws_agree():
             np.testing.assert_allclose(values, together[name][at], atol=1e-12, err_msg=name)
 
 
-def test_padding_changes_no_parameter_that_means_something():
-    padded = LAYOUT.padded()
-    small, large = prior_data(LAYOUT, PRIORS), prior_data(padded, PRIORS)
-    rng = np.random.default_rng(8)
-    standard = {
-        "unit": rng.standard_normal(len(small["unit_mean"])),
-        "positive": rng.random(len(small["positive_sd"])),
-        "ratio": rng.random(4),
-    }
-    wide = np.zeros(len(large["unit_mean"]))
-    for name, block in LAYOUT.unit_blocks.items():
-        start = padded.unit_blocks[name].start
-        wide[start : start + block.stop - block.start] = standard["unit"][block]
-    values = derive_parameters(np, standard, small, LAYOUT)
-    among = derive_parameters(np, {**standard, "unit": wide}, large, padded)
-    for name, wanted in values.items():
-        kept = among[name][tuple(slice(length) for length in wanted.shape)]
-        np.testing.assert_allclose(kept, wanted, atol=1e-12, err_msg=name)
-
-
-def test_like_teams_pad_to_one_layout():
-    other = replace(LAYOUT, field_of_level=np.zeros(40, dtype=int), quarter_share=np.ones(9) / 9, fields=3)
-    for count in ("fields", "features", "components"):
-        assert getattr(other.padded(), count) == getattr(LAYOUT.padded(), count)
-    assert len(other.padded().field_of_level) == len(LAYOUT.padded().field_of_level)
-    assert len(other.padded().quarter_share) == len(LAYOUT.padded().quarter_share)
-
-
 def test_blocks_lie_end_to_end_without_gap_or_overlap():
     for blocks in (LAYOUT.unit_blocks, LAYOUT.positive_blocks):
         ends = [0, *(block.stop for block in blocks.values())]

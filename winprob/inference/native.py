@@ -1,0 +1,103 @@
+"""How does the sampler reach the density? C entry points, compiled when this file is imported and kept on disk.
+
+Numba's own addresses: no interpreter, and no lock of it, between two steps of a chain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, cfunc, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from winprob.density import Density, log_density
+
+Array = npt.NDArray[Any]
+
+_ARRAYS = len(Density._fields) - 1
+_NUMBERS = types.CPointer(types.double)
+_DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
+_KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
+_NOT_FINITE = 3
+
+
+def addresses(density: Density) -> Array:
+    """(field, 3) where each array of the density lies and its lengths; the one flag last."""
+    table = np.zeros((_ARRAYS + 1, 3), dtype=np.int64)
+    for at, array in enumerate(density[:-1]):
+        table[at, 0] = array.ctypes.data
+        table[at, 1 : 1 + array.ndim] = array.shape
+    table[-1, 0] = density.signed
+    return table
+
+
+@intrinsic
+def _pointer(typing: Any, address: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), code
+
+
+@njit(cache=True)
+def _whole(table: Array, at: int) -> Array:
+    return carray(_pointer(table[at, 0]), (table[at, 1],), np.int64)
+
+
+@njit(cache=True)
+def _real(table: Array, at: int) -> Array:
+    return carray(_pointer(table[at, 0]), (table[at, 1],), np.float64)
+
+
+@njit(cache=True)
+def _grid(table: Array, at: int) -> Array:
+    return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.float64)
+
+
+@njit(cache=True)
+def _places(table: Array, at: int) -> Array:
+    return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.uint32)
+
+
+@cfunc(_DENSITY, cache=True, error_model="numpy")
+def density_at(size, point, gradient, value, table):  # type: ignore[no-untyped-def]
+    at = carray(table, (_ARRAYS + 1, 3), np.int64)
+    density = Density(
+        unit=_whole(at, 0),
+        positive=_whole(at, 1),
+        unit_mean=_real(at, 2),
+        unit_sd=_real(at, 3),
+        positive_sd=_real(at, 4),
+        ratio_a=_real(at, 5),
+        ratio_b=_real(at, 6),
+        field_of_level=_whole(at, 7),
+        effect_share=_real(at, 8),
+        unreported_share=_grid(at, 9),
+        walk=_grid(at, 10),
+        stage_climb=_grid(at, 11),
+        coverage_climb=_grid(at, 12),
+        places=_places(at, 13),
+        columns=_grid(at, 14),
+        won=_real(at, 15),
+        weight=_real(at, 16),
+        report_role=_whole(at, 17),
+        report_coach=_whole(at, 18),
+        report_method=_whole(at, 19),
+        readers=_real(at, 20),
+        reading=_real(at, 21),
+        reading_variance=_real(at, 22),
+        signed=at[23, 0] != 0,
+    )
+    found, slope = log_density(carray(point, (size,)), density)
+    carray(value, (1,))[0] = found
+    carray(gradient, (size,))[:] = slope
+    return 0 if np.isfinite(found) and np.all(np.isfinite(slope)) else _NOT_FINITE
+
+
+@cfunc(_KEEP, cache=True)
+def keep_point(size, kept, point, target, table):  # type: ignore[no-untyped-def]
+    carray(target, (size,))[:] = carray(point, (size,))
+    return 0
