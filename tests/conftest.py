@@ -12,7 +12,7 @@ import pytest
 
 from winprob.features import Scaling, describe, learn_scaling
 from winprob.inference import fit, fit_prior
-from winprob.inference.fitting import _posterior, _versions
+from winprob.inference.fitting import _posterior, versions
 from winprob.parameters import sample_prior
 from winprob.posterior import Posterior, Provenance
 from winprob.schema import validate_deals
@@ -101,7 +101,7 @@ def make_posterior(deals: pd.DataFrame, scaling: Scaling) -> Posterior:
             last_day="2026-06-30",
             data_hash="0" * 64,
             seed=7,
-            versions=_versions(),
+            versions=versions(),
             gates={},
         ),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from winprob.errors import WinprobError
+    from winprob.evaluation import backtest, run_backtest
     from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
     from winprob.posterior import Posterior
@@ -24,6 +25,7 @@ __all__ = [
     "Posterior",
     "Settings",
     "WinprobError",
+    "backtest",
     "check_file",
     "draw_win_prob",
     "explain",
@@ -33,6 +35,7 @@ __all__ = [
     "prior_sheet",
     "read_deals",
     "read_settings",
+    "run_backtest",
     "simulate",
     "summarise_posterior",
     "write_table",
@@ -42,6 +45,7 @@ _HOME = {
     "Posterior": "posterior",
     "Settings": "settings",
     "WinprobError": "errors",
+    "backtest": "evaluation",
     "check_file": "tables",
     "draw_win_prob": "prediction",
     "explain": "explanation",
@@ -51,6 +55,7 @@ _HOME = {
     "prior_sheet": "summary",
     "read_deals": "tables",
     "read_settings": "settings",
+    "run_backtest": "evaluation",
     "simulate": "simulation",
     "summarise_posterior": "summary",
     "write_table": "tables",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
@@ -138,6 +138,52 @@ class CalendarSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """How a model is put to the test.
+
+    Attributes
+    ----------
+    stage_default : win probability of each stage by the CRM's table, a baseline; put your own here
+    least_training : closed deals that a fit in a backtest learns from at least
+    mature_share : a quarter's deals are learned from once this share of them has closed; quick closers differ
+    folds, repeats : of k-fold, where dates do not allow a rolling origin
+    kept_draws : draws of each prediction that are kept for intervals
+    """
+
+    stage_default: tuple[float, float, float, float, float] = (0.1, 0.2, 0.5, 0.75, 0.9)
+    least_training: int = 30
+    mature_share: float = 0.5
+    folds: int = 10
+    repeats: int = 3
+    kept_draws: int = 400
+
+    def __post_init__(self) -> None:
+        holds = all(0 <= chance <= 1 for chance in self.stage_default)
+        _require(holds, "evaluation.stage_default", self.stage_default, "0..1")
+        _require(self.least_training >= 2, "evaluation.least_training", self.least_training, ">= 2")
+        _require(0 <= self.mature_share <= 1, "evaluation.mature_share", self.mature_share, "0..1")
+        _require(self.folds >= 2, "evaluation.folds", self.folds, ">= 2")
+        _require(self.repeats >= 1, "evaluation.repeats", self.repeats, ">= 1")
+        _require(self.kept_draws >= 50, "evaluation.kept_draws", self.kept_draws, ">= 50")
+
+
+def _refit_sampler() -> SamplerSettings:
+    return SamplerSettings(chains=2, tune=400, draws=400, thin=1, prior_draws=100, target_accept=0.85, retry_draws=800)
+
+
+def _refit_gates() -> GateSettings:
+    return GateSettings(r_hat=1.05, bulk_ess=50, tail_ess=50, divergent_share=0.02)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefitSettings:
+    """For many refits, as in a backtest: the mean of a prediction needs fewer draws than the tails of every weight."""
+
+    sampler: SamplerSettings = field(default_factory=_refit_sampler)
+    gates: GateSettings = field(default_factory=_refit_gates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be tuned."""
 
@@ -146,6 +192,12 @@ class Settings:
     priors: PriorSettings = field(default_factory=PriorSettings)
     covariates: CovariateSettings = field(default_factory=CovariateSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    refit: RefitSettings = field(default_factory=RefitSettings)
+
+    def for_refits(self) -> Settings:
+        """The same, with the sampler and gates of ``refit``."""
+        return replace(self, sampler=self.refit.sampler, gates=self.refit.gates)
 
 
 def read_settings(path: Path | str) -> Settings:
@@ -170,23 +222,26 @@ def read_settings(path: Path | str) -> Settings:
 
 def settings_from(table: Mapping[str, Any]) -> Settings:
     """Settings from nested plain tables, as TOML or JSON give them."""
-    return cast(Settings, _build(Settings, table, ""))
+    return cast(Settings, _build(Settings, table, "", Settings()))
 
 
-def _build(kind: type, table: Mapping[str, Any], where: str) -> Any:
+def _build(kind: type, table: Mapping[str, Any], where: str, default: Any = None) -> Any:
     known = {f.name: f for f in fields(kind)}
     strangers = [name for name in table if name not in known]
     if strangers:
         raise SettingsError("; ".join(_stranger(where + name, name, list(known)) for name in strangers))
-    defaults = kind() if kind is not NumericCovariate else None
-    return kind(**{name: _value(getattr(defaults, name, ""), value, where + name) for name, value in table.items()})
+    if default is None:
+        return kind(**{name: _value("", value, where + name) for name, value in table.items()})
+    return replace(
+        default, **{name: _value(getattr(default, name), value, where + name) for name, value in table.items()}
+    )
 
 
 def _value(default: Any, value: Any, where: str) -> Any:
     if is_dataclass(default):
         if not isinstance(value, Mapping):
             raise _wrong(where, value, say("a table"))
-        return _build(type(default), value, where + ".")
+        return _build(type(default), value, where + ".", default)
     if where == "covariates.numeric":
         return tuple(_numeric(item) for item in _sequence(value, where))
     if isinstance(default, tuple):

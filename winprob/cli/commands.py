@@ -226,3 +226,49 @@ def explain(
             upper=chance["upper"],
         )
     )
+
+
+@main.command()
+@deals_argument
+@reading
+@click.option("--protocol", type=click.Choice(["auto", "rolling", "k-fold"]), default="auto", show_default=True)
+@click.option("--model", "previous", type=FILE, help="A fitted model to compare with, such as last quarter's.")
+@click.option("--keep", type=FILE, default=Path("reports/.backtest"), show_default=True, help="For finished folds.")
+@click.option("--page", type=FILE, help="Write a page with pictures to this file.")
+@click.option("--record", type=FILE, help="Write all of it as JSON to this file, for winprob card.")
+@settings_option
+@seed_option
+@showing
+@spoken
+def backtest(
+    deals: Path,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    protocol: str,
+    previous: Path | None,
+    keep: Path,
+    page: Path | None,
+    record: Path | None,
+    settings: Path | None,
+    seed: int,
+    form: str,
+    out: Path | None,
+) -> None:
+    """Was it right? Refit on what was known, score what came after, beside what you would trust otherwise."""
+    from winprob.cli.backtest import run
+    from winprob.settings import Settings, read_settings
+    from winprob.tables import read_deals
+
+    run(
+        read_deals(deals, mapping, people, encoding=encoding),
+        settings=read_settings(settings) if settings else Settings(),
+        seed=seed,
+        protocol=protocol,
+        previous=previous,
+        keep=keep,
+        page=page,
+        record=record,
+        form=form,
+        out=out,
+    )

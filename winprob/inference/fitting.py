@@ -92,7 +92,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
             last_day=None,
             data_hash="",
             seed=seed,
-            versions=_versions(),
+            versions=versions(),
             gates={},
         ),
     )
@@ -256,7 +256,7 @@ def _provenance(training: Training, seed: int, gates: Gates) -> Provenance:
         last_day=days.max().date().isoformat() if len(days) else None,
         data_hash=_hash(training),
         seed=seed,
-        versions=_versions(),
+        versions=versions(),
         gates=measured,
     )
 
@@ -269,7 +269,7 @@ def _hash(training: Training) -> str:
     return digest.hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     libraries = {name: version(name) for name in ("winprob", "nutpie", "numba", "numpy")}
     return {"python": platform.python_version(), **libraries}
 

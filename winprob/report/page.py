@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined, Template
 
 from winprob.catalog import language, say
 from winprob.posterior import Posterior
@@ -18,6 +15,7 @@ from winprob.report.grids import deals_grid, findings_grid
 from winprob.report.numbers import compact_money, one_decimal
 from winprob.report.outlook import Outlook, currencies, foresee
 from winprob.report.review import join_chances, last_readings
+from winprob.report.templates import template
 from winprob.report.words import banners, data_lines, definitions, headline, verdict
 
 #: So many deals fit a chart that can be read.
@@ -52,20 +50,13 @@ def render_page(
     """
     review = join_chances(deals, chances)
     outlook = foresee(posterior, last_readings(deals))
-    return _template().render(
+    return template("page.html.j2").render(
         **_header(posterior, review, simulated=simulated),
         **_verdict(outlook, review),
         **_charts(posterior, review, parameters),
         **_deals(review, explanations),
         **_notes(findings),
     )
-
-
-@cache
-def _template() -> Template:
-    source = files("winprob.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    room = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return room.from_string(source)
 
 
 def _header(posterior: Posterior, review: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _open(deals: pd.DataFrame) -> str:
 
 
 def _made(source: Provenance) -> str:
-    versions = ", ".join(f"{name} {source.versions[name]}" for name in ("winprob", "pymc") if name in source.versions)
+    versions = ", ".join(f"{name} {source.versions[name]}" for name in ("winprob", "nutpie") if name in source.versions)
     return say(
         "Made with {versions}; seed {seed}: the same data and seed give the same numbers.",
         versions=versions,

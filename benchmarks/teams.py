@@ -1,0 +1,107 @@
+"""Many simulated teams, each backtested as a user would: is winprob better than every baseline, and calibrated?
+
+Every team has its own sellers, accounts and history; the simulator, not the model's prior, makes its deals. Finished folds are
+kept, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import _timing as timing
+import numpy as np
+import pandas as pd
+
+from winprob.evaluation import paired_difference, run_backtest
+from winprob.evaluation.backtesting import OURS
+from winprob.evaluation.scores import log_losses, recalibration
+from winprob.settings import EvaluationSettings, Settings
+from winprob.simulation import simulate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--teams", type=int, default=60)
+    parser.add_argument("--deals", type=int, default=300)
+    parser.add_argument("--protocol", choices=("rolling", "k-fold"), default="rolling")
+    parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
+    parser.add_argument("--quick", action="store_true", help="two teams, to try it out")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.teams = 2
+    scored, groups = backtest_teams(asked.teams, asked.deals, asked.protocol, asked.seed)
+    table = compare(scored, groups, seed=asked.seed)
+    print(f"{asked.teams} teams of {asked.deals} closed deals, {asked.protocol}\n\n{told(table)}\n")
+    ours = table.set_index("model").loc[OURS]
+    rivals = table[table["model"] != OURS]
+    figures = [
+        timing.Figure(
+            quantity="log loss minus the best baseline's", got=ours["log_loss"] - rivals["log_loss"].min(), aim=0.0
+        ),
+        timing.Figure(quantity="calibration slope, distance from 1", got=abs(ours["slope"] - 1), aim=0.05),
+        timing.Figure(quantity="90 % group coverage, distance from 0.90", got=abs(ours["coverage_90"] - 0.9), aim=0.03),
+    ]
+    print(timing.figures_table(figures))
+    timing.save(f"teams_{asked.protocol}", figures, table=table.to_dict("records"), teams=asked.teams)
+
+
+def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All scored deals (``team, won`` and a column a model), and all groups (``team, model, covered``)."""
+    settings = Settings(evaluation=EvaluationSettings(repeats=1))
+    scored, groups = [], []
+    for at in range(seed, seed + teams):
+        team = simulate(deals, 60, seed=at)
+        table = pd.concat([team.closed, team.open], ignore_index=True)
+        keep = timing.out_dir() / "teams"
+        result = run_backtest(table, seed=1, settings=settings, protocol=protocol, keep=keep)
+        scored.append(pd.DataFrame({"team": at, "won": result.won, **result.win_prob}))
+        for model in result.win_prob:
+            found = result.groups_of(model)
+            groups.append(found[["grouping", "covered"]].assign(team=at, model=model))
+        timing.tell(f"team {at - seed + 1} of {teams}")
+    return pd.concat(scored, ignore_index=True), pd.concat(groups, ignore_index=True)
+
+
+def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """A row a model: log loss over all teams' deals; winprob's minus it, 90 % interval over teams; slope and intercept
+    of all deals together; coverage over all teams' groups with its standard error over teams.
+    """
+    won, team = scored["won"].to_numpy(), scored["team"].factorize()[0]
+    losses = {name: log_losses(won, scored[name].to_numpy()) for name in scored.columns[2:]}
+    by_team = groups.groupby(["model", "team"])["covered"].mean().unstack()
+    records = []
+    for name, loss in losses.items():
+        slope, intercept = recalibration(won, scored[name].to_numpy())
+        difference = paired_difference(losses[OURS], loss, team, seed=seed) if name != OURS else (np.nan,) * 3
+        records.append(
+            {
+                "model": name,
+                "log_loss": loss.mean(),
+                **dict(zip(("difference", "lower", "upper"), difference, strict=True)),
+                "slope": slope,
+                "intercept": intercept,
+                "coverage_90": groups.loc[groups["model"] == name, "covered"].mean(),
+                "coverage_se": by_team.loc[name].std() / np.sqrt(by_team.shape[1]),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def told(table: pd.DataFrame) -> str:
+    rows = [
+        (
+            r["model"],
+            f"{r['log_loss']:.4f}",
+            "-" if np.isnan(r["lower"]) else f"{r['difference']:+.4f} ({r['lower']:+.4f}, {r['upper']:+.4f})",
+            f"{r['slope']:.3f}",
+            f"{r['intercept']:+.3f}",
+            f"{r['coverage_90']:.3f} ± {r['coverage_se']:.3f}",
+        )
+        for _, r in table.iterrows()
+    ]
+    head = ("model", "log loss", "winprob's minus this, 90 %", "slope", "intercept", "group coverage (aim .90) ± se")
+    return timing.markdown(head, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Was it right? Scores, calibration, backtests, and how much of it is prior."""
+
+from winprob.evaluation.backtesting import Backtest, backtest, run_backtest
+from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
+from winprob.evaluation.scores import log_losses, paired_difference, score
+
+__all__ = [
+    "Backtest",
+    "backtest",
+    "coverage_90",
+    "group_calibration",
+    "log_losses",
+    "paired_difference",
+    "reliability_curve",
+    "run_backtest",
+    "score",
+]

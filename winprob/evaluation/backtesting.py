@@ -1,0 +1,290 @@
+"""Was it right? Refit on what was known, score what came after, beside what users would trust otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.errors import NotConvergedError
+from winprob.evaluation.baselines import baselines
+from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
+from winprob.evaluation.folds import Fold, Plan, closed_rows, identical_rows, plan_folds
+from winprob.evaluation.kept import Store
+from winprob.evaluation.scores import log_losses, paired_difference, score
+from winprob.posterior import Posterior
+from winprob.schema import validate_deals
+from winprob.settings import Settings
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str, float], None]
+
+OURS, PREVIOUS = "winprob", "previous model"
+TABLE = (
+    "model",
+    "log_loss",
+    "brier",
+    "auc",
+    "calibration_slope",
+    "calibration_intercept",
+    "coverage_90",
+    "n",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backtest:
+    """What came of a backtest. A row is one deal in one repeat.
+
+    Attributes
+    ----------
+    deals : (row,) facts and outcomes of the deals scored, with ``fold`` and ``repeat``
+    groups : (row,) codes of rows alike
+    won : (row,)
+    win_prob : by model, (row,) probabilities, NaN where a model has none
+    draws : by model, (row, draw) for models that have draws
+    """
+
+    plan: Plan
+    deals: pd.DataFrame
+    groups: Array
+    won: Array
+    win_prob: Mapping[str, Array]
+    draws: Mapping[str, Array]
+    seed: int
+
+    def table(self) -> pd.DataFrame:
+        """A row a model, scores averaged over repeats, columns as in ``TABLE``."""
+        records = []
+        for model in self.win_prob:
+            repeats = pd.DataFrame([self._scored(model, rows) for rows in self._repeats(model)])
+            records.append({"model": model, **repeats.mean().to_dict()})
+        table = pd.DataFrame(records).reindex(columns=list(TABLE))
+        return table.astype({"n": int})
+
+    def differences(self) -> pd.DataFrame:
+        """The log loss of winprob minus that of each other model, on the rows that both have, with a 90 % interval.
+
+        Returns
+        -------
+        DataFrame with columns ``model, difference, lower, upper, n``; below zero winprob is better
+        """
+        records = []
+        for model, other in self.win_prob.items():
+            rows = ~np.isnan(other) & ~np.isnan(self.win_prob[OURS])
+            if model == OURS or not rows.any():
+                continue
+            ours, theirs = (log_losses(self.won[rows], chances[rows]) for chances in (self.win_prob[OURS], other))
+            codes = np.unique(self.groups[rows], return_inverse=True)[1]
+            ends = paired_difference(ours, theirs, codes, seed=self.seed)
+            found = dict(zip(("difference", "lower", "upper"), ends, strict=True))
+            records.append({"model": model, **found, "n": self.deals["deal_id"][rows].nunique()})
+        return pd.DataFrame(records, columns=["model", "difference", "lower", "upper", "n"])
+
+    def groups_of(self, model: str = OURS) -> pd.DataFrame:
+        """Expected and observed wins by group, one repeat after another; see ``group_calibration``."""
+        tables = [
+            group_calibration(self.won[rows], self._draws(model)[rows], self.deals[rows])
+            for rows in self._repeats(model)
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def reliability(self, model: str = OURS) -> pd.DataFrame:
+        """The reliability curve of the first repeat, see ``reliability_curve``."""
+        rows = next(self._repeats(model))
+        return reliability_curve(self.won[rows], self.win_prob[model][rows], seed=self.seed)
+
+    def record(self, *, versions: Mapping[str, str], made_on: str) -> dict[str, Any]:
+        """All of it as plain values, for a model card."""
+        dates = self.deals.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
+        return {
+            "protocol": {
+                "kind": self.plan.protocol,
+                "reason": self.plan.reason,
+                "folds": len(self.plan.folds),
+                "repeats": 1 + max(fold.repeat for fold in self.plan.folds),
+                "scored": int(self.deals["deal_id"].nunique()),
+                "not_scored": self.plan.not_scored,
+                "first_day": dates.min().date().isoformat() if len(dates) else None,
+                "last_day": dates.max().date().isoformat() if len(dates) else None,
+            },
+            "table": _plain(self.table()),
+            "differences": _plain(self.differences()),
+            "groups": _plain(self.groups_of()),
+            "reliability": _plain(self.reliability()),
+            "seed": self.seed,
+            "versions": dict(versions),
+            "made_on": made_on,
+        }
+
+    def _repeats(self, model: str) -> Iterator[Array]:
+        """Rows of each repeat for which the model has a probability."""
+        for repeat in range(1 + self.deals["repeat"].max()):
+            rows = (self.deals["repeat"] == repeat).to_numpy() & ~np.isnan(self.win_prob[model])
+            if rows.any():
+                yield rows
+
+    def _draws(self, model: str) -> Array:
+        return self.draws[model] if model in self.draws else self.win_prob[model][:, None]
+
+    def _scored(self, model: str, rows: Array) -> dict[str, float]:
+        groups = group_calibration(self.won[rows], self._draws(model)[rows], self.deals[rows])
+        return {**score(self.won[rows], self.win_prob[model][rows]), "coverage_90": coverage_90(groups)}
+
+
+def backtest(deals: pd.DataFrame, *, seed: int, settings: Settings | None = None, **how: Any) -> pd.DataFrame:
+    """Score winprob and its baselines on deals they have not seen; ``how`` as in ``run_backtest``.
+
+    Returns
+    -------
+    DataFrame with columns ``model, log_loss, brier, auc, calibration_slope, calibration_intercept, coverage_90, n``
+
+    Raises
+    ------
+    DealTableError, NotConvergedError
+        As ``run_backtest``.
+    """
+    return run_backtest(deals, seed=seed, settings=settings, **how).table()
+
+
+def run_backtest(
+    deals: pd.DataFrame,
+    *,
+    seed: int,
+    settings: Settings | None = None,
+    previous: Posterior | None = None,
+    protocol: str = "auto",
+    keep: Path | None = None,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Refit on each fold of a plan, and score what the fits had not seen.
+
+    Parameters
+    ----------
+    deals : frame in canonical columns; open deals are not scored, but tell which quarters are mature
+    previous : a fitted model to compare with, where it can not have seen the rows
+    protocol : ``auto``, ``rolling`` (by fiscal quarter) or ``k-fold``
+    keep : folder for finished folds, so that a run that was stopped goes on where it was; it holds no names
+    progress : called with what is going on and how much of it is done
+
+    Raises
+    ------
+    DealTableError
+        The deals are not valid, or too few for a backtest.
+    NotConvergedError
+        Some folds failed their gates twice; the others are kept.
+    """
+    settings = settings or Settings()
+    valid = validate_deals(deals, training=True)
+    plan = plan_folds(valid, settings, protocol=protocol, seed=seed)
+    groups = np.full(len(valid), -1)
+    closed = closed_rows(valid)
+    groups[closed] = identical_rows(valid.iloc[closed])
+    folds = _Folds(valid, groups, settings, seed, previous, Store(keep, valid, settings, seed))
+    found, failed = [], []
+    for at, fold in enumerate(plan.folds):
+        if progress:
+            progress(say("backtest: fold {at} of {folds}", at=at + 1, folds=len(plan.folds)), at / len(plan.folds))
+        try:
+            found.append(folds.predicted(fold))
+        except NotConvergedError as error:
+            failed.append(f"{fold.name}: {error}")
+    if failed:
+        raise NotConvergedError(
+            say("{count} folds failed; the others are kept. {words}", count=len(failed), words="; ".join(failed))
+        )
+    return _gathered(plan, valid, groups, found, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """Predictions of every model, a fold at a time."""
+
+    deals: pd.DataFrame
+    groups: Array
+    settings: Settings
+    seed: int
+    previous: Posterior | None
+    store: Store
+
+    def predicted(self, fold: Fold) -> dict[str, Array]:
+        """By model, (row, draw), one draw for models without any."""
+        known = self.store.read(fold)
+        if known is None:
+            known = {**self._ours(fold), **self._others(fold)}
+            self.store.write(fold, known)
+        return {**known, **self._previous(fold)}
+
+    def _ours(self, fold: Fold) -> dict[str, Array]:
+        from winprob import inference
+
+        posterior = inference.fit(self._rows(fold.train), seed=self.seed, settings=self.settings.for_refits())
+        return {OURS: _draws(posterior, self._rows(fold.test), self.settings)}
+
+    def _others(self, fold: Fold) -> dict[str, Array]:
+        train, test = self._rows(fold.train), self._rows(fold.test)
+        groups, seed = self.groups[fold.train], self.seed - 1 + fold.repeat
+        return {
+            name: learn(train, test, self.settings, groups, seed)[:, None].astype(np.float32)
+            for name, learn in baselines(self.deals).items()
+        }
+
+    def _previous(self, fold: Fold) -> dict[str, Array]:
+        if self.previous is None:
+            return {}
+        seen_until = self.previous.provenance.last_day
+        if fold.origin is not None and seen_until is not None and pd.Timestamp(seen_until) >= fold.origin:
+            return {PREVIOUS: np.full((len(fold.test), 1), np.nan, dtype=np.float32)}
+        return {PREVIOUS: _draws(self.previous, self._rows(fold.test), self.settings)}
+
+    def _rows(self, rows: Array) -> pd.DataFrame:
+        return self.deals.iloc[rows]
+
+
+def _draws(posterior: Posterior, deals: pd.DataFrame, settings: Settings) -> Array:
+    from winprob.prediction import draw_win_prob
+
+    draws = draw_win_prob(posterior, deals)
+    wanted = min(settings.evaluation.kept_draws, draws.shape[1])
+    return draws[:, np.linspace(0, draws.shape[1] - 1, wanted).astype(int)]
+
+
+def _gathered(plan: Plan, deals: pd.DataFrame, groups: Array, found: list[dict[str, Array]], seed: int) -> Backtest:
+    rows = np.concatenate([fold.test for fold in plan.folds])
+    names = np.repeat([fold.name for fold in plan.folds], [len(fold.test) for fold in plan.folds])
+    repeats = np.repeat([fold.repeat for fold in plan.folds], [len(fold.test) for fold in plan.folds])
+    facts = deals.iloc[rows].assign(fold=names, repeat=repeats).reset_index(drop=True)
+    draws = {model: _stacked([fold[model] for fold in found]) for model in found[0]}
+    mean = {model: values.mean(axis=1, dtype=float) for model, values in draws.items()}
+    present = [model for model in mean if not np.isnan(mean[model]).all()]
+    return Backtest(
+        plan=plan,
+        deals=facts,
+        groups=groups[rows],
+        won=(facts["outcome"] == "won").to_numpy(dtype=float),
+        win_prob={model: mean[model] for model in present},
+        draws={model: draws[model] for model in present if draws[model].shape[1] > 1},
+        seed=seed,
+    )
+
+
+def _stacked(parts: list[Array]) -> Array:
+    """(row, draw) of all folds; one that has a single number repeats it."""
+    draws = max(part.shape[1] for part in parts)
+    return np.concatenate([np.broadcast_to(part, (len(part), draws)) for part in parts])
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Records of plain values, None for what is not a number."""
+    values = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): _scalar(v) for k, v in record.items()} for record in values.to_dict("records")]
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,95 @@
+"""What does calibration look like? The reliability curve, and groups of deals against what was expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.methodology import column_label, label
+from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+
+_SIDE, _BARS = 360, 50
+_ROW, _SPAN, _NAME_WIDTH, _LETTER = 20, 420, 30, 6.6
+_TICKS = [0, 0.25, 0.5, 0.75, 1]
+
+
+def draw_reliability(curve: pd.DataFrame) -> Chart:
+    """Observed win rate at each predicted chance, the band in which a calibrated model's curve would lie, and how many
+    deals had which chance.
+
+    Parameters
+    ----------
+    curve : ``win_prob, observed, lower, upper, deals``, as ``evaluation.reliability_curve`` gives it
+    """
+    values = curve.to_dict("records")
+    scale, ticks = alt.Scale(domain=[0, 1], nice=False), {"values": _TICKS, "format": ".0%", "grid": True}
+    x = alt.X("win_prob:Q", scale=scale, axis=alt.Axis(**ticks, title=say("predicted chance of winning")))
+    y = alt.Y("observed:Q", scale=scale, axis=alt.Axis(**ticks, title=say("share won")))
+    base = alt.Chart(alt.Data(values=values))
+    band = base.mark_area(opacity=0.2, color=SOFT, interpolate="linear").encode(x=x, y="lower:Q", y2="upper:Q")
+    ideal = alt.Chart(alt.Data(values=[{"win_prob": 0, "observed": 0}, {"win_prob": 1, "observed": 1}]))
+    diagonal = ideal.mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1).encode(x=x, y=y)
+    line = base.mark_line(interpolate="step-after", color=INK, strokeWidth=2).encode(x=x, y=y)
+    curve_part = alt.layer(band, diagonal, line, width=_SIDE, height=_SIDE)
+    counts = base.mark_bar(color=SOFT).encode(
+        x=alt.X("win_prob:Q", bin=alt.Bin(extent=[0, 1], step=0.05), scale=scale, axis=None),
+        y=alt.Y("sum(deals):Q", axis=alt.Axis(title=say("deals"), tickCount=2)),
+    )
+    title = say("Are the chances right?")
+    words = say("Predicted chances beside the shares won. On the dashed line every chance is right.")
+    return Chart(
+        svg=_svg(alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6), title, words),
+        title=title,
+        caption=say(
+            "Line: the share won at each predicted chance. Grey: where the line of a model whose chances are all right "
+            "would lie, nine times in ten. Bars: how many deals had which chance."
+        ),
+    )
+
+
+def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
+    """Share won in each group, a dot, on the 90 % interval that was expected for it.
+
+    Parameters
+    ----------
+    groups : records of ``evaluation.group_calibration``
+    """
+    values = [_group_mark(place, group) for place, group in enumerate(groups)]
+    height = max(_ROW * len(values), _ROW)
+    names = max((_width(str(row["name"])) for row in values), default=0)
+    y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
+    axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=say("share won"))
+    x = alt.X("won:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
+    base = alt.Chart(alt.Data(values=values)).encode(y=y)
+    text = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")
+    line = base.mark_rule(size=5, color="#b8c2cc").encode(x=alt.X("lower:Q", axis=axis), x2="upper:Q")
+    dots = base.mark_point(shape="circle", size=48, opacity=1, filled=True, color=INK).encode(x=x)
+    padding = {"left": _LETTER * names + 16, "right": 14, "top": 44, "bottom": 6}
+    chart = alt.layer(line, dots, text, width=_SPAN, height=height, padding=padding)
+    title = say("Group by group")
+    return Chart(
+        svg=_svg(
+            chart.properties(autosize=alt.AutoSizeParams(type="none")),
+            title,
+            say("The share won in each group beside the interval expected for it."),
+        ),
+        title=title,
+        caption=say("Dot: the share won. Bar: where it was expected to lie, nine times in ten, luck included."),
+    )
+
+
+def _group_mark(place: int, group: Mapping[str, Any]) -> dict[str, Any]:
+    deals = group["n"]
+    name = f"{column_label(group['grouping'])} · {_level(group['grouping'], group['level'])} ({deals})"
+    shares = {end: group[end] / deals for end in ("won", "lower", "upper")}
+    return {"place": place + 0.5, "name": _shorten(name, _NAME_WIDTH + 12), **shares}
+
+
+def _level(grouping: str, level: str) -> str:
+    if not level:
+        return say("unknown")
+    return label(grouping, level) if grouping in ("stage", "decision_method") else level

@@ -1,0 +1,90 @@
+"""How is a record shown: headings, sentences, tables, pictures? One content, as a web page and as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winprob.catalog import language, say
+from winprob.report.charts import Chart
+from winprob.report.grids import Column, Grid
+from winprob.report.numbers import BLANK
+from winprob.report.templates import template
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    title: str
+    words: tuple[str, ...] = ()
+    grid: Grid | None = None
+    charts: tuple[Chart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    title: str
+    lead: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+def to_html(sheet: Sheet) -> str:
+    """A whole document that loads nothing."""
+    lang = "zh-CN" if language() == "zh" else "en"
+    return template("sheet.html.j2").render(sheet=sheet, lang=lang, scroll_hint=say("scrolls sideways"))
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """The same without its pictures; their captions stay."""
+    return "\n\n".join(_paragraphs(sheet)) + "\n"
+
+
+def grid_of(frame: pd.DataFrame, *, digits: int = 3) -> Grid:
+    """A frame as a grid: numbers to the right, a dash where there is none."""
+    numeric = [pd.api.types.is_numeric_dtype(values) for _, values in frame.items()]
+    columns = [Column(title=str(name), number=number) for name, number in zip(frame.columns, numeric, strict=True)]
+    return Grid(
+        columns=columns, rows=[[_cell(value, digits) for value in row] for row in frame.itertuples(index=False)]
+    )
+
+
+def _cell(value: object, digits: int) -> str:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return BLANK
+    if isinstance(value, float | np.floating):
+        return f"{round(float(value), digits) + 0.0:.{digits}f}"
+    return str(value)
+
+
+def _paragraphs(sheet: Sheet) -> Iterator[str]:
+    yield f"# {_escaped(sheet.title)}"
+    yield from map(_escaped, sheet.lead)
+    for section in sheet.sections:
+        yield f"## {_escaped(section.title)}"
+        yield from map(_escaped, section.words)
+        for chart in section.charts:
+            yield f"*{_escaped(chart.title)}.* {_escaped(chart.caption)}"
+        if section.grid:
+            yield _table(section.grid)
+
+
+def _table(grid: Grid) -> str:
+    heads = [_escaped(column.title) for column in grid.columns]
+    rules = ["---:" if column.number else "---" for column in grid.columns]
+    rows = [heads, rules, *([_escaped(cell) for cell in row] for row in grid.rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown, and the HTML it may become, shows as it stands: on one line, nothing in it a sign."""
+    return (
+        _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+        .replace("&", "&amp;")
+        .replace("\\<", "&lt;")
+        .replace("\\>", "&gt;")
+    )
