@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from winprob.inference import fit, fit_prior
     from winprob.posterior import Posterior
     from winprob.prediction import draw_win_prob, predict
+    from winprob.report.card import render_card
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
@@ -35,6 +36,7 @@ __all__ = [
     "prior_sheet",
     "read_deals",
     "read_settings",
+    "render_card",
     "run_backtest",
     "simulate",
     "summarise_posterior",
@@ -55,6 +57,7 @@ _HOME = {
     "prior_sheet": "summary",
     "read_deals": "tables",
     "read_settings": "settings",
+    "render_card": "report.card",
     "run_backtest": "evaluation",
     "simulate": "simulation",
     "summarise_posterior": "summary",

@@ -14,6 +14,7 @@ from winprob.cli.options import (
     FILE,
     deals_argument,
     idle_seed_option,
+    model_argument,
     model_option,
     reading,
     seed_option,
@@ -22,7 +23,7 @@ from winprob.cli.options import (
     spoken,
     unseen_seed_option,
 )
-from winprob.cli.show import progress, show, tell
+from winprob.cli.show import progress, show, show_text, tell
 
 #: More than anyone has; a slip of the finger must not fill the memory.
 COUNT = click.IntRange(0, 100_000_000)
@@ -272,3 +273,107 @@ def backtest(
         form=form,
         out=out,
     )
+
+
+@main.command()
+@deals_argument
+@reading
+@model_option
+@click.option("--page", type=FILE, help="Write a page with pictures to this file.")
+@seed_option
+@showing
+@spoken
+def diagnose(
+    deals: Path,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    model: Path,
+    page: Path | None,
+    seed: int,
+    form: str,
+    out: Path | None,
+) -> None:
+    """Check a model against the deals it learned from: does it fit, what does the prior decide, do data fight it?"""
+    from winprob.cli.models import load_model
+    from winprob.evaluation.diagnosis import diagnose as diagnose_model
+    from winprob.evaluation.diagnosis import judge
+    from winprob.report.diagnosis import diagnosis_sheet
+    from winprob.report.sheet import to_html
+    from winprob.tables import read_deals, replacing, require_writable
+
+    for place in filter(None, (page, out)):
+        require_writable(place)
+    found = diagnose_model(load_model(model, None), read_deals(deals, mapping, people, encoding=encoding), seed=seed)
+    show(found.table(), form=form, out=out)
+    verdict = judge(found)
+    tell(*verdict)
+    if page:
+        with replacing(page) as scratch:
+            scratch.write_text(to_html(diagnosis_sheet(found, verdict)), encoding="utf-8")
+        tell(say("The page is in {path}. Open it in a browser.", path=page))
+
+
+@main.command("learning-curve")
+@deals_argument
+@reading
+@click.option(
+    "--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="Sets kept apart and scored."
+)
+@settings_option
+@seed_option
+@showing
+@spoken
+def learning_curve(
+    deals: Path,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    repeats: int,
+    settings: Path | None,
+    seed: int,
+    form: str,
+    out: Path | None,
+) -> None:
+    """How much more closed deals would help: scores and intervals after learning from 0, 10, 30, ... of yours."""
+    from winprob.evaluation.learning_curve import deals_to_halve
+    from winprob.evaluation.learning_curve import learning_curve as curve_of
+    from winprob.settings import Settings, read_settings
+    from winprob.tables import read_deals
+
+    table = read_deals(deals, mapping, people, encoding=encoding)
+    chosen = read_settings(settings) if settings else Settings()
+    with progress() as follow:
+        curve = curve_of(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
+    show(curve, form=form, out=out, digits=3)
+    closed = int(table["outcome"].isin(["won", "lost", "no_decision"]).sum())
+    more = deals_to_halve(curve, closed)
+    if more is None:
+        tell(say("More closed deals alone would hardly narrow these intervals: find out more about each deal."))
+    else:
+        tell(say("You need about {more} more closed deals to halve these intervals.", more=more))
+
+
+@main.command()
+@model_argument
+@click.option("--record", type=FILE, help="What winprob backtest --record wrote: the calibration record.")
+@click.option("--format", "form", type=click.Choice(["md", "html"]), help="Default: by the name of --out, else md.")
+@click.option("--out", type=FILE, help="Write the card to this file instead of the screen.")
+@idle_seed_option
+@spoken
+def card(model: Path, record: Path | None, form: str | None, out: Path | None) -> None:
+    """The model card: what the model is for, what it learned from, how well it is calibrated, what is not proven."""
+    from winprob.posterior import Posterior
+    from winprob.report.card import read_record, render_card
+    from winprob.tables import replacing, require_writable
+
+    if out:
+        require_writable(out)
+    wanted = form or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
+    text = render_card(Posterior.load(model), read_record(record) if record else None, form=wanted)
+    if out is None:
+        show_text(text)
+        return
+    with replacing(out) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+    tell(say("The model card is in {path}.", path=out))

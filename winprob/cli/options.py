@@ -16,6 +16,7 @@ Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
 
 deals_argument = click.argument("deals", type=FILE)
+model_argument = click.argument("model", type=FILE)
 model_option = click.option("--model", type=FILE, required=True, help="The fitted model, a NetCDF file.")
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of every draw."

@@ -43,6 +43,12 @@ def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[
             scratch.write_text(_drawn(frame, percent, digits, _FILE_WIDTH), encoding="utf-8")
 
 
+def show_text(text: str) -> None:
+    """A whole document on stdout."""
+    with _printing():
+        sys.stdout.write(text)
+
+
 def tell(*lines: str) -> None:
     """Say something beside the table, on stderr."""
     for line in lines:

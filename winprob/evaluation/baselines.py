@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.evaluation.scores import log_losses
 from winprob.features import Features, Scaling, describe, learn_scaling
 from winprob.methodology.vocabulary import STAGES
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
@@ -22,6 +23,7 @@ Baseline = Callable[[pd.DataFrame, pd.DataFrame, Settings, Array, int], Array]
 #: How strongly a regression is held back, tried inside each training fold.
 _PENALTIES = np.logspace(-3, 1, 9)
 _INNER_FOLDS = 5
+_MIDDLING = 0.1
 #: A stage's win rate starts as that of so many average deals.
 _SMOOTHING = 2.0
 
@@ -63,12 +65,32 @@ def _rep_probability(train: pd.DataFrame, test: pd.DataFrame, settings: Settings
 
 def _logistic(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
     learned, asked = _designs(train, test, settings)
-    folds = StratifiedGroupKFold(_INNER_FOLDS, shuffle=True, random_state=seed)
-    search = GridSearchCV(LogisticRegression(max_iter=5000), {"C": _PENALTIES}, scoring="neg_log_loss", cv=folds)
-    return np.asarray(search.fit(learned, _won(train), groups=groups).predict_proba(asked)[:, 1])
+    penalty = _best_penalty(learned, _won(train), groups, seed)
+    return np.asarray(LogisticRegression(C=penalty, max_iter=5000).fit(learned, _won(train)).predict_proba(asked)[:, 1])
+
+
+def _best_penalty(design: Array, won: Array, groups: Array, seed: int) -> float:
+    """The one that predicts best across inner folds; where outcomes are too few for folds, a middling one."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+    least = int(min(won.sum(), len(won) - won.sum()))
+    if least < 2:
+        return _MIDDLING
+    folds = list(
+        StratifiedGroupKFold(min(_INNER_FOLDS, least), shuffle=True, random_state=seed).split(design, won, groups)
+    )
+    if any(np.ptp(won[train]) == 0 for train, _ in folds):
+        return _MIDDLING
+
+    def loss(penalty: float) -> float:
+        model = LogisticRegression(C=penalty, max_iter=5000)
+        chances = cross_val_predict(model, design, won, cv=folds, method="predict_proba")[:, 1]
+        return float(log_losses(won, chances).mean())
+
+    return min(_PENALTIES.tolist(), key=loss)
 
 
 def _boosting(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:

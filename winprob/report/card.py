@@ -1,0 +1,325 @@
+"""The model card: what a model is, what it is for, how well it is calibrated, and what nobody has proven.
+
+Headings follow Mitchell et al. (2019), doi 10.1145/3287560.3287596, as the large CRM vendors use them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.errors import InputError
+from winprob.methodology import column_label, label
+from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
+from winprob.posterior import FORMAT, Posterior
+from winprob.prediction import prior_share
+from winprob.report.backtest import calibration_section, difference_section
+from winprob.report.numbers import percent
+from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
+
+#: What a record must hold to be shown.
+_NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")
+_GATES = ("r_hat", "bulk_ess", "tail_ess", "divergent_share", "bfmi")
+_WORDS = ("stage", "approver_coverage", "coach", "decision_method")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What ``winprob backtest --record`` wrote.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not JSON, or lacks a part.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(say("record {path} cannot be read: {reason}.", path=path, reason=error)) from error
+    except json.JSONDecodeError as error:
+        raise InputError(_not_a_record(path, str(error))) from error
+    missing = [name for name in _NEEDED if not isinstance(record, dict) or name not in record]
+    if missing:
+        raise InputError(_not_a_record(path, say("it lacks {names}", names=", ".join(missing))))
+    return dict(record)
+
+
+def _not_a_record(path: Path, reason: str) -> str:
+    return say(
+        "record {path} is not one of winprob backtest: {reason}. Make one with: winprob backtest DEALS --record {path}",
+        path=path,
+        reason=reason,
+    )
+
+
+def render_card(
+    posterior: Posterior, record: Mapping[str, Any] | None = None, *, form: Literal["md", "html"] | str = "md"
+) -> str:
+    """The card of a fitted model, in the language now spoken.
+
+    Parameters
+    ----------
+    record : as ``evaluation.Backtest.record`` gives it; without one the card says that calibration is not on record
+    form : ``md`` or ``html``
+
+    Raises
+    ------
+    InputError
+        The record holds something else than a backtest's.
+    """
+    try:
+        sheet = _card(posterior, record)
+        return to_html(sheet) if form == "html" else to_markdown(sheet)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if record is None:
+            raise
+        raise InputError(
+            say("the record does not hold what winprob backtest writes: {reason}.", reason=error)
+        ) from error
+
+
+def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
+    return Sheet(
+        title=say("Model card"),
+        lead=(_in_one_line(posterior),),
+        sections=(
+            _details(posterior),
+            _use(),
+            _factors(posterior),
+            *_calibration(record),
+            _data(posterior),
+            _prior(posterior),
+            _gates(posterior),
+            _ethics(),
+            _limits(),
+            _proof(),
+        ),
+    )
+
+
+def _in_one_line(posterior: Posterior) -> str:
+    source = posterior.provenance
+    if source.prior_only:
+        return say("This model has seen no deal: it is all prior, and says what the method expects.")
+    return say(
+        "A Bayesian model of whether a large B2B deal will be won, learned from {deals} closed deals.",
+        deals=source.deals,
+    )
+
+
+def _details(posterior: Posterior) -> Section:
+    source = posterior.provenance
+    rows = [
+        (say("versions"), ", ".join(f"{name} {number}" for name, number in source.versions.items())),
+        (say("file format"), FORMAT),
+        (say("seed"), source.seed),
+        (say("hash of the training data"), source.data_hash or "–"),
+        (say("draws"), f"{posterior.draws['intercept'].size}"),
+    ]
+    return Section(title=say("Details"), grid=_pairs(rows))
+
+
+def _use() -> Section:
+    return Section(
+        title=say("Intended use"),
+        words=(
+            say(
+                "For: the probability that an open deal will be won, with its uncertainty, in deal reviews, "
+                "forecasts and the choice of where to spend time."
+            ),
+            say(
+                "Not for: judging, ranking or paying people, on either side; deals of a kind the training data do not "
+                "hold; proof that an action causes a win. Whoever is judged by the readings will bend them."
+            ),
+        ),
+    )
+
+
+def _factors(posterior: Posterior) -> Section:
+    scaling = posterior.scaling
+    fields = [(field.name, say("{count} levels", count=len(field.levels))) for field in scaling.fields]
+    numbers = [(column.name, column.transform) for column in scaling.numeric]
+    pairs = [(say("combinations of two facts"), scaling.layout.components)] if scaling.pairs else []
+    method = [(column_label(word), say("of the method")) for word in (*_WORDS, *(f"{role}_support" for role in ROLES))]
+    return Section(
+        title=say("Factors"),
+        words=(
+            say(
+                "Blank means unknown, always a state of its own. Of columns with names in them (sellers, customers) "
+                "this card tells only how many there are."
+            ),
+        ),
+        grid=_pairs([*method, *fields, *numbers, *pairs]),
+    )
+
+
+def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
+    title = say("Metrics and calibration record")
+    if record is None:
+        return [
+            Section(
+                title=title,
+                words=(
+                    say(
+                        "NOT ON RECORD. Nobody can say from this card how well the model is calibrated. Make a "
+                        "record with winprob backtest DEALS --record backtest.json and add it with --record "
+                        "backtest.json."
+                    ),
+                ),
+            )
+        ]
+    protocol = record["protocol"]
+    words = [
+        say(
+            "Made on {day} by {kind}: {scored} deals scored that the scoring fits had not seen, {open} not closed "
+            "yet. The record belongs to the same procedure on the deals given then; that it is of this very model "
+            "file cannot be known from the files.",
+            day=record["made_on"],
+            kind=protocol["kind"],
+            scored=protocol["scored"],
+            open=protocol["not_scored"],
+        )
+    ]
+    return [
+        Section(title=title, words=tuple(words), grid=grid_of(pd.DataFrame(record["table"]))),
+        difference_section(record),
+        calibration_section(record),
+    ]
+
+
+def _data(posterior: Posterior) -> Section:
+    source = posterior.provenance
+    if source.prior_only:
+        return Section(title=say("Training data"), words=(say("None."),))
+    rows = [
+        (say("closed deals"), source.deals),
+        (say("rows"), source.rows),
+        (say("deals that count, copies once"), f"{source.counted:.0f}"),
+        (say("share won"), percent(source.won / source.counted)),
+        (say("first reading"), source.first_day or "–"),
+        (say("last reading"), source.last_day or "–"),
+        *_unknown_shares(posterior),
+        *_tiers(posterior),
+    ]
+    return Section(title=say("Training data"), grid=_pairs(rows))
+
+
+def _unknown_shares(posterior: Posterior) -> list[tuple[str, str]]:
+    lengths = {"stage": 6, "approver_coverage": 4, "coach": 4, "decision_method": 4}
+    ends = np.cumsum(list(lengths.values())) - 1
+    states = posterior.scaling.state_share
+    shares = [(column_label(word), states[end]) for word, end in zip(lengths, ends, strict=True)]
+    unreported = [sum(row) for row in posterior.scaling.unreported_share]
+    shares += [(column_label(f"{role}_support"), share) for role, share in zip(ROLES, unreported, strict=True)]
+    return [(say("{column}: unknown", column=name), percent(share)) for name, share in shares]
+
+
+def _tiers(posterior: Posterior) -> list[tuple[str, str]]:
+    rows = []
+    for role, counts in zip(ROLES, posterior.scaling.tier_counts, strict=True):
+        # Each tier's count is smoothed by one in the model.
+        told = (f"{label('support', tier)} {count - 1:.0f}" for tier, count in zip(SUPPORT_TIERS, counts, strict=True))
+        rows.append((column_label(f"{role}_support"), ", ".join(told)))
+    return rows
+
+
+def _prior(posterior: Posterior) -> Section:
+    learned, believed = posterior.flat["role_weight_population"], posterior.prior["role_weight_population"]
+    share = prior_share(learned.astype(float).var(axis=0), believed.astype(float).var(axis=0))
+    rows = [(label("role", role), percent(float(part))) for role, part in zip(ROLES, share, strict=True)]
+    return Section(
+        title=say("How much of it is prior"),
+        words=(
+            say(
+                "Share of the prior's variance that is left in each role's weight: 100% is all prior. winprob train "
+                "prints it for every parameter, winprob diagnose says which parameters the prior decides."
+            ),
+        ),
+        grid=_pairs(rows),
+    )
+
+
+def _gates(posterior: Posterior) -> Section:
+    measured, wanted = posterior.provenance.gates, posterior.settings.gates
+    if not measured:
+        return Section(title=say("Can the draws be believed?"), words=(say("Drawn straight from the prior: exact."),))
+    signs = {"r_hat": "<", "bulk_ess": ">", "tail_ess": ">", "divergent_share": "<=", "bfmi": ">"}
+    table = pd.DataFrame(
+        {
+            say("diagnostic"): list(_GATES),
+            say("measured"): [f"{measured[name]:.4g}" for name in _GATES],
+            say("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in _GATES],
+        }
+    )
+    return Section(title=say("Can the draws be believed?"), grid=grid_of(table))
+
+
+def _ethics() -> Section:
+    return Section(
+        title=say("Ethical considerations"),
+        words=(
+            say(
+                "What the customer's people think of us is personal data. Collect it for winning this deal and "
+                "nothing else, keep it no longer than needed, let few see it, write pseudonyms instead of names, "
+                "and be ready to show or delete it when asked."
+            ),
+            say(
+                "Every reading is a salesperson's opinion of a person, not a fact about the person. The model "
+                "treats it as noisy; people who read its output should too."
+            ),
+            say(
+                "A low chance can come true because a team then gives up. Use it to decide what to find out, not "
+                "only what to drop."
+            ),
+            say("The model file holds names of levels (sellers, regions, competitors), and no deal's row."),
+        ),
+    )
+
+
+def _limits() -> Section:
+    return Section(
+        title=say("Known limits"),
+        words=(
+            say("Lift is an association that the model learned. It is not the effect of a visit."),
+            say(
+                "Closed deals only: open ones that drag on are not learned from, and quick closers are not like "
+                "others. No decision counts as not won."
+            ),
+            say(
+                "Drift follows the last quarter learned from; a jump in the market shows only in the next training. "
+                "Deals of sellers or regions never seen are drawn from the population."
+            ),
+            say(
+                "True support is averaged out with two approximations (cut normals by their moments, a logistic by a "
+                "probit); with several people in one role doubt is understated a little."
+            ),
+            say("No check finds all facts that were filled in after the end. They make any model look good."),
+        ),
+    )
+
+
+def _proof() -> Section:
+    return Section(
+        title=say("What is proven on real deals, and what is not"),
+        words=(
+            say(
+                "On real deals: that what is learned from plain columns and their combinations predicts as well as "
+                "or better than usual methods (one public data set of 448 B2B deals), and that it claims nothing "
+                "where nothing can be predicted (a practice CRM)."
+            ),
+            say(
+                "On simulated truth only: the five roles, the decision method and the validation of coaches. No "
+                "public data hold them. Your own backtest is the only proof for your team."
+            ),
+        ),
+    )
+
+
+def _pairs(rows: list[tuple[Any, Any]]) -> Any:
+    table = pd.DataFrame([(str(name), str(value)) for name, value in rows], columns=[say("what"), say("value")])
+    return grid_of(table)

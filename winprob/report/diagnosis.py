@@ -1,0 +1,130 @@
+"""What do the checks of a model look like on a page?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.methodology import label
+from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.sheet import Section, Sheet, grid_of
+
+if TYPE_CHECKING:
+    from winprob.evaluation.diagnosis import Diagnosis
+
+_ROW, _SPAN, _LETTER, _NAME_WIDTH = 18, 420, 6.6, 44
+
+
+def diagnosis_sheet(found: Diagnosis, verdict: Sequence[str]) -> Sheet:
+    """The four checks, with a picture of prior and posterior predictive checks and one of the free role weights."""
+    conflicts = found.conflicts.assign(
+        role=[label("role", role) for role in found.conflicts["role"]],
+        decision_method=[label("decision_method", method) for method in found.conflicts["decision_method"]],
+    )
+    return Sheet(
+        title=say("Checks of the model"),
+        lead=tuple(verdict),
+        sections=(
+            Section(
+                title=say("Do deals drawn from the model look like yours?"),
+                words=(
+                    say(
+                        "These are the deals the model learned from: what does not fit here is wrong, what fits is not "
+                        "thereby proven. Rare levels are left out."
+                    ),
+                ),
+                charts=(_draw_predictive(found.predictive),),
+            ),
+            Section(
+                title=say("Do the deals speak against the method?"),
+                words=(
+                    say(
+                        "The same model with role weights free to be negative. In the model that predicts, more "
+                        "support never lowers the odds."
+                    ),
+                ),
+                charts=(_draw_weights(conflicts),),
+                grid=grid_of(conflicts, digits=2),
+            ),
+            Section(
+                title=say("Which parameters does the prior decide?"),
+                words=(
+                    say(
+                        "How far a parameter moves when all priors, or all deals, are made to count a little more "
+                        "or less. Below 0.05 it hardly moves."
+                    ),
+                ),
+                grid=grid_of(found.power),
+            ),
+        ),
+    )
+
+
+def _draw_predictive(table: pd.DataFrame) -> Chart:
+    rows = [
+        {**row, "name": _shorten(f"{row['quantity']} ({row['deals']})", _NAME_WIDTH)}
+        for row in table.to_dict("records")
+    ]
+    title = say("Win rates: yours, and the model's")
+    return _dots(
+        rows,
+        title,
+        axis=say("share won"),
+        dot="observed",
+        bars=(("prior_lower", "prior_upper", "#e3e8ec", 11), ("lower", "upper", "#9fb0bf", 6)),
+        caption=say(
+            "Dot: your deals. Dark bar: nine in ten sets of deals drawn from the model with the same facts. Pale "
+            "bar: the same before it had seen any deal."
+        ),
+    )
+
+
+def _draw_weights(table: pd.DataFrame) -> Chart:
+    rows = [{**row, "name": f"{row['role']} · {row['decision_method']}"} for row in table.to_dict("records")]
+    for row in rows:
+        row["name"] = _shorten(row["name"], _NAME_WIDTH)
+    return _dots(
+        rows,
+        say("Role weights when free to be negative"),
+        axis=say("log-odds for one sd more support"),
+        dot="mean",
+        bars=(("lower", "upper", "#9fb0bf", 5),),
+        caption=say("Dot: mean. Bar: 90% interval. Left of zero, more support would go with fewer wins."),
+    )
+
+
+def _dots(
+    rows: Sequence[dict[Any, Any]],
+    title: str,
+    *,
+    axis: str,
+    dot: str,
+    bars: Sequence[tuple[str, str, str, int]],
+    caption: str,
+) -> Chart:
+    values = [{**row, "place": at + 0.5} for at, row in enumerate(rows)]
+    names = max((_width(row["name"]) for row in values), default=0)
+    y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
+    shown = alt.Axis(orient="top", grid=True, title=axis, titleColor=SOFT)
+    base = alt.Chart(alt.Data(values=values)).encode(y=y)
+    layers = [
+        base.mark_rule(size=size, color=colour).encode(x=alt.X(f"{lower}:Q", axis=shown), x2=f"{upper}:Q")
+        for lower, upper, colour, size in bars
+    ]
+    layers.append(
+        base.mark_point(shape="circle", size=40, opacity=1, filled=True, color=INK).encode(
+            x=alt.X(f"{dot}:Q", axis=shown)
+        )
+    )
+    layers.append(base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N"))
+    padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
+    chart = alt.layer(*layers, width=_SPAN, height=max(_ROW * len(values), _ROW), padding=padding)
+    return Chart(
+        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
+        title=title,
+        caption=caption,
+    )
