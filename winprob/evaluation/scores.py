@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from winprob.intervals import TAILS
+
 Array = npt.NDArray[Any]
 
 #: A probability of 0 or 1 that fails would cost infinitely much: for the log loss, none is nearer to them than this.
 EDGE = 0.001
-_NEWTON_STEPS = 50
-_SETTLED = 1e-10
+#: Log-odds closer together than this are the same but for rounding.
+_ALIKE = 1e-9
+#: Cells of a table held at once, 32 MB of them: 30,000 groups must not fill the memory.
+_AT_ONCE = 2**22
 
 
 def score(won: Array, win_prob: Array) -> dict[str, float]:
@@ -26,8 +30,9 @@ def score(won: Array, win_prob: Array) -> dict[str, float]:
     Returns
     -------
     dict of ``n``; ``log_loss``; ``brier``, which is exactly ``miscalibration - discrimination + uncertainty``; ``auc``;
-    ``sharpness``, the sd of the probabilities; ``calibration_slope`` and ``calibration_intercept`` (ideal 1 and 0). NaN
-    where a score means nothing: outcomes that are all alike, probabilities that are all the same.
+    ``sharpness``, the sd of the probabilities (not the variance); ``calibration_slope`` and ``calibration_intercept``
+    (ideal 1 and 0), see ``recalibration``. NaN where a score means nothing: ``auc`` where outcomes are all alike, slope
+    and intercept where the probabilities are all the same or part the won from the lost without a mistake.
 
     References
     ----------
@@ -35,7 +40,7 @@ def score(won: Array, win_prob: Array) -> dict[str, float]:
     """
     from sklearn.metrics import roc_auc_score
 
-    won = np.asarray(won, dtype=float)
+    won, win_prob = np.asarray(won, dtype=float), np.asarray(win_prob, dtype=float)
     miscalibration, discrimination, uncertainty = decompose(won, win_prob)
     slope, intercept = recalibration(won, win_prob)
     return {
@@ -59,8 +64,15 @@ def log_losses(won: Array, win_prob: Array) -> Array:
 
 
 def decompose(won: Array, win_prob: Array) -> tuple[float, float, float]:
-    """Miscalibration, discrimination and uncertainty of the Brier score, by isotonic recalibration (CORP)."""
-    won = np.asarray(won, dtype=float)
+    """Miscalibration, discrimination and uncertainty of the Brier score, by isotonic recalibration (CORP).
+
+    None is below zero, and ``miscalibration - discrimination + uncertainty`` is the Brier score.
+
+    References
+    ----------
+    Dimitriadis, Gneiting, Jordan (2021), doi 10.1073/pnas.2016191118.
+    """
+    won, win_prob = np.asarray(won, dtype=float), np.asarray(win_prob, dtype=float)
     brier = ((win_prob - won) ** 2).mean()
     calibrated = ((isotonic(won, win_prob) - won) ** 2).mean()
     uncertainty = won.var()
@@ -69,29 +81,47 @@ def decompose(won: Array, win_prob: Array) -> tuple[float, float, float]:
 
 def isotonic(won: Array, win_prob: Array) -> Array:
     """(deal,) win rates that never fall as the probability rises and lie closest to what happened."""
-    from sklearn.isotonic import IsotonicRegression
+    from scipy.optimize import isotonic_regression
 
-    return np.asarray(IsotonicRegression().fit(win_prob, won).predict(win_prob), dtype=float)
+    _, place, deals = np.unique(win_prob, return_inverse=True, return_counts=True)
+    rates = np.bincount(place, weights=won) / deals
+    return np.asarray(isotonic_regression(rates, weights=deals).x[place])
 
 
 def recalibration(won: Array, win_prob: Array) -> tuple[float, float]:
-    """Slope and intercept of the logistic regression of outcomes on predicted log-odds (Cox 1958), by Newton's method.
+    """Slope and intercept of the logistic regression of outcomes on predicted log-odds, fitted together.
 
-    NaN where all probabilities or all outcomes are alike.
+    Log-odds are those of probabilities kept within ``EDGE`` of 0 and 1. A slope below 1: the probabilities lie too far
+    from the middle. The intercept is that of the same fit, not the one at slope 1.
+
+    NaN, both, where no finite slope is likeliest: probabilities all alike, outcomes all alike, or a probability that
+    parts the won from the lost without a mistake.
+
+    References
+    ----------
+    Cox (1958), Two further applications of a model for binary regression, doi 10.1093/biomet/45.3-4.562.
+    Albert, Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models,
+    doi 10.1093/biomet/71.1.1.
     """
-    clipped = np.clip(win_prob, EDGE, 1 - EDGE)
-    design = np.column_stack([np.log(clipped / (1 - clipped)), np.ones(len(won))])
-    if np.ptp(design[:, 0]) < _SETTLED or np.ptp(won) == 0:
+    from sklearn.linear_model import LogisticRegression
+
+    won, clipped = np.asarray(won, dtype=bool), np.clip(np.asarray(win_prob, dtype=float), EDGE, 1 - EDGE)
+    log_odds = np.log(clipped / (1 - clipped))
+    if not _overlap(log_odds, won):
         return float("nan"), float("nan")
-    beta = np.array([1.0, 0.0])
-    for _ in range(_NEWTON_STEPS):
-        fitted = 1 / (1 + np.exp(-design @ beta))
-        hessian = (design * (fitted * (1 - fitted))[:, None]).T @ design
-        step = np.linalg.lstsq(hessian, design.T @ (won - fitted), rcond=None)[0]
-        beta += step
-        if np.abs(step).max() < _SETTLED:
-            break
-    return float(beta[0]), float(beta[1])
+    middle, sd = log_odds.mean(), log_odds.std()
+    line = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10)
+    line.fit(((log_odds - middle) / sd)[:, None], won)
+    slope = float(line.coef_[0, 0] / sd)
+    return slope, float(line.intercept_[0] - slope * middle)
+
+
+def _overlap(log_odds: Array, won: Array) -> bool:
+    """Whether the won and the lost lie among each other: else the likelihood rises without end as the line steepens."""
+    if won.all() or not won.any() or np.ptp(log_odds) < _ALIKE:
+        return False
+    high, low = log_odds[won], log_odds[~won]
+    return bool(low.max() > high.min() and high.max() > low.min())
 
 
 def paired_difference(
@@ -102,11 +132,14 @@ def paired_difference(
     Parameters
     ----------
     losses, others : (row,) of the same rows
-    groups : (row,) codes 0, 1, ... of rows that belong together
+    groups : (row,) labels of rows that belong together
     """
-    sums = np.bincount(groups, weights=losses - others)
-    counts = np.bincount(groups)
-    chosen = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
-    means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
-    lower, upper = np.quantile(means, [0.05, 0.95])
+    labels, codes = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(codes, weights=losses - others), np.bincount(codes)
+    rng = np.random.default_rng(seed)
+    means, at_once = [], max(1, _AT_ONCE // len(labels))
+    for done in range(0, draws, at_once):
+        chosen = rng.integers(len(labels), size=(min(at_once, draws - done), len(labels)))
+        means.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
+    lower, upper = np.quantile(np.concatenate(means), TAILS)
     return float((losses - others).mean()), float(lower), float(upper)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from winprob.catalog import say
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
+from winprob.evaluation.scores import EDGE, recalibration
 
-#: A slope in here needs no word of warning.
-GOOD_SLOPE = (0.8, 1.25)
+Array = npt.NDArray[Any]
+
 _FEW = 100
 
 
@@ -44,19 +48,51 @@ def _against(differences: pd.DataFrame) -> str:
 
 
 def _calibration(result: Backtest) -> list[str]:
-    ours = result.table().set_index("model").loc[OURS]
-    slope, coverage = ours["calibration_slope"], ours["coverage_90"]
+    rows = ~np.isnan(result.win_prob[OURS])
+    won, chance = result.won[rows], result.win_prob[OURS][rows]
+    said = [say("{expected:.0%} were expected to be won, {won:.0%} were.", expected=chance.mean(), won=won.mean())]
+    table = result.table()
+    ours = table[table["model"] == OURS]
+    slope, coverage = (float(ours[name].iloc[0]) for name in ("calibration_slope", "coverage_90"))
     if np.isnan(slope):
-        said = say("Calibration cannot be judged: outcomes or chances are all alike.")
-    elif slope < GOOD_SLOPE[0]:
-        said = say("The chances lie too far from the middle (calibration slope {slope:.2f}, ideal 1).", slope=slope)
-    elif slope > GOOD_SLOPE[1]:
-        said = say("The chances lie too close to the middle (calibration slope {slope:.2f}, ideal 1).", slope=slope)
+        said.append(say("Calibration cannot be judged: outcomes or chances are all alike."))
     else:
-        said = say("The chances are well calibrated (slope {slope:.2f}, ideal 1).", slope=slope)
-    if np.isnan(coverage):
-        return [said]
-    return [said, say("{share:.0%} of groups of deals won as many as their 90% interval says.", share=coverage)]
+        said.append(_slope(slope, _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))))
+    if not np.isnan(coverage):
+        said.append(say("{share:.0%} of groups of deals won as many as their 90% interval says.", share=coverage))
+    return said
+
+
+def _slope(slope: float, reach: float) -> str:
+    words = {"slope": slope, "lower": slope - reach, "upper": slope + reach}
+    if slope + reach < 1:
+        return say(
+            "The chances lie too far from the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
+            "{upper:.2f}; ideal 1).",
+            **words,
+        )
+    if slope - reach > 1:
+        return say(
+            "The chances lie too close to the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
+            "{upper:.2f}; ideal 1).",
+            **words,
+        )
+    return say(
+        "The spread of the chances agrees with what happened (calibration slope {slope:.2f}, 90% {lower:.2f} to "
+        "{upper:.2f}; ideal 1).",
+        **words,
+    )
+
+
+def _reach(won: Array, chance: Array, *, repeats: int) -> float:
+    """Half the 90 % interval of the calibration slope (from the information matrix; repeats hold the same deals)."""
+    clipped = np.clip(chance, EDGE, 1 - EDGE)
+    slope, intercept = recalibration(won, chance)
+    log_odds = np.log(clipped / (1 - clipped))
+    fitted = 1 / (1 + np.exp(-slope * log_odds - intercept))
+    design = np.column_stack([log_odds, np.ones(len(won))])
+    information = (design * (fitted * (1 - fitted))[:, None]).T @ design / repeats
+    return float(1.645 * np.sqrt(np.linalg.inv(information)[0, 0]))
 
 
 def _warnings(result: Backtest) -> list[str]:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from winprob.catalog import say
 from winprob.methodology import column_label, label
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
 
-_SIDE, _BARS = 360, 50
+_SIDE, _BARS, _BINS = 360, 50, 20
+#: A curve of more points looks the same; one of few has its points drawn.
+_POINTS, _FEW = 300, 12
 _ROW, _SPAN, _NAME_WIDTH, _LETTER = 20, 420, 30, 6.6
 _TICKS = [0, 0.25, 0.5, 0.75, 1]
 
@@ -25,19 +28,29 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
     ----------
     curve : ``win_prob, observed, lower, upper, deals``, as ``evaluation.reliability_curve`` gives it
     """
-    values = curve.to_dict("records")
     scale, ticks = alt.Scale(domain=[0, 1], nice=False), {"values": _TICKS, "format": ".0%", "grid": True}
     x = alt.X("win_prob:Q", scale=scale, axis=alt.Axis(**ticks, title=say("predicted chance of winning")))
     y = alt.Y("observed:Q", scale=scale, axis=alt.Axis(**ticks, title=say("share won")))
-    base = alt.Chart(alt.Data(values=values))
+    base = alt.Chart(alt.Data(values=_thinned(curve).to_dict("records")))
     band = base.mark_area(opacity=0.2, color=SOFT, interpolate="linear").encode(x=x, y="lower:Q", y2="upper:Q")
     ideal = alt.Chart(alt.Data(values=[{"win_prob": 0, "observed": 0}, {"win_prob": 1, "observed": 1}]))
     diagonal = ideal.mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1).encode(x=x, y=y)
-    line = base.mark_line(interpolate="step-after", color=INK, strokeWidth=2).encode(x=x, y=y)
-    curve_part = alt.layer(band, diagonal, line, width=_SIDE, height=_SIDE)
-    counts = base.mark_bar(color=SOFT).encode(
-        x=alt.X("win_prob:Q", bin=alt.Bin(extent=[0, 1], step=0.05), scale=scale, axis=None),
-        y=alt.Y("sum(deals):Q", axis=alt.Axis(title=say("deals"), tickCount=2)),
+    line = base.mark_line(interpolate="linear", color=INK, strokeWidth=2).encode(x=x, y=y)
+    layers = [band, diagonal, line]
+    if len(curve) <= _FEW:
+        # A single chance has no line and no area; with a few, dots say where the chances are.
+        ends = base.mark_rule(opacity=0.3, color=SOFT, strokeWidth=5).encode(x=x, y="lower:Q", y2="upper:Q")
+        layers = [ends, *layers, base.mark_point(filled=True, size=40, opacity=1, color=INK).encode(x=x, y=y)]
+    curve_part = alt.layer(*layers, width=_SIDE, height=_SIDE)
+    counts = (
+        alt.Chart(alt.Data(values=_bars(curve)))
+        .mark_bar(color=SOFT)
+        .encode(
+            x=alt.X("from:Q", scale=scale, axis=None),
+            x2="to:Q",
+            y=alt.Y("deals:Q", axis=alt.Axis(title=say("deals"), tickCount=2)),
+            y2=alt.datum(0),
+        )
     )
     title = say("Are the chances right?")
     words = say("Predicted chances beside the shares won. On the dashed line every chance is right.")
@@ -49,6 +62,25 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
             "would lie, nine times in ten. Bars: how many deals had which chance."
         ),
     )
+
+
+def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """A picture's worth of points: every corner of the line, and of the others as many as the eye can tell apart."""
+    if len(curve) <= _POINTS:
+        return curve
+    steps = curve["observed"].diff().ne(0)
+    corners = steps | steps.shift(-1, fill_value=True)
+    spread = np.unique(np.linspace(0, len(curve) - 1, _POINTS).astype(int))
+    kept = np.union1d(np.flatnonzero(corners), spread)
+    return curve.iloc[kept]
+
+
+def _bars(curve: pd.DataFrame) -> list[dict[str, float]]:
+    deals, ends = np.histogram(curve["win_prob"], bins=_BINS, range=(0, 1), weights=curve["deals"])
+    return [
+        {"from": float(low), "to": float(high), "deals": float(count)}
+        for low, high, count in zip(ends[:-1], ends[1:], deals, strict=True)
+    ]
 
 
 def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
