@@ -11,7 +11,7 @@ import time
 START = time.perf_counter()
 
 import argparse  # noqa: E402
-from collections.abc import Callable, Iterator, Mapping  # noqa: E402
+from collections.abc import Iterator, Mapping  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -25,8 +25,6 @@ from numpyro_model import Data, sites, win_model  # noqa: E402
 
 Arrays = dict[str, np.ndarray]
 
-#: JAX tells each of these when it has traced, lowered or compiled.
-_COMPILING = "/jax/core/compile/"
 _STATISTICS = ("diverging", "energy", "num_steps")
 
 
@@ -58,26 +56,35 @@ def _parse() -> argparse.Namespace:
 
 
 def sample(given: Arrays, asked: argparse.Namespace) -> Arrays:
-    """``<call>.seconds``, ``.compile``, unknowns and statistics, each (chain, draw, ...), for both calls.
+    """``<call>.seconds``, ``.once`` and ``.cpu``, unknowns and statistics, each (chain, draw, ...), for both calls.
 
-    The first call's seconds begin with the imports.
+    ``once`` is what a further call does not pay: imports, tracing, compiling.
     """
-    spent = _listen()
-    chains = _chains(asked)
+    data = _part(given, "first")
+    run = _chains(asked).lower(_keys(asked, 0), data).compile()
+    once = time.perf_counter() - START
+    start, worked = START, 0.0
     found: Arrays = {}
-    start = START
     for at, call in enumerate(("first",) if asked.once else ("first", "second")):
-        data, before = _part(given, call), sum(spent)
-        keys = jax.random.split(jax.random.PRNGKey(asked.seed + at), asked.devices)
-        samples, statistics = (_by_chain(found) for found in chains(keys, data))
-        seconds = time.perf_counter() - start
-        result = {"seconds": seconds, "compile": sum(spent) - before, **_end_to_end(samples, data, asked), **statistics}
+        data = _part(given, call)
+        samples, statistics = (_by_chain(drawn) for drawn in run(_keys(asked, at), data))
+        result = {
+            "seconds": time.perf_counter() - start,
+            "cpu": time.process_time() - worked,
+            "once": 0.0 if at else once,
+            **_end_to_end(samples, data, asked),
+            **statistics,
+        }
         found |= {f"{call}.{name}": np.asarray(value) for name, value in result.items()}
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
     return found
 
 
-def _chains(asked: argparse.Namespace) -> Callable[[Any, Data], Any]:
+def _keys(asked: argparse.Namespace, at: int) -> Any:
+    return jax.random.split(jax.random.PRNGKey(asked.seed + at), asked.devices)
+
+
+def _chains(asked: argparse.Namespace) -> Any:
     """Samples and statistics (device, chain, draw, ...) of a key for each device, and data.
 
     The mapping over devices is made once and kept: ``MCMC(chain_method="parallel")`` makes it anew at each run, and with
@@ -111,18 +118,6 @@ def densities(given: Arrays, asked: argparse.Namespace) -> Arrays:
     potential = initialize_model(jax.random.PRNGKey(0), model, model_args=(data,)).potential_fn
     points = [dict(_apart(given, data, asked, at)) for at in range(len(given["unit"]))]
     return {"log_density": np.array([-float(potential(point)) for point in points])}
-
-
-def _listen() -> list[float]:
-    """Seconds JAX says it spent on compiling, as it says them. Tracing within tracing would be told twice: left out."""
-    spent: list[float] = []
-
-    def note(event: str, seconds: float, **_: Any) -> None:
-        if event.startswith(_COMPILING) and "trace" not in event:
-            spent.append(seconds)
-
-    jax.monitoring.register_event_duration_secs_listener(note)
-    return spent
 
 
 def _part(given: Mapping[str, np.ndarray], call: str) -> dict[str, Any]:

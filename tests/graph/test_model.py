@@ -265,13 +265,12 @@ def test_rows_alike_are_counted_once_and_change_nothing(graph, deals):
     assert log_density(place, doubled)[0] == pytest.approx(log_density(place, both)[0], rel=1e-12)
 
 
-def test_the_prior_that_people_set_leaves_out_what_is_pooled(fused):
+def test_the_prior_that_people_set_leaves_out_what_is_pooled(graph, fused):
     place = random_place(fused, 2)[None]
     moved = place.copy()
-    layout_blocks = {"offset": 8, "intercept": 0}
-    moved[0, fused.unit[layout_blocks["offset"]]] += 1
+    moved[0, graph[2].unit_blocks["offset"].start] += 1
     assert log_prior(moved, fused) == pytest.approx(log_prior(place, fused))
-    moved[0, fused.unit[layout_blocks["intercept"]]] += 1
+    moved[0, graph[2].unit_blocks["intercept"].start] += 1
     assert log_prior(moved, fused) != pytest.approx(log_prior(place, fused))
 
 
