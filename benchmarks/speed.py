@@ -163,7 +163,7 @@ def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
 
     closed = validate_deals(table, training=True)
     scaling = learn_scaling(closed, settings)
-    layout = scaling.layout.padded()
+    layout = scaling.layout
     won = (closed["outcome"] == "won").to_numpy(dtype=float)
     data = model_data(
         describe(closed, scaling), layout, settings.priors, won=won, weight=np.asarray(deal_weights(closed))
@@ -173,9 +173,10 @@ def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
 
 def _gates(standard: dict[str, Any], stats: Any, layout: Any, settings: Any) -> dict[str, float]:
     """Measured by the same function that judges ``fit``: over named parameters, not over the sampler's own."""
-    from winprob.inference import _measure
+    from winprob.inference.gates import measure_gates
+    from winprob.parameters import derive_parameters, prior_data
 
-    gates = _measure(standard, stats, layout, settings)
+    gates = measure_gates(derive_parameters(np, standard, prior_data(layout, settings.priors), layout), stats)
     return {"r_hat": gates.r_hat, "bulk_ess": gates.bulk_ess}
 
 

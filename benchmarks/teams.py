@@ -1,7 +1,7 @@
 """Many simulated teams, each backtested as a user would: is winprob better than every baseline, and calibrated?
 
-Every team has its own sellers, accounts and history; the simulator, not the model's prior, makes its deals. Finished folds are
-kept, so that a run that was stopped goes on where it was.
+Every team has its own sellers, accounts and history; the simulator, not the model's prior, makes its deals. Finished
+folds are kept, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
