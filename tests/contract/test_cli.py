@@ -89,7 +89,7 @@ def drawn(text: str) -> list[str]:
 
 def test_help_lists_every_command_in_the_order_of_use() -> None:
     told = good("--help").stdout
-    listed = [name for name in re.findall(r"^  (\w+)  ", told, re.MULTILINE) if name in main.commands]
+    listed = [name for name in re.findall(r"^  ([\w-]+)  ", told, re.MULTILINE) if name in main.commands]
     assert listed == list(main.commands)
     assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
     assert good("-h").stdout == told
@@ -108,7 +108,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 
 def test_every_command_that_the_readme_shows_exists() -> None:
-    shown = re.findall(r"^\s*(?:\$ |uv run )?winprob ([a-z]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    shown = re.findall(r"^\s*(?:\$ |uv run )?winprob ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     assert set(shown) <= set(main.commands)
 
 
