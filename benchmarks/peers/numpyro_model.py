@@ -1,7 +1,6 @@
-"""The win model written by hand in NumPyro, as a peer to be measured against: what ``winprob.model`` states, site by site.
+"""The win model written by hand in NumPyro, a peer to be measured against: what ``winprob.model`` states, by site.
 
-Needs NumPyro and no winprob: it is run by ``numpyro_worker.py`` in an environment of its own. A test holds its density to
-winprob's graph.
+Needs NumPyro and no winprob: it is run by ``numpyro_worker.py`` in an environment of its own.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ def _keys(asked: argparse.Namespace, at: int) -> Any:
 def _chains(asked: argparse.Namespace) -> Any:
     """Samples and statistics (device, chain, draw, ...) of a key for each device, and data.
 
-    The mapping over devices is made once and kept: ``MCMC(chain_method="parallel")`` makes it anew at each run, and with
-    it compiles anew. Chains of one device go in step, ``vectorized``.
+    The mapping over devices is made once and kept: ``MCMC(chain_method="parallel")`` makes it anew at each run, and
+    compiles anew. Chains of one device go in step, ``vectorized``.
     """
     model = partial(win_model, fields=asked.fields, features=asked.features)
 
