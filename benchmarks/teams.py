@@ -68,7 +68,7 @@ def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.Data
     """
     won, team = scored["won"].to_numpy(), scored["team"].factorize()[0]
     losses = {name: log_losses(won, scored[name].to_numpy()) for name in scored.columns[2:]}
-    by_team = groups.groupby(["model", "team"])["covered"].mean().unstack()
+    by_team = groups.pivot_table(index="model", columns="team", values="covered")
     records = []
     for name, loss in losses.items():
         slope, intercept = recalibration(won, scored[name].to_numpy())
