@@ -25,7 +25,7 @@ from winprob.inference import Training, learn, read_training
 from winprob.methodology.vocabulary import COACH_STATES, ROLES, STAGES
 from winprob.parameters import COACH_LEVELS, METHOD_LEVELS, sample_prior
 from winprob.posterior import flatten_chains
-from winprob.settings import GateSettings, SamplerSettings, Settings
+from winprob.settings import CovariateSettings, GateSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
 from winprob.terms import coefficients, logits
 
@@ -33,6 +33,8 @@ from winprob.terms import coefficients, logits
 RANKED = 99
 BINS = 20
 SETTINGS = Settings(
+    # Latent supports are drawn from the reports as they stand.
+    covariates=CovariateSettings(report_bias=False),
     sampler=SamplerSettings(chains=2, tune=500, draws=1500, thin=1, retry_draws=3000),
     gates=GateSettings(r_hat=1.05, bulk_ess=RANKED, tail_ess=50, divergent_share=0.02),
 )
@@ -146,7 +148,7 @@ def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str
         yield f"reliability[{coach}]", draws["reliability"][:, COACH_LEVELS.index(coach)]
     for at, stage in enumerate(STAGES[1:]):
         yield f"stage_step[{stage}]", draws["stage_effect"][:, at + 1] - draws["stage_effect"][:, at]
-    for name in ("intercept", "method_spread", "numeric_scale", "drift_scale"):
+    for name in ("intercept", "strength", "method_spread", "numeric_scale", "drift_scale"):
         yield name, draws[name]
     yield "offset_scale[first]", draws["offset_scale"][:, 0]
     log_odds = _logits(draws, training)

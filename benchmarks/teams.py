@@ -11,10 +11,11 @@ import argparse
 import _timing as timing
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from winprob.evaluation import paired_difference, run_backtest
 from winprob.evaluation.backtesting import OURS
-from winprob.evaluation.scores import log_losses, recalibration
+from winprob.evaluation.scores import EDGE, log_losses, recalibration
 from winprob.settings import EvaluationSettings, Settings
 from winprob.simulation import simulate
 
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All scored deals (``team, won`` and a column a model), and all groups (``team, model, covered``)."""
+    """All scored deals (``team, fold, won`` and a column a model), and all groups (``team, model, covered``)."""
     settings = Settings(evaluation=EvaluationSettings(repeats=1))
     scored, groups = [], []
     for at in range(seed, seed + teams):
@@ -54,7 +55,8 @@ def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd
         table = pd.concat([team.closed, team.open], ignore_index=True)
         keep = timing.out_dir() / "teams"
         result = run_backtest(table, seed=1, settings=settings, protocol=protocol, keep=keep)
-        scored.append(pd.DataFrame({"team": at, "won": result.won, **result.win_prob}))
+        fold = result.deals["fold"].to_numpy()
+        scored.append(pd.DataFrame({"team": at, "fold": fold, "won": result.won, **result.win_prob}))
         for model in result.win_prob:
             found = result.groups_of(model)
             groups.append(found[["grouping", "covered"]].assign(team=at, model=model))
@@ -64,10 +66,12 @@ def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd
 
 def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """A row a model: log loss over all teams' deals; winprob's minus it, 90 % interval over teams; slope and intercept
-    of all deals together; coverage over all teams' groups with its standard error over teams.
+    of all deals together; slope within a team's quarter, which no change of the win rate moves; coverage over all
+    teams' groups with its standard error over teams.
     """
     won, team = scored["won"].to_numpy(), scored["team"].factorize()[0]
-    losses = {name: log_losses(won, scored[name].to_numpy()) for name in scored.columns[2:]}
+    fold = scored.groupby(["team", "fold"]).ngroup().to_numpy()
+    losses = {name: log_losses(won, scored[name].to_numpy()) for name in scored.columns[3:]}
     by_team = groups.pivot_table(index="model", columns="team", values="covered")
     records = []
     for name, loss in losses.items():
@@ -80,11 +84,27 @@ def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.Data
                 **dict(zip(("difference", "lower", "upper"), difference, strict=True)),
                 "slope": slope,
                 "intercept": intercept,
+                "slope_within": slope_within(won, scored[name].to_numpy(), fold),
                 "coverage_90": groups.loc[groups["model"] == name, "covered"].mean(),
                 "coverage_se": by_team.loc[name].std() / np.sqrt(by_team.shape[1]),
             }
         )
     return pd.DataFrame(records)
+
+
+def slope_within(won: np.ndarray, win_prob: np.ndarray, group: np.ndarray) -> float:
+    """Slope of a logistic recalibration with an intercept for each group; NaN where all probabilities are alike."""
+    x, slope, level = logit(np.clip(win_prob, EDGE, 1 - EDGE)), 1.0, np.zeros(group.max() + 1)
+    if np.ptp(x - (np.bincount(group, x) / np.bincount(group))[group]) < 1e-9:
+        return float("nan")
+    for _ in range(50):  # Newton's steps, the groups' intercepts profiled out; a trace of ridge where all ended alike
+        chance = expit(level[group] + slope * x)
+        spread, off = chance * (1 - chance), won - chance
+        own, mixed = np.bincount(group, spread) + 1e-3, np.bincount(group, spread * x)
+        pull = np.bincount(group, off) - 1e-3 * level
+        step = (off @ x - (mixed / own) @ pull) / (spread @ x**2 - (mixed**2 / own).sum())
+        level, slope = level + (pull - mixed * step) / own, slope + step
+    return float(slope)
 
 
 def told(table: pd.DataFrame) -> str:
@@ -95,11 +115,20 @@ def told(table: pd.DataFrame) -> str:
             "-" if np.isnan(r["lower"]) else f"{r['difference']:+.4f} ({r['lower']:+.4f}, {r['upper']:+.4f})",
             f"{r['slope']:.3f}",
             f"{r['intercept']:+.3f}",
+            f"{r['slope_within']:.3f}",
             f"{r['coverage_90']:.3f} ± {r['coverage_se']:.3f}",
         )
         for _, r in table.iterrows()
     ]
-    head = ("model", "log loss", "winprob's minus this, 90 %", "slope", "intercept", "group coverage (aim .90) ± se")
+    head = (
+        "model",
+        "log loss",
+        "winprob's minus this, 90 %",
+        "slope",
+        "intercept",
+        "slope within quarters",
+        "group coverage (aim .90) ± se",
+    )
     return timing.markdown(head, rows)
 
 

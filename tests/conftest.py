@@ -95,6 +95,7 @@ def make_posterior(deals: pd.DataFrame, scaling: Scaling) -> Posterior:
         provenance=Provenance(
             deals=len(valid),
             rows=len(valid),
+            available=len(valid),
             counted=float(len(valid)),
             won=float((valid["outcome"] == "won").sum()),
             first_day="2024-07-01",

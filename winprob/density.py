@@ -23,8 +23,8 @@ from winprob.settings import PriorSettings
 Array = npt.NDArray[Any]
 
 #: Which block of ``Layout.unit_blocks`` and ``Layout.positive_blocks`` is which; the next one starts where it ends.
-_INTERCEPT, _STAGE_UNKNOWN, _COVERAGE_UNKNOWN, _COACH, _DECISION_METHOD, _UNKNOWN_SUPPORT = range(6)
-_DEVIATION, _FIELD_DEVIATION, _OFFSET, _NUMERIC, _PAIR, _DRIFT = range(6, 12)
+_INTERCEPT, _STRENGTH, _STAGE_UNKNOWN, _COVERAGE_UNKNOWN, _COACH, _DECISION_METHOD, _UNKNOWN_SUPPORT = range(7)
+_DEVIATION, _FIELD_DEVIATION, _OFFSET, _NUMERIC, _PAIR, _DRIFT = range(7, 13)
 _STAGE_STEP, _COVERAGE_STEP, _ROLE_WEIGHT, _METHOD_SPREAD, _OFFSET_SCALE, _NUMERIC_SCALE, _PAIR_SCALE, _DRIFT_SCALE = (
     range(8)
 )
@@ -53,6 +53,8 @@ class Density(NamedTuple):
     unit_mean: Array
     unit_sd: Array
     positive_sd: Array
+    unit_shared: Array
+    positive_shared: Array
     ratio_a: Array
     ratio_b: Array
     field_of_level: Array
@@ -147,7 +149,7 @@ def _reports(features: Features) -> tuple[dict[str, Array], Array]:
     """Distinct reports on a role under a coach and a method, and (deal, role) which of them a deal has."""
     role = np.broadcast_to(np.arange(len(ROLES)), features.readers.shape)
     shared = [np.broadcast_to(code[:, None], role.shape) for code in (features.coach, features.method)]
-    said = [features.readers, features.reading, features.reading_variance]
+    said = [features.readers, features.unbiased, features.reading_variance]
     table = np.stack([role, *shared, *said], axis=-1).reshape(-1, 6)
     distinct, place = np.unique(table, axis=0, return_inverse=True)
     names = ("report_role", "report_coach", "report_method", "readers", "reading", "reading_variance")
@@ -178,6 +180,10 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
     # --- the unknowns and their prior
     total = 0.0
     value, scale, ratio = d.unit_mean + z * d.unit_sd, np.exp(log_positive), 1 / (1 + np.exp(-log_odds))
+    strength = np.exp(value[d.unit[_STRENGTH]])
+    unit_sd = d.unit_sd * (1 + (strength - 1) * d.unit_shared)
+    positive_sd = d.positive_sd * (1 + (strength - 1) * d.positive_shared)
+    value = d.unit_mean + z * unit_sd
     free_weight = slice(d.positive[_ROLE_WEIGHT], d.positive[_ROLE_WEIGHT + 1])
     if d.signed:
         scale[free_weight] = log_positive[free_weight]
@@ -185,10 +191,10 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
     if d.signed:
         total -= log_positive[free_weight].sum()
     total += (d.ratio_a * np.log(ratio) + d.ratio_b * np.log1p(-ratio)).sum()
-    scaled = scale * d.positive_sd
+    scaled = scale * positive_sd
 
     # --- parameters
-    weight, grown = _role_weights(value, scaled, d)
+    weight, grown = _role_weights(value, scaled, positive_sd, d)
     none = ratio[0] * ratio[1] * ratio[2]
     reliability = np.array([none, ratio[0] * ratio[1], ratio[0], none + (ratio[0] - none) * ratio[3]])
     unknown_support = value[d.unit[_UNKNOWN_SUPPORT] : d.unit[_UNKNOWN_SUPPORT + 1]]
@@ -225,10 +231,14 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
     g_value[d.unit[_PAIR] : d.unit[_PAIR + 1]] = g_column[numeric:] * scaled[d.positive[_PAIR_SCALE]]
     g_scaled[d.positive[_PAIR_SCALE]] = (g_column[numeric:] * value[d.unit[_PAIR] : d.unit[_PAIR + 1]]).sum()
 
-    gradient[:units] = g_value * d.unit_sd - z
+    by_strength = (g_value * z * unit_sd * d.unit_shared).sum() + (g_scaled * scaled * d.positive_shared).sum()
+    if d.signed:
+        by_strength += (g_weight * (weight - scaled[free_weight].reshape(-1, 1))).sum()
+    g_value[d.unit[_STRENGTH]] = by_strength
+    gradient[:units] = g_value * unit_sd - z
     gradient[units : units + positives] = g_scaled * scaled + 1 - scale * scale
     if d.signed:
-        free = g_scaled[free_weight] * d.positive_sd[free_weight] - scale[free_weight]
+        free = g_scaled[free_weight] * positive_sd[free_weight] - scale[free_weight]
         gradient[units + d.positive[_ROLE_WEIGHT] : units + d.positive[_ROLE_WEIGHT + 1]] = free
     g_none = g_reliability[0] + g_reliability[3] * (1 - ratio[3])
     g_ratio = np.array(
@@ -244,7 +254,7 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _role_weights(value: Array, scaled: Array, d: Density) -> tuple[Array, Array]:
+def _role_weights(value: Array, scaled: Array, positive_sd: Array, d: Density) -> tuple[Array, Array]:
     """(role, method) weights, and what each is of its population weight."""
     roles, methods = d.unreported_share.shape
     weight, grown = np.empty((roles, methods)), np.empty((roles, methods))
@@ -254,7 +264,7 @@ def _role_weights(value: Array, scaled: Array, d: Density) -> tuple[Array, Array
         for method in range(methods):
             deviation = value[d.unit[_DEVIATION] + role * methods + method]
             if d.signed:
-                grown[role, method] = d.positive_sd[d.positive[_ROLE_WEIGHT] + role]
+                grown[role, method] = positive_sd[d.positive[_ROLE_WEIGHT] + role]
                 weight[role, method] = population + grown[role, method] * spread * deviation
             else:
                 grown[role, method] = np.exp(spread * deviation)

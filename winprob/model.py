@@ -54,7 +54,7 @@ def model_data(
         "coach": features.coach,
         "method": features.method,
         "readers": features.readers,
-        "reading": features.reading,
+        "reading": features.unbiased,
         "reading_variance": features.reading_variance,
         "columns": np.concatenate([features.numeric, features.pairs], axis=1).astype(float),
         "won_weight": won * weight,

@@ -29,6 +29,7 @@ COVERAGE_LEVELS = (*COVERAGES[1:], "unknown")
 #: Dims of every parameter a fitted model keeps, after ``draw``.
 DIMS: dict[str, tuple[str, ...]] = {
     "intercept": (),
+    "strength": (),
     "stage_effect": ("stage",),
     "coverage_effect": ("coverage",),
     "coach_effect": ("coach",),
@@ -47,6 +48,23 @@ DIMS: dict[str, tuple[str, ...]] = {
     "drift": ("quarter",),
     "drift_scale": (),
 }
+
+
+#: Blocks of unknowns that ``strength`` multiplies: all that sets one deal apart from another, however much that is.
+_SHARED = frozenset(
+    (
+        "stage_unknown",
+        "coverage_unknown",
+        "coach",
+        "decision_method",
+        "stage_step",
+        "coverage_step",
+        "role_weight",
+        "offset_scale",
+        "numeric_scale",
+        "pair_scale",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +95,7 @@ class Layout:
         """Where each block of standard normal unknowns lies."""
         return _slices(
             intercept=1,
+            strength=1,
             stage_unknown=1,
             coverage_unknown=1,
             coach=len(COACH_LEVELS),
@@ -110,9 +129,9 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
 
     Returns
     -------
-    dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,),
-    ``field_of_level`` (level,), ``effect_share`` (state and level,), ``unreported_share`` (role, method) and ``walk``
-    (quarter, quarter), the centred cumulative sum.
+    dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,); ``unit_shared,
+    positive_shared``, 1 for what ``strength`` multiplies; ``field_of_level`` (level,), ``effect_share`` (state and
+    level,), ``unreported_share`` (role, method) and ``walk`` (quarter, quarter), the centred cumulative sum.
     """
     mean, sd = _unit_numbers(layout, priors)
     positive = np.zeros(_length(layout.positive_blocks))
@@ -127,6 +146,8 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
         "unit_mean": mean,
         "unit_sd": sd,
         "positive_sd": positive,
+        "unit_shared": _shared(layout.unit_blocks),
+        "positive_shared": _shared(layout.positive_blocks),
         "ratio_a": betas[:, 0],
         "ratio_b": betas[:, 1],
         "field_of_level": layout.field_of_level,
@@ -136,11 +157,19 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     }
 
 
+def _shared(blocks: Mapping[str, slice]) -> Array:
+    """(unknown,) 1 where ``strength`` multiplies it."""
+    mark = np.zeros(_length(blocks))
+    for name in _SHARED & blocks.keys():
+        mark[blocks[name]] = 1
+    return mark
+
+
 def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
     """Mean and sd of every standard normal unknown; where a scale is learned, the sd is 1."""
     blocks = layout.unit_blocks
     mean, sd = np.zeros(_length(blocks)), np.ones(_length(blocks))
-    for name in ("intercept", "unknown_support"):
+    for name in ("intercept", "strength", "unknown_support"):
         mean[blocks[name]], sd[blocks[name]] = getattr(priors, name)
     for name in ("coach", "decision_method", "field_deviation"):
         sd[blocks[name]] = getattr(priors, name)
@@ -166,7 +195,9 @@ def derive_parameters(
     dict of (..., *dims) by the names and dims of ``DIMS``
     """
     value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"]
-    scale = standard["positive"] * prior["positive_sd"]
+    strength = xp.exp(value[..., layout.unit_blocks["strength"]])
+    value = value * _where_shared(strength, prior["unit_shared"])
+    scale = standard["positive"] * prior["positive_sd"] * _where_shared(strength, prior["positive_shared"])
     normal, positive = _split(xp, value, layout.unit_blocks), _split(xp, scale, layout.positive_blocks)
     deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
     # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
@@ -176,8 +207,8 @@ def derive_parameters(
     offset = normal["offset"] * field_scale[..., prior["field_of_level"]]
     spread = positive["method_spread"][..., None] * deviation
     population = positive["role_weight"][..., :, None]
-    own_scale = prior["positive_sd"][layout.positive_blocks["role_weight"]][:, None]
-    role_weight = population + own_scale * spread if signed else population * xp.exp(spread)
+    own_scale = strength * prior["positive_sd"][layout.positive_blocks["role_weight"]]
+    role_weight = population + own_scale[..., None] * spread if signed else population * xp.exp(spread)
     # The free intercept is the average training deal's: left at zero effects, it and what most deals share (a column
     # that is unknown throughout) would be told apart by nothing, a ridge on which the sampler crawls.
     effects = xp.concatenate([stage, coverage, normal["coach"], normal["decision_method"], offset], axis=-1)
@@ -185,6 +216,7 @@ def derive_parameters(
     average = (effects * prior["effect_share"]).sum(axis=-1) + unreported.sum(axis=-1)
     return {
         "intercept": xp.squeeze(normal["intercept"], axis=-1) - average,
+        "strength": xp.squeeze(strength, axis=-1),
         "stage_effect": stage,
         "coverage_effect": coverage,
         "coach_effect": normal["coach"],
@@ -203,6 +235,11 @@ def derive_parameters(
         "drift": (normal["drift"] * positive["drift_scale"]) @ prior["walk"].T,
         "drift_scale": xp.squeeze(positive["drift_scale"], axis=-1),
     }
+
+
+def _where_shared(strength: Any, shared: Any) -> Any:
+    """(..., unknown) the strength where an unknown shares it, else 1."""
+    return 1 + (strength - 1) * shared
 
 
 def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: Raised when a file of the former shape could no longer be read right.
-FORMAT = 1
+FORMAT = 2
 
 _MARK = "\nwinprob-model "
 
@@ -54,6 +54,7 @@ class Provenance:
     Attributes
     ----------
     deals, rows : how many deals and rows it learned from (0 = all prior)
+    available : how many closed deals there were; more than ``deals`` where some, drawn at random, were learned from
     counted, won : how many deals that counts for, exact copies counting once, and how many of these were won
     first_day, last_day : ISO dates of the first and last reading, None without dates
     data_hash : SHA-256 of the arrays it learned from
@@ -64,6 +65,7 @@ class Provenance:
 
     deals: int
     rows: int
+    available: int
     counted: float
     won: float
     first_day: str | None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
+from winprob.schema.dtypes import as_text
 from winprob.tiers import bin_moments
 
 Array = npt.NDArray[Any]
@@ -53,6 +54,64 @@ def read_support(deals: pd.DataFrame, tier_counts: Sequence[Sequence[float]]) ->
         reading[known, at] = share.sum(axis=2) @ mean
         variance[known, at] = squared @ hidden
     return readers, reading, variance
+
+
+def learn_report_bias(
+    deals: pd.DataFrame, readers: Array, reading: Array, weight: Array
+) -> tuple[tuple[str, float], ...]:
+    """How far each seller reads support above (or below) what sellers do, on the scale of readings; shrunk.
+
+    A deal's readings go together, so a deal is one observation, its mean reading. Sellers differ by a normal whose
+    variance is the moment estimate of a one-way layout: where they differ no more than chance makes them, every bias
+    is 0. That some sellers may truly have friendlier customers is left to their own offset, which wins are told by.
+
+    Parameters
+    ----------
+    readers, reading : (deal, role) as ``read_support`` gives them
+    weight : (deal,) how much each row counts
+
+    References
+    ----------
+    Searle, Casella, McCulloch (1992), Variance Components, sections 3.5 and 3.7.
+    """
+    told = (readers > 0).sum(axis=1)
+    if "seller" not in deals or not told.any():
+        return ()
+    mean = np.where(readers > 0, reading, 0).sum(axis=1) / np.maximum(told, 1)
+    seller, names = pd.factorize(as_text(deals["seller"]).where(told > 0), sort=True)
+    known = seller >= 0
+    seller, mean, weight = seller[known], mean[known], weight[known]
+    size = np.bincount(seller, weights=weight)
+    middle = np.bincount(seller, weights=weight * mean) / size
+    within, between = _variances(size, middle, float((weight * (mean - middle[seller]) ** 2).sum()))
+    if not between > 0:
+        return ()
+    kept = between / (between + within / size)
+    bias = kept * (middle - np.average(middle, weights=kept))
+    return tuple(zip(map(str, names), bias.tolist(), strict=True))
+
+
+def _variances(size: Array, mean: Array, around: float) -> tuple[float, float]:
+    """Variance within groups, and between them beyond that; 0 where chance alone would do, or nothing can be told.
+
+    Parameters
+    ----------
+    around : sum of squares of all members about their group's mean
+    """
+    total, groups = size.sum(), len(size)
+    if groups < 2 or total <= groups:
+        return 0.0, 0.0
+    within = around / (total - groups)
+    spread = float((size * (mean - np.average(mean, weights=size)) ** 2).sum() / (groups - 1))
+    balanced = float((total - (size**2).sum() / total) / (groups - 1))
+    return within, max((spread - within) / balanced, 0.0)
+
+
+def report_bias(deals: pd.DataFrame, learned: Sequence[tuple[str, float]]) -> Array:
+    """(deal,) the bias of each deal's seller; 0 for a seller nobody knows."""
+    if "seller" not in deals or not learned:
+        return np.zeros(len(deals))
+    return as_text(deals["seller"]).map(dict(learned)).fillna(0.0).to_numpy(dtype=float)
 
 
 def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:

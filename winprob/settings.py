@@ -25,7 +25,7 @@ def _require(holds: bool, where: str, got: object, wanted: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerSettings:
-    """How NUTS is run."""
+    """How NUTS is run, and on how many deals at most: of a longer history as many are drawn at random."""
 
     chains: int = 4
     tune: int = 600
@@ -35,6 +35,7 @@ class SamplerSettings:
     target_accept: float = 0.9
     retry_draws: int = 3000
     retry_target_accept: float = 0.97
+    most_deals: int = 50_000
 
     def __post_init__(self) -> None:
         _require(self.chains >= 2, "sampler.chains", self.chains, ">= 2")
@@ -43,6 +44,7 @@ class SamplerSettings:
         _require(1 <= self.thin <= self.draws, "sampler.thin", self.thin, "1..sampler.draws")
         _require(self.prior_draws >= 100, "sampler.prior_draws", self.prior_draws, ">= 100")
         _require(self.retry_draws >= self.draws, "sampler.retry_draws", self.retry_draws, ">= sampler.draws")
+        _require(self.most_deals >= 1_000, "sampler.most_deals", self.most_deals, ">= 1000")
         _require(0 < self.target_accept < 1, "sampler.target_accept", self.target_accept, "0..1")
         _require(0 < self.retry_target_accept < 1, "sampler.retry_target_accept", self.retry_target_accept, "0..1")
 
@@ -66,11 +68,14 @@ class GateSettings:
 class PriorSettings:
     """What is believed before any deal is seen. Log-odds unless said otherwise.
 
+    ``strength`` is the log of a factor on all that sets deals apart: teams differ in how far their deals can be told
+    apart, and what is believed of it decides how soon a small team is believed to be predictable (decision 010).
     A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
     scale of a half-normal. The sheet that says each in plain words is ``winprob priors``.
     """
 
-    intercept: tuple[float, float] = (-0.4, 1.0)
+    intercept: tuple[float, float] = (-0.4, 0.7)
+    strength: tuple[float, float] = (-0.6, 0.6)
     stage_step: float = 0.5
     coverage_step: float = 0.4
     coach: float = 0.4
@@ -114,13 +119,15 @@ class CovariateSettings:
 
     Of the varying columns that a mapping names, the ``pair_components`` leading combinations of two are learned from
     too (0 = none). ``copies_count_once``: rows alike in everything but their id share one deal's weight, unless
-    likeness by chance is to be expected.
+    likeness by chance is to be expected. ``report_bias``: a seller who reports more support than others do is taken
+    to overrate, as far as that is more than chance.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
     numeric: tuple[NumericCovariate, ...] = (NumericCovariate(column="amount", transform="log1p"),)
     pair_components: int = 64
     copies_count_once: bool = True
+    report_bias: bool = True
 
     def __post_init__(self) -> None:
         _require(self.pair_components >= 0, "covariates.pair_components", self.pair_components, ">= 0")

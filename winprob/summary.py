@@ -80,6 +80,15 @@ def verdict(posterior: Posterior) -> list[str]:
                 copies=source.deals - source.counted,
             )
         )
+    if source.available > source.deals:
+        lines.append(
+            say(
+                "The table has {available:,} closed deals; {deals:,} of them, drawn at random, were learned from "
+                "(setting sampler.most_deals).",
+                available=source.available,
+                deals=source.deals,
+            )
+        )
     gates = source.gates
     lines.append(
         say(
@@ -132,6 +141,7 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     steps = np.diff(bin_moments(np.ones(4))[0]).mean()
     weight, reliability = draws["role_weight"], draws["reliability"]
     yield say("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
+    yield say("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
     yield (
         say("odds ratio of one tier more support, one role"),
         np.exp(weight[:, 0, 0] * reliability[:, 1] * steps),

@@ -180,7 +180,7 @@ def _support_of(by: Coefficients, features: Features, role: int) -> tuple[Array,
     readers = features.readers[:, role, None].astype(np.float32)
     spread = 1 + (readers - 1) * rho**2
     gain = rho * readers / spread
-    mean = gain * features.reading[:, role, None].astype(np.float32) + (readers == 0) * by.unknown_support[role]
+    mean = gain * features.unbiased[:, role, None].astype(np.float32) + (readers == 0) * by.unknown_support[role]
     variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[:, role, None].astype(np.float32)
     return weight * mean, weight**2 * variance
 
@@ -188,7 +188,7 @@ def _support_of(by: Coefficients, features: Features, role: int) -> tuple[Array,
 def _patterns(features: Features, role: int) -> tuple[Array, Array]:
     """The first row of each distinct (method, coach, report), and to which of them each row belongs."""
     key = features.method * 8 + features.coach
-    for column in (features.readers, features.reading, features.reading_variance):
+    for column in (features.readers, features.unbiased, features.reading_variance):
         values, code = np.unique(column[:, role], return_inverse=True)
         key = key * len(values) + code
     _, first, pattern = np.unique(key, return_index=True, return_inverse=True)

@@ -33,7 +33,7 @@ Array = np.ndarray
 DEALS = 80
 #: No covariates, no dates: what is left is what the two likelihoods could disagree on.
 SETTINGS = Settings(
-    covariates=CovariateSettings(varying=(), numeric=()),
+    covariates=CovariateSettings(varying=(), numeric=(), report_bias=False),
     sampler=SamplerSettings(chains=4, tune=800, draws=4000, thin=2, retry_draws=4000),
 )
 #: Stands for infinity where a gradient is wanted.

@@ -82,28 +82,43 @@ def test_role_weights_are_positive_and_spread_over_methods_about_their_populatio
 
 def test_priors_are_the_ones_in_the_settings(prior):
     """Each against its distribution, at 20,000 draws."""
+    strength = prior["strength"]
     marginals = {
         "intercept": (prior["intercept"], norm(*PRIORS.intercept)),
-        "weight": (prior["role_weight_population"][:, 2], halfnorm(scale=PRIORS.role_weight)),
-        "coach": (prior["coach_effect"][:, 1], norm(0, PRIORS.coach)),
+        "strength": (np.log(strength), norm(*PRIORS.strength)),
+        "weight": (prior["role_weight_population"][:, 2] / strength, halfnorm(scale=PRIORS.role_weight)),
+        "coach": (prior["coach_effect"][:, 1] / strength, norm(0, PRIORS.coach)),
         "unknown support": (prior["unknown_support"][:, 4], norm(*PRIORS.unknown_support)),
         "validated": (prior["reliability"][:, 2], beta(*PRIORS.reliability_validated)),
         "ratio": (prior["reliability"][:, 0] / prior["reliability"][:, 1], beta(*PRIORS.reliability_none_ratio)),
-        "stage step": (np.diff(prior["stage_effect"][:, :2], axis=1)[:, 0], halfnorm(scale=PRIORS.stage_step)),
+        "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0] / strength, halfnorm(scale=PRIORS.stage_step)),
+        "drift": (prior["drift_scale"], halfnorm(scale=PRIORS.drift_scale)),
     }
     for name, (draws, believed) in marginals.items():
         assert kstest(draws, believed.cdf).pvalue > 1e-3, name
 
 
-def test_one_tier_multiplies_the_odds_by_what_the_design_says(prior):
-    """About 1.5, 90 %: 1.05 to 3. Tiers 2 and 3 with even frequencies, an unvalidated coach."""
+def of_one_tier(prior) -> np.ndarray:
+    """(draw,) log of the odds ratio from tier 2 to 3, even frequencies, an unvalidated coach."""
     from winprob.tiers import bin_moments
 
     gap = np.diff(bin_moments(np.ones(4))[0])[1]
-    ratio = np.exp(prior["role_weight"][:, 0, 0] * prior["reliability"][:, 1] * gap)
-    lower, middle, upper = np.quantile(ratio, [0.05, 0.5, 0.95])
+    return prior["role_weight"][:, 0, 0] * prior["reliability"][:, 1] * gap
+
+
+def test_at_strength_one_a_tier_multiplies_the_odds_by_what_the_design_says(prior):
+    """About 1.5, 90 %: 1.05 to 3."""
+    lower, middle, upper = np.quantile(np.exp(of_one_tier(prior) / prior["strength"]), [0.05, 0.5, 0.95])
     assert 1.0 < lower < 1.1
     assert 1.25 < middle < 1.7
+    assert 2.0 < upper < 3.5
+
+
+def test_over_strengths_a_tier_may_do_next_to_nothing_or_as_much_as_the_design_allows(prior):
+    """Decision 010: teams whose deals can hardly be told apart are believed before a thousand deals."""
+    lower, middle, upper = np.quantile(np.exp(of_one_tier(prior)), [0.05, 0.5, 0.95])
+    assert 1.0 < lower < 1.05
+    assert 1.1 < middle < 1.25
     assert 2.0 < upper < 3.5
 
 

@@ -34,6 +34,12 @@ def support_of_approver(posterior, frame):
     return terms[0], variance
 
 
+@pytest.fixture(scope="module")
+def posterior(posterior):
+    """Of sellers who read alike: how a bias is taken off has tests of its own."""
+    return replace(posterior, scaling=replace(posterior.scaling, report_bias=()))
+
+
 # --- several readings of one support ------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ def find_conflicts(deals: pd.DataFrame, *, seed: int, settings: Settings | None 
         As ``fit``.
     """
     settings = settings or Settings()
-    training = read_training(deals, settings)
+    training = read_training(deals, settings, seed=seed)
     weights = learn(training, settings, seed=seed, signed=True).parameters["role_weight"]
     flat = weights.reshape(-1, *weights.shape[2:])
     records = []

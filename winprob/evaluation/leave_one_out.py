@@ -84,7 +84,7 @@ def trained_on(posterior: Posterior, deals: pd.DataFrame) -> Training:
 
     from winprob.features import describe
 
-    training = read_training(deals, posterior.settings)
+    training = read_training(deals, posterior.settings, seed=posterior.provenance.seed)
     return replace(training, scaling=posterior.scaling, features=describe(training.closed, posterior.scaling))
 
 

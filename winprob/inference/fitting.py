@@ -57,7 +57,7 @@ def fit(
         The draws failed their gates twice.
     """
     settings = settings or Settings()
-    training = read_training(deals, settings, one_outcome=one_outcome)
+    training = read_training(deals, settings, seed=seed, one_outcome=one_outcome)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     return _posterior(
@@ -86,6 +86,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
         provenance=Provenance(
             deals=0,
             rows=0,
+            available=0,
             counted=0.0,
             won=0.0,
             first_day=None,
@@ -105,11 +106,13 @@ class Training:
     Attributes
     ----------
     closed : the deals, valid
+    available : how many deals were closed, those left out of a long history too
     won : (deal,) whether each was won, 0 or 1
     weight : (deal,) how much each row counts
     """
 
     closed: pd.DataFrame
+    available: int
     scaling: Scaling
     features: Features
     won: Array
@@ -125,8 +128,11 @@ class Learned:
     gates: Gates
 
 
-def read_training(deals: pd.DataFrame, settings: Settings, *, one_outcome: bool = False) -> Training:
+def read_training(deals: pd.DataFrame, settings: Settings, *, seed: int = 0, one_outcome: bool = False) -> Training:
     """The closed deals of a table, described by a scaling learned from them.
+
+    Of more than ``sampler.most_deals`` deals that many are drawn at random, by ``seed``: beyond, sampling costs more
+    than it tells (decision 011).
 
     Raises
     ------
@@ -134,15 +140,26 @@ def read_training(deals: pd.DataFrame, settings: Settings, *, one_outcome: bool 
         The deals are not valid, none is closed, or all ended alike.
     """
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    closed = valid[valid["outcome"].notna() & (valid["outcome"] != "open")]
+    every = valid[valid["outcome"].notna() & (valid["outcome"] != "open")]
+    closed = _at_most(settings.sampler.most_deals, every, seed)
     scaling = learn_scaling(closed, settings)
     return Training(
         closed=closed,
+        available=int(every["deal_id"].nunique()),
         scaling=scaling,
         features=describe(closed, scaling),
         won=(closed["outcome"] == "won").to_numpy(dtype=float),
         weight=deal_weights(closed, copies_count_once=settings.covariates.copies_count_once),
     )
+
+
+def _at_most(most: int, deals: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """All readings of at most so many deals, in the table's order."""
+    names = deals["deal_id"].unique()
+    if len(names) <= most:
+        return deals
+    chosen = np.random.default_rng([seed, 2]).choice(len(names), most, replace=False)
+    return deals[deals["deal_id"].isin(names[chosen])]
 
 
 def learn(
@@ -250,6 +267,7 @@ def _provenance(training: Training, seed: int, gates: Gates) -> Provenance:
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),
+        available=training.available,
         counted=float(training.weight.sum()),
         won=float((training.won * training.weight).sum()),
         first_day=days.min().date().isoformat() if len(days) else None,
