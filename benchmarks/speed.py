@@ -1,8 +1,9 @@
 """Time to a posterior that may be believed: R-hat < 1.01 and smallest bulk ESS > 400.
 
-For each size: cold (nothing compiled yet on this machine), warm (a new process that finds the compiled graph), refit
-(other rows, same process), and the same graph under PyMC's own sampler. All in one run, so that their ratios mean
-something on a busy machine too.
+For each size: cold (nothing compiled yet on this machine), warm (a new process that finds the compiled density), refit
+(other rows, same process); and the peers: the same graph under PyMC's own sampler, and the same model written by hand
+in NumPyro (``--numpyro`` names a Python that has it). All in one run, so that their ratios mean something on a busy
+machine too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import itertools
 import json
 import os
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -25,13 +27,19 @@ ESS, R_HAT = 400.0, 1.01
 LONG = 1_000
 FULL = {"tune": 600, "draws": 1000, "chains": 4}
 SHORT = {"tune": 150, "draws": 100, "chains": 2}
+CORES = 2
 TINY = {"tune": 100, "draws": 100, "chains": 2}
+PYMC, NUMPYRO = "PyMC's sampler", "NumPyro"
+#: What ours may take of a peer's time.
+AIM = 0.5
 
 
 def main() -> None:
     asked = _parse()
     if asked.worker == "ours":
         print(json.dumps(ours(asked.sizes, asked.seed)))
+    elif asked.worker == "numpyro":
+        print(json.dumps([numpyro_itself(size, asked.seed, asked.quick, asked.numpyro) for size in asked.sizes]))
     elif asked.worker == "pymc":
         print(json.dumps([pymc_itself(size, asked.seed, asked.quick) for size in asked.sizes]))
     else:
@@ -46,8 +54,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="closed deals")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-pymc", action="store_true", help="leave PyMC's own sampler out: it takes the longest")
+    parser.add_argument("--numpyro", type=Path, help="a Python that has NumPyro, in an environment of its own")
     parser.add_argument("--quick", action="store_true", help="300 deals, few draws of PyMC's sampler, to try it out")
-    parser.add_argument("--worker", choices=("ours", "pymc"), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("ours", "pymc", "numpyro"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.quick:
         asked.sizes = (300,)
@@ -63,12 +72,19 @@ def measure(asked: argparse.Namespace) -> list[dict[str, Any]]:
         for name in ("cold", "warm"):
             timing.tell(f"{name}: {asked.sizes}")
             runs[name] = timing.worker("speed.py", "--worker=ours", *arguments, env=env)
-        timing.tell("PyMC's own sampler")
-        peers = [] if asked.no_pymc else timing.worker("speed.py", "--worker=pymc", *arguments, env=env)
+        peers = {}
+        if not asked.no_pymc:
+            timing.tell(PYMC)
+            peers[PYMC] = timing.worker("speed.py", "--worker=pymc", *arguments, env=env)
+        if asked.numpyro:
+            timing.tell(NUMPYRO)
+            peers[NUMPYRO] = timing.worker(
+                "speed.py", "--worker=numpyro", f"--numpyro={asked.numpyro}", *arguments, env=env
+            )
     records = []
     for at, size in enumerate(asked.sizes):
-        cold, warm = runs["cold"][at], runs["warm"][at]
-        records.append({"deals": size, "cold": cold, "warm": warm, "pymc": peers[at] if peers else None})
+        of_size = {name: results[at] for name, results in peers.items()}
+        records.append({"deals": size, "cold": runs["cold"][at], "warm": runs["warm"][at], "peers": of_size})
     return records
 
 
@@ -107,7 +123,11 @@ def _one_fit(table: Any, seed: int) -> dict[str, float]:
 
 
 def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
-    """The same graph and data under PyMC's own NUTS, one chain after the other, compile and sampling told apart."""
+    """The same graph and data under PyMC's own NUTS, compile and sampling told apart.
+
+    Its chains run one after the other (side by side they would be forked); their time counts as if they had run on two
+    cores without loss, as ours do.
+    """
     import pymc as pm
 
     import winprob
@@ -131,10 +151,59 @@ def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
         )
     standard = {name: tree["posterior"][name].to_numpy() for name in STANDARD}
     gates = _gates(standard, tree["sample_stats"], layout, settings)
-    spent = {"compile": clock.compile, "warm_up": clock.warm_up, "drawing": clock.drawing}
+    spent = {"compile": clock.compile, "warm_up": clock.warm_up / CORES, "drawing": clock.drawing / CORES}
     scaled = _seconds_to_ess(plan, **spent, ess=gates["bulk_ess"])
     timing.tell(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
     return {"seconds": scaled, "scaled": plan is not FULL, **plan, **spent, **gates}
+
+
+def numpyro_itself(size: int, seed: int, quick: bool, python: Path) -> dict[str, Any]:
+    """The same model written by hand in NumPyro, double precision, four chains side by side on host devices.
+
+    Its steps are one compiled loop: warm-up and draws are told apart by their number, a step of each taken as alike.
+    """
+    import winprob
+
+    plan = TINY if quick else SHORT if size >= LONG else FULL
+    settings = winprob.Settings()
+    layout, data = _graph_inputs(winprob.simulate(size, 1, seed=seed).closed, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder, "given.npz"), Path(folder, "found.npz")
+        np.savez(given, **{f"first.{name}": values for name, values in data.items()})
+        numbers = {
+            **plan,
+            "devices": plan["chains"],
+            "seed": seed,
+            "fields": layout.fields,
+            "features": layout.features,
+        }
+        options = [f"--{name}={value}" for name, value in numbers.items()]
+        worker = timing.ROOT / "benchmarks" / "peers" / "numpyro_worker.py"
+        target = f"--target-accept={settings.sampler.target_accept}"
+        command = [str(python), str(worker), "sample", str(given), str(found), *options, target, "--once"]
+        subprocess.run(command, check=True)
+        result = {name.removeprefix("first."): values for name, values in np.load(found).items()}
+    standard = {name: result[name] for name in ("unit", "positive", "ratio")}
+    gates = _gates(standard, _as_statistics(result), layout, settings)
+    once, steps = float(result["once"]), float(result["seconds"]) - float(result["once"])
+    warm = plan["tune"] / (plan["tune"] + plan["draws"])
+    spent = {"compile": once, "warm_up": steps * warm, "drawing": steps * (1 - warm)}
+    timing.tell(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
+    return {
+        "seconds": _seconds_to_ess(plan, **spent, ess=gates["bulk_ess"]),
+        "scaled": plan is not FULL,
+        **plan,
+        **spent,
+        **gates,
+    }
+
+
+def _as_statistics(result: dict[str, Any]) -> Any:
+    """NumPyro's statistics under the names that PyMC gives them."""
+    import xarray as xr
+
+    named = {"diverging": result["diverging"], "energy": result["energy"]}
+    return xr.DataTree(xr.Dataset({name: (("chain", "draw"), values) for name, values in named.items()}))
 
 
 class Clock:
@@ -196,20 +265,19 @@ def told(results: list[dict[str, Any]]) -> list[timing.Figure]:
     """Ratios, and whether the gates held. Ours are measured as they are, even with more ESS than asked for."""
     figures = []
     for record in results:
-        deals, peer = f"{record['deals']:,} deals", record["pymc"]
-        refit = record["warm"]["refit"]
-        if peer:
-            note = " (scaled)" if peer["scaled"] else ""
+        deals, refit = f"{record['deals']:,} deals", record["warm"]["refit"]
+        for peer, took in record["peers"].items():
+            note = " (scaled)" if took["scaled"] else ""
             for name, ours_took in (("warm", record["warm"]["first"]["seconds"]), ("refit", refit["seconds"])):
-                quantity = f"{name} / PyMC's sampler{note}, {deals}"
-                figures.append(timing.Figure(quantity=quantity, got=ours_took / peer["seconds"], aim=1.0))
+                quantity = f"{name} / {peer}{note}, {deals}"
+                figures.append(timing.Figure(quantity=quantity, got=ours_took / took["seconds"], aim=AIM))
         worst = max(run[fit]["r_hat"] for run in (record["cold"], record["warm"]) for fit in ("first", "refit"))
         figures.append(timing.Figure(quantity=f"R-hat, {deals}", got=worst, aim=R_HAT))
     for small, large in itertools.pairwise(results):
-        growth = large["warm"]["refit"]["seconds"] / small["warm"]["refit"]["seconds"]
         times = large["deals"] / small["deals"]
-        quantity = f"refit, {large['deals']:,} / {small['deals']:,} deals"
-        figures.append(timing.Figure(quantity=quantity, got=growth, aim=times))
+        of = [size["warm"]["refit"]["seconds"] / size["warm"]["refit"]["bulk_ess"] for size in (small, large)]
+        quantity = f"refit, seconds an effective draw, {large['deals']:,} / {small['deals']:,} deals"
+        figures.append(timing.Figure(quantity=quantity, got=of[1] / of[0], aim=times))
     return figures
 
 
@@ -222,23 +290,27 @@ def table(results: list[dict[str, Any]]) -> str:
         "refit s",
         "refit ESS",
         "refit s for 400 ESS",
-        "PyMC s for 400 ESS",
-        "PyMC ESS",
+        f"{PYMC}, s for 400 ESS (ESS)",
+        f"{NUMPYRO}, s for 400 ESS (ESS)",
     )
     rows = []
     for record in results:
-        refit, peer = record["warm"]["refit"], record["pymc"]
+        refit = record["warm"]["refit"]
         per_ess = refit["seconds"] * min(1.0, ESS / refit["bulk_ess"])
-        told_peer = ("-", "-")
-        if peer:
-            told_peer = (timing.number(peer["seconds"]) + "*" * peer["scaled"], timing.number(peer["bulk_ess"]))
         seconds = (record["cold"]["first"]["seconds"], record["warm"]["first"]["seconds"], refit["seconds"])
         cells = (*seconds, refit["bulk_ess"], per_ess)
-        rows.append((f"{record['deals']:,}", *(timing.number(cell) for cell in cells), *told_peer))
+        peers = [_peer(record["peers"].get(name)) for name in (PYMC, NUMPYRO)]
+        rows.append((f"{record['deals']:,}", *(timing.number(cell) for cell in cells), *peers))
     note = (
         "\n\nAfter the first size a process has its graph: only the first row's cold and warm hold compile and imports."
     )
     return timing.markdown(header, rows) + note + "\n\\* measured on a shorter run, scaled by ESS a second."
+
+
+def _peer(took: dict[str, Any] | None) -> str:
+    if took is None:
+        return "-"
+    return timing.number(took["seconds"]) + "*" * took["scaled"] + f" ({timing.number(took['bulk_ess'])})"
 
 
 if __name__ == "__main__":
