@@ -74,7 +74,7 @@ def next_step(
     ----------
     role, stage, coverage, decision_method : canonical values; all but the role may be blank, which is unknown
     support : the tier 1..4 that is reported, or a blank
-    weakest : the item of the support rubric that is rated lowest; where nothing is rated, the stage decides on the trust
+    weakest : the item of the support rubric that is rated lowest; where nothing is, the stage decides on the trust
     using : a team's methodology from `load`; by default ours
 
     Raises

@@ -115,16 +115,14 @@ def _ratings(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding])
     return pd.DataFrame(rated, index=cells.index)
 
 
-def _tiers(
-    people: pd.DataFrame, cells: pd.DataFrame, ratings: pd.DataFrame, findings: list[Finding]
-) -> pd.Series:
+def _tiers(people: pd.DataFrame, cells: pd.DataFrame, ratings: pd.DataFrame, findings: list[Finding]) -> pd.Series:
     """Support as given, else as the rubric's ratings say."""
     tier = pd.Series(np.nan, index=cells.index)
     if "support" in cells:
         values, refused = by_value(cells["support"], lambda text: canonical("support", text) or _blank(text))
         findings += _fault(people, "support", refused, cells["support"], "1..4")
         tier = values.astype("float64")
-    items = list(ratings)
+    items = list(map(str, ratings))
     if not items:
         return tier
     codes = ratings.fillna(0).drop_duplicates()
