@@ -88,8 +88,10 @@ def frequency(chance: float) -> tuple[int, int]:
 
 
 def standing(facts: pd.Series, role: str) -> str:
-    """``Neutral, Contacted``: the support and the coverage of a role."""
-    return say("{first}, {second}", first=support_of(facts, role), second=coverage_of(facts, role))
+    """The support and the coverage of a role."""
+    return say(
+        "support: {support}; coverage: {coverage}", support=support_of(facts, role), coverage=coverage_of(facts, role)
+    )
 
 
 def support_of(facts: pd.Series, role: str) -> str:

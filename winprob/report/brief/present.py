@@ -80,7 +80,8 @@ def _verdict(chance: pd.Series) -> str:
 
 
 def _doubt(visit: Visit, chance: pd.Series) -> str:
-    missing = [fact for fact in FACTS if missing_facts(visit.deal)[fact].item()]
+    absent = missing_facts(visit.deal).iloc[0]
+    missing = [fact for fact in FACTS if absent[fact]]
     facts = say("{count} of nine", count=len(missing)) if missing else say("none of nine")
     names = say("{facts}: {names}", facts=facts, names=say(", ").join(map(column_label, missing))) if missing else facts
     return say(
@@ -161,9 +162,9 @@ def what_changed(visit: Visit) -> list[Section]:
 def _moved(old: Estimate, new: Estimate, change: Estimate) -> str:
     values = {"old": chance_of(old), "new": chance_of(new), "change": points_of(change)}
     if change.lower > 0:
-        return say("{old} → {new}, up by {change} points.", **values)
+        return say("{old} → {new}, up: {change} points.", **values)
     if change.upper < 0:
-        return say("{old} → {new}, down by {change} points.", **values)
+        return say("{old} → {new}, down: {change} points.", **values)
     return say("{old} → {new}, {change} points: it may be no change at all.", **values)
 
 
@@ -177,7 +178,7 @@ def _words_changed(then: pd.Series, now: pd.Series) -> Iterator[Point]:
 
 def _learned(then: pd.Series, now: pd.Series) -> list[str]:
     """Facts that were unknown then and are known now."""
-    return [column_label(fact) for fact in _TRACKED if _unknown(then.get(fact)) and not _unknown(now.get(fact))]
+    return [fact for fact in _TRACKED if _unknown(then.get(fact)) and not _unknown(now.get(fact))]
 
 
 def _told(facts: pd.Series, fact: str) -> str:

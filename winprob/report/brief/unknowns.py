@@ -32,16 +32,15 @@ def rank_unknown_facts(posterior: Posterior, deal: pd.DataFrame) -> pd.DataFrame
     DataFrame with columns ``fact, rank, expected_shift, question``
     """
     facts = [fact for fact in _ANSWERS if _is_open(deal, fact)]
-    weighed = {fact: _expected_shift(posterior, deal, fact) for fact in facts}
+    variants = [varied(deal, {fact: answer}) for fact in facts for answer in _ANSWERS[fact]]
+    now, *then = draw_each(posterior, [deal, *variants]).mean(axis=1)
+    ends = np.cumsum([len(_ANSWERS[fact]) for fact in facts])[:-1]
+    shifts = zip(facts, np.split(np.abs(np.array(then) - now), ends), strict=False)
+    weighed = {fact: float(np.average(shift, weights=_shares(posterior, fact))) for fact, shift in shifts}
     ordered = sorted(facts, key=lambda fact: -weighed[fact])
     questions = {play.id: play.phrase.text() for play in plays("questions")}
     records = [(fact, at, weighed[fact], questions[fact]) for at, fact in enumerate(ordered, start=1)]
     return pd.DataFrame(records, columns=["fact", "rank", "expected_shift", "question"])
-
-
-def _expected_shift(posterior: Posterior, deal: pd.DataFrame, fact: str) -> float:
-    now, *then = draw_each(posterior, [deal, *(varied(deal, {fact: value}) for value in _ANSWERS[fact])]).mean(axis=1)
-    return float(np.average(np.abs(np.array(then) - now), weights=_shares(posterior, fact)))
 
 
 def _is_open(deal: pd.DataFrame, fact: str) -> bool:
