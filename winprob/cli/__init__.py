@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from winprob.cli import brief
 from winprob.cli.commands import main
 
-__all__ = ["brief", "main"]
+# Each of these adds its command to ``main``.
+from winprob.cli import brief  # noqa: F401  isort: skip
+
+__all__ = ["main"]
