@@ -158,7 +158,7 @@ def test_a_deal_of_which_all_is_known_has_no_question(posterior: Posterior, team
     deal = team.open.head(1).assign(**known)
     page = render_brief(posterior, deal[[name for name in deal if "readings" not in name]], deal["deal_id"].item())
     assert "Every fact that the model looks at is known" in page
-    assert "Every role is at the top tier" in page
+    assert "No role can rise now" in page
 
 
 def test_no_coach_is_asked_where_there_is_none(posterior: Posterior, team: Simulation) -> None:

@@ -18,9 +18,6 @@ from winprob.terms import coefficients
 
 Array = npt.NDArray[Any]
 
-#: From here on one role is called the best lever; below it is a tie.
-LEADS = 0.5
-
 
 def rank_levers(posterior: Posterior, deal: pd.DataFrame) -> pd.DataFrame:
     """The roles of one deal (a valid row), the largest mean lift first.

@@ -8,12 +8,13 @@ from winprob.catalog import say
 from winprob.parameters import METHOD_LEVELS
 from winprob.prediction import prior_share
 from winprob.report.brief.contrasts import Estimate
-from winprob.report.brief.levers import LEADS
 from winprob.report.brief.phrases import named, point, points_of, role_name, sentence, standing, title_of, together
 from winprob.report.brief.visit import Visit
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section
 
+#: From here on one role is called the best lever; below it is a tie.
+_LEADS = 0.5
 #: A role's weight of which more than this share of the doubt is prior is called mostly prior.
 _MOSTLY = 0.8
 
@@ -42,15 +43,15 @@ def _whom(visit: Visit) -> str:
 def _choice(visit: Visit) -> str:
     """Whether this is the best lever, a tie, or the user's own choice."""
     first, second = (row for _, row in visit.levers.head(2).iterrows())
-    if first["win_prob_lift"] <= 0:
-        return say("Every role is at the top tier: this visit keeps the support there is.")
+    if not first["win_prob_lift"] > 0:
+        return say("No role can rise now: this visit keeps the support there is.")
     if visit.chosen and visit.role != first["role"]:
         return say(
             "You named this role; the largest lift here is that of the {role}, {points} points.",
             role=role_name(first["role"]),
             points=points_of(_lift_of(first)),
         )
-    if first["prob_best"] > LEADS:
+    if first["prob_best"] > _LEADS:
         return say("The best lever of the five with a probability of {share}.", share=percent(first["prob_best"]))
     return say(
         "A tie: no role is the best lever with more than half of the probability ({first} {share}, {second} {other}). "
@@ -64,8 +65,8 @@ def _choice(visit: Visit) -> str:
 
 def _lift(visit: Visit) -> str:
     lever = visit.lever
-    if lever["win_prob_lift"] <= 0:
-        return say("The support is at the top tier: no lift is left.")
+    if not lever["win_prob_lift"] > 0:
+        return say("Its support cannot rise now: no lift is left.")
     return say(
         "In past deals one tier more of true support goes with {points} points of win probability.",
         points=points_of(_lift_of(lever)),
