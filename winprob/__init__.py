@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from winprob.inference import fit, fit_prior
     from winprob.posterior import Posterior
     from winprob.prediction import draw_win_prob, predict
+    from winprob.report.brief import render_brief
     from winprob.report.card import render_card
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
@@ -36,6 +37,7 @@ __all__ = [
     "prior_sheet",
     "read_deals",
     "read_settings",
+    "render_brief",
     "render_card",
     "run_backtest",
     "simulate",
@@ -57,6 +59,7 @@ _HOME = {
     "prior_sheet": "summary",
     "read_deals": "tables",
     "read_settings": "settings",
+    "render_brief": "report.brief",
     "render_card": "report.card",
     "run_backtest": "evaluation",
     "simulate": "simulation",

@@ -3,6 +3,7 @@
 from winprob.methodology.coach_validation import CoachReading, coach_status
 from winprob.methodology.intelligence import Completeness, KindCompleteness, intelligence_completeness
 from winprob.methodology.loading import load
+from winprob.methodology.next_step import Advice, NextStep, next_step
 from winprob.methodology.playbook import channels_for, plays
 from winprob.methodology.records import Methodology, Phrase, Play, Word
 from winprob.methodology.role_contacts import RoleContact, role_coverage
@@ -11,10 +12,12 @@ from winprob.methodology.support_rubric import derive_influence, derive_support
 from winprob.methodology.words import canonical, canonical_column, column_label, is_unknown, label
 
 __all__ = [
+    "Advice",
     "CoachReading",
     "Completeness",
     "KindCompleteness",
     "Methodology",
+    "NextStep",
     "Phrase",
     "Play",
     "RoleContact",
@@ -33,6 +36,7 @@ __all__ = [
     "is_unknown",
     "label",
     "load",
+    "next_step",
     "plays",
     "role_coverage",
 ]

@@ -16,6 +16,7 @@ from winprob.catalog import say
 from winprob.errors import InputError, SettingsError
 from winprob.methodology.play_files import build_plays, play_faults
 from winprob.methodology.records import Methodology
+from winprob.methodology.situation import RULES, rule_faults
 from winprob.methodology.word_files import build_words, index_aliases, word_faults
 
 _VOCABULARY = "vocabulary"
@@ -86,6 +87,8 @@ def _build(
     if found:
         raise SettingsError(_message(where, found))
     plays = {**(ours.plays if ours else {}), **{name: build_plays(table) for name, table in subjects.items()}}
+    if found := _in_file(RULES, [*rule_faults(plays)]):
+        raise SettingsError(_message(where, found))
     return Methodology(words=MappingProxyType(words), aliases=MappingProxyType(aliases), plays=MappingProxyType(plays))
 
 

@@ -12,8 +12,8 @@ from winprob.methodology.spelling import is_blank
 
 ORIGINS = ("method", "ours")
 _TEXTS = ("id", "en", "zh", "origin", "part", "of")
-_LISTS = ("knows", "columns")
-_KEYS = (*_TEXTS, "how", "anchors", *_LISTS)
+_LISTS = ("knows", "columns", "points_to")
+_KEYS = (*_TEXTS, "how", "anchors", *_LISTS, "when")
 _ALWAYS = ("id", "en", "zh", "origin")
 _RATINGS = 4
 
@@ -51,6 +51,8 @@ def _play(item: Mapping[str, Any]) -> Play:
         anchors=tuple(Phrase(**anchor) for anchor in item.get("anchors", ())),
         knows=tuple(item.get("knows", ())),
         columns=tuple(item.get("columns", ())),
+        when=tuple((fact, tuple(values)) for fact, values in item.get("when", {}).items()),
+        points_to=tuple(item.get("points_to", ())),
     )
 
 
@@ -85,6 +87,8 @@ def _shape_faults(item: Mapping[str, Any]) -> Iterator[str]:
         yield say("{key!r} needs en and zh", key="how")
     if "anchors" in item and not _are_anchors(item["anchors"]):
         yield say("'anchors' needs {count} entries, each with en and zh", count=_RATINGS)
+    if "when" in item and not _is_situation(item["when"]):
+        yield say("'when' must be a table of facts, each with a list of texts")
 
 
 def _choice_faults(item: Mapping[str, Any], accepted: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -104,6 +108,10 @@ def _is_phrase(value: object) -> bool:
     if not isinstance(value, Mapping) or set(value) != {"en", "zh"}:
         return False
     return all(isinstance(text, str) and not is_blank(text) for text in value.values())
+
+
+def _is_situation(value: object) -> bool:
+    return isinstance(value, Mapping) and all(_is_list(values, str) for values in value.values())
 
 
 def _are_anchors(value: object) -> bool:

@@ -53,6 +53,10 @@ class Play:
         Kinds of intelligence that a channel is likely to know.
     columns
         Columns of the deal table that hold the fact.
+    when
+        The situation in which a rule holds: facts, each with the values that fit.
+    points_to
+        The plays that a rule points to, each as ``subject.item``.
     """
 
     id: str
@@ -64,6 +68,8 @@ class Play:
     anchors: tuple[Phrase, ...] = ()
     knows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    points_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,13 +15,25 @@ from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK
 from winprob.report.templates import template
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$])")
+#: What steers a terminal or turns the direction of writing round.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_LINK = re.compile(r"(?<=\w)(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """An item of a list: what it is about, and what there is to say."""
+
+    label: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     title: str
     words: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
     grid: Grid | None = None
     charts: tuple[Chart, ...] = ()
 
@@ -67,6 +79,8 @@ def _paragraphs(sheet: Sheet) -> Iterator[str]:
     for section in sheet.sections:
         yield f"## {_escaped(section.title)}"
         yield from map(_escaped, section.words)
+        if section.points:
+            yield "\n".join(f"- **{_escaped(point.label)}** {_escaped(point.text)}" for point in section.points)
         for chart in section.charts:
             yield f"*{_escaped(chart.title)}.* {_escaped(chart.caption)}"
         if section.grid:
@@ -82,8 +96,9 @@ def _table(grid: Grid) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown, and the HTML it may become, shows as it stands: on one line, nothing in it a sign."""
+    tame = _CONTROL.sub("\ufffd", " ".join(text.split()))
     return (
-        _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+        _LINK.sub(r"\\", _MARKDOWN.sub(r"\\\1", tame))
         .replace("&", "&amp;")
         .replace("\\<", "&lt;")
         .replace("\\>", "&gt;")

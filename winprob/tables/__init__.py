@@ -20,7 +20,15 @@ from winprob.tables.mapping import DealMapping, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
 from winprob.tables.write import FORMATS, replacing, require_writable, write_table
 
-__all__ = ["FORMATS", "check_file", "read_deals", "replacing", "require_writable", "write_table"]
+__all__ = [
+    "FORMATS",
+    "check_file",
+    "read_deals",
+    "read_people_table",
+    "replacing",
+    "require_writable",
+    "write_table",
+]
 
 FilePath = str | Path
 
@@ -98,6 +106,27 @@ def check_file(
         return _table([whole("error", "", message) for message in (*faults, str(fault))])
     findings = [*read.findings, *suspect(read.deals, understood), *describe(read.sheet, read.deals)]
     return _table(findings)
+
+
+def read_people_table(people: FilePath | pd.DataFrame, *, encoding: str | None = None) -> pd.DataFrame:
+    """The people table by itself: who holds which role, as ``read_deals`` would take it.
+
+    Returns
+    -------
+    DataFrame
+        One row per deal, date, person and role: ``deal_id, as_of, person, role, tier, influence, coverage`` and the
+        rubric's items that it rates; missing where unknown.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    DealTableError
+        When the table is wrong. The message lists every offence.
+    """
+    table, findings = read_people(_people_sheet(people, encoding))
+    refuse(findings, rows=len(table))
+    return table.drop(columns="row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

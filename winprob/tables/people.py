@@ -41,7 +41,8 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     Returns
     -------
     DataFrame
-        ``deal_id, as_of, person, role, tier, influence, coverage``; missing where unknown.
+        ``deal_id, as_of, person, role, tier, influence, coverage`` and the rubric's items that it rates; missing where
+        unknown.
     list of Finding
         Every fault at once.
     """
@@ -57,9 +58,11 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
         findings += _fault(people, "as_of", days.refused, cells["as_of"], say("a date"))
     findings += _fault(people, ID, mask_of(people[ID].isna()), cells[ID], say("a deal's id"))
     findings += _fault(people, "person", mask_of(people["person"].isna()), cells["person"], say("a name"))
-    people["tier"] = _tiers(people, cells, findings)
+    ratings = _ratings(people, cells, findings)
+    people["tier"] = _tiers(people, cells, ratings, findings)
     people["influence"] = _influence(people, cells, findings)
     people["coverage"] = _coverage(people, cells, findings)
+    people = people.join(ratings)
     people = _one_role_a_row(people, findings)
     findings += _listed_twice(people, [ID, "as_of", "person", "role"])
     return people.dropna(subset=[ID, "person", "role"]), findings
@@ -105,17 +108,23 @@ def _fault(people: pd.DataFrame, column: str, mask: Mask, cells: pd.Series, want
     yield Finding(severity="error", column=column, rows=int(mask.sum()), first_deal=name, message=message)
 
 
-def _tiers(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding]) -> pd.Series:
+def _ratings(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
+    """The rubric's items that the table rates, each 1 to 4 or missing."""
+    items = [item for item in rubric_items() if item in cells]
+    rated = {item: _one_to_four(people, cells[item], item, findings) for item in items}
+    return pd.DataFrame(rated, index=cells.index)
+
+
+def _tiers(people: pd.DataFrame, cells: pd.DataFrame, ratings: pd.DataFrame, findings: list[Finding]) -> pd.Series:
     """Support as given, else as the rubric's ratings say."""
     tier = pd.Series(np.nan, index=cells.index)
     if "support" in cells:
         values, refused = by_value(cells["support"], lambda text: canonical("support", text) or _blank(text))
         findings += _fault(people, "support", refused, cells["support"], "1..4")
         tier = values.astype("float64")
-    items = [item for item in rubric_items() if item in cells]
+    items = list(map(str, ratings))
     if not items:
         return tier
-    ratings = pd.DataFrame({item: _one_to_four(people, cells[item], item, findings) for item in items})
     codes = ratings.fillna(0).drop_duplicates()
     derived = {
         tuple(row): derive_support({item: int(value) for item, value in zip(items, row, strict=True) if value})

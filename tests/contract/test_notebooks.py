@@ -1,0 +1,63 @@
+"""The notebooks hold no outputs, and run from the top."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import winprob
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+
+
+def cells(notebook: Path) -> list[dict[str, Any]]:
+    return list(json.loads(notebook.read_text("utf-8"))["cells"])
+
+
+def runnable(cell: dict[str, Any]) -> bool:
+    """A cell tagged ``needs:name`` waits for a public name of winprob."""
+    needs = [tag.removeprefix("needs:") for tag in cell["metadata"].get("tags", ()) if tag.startswith("needs:")]
+    return cell["cell_type"] == "code" and set(needs) <= set(winprob.__all__)
+
+
+def run(notebook: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Every cell in order, in one namespace and a copy of the folders; a cell's last value is shown."""
+    for part in ("notebooks", "data"):
+        shutil.copytree(ROOT / part, folder / part)
+    monkeypatch.chdir(folder / "notebooks")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in filter(runnable, cells(notebook)):
+        body = ast.parse("".join(cell["source"]), filename=f"{notebook.name}[{cell['id']}]").body
+        last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), f"{notebook.name}[{cell['id']}]", "exec"), names)
+        if isinstance(last, ast.Expr):
+            print(eval(compile(ast.Expression(last.value), f"{notebook.name}[{cell['id']}]", "eval"), names))
+    return names
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_sound_and_holds_no_outputs(notebook: Path) -> None:
+    whole = json.loads(notebook.read_text("utf-8"))
+    assert (whole["nbformat"], whole["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in whole["cells"]}) == len(whole["cells"])
+    for cell in whole["cells"]:
+        assert cell["source"]
+        if cell["cell_type"] == "code":
+            ast.parse("".join(cell["source"]))
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_from_the_top(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real fit on the embedded sample, then every step of the story."""
+    names = run(notebook, tmp_path, monkeypatch)
+    assert "拜访单" in names["page"]
+    assert not any(path.suffix == ".toml" for path in (tmp_path / "notebooks").iterdir())

@@ -1,0 +1,152 @@
+"""The next step is there for everyone, in both languages, and follows the file."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from winprob.errors import SettingsError
+from winprob.methodology import NextStep, load, next_step, plays
+from winprob.methodology.situation import FOR_ALL, FOR_SOME, rubric
+from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES, STAGES
+
+SUPPORTS = (None, 1, 2, 3, 4)
+EXECUTIVES = ("approver", "decision_maker")
+RUBRIC = rubric(load().plays)
+RULES = Path(load.__code__.co_filename).with_name("subjects") / "next_steps.toml"
+
+
+def said(step: NextStep, lang: str) -> list[str]:
+    advice = [getattr(step, part) for part in (*FOR_ALL, *FOR_SOME)]
+    found = [text for one in advice if one for text in (one.why, *one.plays)]
+    return [phrase.text(lang) for play in found for phrase in (play.phrase, play.how) if phrase]
+
+
+def place(subject: str, item: str) -> int:
+    return [play.id for play in plays(subject, "step")].index(item)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_situation_has_a_complete_step_in_both_languages(role: str) -> None:
+    for stage, coverage, support, method in product(
+        (*STAGES, None), (*COVERAGES, None), SUPPORTS, (*DECISION_METHODS, None)
+    ):
+        step = next_step(role=role, stage=stage, coverage=coverage, support=support, decision_method=method)
+        for part in FOR_ALL:
+            assert getattr(step, part).why.part == part
+        assert {play.part for play in step.explore.plays} == {"need", "motive"}
+        assert {play.part for play in step.trust.plays} == {"personal", "organisational"}
+        assert len(step.relationship.plays) == 1
+        assert all(advice.plays for advice in (step.learn, step.guide, step.ask))
+        assert step.guide.why.how
+        assert step.ask.why.how
+        assert (step.executive is not None) == (step.bridge is not None) == (role in EXECUTIVES)
+        if step.bridge:
+            assert {play.id for play in step.bridge.plays} == {play.id for play in plays("executives", "gap")}
+        for lang in ("en", "zh"):
+            assert all(said(step, lang))
+
+
+def test_a_blank_is_unknown_and_a_tier_may_be_any_number() -> None:
+    assert next_step(role="approver", support=float("nan"), stage=" ") == next_step(role="approver")
+    assert next_step(role="approver", support=3) == next_step(role="approver", support=3.0)
+    assert next_step(role="approver", support=3) == next_step(role="approver", support="3")
+
+
+@pytest.mark.parametrize("support", SUPPORTS)
+def test_closer_contact_never_takes_a_step_back(support: int | None) -> None:
+    for role, stage in product(EXECUTIVES, (*STAGES, None)):
+        steps = [next_step(role=role, stage=stage, coverage=coverage, support=support) for coverage in COVERAGES]
+        relation = [place("relationship", step.relationship.plays[0].id) for step in steps]
+        executive = [place("executives", step.executive.plays[0].id) for step in steps if step.executive]
+        assert relation == sorted(relation)
+        assert executive == sorted(executive)
+
+
+def test_every_step_of_the_relationship_and_with_executives_is_reached() -> None:
+    found = [
+        next_step(role="approver", stage=stage, coverage=coverage, support=support)
+        for stage, coverage, support in product((*STAGES, None), COVERAGES, SUPPORTS)
+    ]
+    assert {step.relationship.plays[0].id for step in found} == {play.id for play in plays("relationship", "step")}
+    assert {s.executive.plays[0].id for s in found if s.executive} == {play.id for play in plays("executives", "step")}
+
+
+def test_every_kind_of_trust_and_every_motive_is_built_on_somewhere() -> None:
+    steps = [next_step(role=role, stage=stage) for role, stage in product(ROLES, (*STAGES, None))]
+    assert {play.id for step in steps for play in step.trust.plays} == {play.id for play in plays("trust")}
+    assert {play.id for step in steps for play in step.explore.plays} == {play.id for play in plays("needs")}
+
+
+@pytest.mark.parametrize("item", RUBRIC)
+def test_the_weakest_rating_decides_on_the_trust_whatever_the_stage(item: str) -> None:
+    advice = {next_step(role="evaluator", stage=stage, weakest=item).trust.why.id for stage in (*STAGES, None)}
+    assert len(advice) == 1
+    assert advice.pop() not in {next_step(role="evaluator", stage=stage).trust.why.id for stage in (*STAGES, None)}
+
+
+def test_the_decision_method_says_how_much_the_role_counts() -> None:
+    weights = {
+        (role, method): next_step(role=role, decision_method=method).weight.why.id
+        for role, method in product(ROLES, DECISION_METHODS)
+    }
+    assert len(set(weights.values())) == len(weights)
+
+
+def test_values_that_do_not_exist_are_refused_all_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        next_step(role="boss", stage="negotiation", coverage="met", support=7, decision_method="vote", weakest="looks")
+    for got in ("'boss'", "'negotiation'", "'met'", "'7'", "'vote'", "'looks'"):
+        assert got in str(caught.value)
+
+
+# --- a team's own file ---------------------------------------------------------------------------------------------
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    text = RULES.read_text("utf-8")
+    assert old in text
+    (folder / RULES.name).write_text(text.replace(old, new), "utf-8")
+    return folder
+
+
+def test_a_team_that_edits_the_file_changes_the_advice(tmp_path: Path) -> None:
+    team = load(
+        edited(tmp_path, 'points_to = ["trust.professional", "trust.product_service"]', 'points_to = ["trust.career"]')
+    )
+    step = next_step(role="evaluator", stage="evaluation", using=team)
+    assert [play.id for play in step.trust.plays] == ["career"]
+    assert [play.id for play in next_step(role="evaluator", stage="evaluation").trust.plays] != ["career"]
+
+
+def test_a_condition_that_can_never_hold_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'stage' is 'evalutaion'") as caught:
+        load(
+            edited(tmp_path, 'when = { stage = ["evaluation"] }', 'when = { stage = ["evalutaion"], mood = ["good"] }')
+        )
+    assert "unknown key 'mood'" in str(caught.value)
+    assert "item 'trust.stage.evaluation'" in str(caught.value)
+
+
+def test_a_pointer_to_nothing_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"next_steps.toml, item .*it points to 'trust.charm'"):
+        load(edited(tmp_path, '"trust.career", ', '"trust.charm", '))
+
+
+def test_dropping_a_play_that_a_rule_points_to_is_a_fault(tmp_path: Path) -> None:
+    item = '[[items]]\nid = "career"\npart = "personal"\norigin = "ours"\nen = "Career"\nzh = "职业"\n'
+    (tmp_path / "trust.toml").write_text(item, "utf-8")
+    with pytest.raises(SettingsError, match=r"it points to 'trust.stance'"):
+        load(tmp_path)
+
+
+def test_a_situation_without_advice_is_a_fault_and_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"section 'goal': no item fits support = unknown"):
+        load(edited(tmp_path, 'id = "goal.find_out"\n', 'id = "goal.find_out"\nwhen = { support = ["4"] }\n'))
+
+
+def test_a_condition_of_another_shape_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="'when' must be a table"):
+        load(edited(tmp_path, 'when = { support = ["1"] }', 'when = { support = "1" }'))

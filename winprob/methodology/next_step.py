@@ -1,0 +1,122 @@
+"""What comes next with this person, in the method's words?
+
+The rules are the items of ``subjects/next_steps.toml``: in each section the first one that fits gives the reason, and
+points to plays of the other subjects. A team that edits the file changes the advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from winprob.catalog import say
+from winprob.errors import SettingsError
+from winprob.methodology.loading import load
+from winprob.methodology.records import Methodology, Play
+from winprob.methodology.situation import FACTS, FOR_ALL, FOR_SOME, RULES, UNKNOWN, WEAKEST, find, fitting, rubric
+from winprob.methodology.spelling import is_blank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """Why, and which plays of the other subjects to use."""
+
+    why: Play
+    plays: tuple[Play, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What to do next with one person.
+
+    Attributes
+    ----------
+    goal : what the visit is to change, by how far they support us
+    weight : how much the role decides under this decision method
+    trust : which personal and organisational trust to build
+    relationship : which of the five steps is next
+    explore : which needs and motives to explore
+    learn : what of a need is to be learned
+    guide : from which belief to which criterion, and the way there
+    differ : which differences the role looks for
+    ask : the commitment to ask for, its proof in ``how``; least : the least that is worth the visit
+    executive : for approver and decision maker, which of the seven steps is next; else None
+    bridge : for them, how the five gaps are bridged, the widest first; else None
+    """
+
+    goal: Advice
+    weight: Advice
+    trust: Advice
+    relationship: Advice
+    explore: Advice
+    learn: Advice
+    guide: Advice
+    differ: Advice
+    ask: Advice
+    least: Advice
+    executive: Advice | None
+    bridge: Advice | None
+
+
+def next_step(
+    *,
+    role: str,
+    stage: object = None,
+    coverage: object = None,
+    support: object = None,
+    decision_method: object = None,
+    weakest: str | None = None,
+    using: Methodology | None = None,
+) -> NextStep:
+    """The next step with the person who holds ``role``.
+
+    Parameters
+    ----------
+    role, stage, coverage, decision_method : canonical values; all but the role may be blank, which is unknown
+    support : the tier 1..4 that is reported, or a blank
+    weakest : the item of the support rubric that is rated lowest; where nothing is, the stage decides on the trust
+    using : a team's methodology from `load`; by default ours
+
+    Raises
+    ------
+    SettingsError
+        Values that do not exist: all at once.
+    """
+    methodology = using or load()
+    given = {
+        "role": role,
+        "stage": stage,
+        "coverage": coverage,
+        "support": support,
+        "decision_method": decision_method,
+        WEAKEST: weakest,
+    }
+    situation = {fact: _value(value) for fact, value in given.items()}
+    _check(situation, methodology)
+    advice = {part: _advice(part, situation, methodology.plays) for part in (*FOR_ALL, *FOR_SOME)}
+    return NextStep(**advice)  # type: ignore[arg-type]  # loading has made sure that the first ten are there
+
+
+def _advice(part: str, situation: Mapping[str, str], plays: Mapping[str, tuple[Play, ...]]) -> Advice | None:
+    rule = fitting((play for play in plays[RULES] if play.part == part), situation)
+    if rule is None:
+        return None
+    found = (find(pointer, plays) for pointer in rule.points_to)
+    return Advice(why=rule, plays=tuple(play for play in found if play is not None))
+
+
+def _value(value: object) -> str:
+    if is_blank(value):
+        return UNKNOWN
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _check(situation: Mapping[str, str], methodology: Methodology) -> None:
+    accepted = {**FACTS, WEAKEST: (*rubric(methodology.plays), UNKNOWN)}
+    faults = [
+        say("{word} {value!r} is not one of {accepted}", word=fact, value=value, accepted=", ".join(accepted[fact]))
+        for fact, value in situation.items()
+        if value not in accepted[fact]
+    ]
+    if faults:
+        raise SettingsError("; ".join(faults))
