@@ -20,7 +20,8 @@ def plays(
     ----------
     subject
         A file of ``subjects/``: ``stages``, ``signs``, ``intelligence``, ``channels``, ``questions``, ``coach``,
-        ``support``, ``trust``, ``relationship``, ``needs``, ``visits``, ``commitments``, ``executives``, ``losses``.
+        ``support``, ``trust``, ``relationship``, ``needs``, ``visits``, ``commitments``, ``executives``, ``losses``,
+        ``chain``.
     part, of
         Keep only this section, and only what belongs to this item.
     using
