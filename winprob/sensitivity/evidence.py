@@ -57,7 +57,7 @@ def evidence_columns(
     words = {
         "standing": state,
         "verdict": verdicts(table["lower"].to_numpy(), table["upper"].to_numpy(), rope),
-        "evidence": np.where(can_rise, grade, None),
+        "evidence": _where(can_rise, grade),
     }
     numbers = {
         "e_value": e_values(risk_ratios(table["odds_ratio"].to_numpy(), rare=rare)),
@@ -68,9 +68,15 @@ def evidence_columns(
 
 def verdicts(lower: Array, upper: Array, rope: float) -> Array:
     """(row,) the interval of a lift against the smallest that is worth it; None where there is no lift."""
-    known = ~np.isnan(lower)
     said = np.where(lower > rope, WORTH_IT, np.where(upper < rope, NOT_WORTH_IT, CANNOT_TELL))
-    return np.where(known, said.astype(object), None)
+    return _where(~np.isnan(lower), said)
+
+
+def _where(known: Array, words: Array) -> Array:
+    """The words, None where nothing is known."""
+    kept = words.astype(object)
+    kept[~known] = None
+    return kept
 
 
 def evidence_grades(posterior: Posterior, tested: Collection[str] = ()) -> Array:

@@ -19,7 +19,7 @@ from winprob.posterior import Posterior
 from winprob.schema import validate_deals
 from winprob.sensitivity.evidence import evidence_columns
 from winprob.sensitivity.portfolio import rank_by
-from winprob.sensitivity.standing import CAN_RISE, Standing, stand
+from winprob.sensitivity.standing import Standing, stand
 
 Array = npt.NDArray[Any]
 
@@ -125,7 +125,8 @@ def prob_best(lift: Array, possible: Array) -> Array:
     top = lift.max(axis=0)
     leads = np.stack([np.count_nonzero(one >= top, axis=1) for one in lift], axis=1) * possible
     total = leads.sum(axis=1, keepdims=True)
-    return np.divide(leads, total, out=np.zeros(leads.shape), where=total > 0)
+    shares: Array = np.divide(leads, total, out=np.zeros(leads.shape), where=total > 0)
+    return shares
 
 
 def _order(figures: Array) -> Array:
@@ -148,6 +149,3 @@ def _table(valid: pd.DataFrame, figures: Array, order: Array) -> pd.DataFrame:
         "prob_best": ordered[:, 4],
     }
     return pd.DataFrame(columns, columns=list(COLUMNS))
-
-
-__all__ = ["CAN_RISE", "COLUMNS", "prob_best", "rank_roles"]
