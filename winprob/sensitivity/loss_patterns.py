@@ -20,23 +20,38 @@ from winprob.sensitivity.standing import role_of
 
 BY_METHOD, BY_APPROVER = "decision_method", "approver"
 _CONTACT = {"contacted": 1, "engaged": 2}
-#: Effort on the others is more than on those who decide when it leads by so much on average.
-_LEAD = 0.5
+#: Effort went elsewhere when that on the others leads by a whole step on average.
+_LEAD = 1.0
 _OPPOSED = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossPattern:
-    """A classic loss that a deal's record shows: its id in subject ``losses``, and what a reviewer would write."""
+    """A classic loss that a deal's record shows.
+
+    Attributes
+    ----------
+    id : of the loss in subject ``losses``
+    sentence : what a reviewer would write
+    terms : of the model, which look at the facts concerned
+    """
 
     id: str
     sentence: str
+    terms: tuple[str, ...]
 
 
 def loss_patterns(facts: pd.Series) -> list[LossPattern]:
     """The classic losses that the record of a deal (a row) shows: none, one or both."""
-    found = {BY_METHOD: _by_method(facts), BY_APPROVER: _by_approver(facts)}
-    return [LossPattern(id=name, sentence=_with_remedy(name, why)) for name, why in found.items() if why]
+    found: list[LossPattern] = []
+    if behind := _behind(facts):
+        why = _by_method(facts, behind)
+        terms = tuple(f"{role}_support" for role in behind)
+        found.append(LossPattern(id=BY_METHOD, sentence=_with_remedy(BY_METHOD, why), terms=terms))
+    if why := _by_approver(facts):
+        terms = ("approver_support", "approver_coverage")
+        found.append(LossPattern(id=BY_APPROVER, sentence=_with_remedy(BY_APPROVER, why), terms=terms))
+    return found
 
 
 def effort(facts: pd.Series, role: str) -> int:
@@ -52,18 +67,27 @@ def deciders(method: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _by_method(facts: pd.Series) -> str:
-    """Effort went to roles that this method does not let decide, and those who decide do not all support us."""
+def _behind(facts: pd.Series) -> tuple[str, ...]:
+    """Those who decide and do not support us, where effort went to roles that this method does not let decide."""
     method = facts.get("decision_method")
     if pd.isna(method):
-        return ""
+        return ()
     decide = deciders(str(method))
-    others = [role for role in ROLES if role not in decide]
-    mine, theirs = ([effort(facts, role) for role in roles] for roles in (decide, others))
-    behind = [role for role in decide if not tier_of(facts, role) >= SUPPORTIVE]
-    if not behind or float(np.mean(theirs)) < float(np.mean(mine)) + _LEAD:
-        return ""
-    busy = [role for role, spent in zip(others, theirs, strict=True) if spent >= max(theirs)]
+    mine, theirs = ([effort(facts, role) for role in roles] for roles in (decide, _others(decide)))
+    if float(np.mean(theirs)) < float(np.mean(mine)) + _LEAD:
+        return ()
+    return tuple(role for role in decide if not tier_of(facts, role) >= SUPPORTIVE)
+
+
+def _others(decide: Sequence[str]) -> list[str]:
+    return [role for role in ROLES if role not in decide]
+
+
+def _by_method(facts: pd.Series, behind: Sequence[str]) -> str:
+    method = facts["decision_method"]
+    decide = deciders(str(method))
+    spent = {role: effort(facts, role) for role in _others(decide)}
+    busy = [role for role, much in spent.items() if much >= max(spent.values())]
     return say(
         "under this method ({method}) {deciders} decide; {behind} did not stand behind us, while our effort went to "
         "{others}",

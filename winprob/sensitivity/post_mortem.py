@@ -18,7 +18,7 @@ from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
 from winprob.schema import last_reading, validate_deals
 from winprob.sensitivity.covered import covered_twin, tier_of
-from winprob.sensitivity.loss_patterns import loss_patterns
+from winprob.sensitivity.loss_patterns import LossPattern, loss_patterns
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
 
 Array = npt.NDArray[Any]
@@ -27,6 +27,8 @@ DOUBT = "doubt"
 _LOST = ("lost", "no_decision")
 #: So many terms are named in the sentence on what cost most.
 _NAMED = 3
+#: Won deals are told as a share from so many on, and no more than so many are looked at.
+_ENOUGH_WON, _COMPARED = 10, 1000
 
 
 def post_mortem(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
@@ -105,9 +107,35 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     dearest = table[(table["log_odds_cost"] > 0) & (table["term"] != DOUBT)].head(_NAMED)
     if len(dearest):
         lines.append(say("What cost most: {terms}.", terms=", ".join(_title(term) for term in dearest["term"])))
-    patterns = [pattern.sentence for pattern in loss_patterns(row.iloc[0])]
-    neither = say("The record shows neither of the two classic losses, by the decision method or by the approver.")
-    return [*lines, *(patterns or [neither])]
+    patterns = loss_patterns(row.iloc[0])
+    if not patterns:
+        lines.append(
+            say("The record shows neither of the two classic losses, by the decision method or by the approver.")
+        )
+    costs = dict(_costs(posterior, row, covered_twin(row)))
+    won = _won_deals(deals)
+    return lines + [line for pattern in patterns for line in (pattern.sentence, _weighed(pattern, costs, won))]
+
+
+def _won_deals(deals: pd.DataFrame) -> pd.DataFrame:
+    """Won deals to compare with, the last of them where there are very many."""
+    valid = validate_deals(deals)
+    return valid[valid["outcome"] == "won"].drop_duplicates("deal_id", keep="last").tail(_COMPARED)
+
+
+def _weighed(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFrame) -> str:
+    """What the model puts on a classic loss, and how many deals were won all the same."""
+    price = [costs[term] for term in pattern.terms if term in costs]
+    mean, lower, upper = (float(np.exp(end)) for end in summarise(np.sum(price, axis=0)))
+    said = say(
+        "The model puts x{mean:.2f} in odds on that ({lower:.2f} to {upper:.2f}).", mean=mean, lower=lower, upper=upper
+    )
+    if len(won) < _ENOUGH_WON:
+        return said
+    same = sum(any(found.id == pattern.id for found in loss_patterns(facts)) for _, facts in won.iterrows())
+    return f"{said} " + say(
+        "Of the {count} won deals here {share:.0%} show the same.", count=len(won), share=same / len(won)
+    )
 
 
 def _chances(posterior: Posterior, row: pd.DataFrame) -> tuple[float, float, tuple[float, float, float]]:
