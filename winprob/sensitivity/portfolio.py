@@ -125,10 +125,10 @@ def _purses(deals: pd.DataFrame, group: Array) -> tuple[Array, list[tuple[int, A
     """(deal,) group and currency as one code, and what the codes stand for. Deals without an amount need none."""
     currency = deals["currency"].fillna("") if "currency" in deals else pd.Series("", index=deals.index)
     keys = list(zip(group.tolist(), currency, strict=True))
-    priced = dict.fromkeys(sorted(key for key, known in zip(keys, ~np.isnan(_amounts(deals)), strict=True) if known))
-    lone = {at: key for key in reversed(list(priced)) for at in [key[0]]}
-    # A deal without an amount counts with the first purse of its group that has its currency, or any.
-    homes = [key if key in priced else lone.get(key[0], (key[0], "")) for key in keys]
+    priced = {key for key, known in zip(keys, ~np.isnan(_amounts(deals)), strict=True) if known}
+    first = {at: (at, currency) for at, currency in sorted(priced, reverse=True)}
+    # A deal without an amount is told in its currency's row, or where there is none in the group's first.
+    homes = [key if key in priced else first.get(key[0], (key[0], "")) for key in keys]
     purses = sorted(set(homes))
     place = {key: at for at, key in enumerate(purses)}
     return np.array([place[key] for key in homes]), purses
