@@ -60,14 +60,12 @@ def levers(
     from winprob.cli.models import load_model
     from winprob.schema import last_reading, validate_deals
     from winprob.sensitivity import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
-    from winprob.settings import read_settings
     from winprob.tables import read_deals
 
     if deal and by:
         raise click.UsageError(say("Give --deal or --by, not both."))
     posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
-    if rope is None and settings:
-        rope = read_settings(settings).levers.smallest_lift
+    rope = _rope(rope, settings)
     if by:
         ranked = rank_roles(posterior, table, by=by, rope=rope)
         show(_by_shown(ranked) if form == "table" else ranked, form=form, out=out, percent=PERCENT)
@@ -83,6 +81,13 @@ def levers(
         tell(bound_sentence(posterior))
     if posterior.provenance.prior_only:
         tell(say("This model has seen no deal: every figure here is prior."))
+
+
+def _rope(rope: float | None, settings: Path | None) -> float | None:
+    """The option, or what the settings file says; None leaves it to the model."""
+    from winprob.settings import read_settings
+
+    return read_settings(settings).levers.smallest_lift if rope is None and settings else rope
 
 
 def _by_shown(ranked: pd.DataFrame) -> pd.DataFrame:

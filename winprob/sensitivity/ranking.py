@@ -78,11 +78,16 @@ def rank_roles(
     order = _order(figures)
     table = _table(valid, figures, order)
     if evidence:
-        rows = np.arange(len(order))[:, None]
-        state, least = (values[rows, order].ravel() for values in (standing.state, figures[..., 5]))
-        method = np.repeat(standing.features.method, len(ROLES))
-        table = evidence_columns(table, posterior, state, least, method, rope=smallest, tested=tested)
+        rests_on = _in_order(standing, figures, order)
+        table = evidence_columns(table, posterior, *rests_on, rope=smallest, tested=tested)
     return table.set_axis(deals.index.repeat(len(ROLES)))
+
+
+def _in_order(standing: Standing, figures: Array, order: Array) -> tuple[Array, Array, Array]:
+    """Of each row of the table: standing, lower end of the log-odds lift, code of the decision method."""
+    rows = np.arange(len(order))[:, None]
+    method = np.broadcast_to(standing.features.method[:, None], order.shape)
+    return standing.state[rows, order].ravel(), figures[..., 5][rows, order].ravel(), method.ravel()
 
 
 def _in_blocks(standing: Standing, *, least: bool) -> Array:
