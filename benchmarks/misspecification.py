@@ -145,8 +145,36 @@ def regrets(team: Team, lifts: Array, weights: Array) -> dict[str, Array]:
 # --- the oracle ---------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worlds:
+    """What may be true of deals given their record and the true parameters, each (deal, draw).
+
+    Attributes
+    ----------
+    weight : how plausible a draw is, up to a factor for each deal
+    logit : on the link's scale
+    method : code of the decision method
+    approver : the approver's true support
+    """
+
+    weight: Array
+    logit: Array
+    method: Array
+    approver: Array
+
+    def mean(self, values: Array) -> Array:
+        """(deal,) expectation of ``values`` (deal, draw)."""
+        return (self.weight * values).sum(axis=1) / self.weight.sum(axis=1)
+
+
 def oracle(deals: pd.DataFrame, truth: Truth, seed: int) -> Array:
-    """(deal,) win probability by the true parameters given the record, over what blanks and tiers leave open.
+    """(deal,) win probability by the true parameters given the record, over what blanks and tiers leave open."""
+    worlds = possible_worlds(deals, truth, seed)
+    return worlds.mean(linked(truth, worlds.logit))
+
+
+def possible_worlds(deals: pd.DataFrame, truth: Truth, seed: int) -> Worlds:
+    """What the record leaves open, by the true parameters.
 
     Monte Carlo: common part of support from its prior, weighed by the probability of the reported tiers; readings
     within their tiers; supports given both.
@@ -183,8 +211,9 @@ def oracle(deals: pd.DataFrame, truth: Truth, seed: int) -> Array:
         weight *= np.where(known[:, None], high - low, 1.0)
         logit += truth.array("role_weight")[at][method] * support
         if at == 0:
+            approver = support
             logit -= truth.veto * (support <= edges[0, 1])
-    return (weight * linked(truth, logit)).sum(axis=1) / weight.sum(axis=1)
+    return Worlds(weight=weight, logit=logit, method=method, approver=approver)
 
 
 def fixed_part(deals: pd.DataFrame, truth: Truth) -> Array:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
     from winprob.report.card import render_card
+    from winprob.sensitivity import post_mortem, rank_roles, what_if
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
@@ -33,8 +34,10 @@ __all__ = [
     "explain",
     "fit",
     "fit_prior",
+    "post_mortem",
     "predict",
     "prior_sheet",
+    "rank_roles",
     "read_deals",
     "read_settings",
     "render_brief",
@@ -42,6 +45,7 @@ __all__ = [
     "run_backtest",
     "simulate",
     "summarise_posterior",
+    "what_if",
     "write_table",
 ]
 
@@ -55,8 +59,10 @@ _HOME = {
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
+    "post_mortem": "sensitivity",
     "predict": "prediction",
     "prior_sheet": "summary",
+    "rank_roles": "sensitivity",
     "read_deals": "tables",
     "read_settings": "settings",
     "render_brief": "report.brief",
@@ -64,6 +70,7 @@ _HOME = {
     "run_backtest": "evaluation",
     "simulate": "simulation",
     "summarise_posterior": "summary",
+    "what_if": "sensitivity",
     "write_table": "tables",
 }
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.features import Features, describe
-from winprob.intervals import TAILS
+from winprob.intervals import sorted_tails
+from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
 from winprob.schema import validate_deals
 from winprob.terms import coefficients, logits
@@ -56,7 +57,7 @@ def draw_win_prob(posterior: Posterior, deals: pd.DataFrame) -> Array:
     """(deal, draw) win probability, float32: for contrasts and totals that must be made draw by draw."""
     features = describe(validate_deals(deals), posterior.scaling)
     by = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
-    return _expit(logits(by, features))
+    return to_win_prob(logits(by, features))
 
 
 def _in_blocks(posterior: Posterior, features: Features, work: Callable[..., Array]) -> Array:
@@ -81,32 +82,10 @@ def _blocks(count: int) -> Iterator[slice]:
 def _summary(learned: Array, believed: Array) -> Array:
     """(deal, 4) mean, lower, upper of the probability, and the prior's share of the log-odds."""
     share = prior_share(learned.var(axis=1), believed.var(axis=1))
-    probability = _expit(learned)
+    probability = to_win_prob(learned)
     mean = probability.mean(axis=1)
-    lower, upper = _tails(probability)
+    lower, upper = sorted_tails(probability)
     return np.stack([mean, lower, upper, share], axis=1)
-
-
-def _expit(log_odds: Array) -> Array:
-    """Probabilities in place of log-odds: NumPy's ``exp`` works on vectors, four times as fast as SciPy's ``expit``."""
-    np.negative(log_odds, out=log_odds)
-    with np.errstate(over="ignore"):
-        np.exp(log_odds, out=log_odds)
-    log_odds += 1
-    return np.reciprocal(log_odds, out=log_odds)
-
-
-def _tails(draws: Array) -> tuple[Array, Array]:
-    """The interval's ends of each row, sorted in place: NumPy sorts float32 seven times as fast as it partitions."""
-    draws.sort(axis=1)
-    at = [tail * (draws.shape[1] - 1) for tail in TAILS]
-    ends = [_between(draws, int(position), position - int(position)) for position in at]
-    return ends[0], ends[1]
-
-
-def _between(ordered: Array, below: int, share: float) -> Array:
-    above = min(below + 1, ordered.shape[1] - 1)
-    return ordered[:, below] * (1 - share) + ordered[:, above] * share
 
 
 def prior_share(posterior_variance: npt.ArrayLike, prior_variance: npt.ArrayLike) -> Array:

@@ -174,6 +174,24 @@ class EvaluationSettings:
         _require(self.kept_draws >= 50, "evaluation.kept_draws", self.kept_draws, ">= 50")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeverSettings:
+    """When a lever is worth pulling, and when its size was learned.
+
+    Attributes
+    ----------
+    smallest_lift : of win probability, below which nobody would bother (a region of practical equivalence)
+    learned_below : a role's weight counts as learned from the team's deals where the prior's share in it is below this
+    """
+
+    smallest_lift: float = 0.02
+    learned_below: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.smallest_lift < 1, "levers.smallest_lift", self.smallest_lift, "0..1")
+        _require(0 <= self.learned_below <= 1, "levers.learned_below", self.learned_below, "0..1")
+
+
 def _refit_sampler() -> SamplerSettings:
     return SamplerSettings(chains=2, tune=400, draws=400, thin=1, prior_draws=100, target_accept=0.85, retry_draws=800)
 
@@ -200,6 +218,7 @@ class Settings:
     covariates: CovariateSettings = field(default_factory=CovariateSettings)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    levers: LeverSettings = field(default_factory=LeverSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)
 
     def for_refits(self) -> Settings:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-MODULES = ("_timing", "_scores", "salvirt", "maven", "sbc", "teams", "speed", "prediction", "startup", "run")
+MODULES = ("_timing", "_scores", "salvirt", "maven", "sbc", "teams", "speed", "prediction", "levers", "startup", "run")
 FIELDS = (
     "Product Seller Authority Comp_size Competitors Purch_dept Partnership Budgt_alloc Forml_tend RFI RFP Growth "
     "Posit_statm Source Client Scope Strat_deal Cross_sale Up_sale Deal_type Needs_def Att_t_client"

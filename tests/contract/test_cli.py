@@ -24,7 +24,7 @@ from winprob.cli import main
 from winprob.posterior import Posterior
 from winprob.settings import Settings
 
-COMMANDS = ("demo", "simulate", "check", "train", "priors", "predict", "explain")
+COMMANDS = ("demo", "simulate", "check", "train", "priors", "predict", "explain", "levers", "postmortem", "whatif")
 #: In the design's order; the order is part of the promise.
 COLUMNS = {
     "check": ["severity", "column", "rows", "first_deal", "message"],
@@ -32,6 +32,19 @@ COLUMNS = {
     "priors": ["belief", "lower", "middle", "upper", "setting"],
     "predict": ["deal_id", "mean", "lower", "upper", "unknowns", "prior_share"],
     "explain": ["term", "log_odds", "lower", "upper", "text"],
+    "levers": [
+        "deal_id",
+        "role",
+        "rank",
+        "log_odds_lift",
+        "odds_ratio",
+        "win_prob_lift",
+        "lower",
+        "upper",
+        "prob_best",
+    ],
+    "whatif": ["scenario", "mean", "lower", "upper", "win_prob_lift", "lift_lower", "lift_upper"],
+    "postmortem": ["term", "log_odds_cost", "lower", "upper", "text"],
 }
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: Three English words in a row: no Chinese sentence holds them, nor does a name or a path.
@@ -56,12 +69,18 @@ def calls(work: Path, tmp_path: Path) -> dict[str, list[str]]:
     """Every command that shows a table, in a form that works."""
     deals, people, model = str(work / "open.csv"), str(work / "people.csv"), str(work / "model.nc")
     first = pd.read_csv(deals)["deal_id"].iloc[0]
+    closed = pd.read_csv(work / "closed.csv")
+    lost = closed.loc[closed["outcome"] == "lost", "deal_id"].iloc[0]
+    shared = ["--people", people, "--model", model]
     return {
         "check": ["check", deals, "--people", people],
         "train": ["train", "--prior-only", "--model", str(tmp_path / "m.nc")],
         "priors": ["priors"],
         "predict": ["predict", deals, "--people", people, "--model", model],
         "explain": ["explain", deals, "--people", people, "--deal", first, "--model", model],
+        "levers": ["levers", deals, *shared],
+        "whatif": ["whatif", deals, *shared, "--deal", first, "--set", "stage=decision", "--set", "coach=validated"],
+        "postmortem": ["postmortem", str(work / "closed.csv"), *shared, "--deal", lost],
     }
 
 
@@ -174,6 +193,9 @@ def test_same_seed_same_bytes(command: str, calls: dict[str, list[str]]) -> None
         ("train", "No deal was seen"),
         ("predict", "every figure here is prior"),
         ("explain", "to win"),
+        ("levers", "the levers are tied"),
+        ("whatif", "One by one they add up"),
+        ("postmortem", "What cost most"),
     ],
 )
 def test_remarks_are_on_stderr_only(command: str, english: str, calls: dict[str, list[str]]) -> None:
@@ -182,7 +204,7 @@ def test_remarks_are_on_stderr_only(command: str, english: str, calls: dict[str,
     assert english not in told.stdout
 
 
-@pytest.mark.parametrize("command", ["check", "train", "predict", "explain"])
+@pytest.mark.parametrize("command", ["check", "train", "predict", "explain", "levers", "whatif", "postmortem"])
 def test_remarks_in_chinese(command: str, calls: dict[str, list[str]], tmp_path: Path) -> None:
     told = good(*calls[command], "--lang", "zh").stderr.replace(str(tmp_path), "")
     for line in filter(None, told.splitlines()):
@@ -190,7 +212,9 @@ def test_remarks_in_chinese(command: str, calls: dict[str, list[str]], tmp_path:
         assert not ENGLISH.search(line), line
 
 
-@pytest.mark.parametrize(("command", "column"), [("check", "message"), ("priors", "belief"), ("explain", "text")])
+@pytest.mark.parametrize(
+    ("command", "column"), [("check", "message"), ("priors", "belief"), ("explain", "text"), ("postmortem", "text")]
+)
 def test_texts_in_chinese_under_the_same_columns(command: str, column: str, calls: dict[str, list[str]]) -> None:
     english = pd.DataFrame(json.loads(good(*calls[command], "--format", "json").stdout))
     chinese = pd.DataFrame(json.loads(good(*calls[command], "--format", "json", "--lang", "zh").stdout))

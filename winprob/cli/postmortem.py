@@ -1,0 +1,41 @@
+"""``winprob postmortem``: what a lost deal lacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from winprob.cli.commands import main
+from winprob.cli.options import deals_argument, model_option, reading, showing, spoken, unseen_seed_option
+from winprob.cli.show import show, tell
+
+
+@main.command()
+@deals_argument
+@click.option("--deal", required=True, help="The lost deal's id.")
+@reading
+@model_option
+@unseen_seed_option
+@showing
+@spoken
+def postmortem(
+    deals: Path,
+    deal: str,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    model: Path,
+    seed: int | None,
+    form: str,
+    out: Path | None,
+) -> None:
+    """What a lost deal lacked: its terms against the same deal covered, and the classic losses."""
+    from winprob.cli.models import load_model
+    from winprob.sensitivity import post_mortem, post_mortem_sentences
+    from winprob.tables import read_deals
+
+    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    costs = post_mortem(posterior, table, deal)
+    show(costs, form=form, out=out)
+    tell(*post_mortem_sentences(posterior, table, deal, costs))

@@ -1,0 +1,59 @@
+"""``winprob whatif``: the chance of a deal, had some of its facts been others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from winprob.catalog import say
+from winprob.cli.commands import main
+from winprob.cli.options import deals_argument, model_option, reading, showing, spoken, unseen_seed_option
+from winprob.cli.show import show, tell
+
+
+@main.command()
+@deals_argument
+@click.option("--deal", required=True, help="The deal's id.")
+@click.option("--set", "sets", multiple=True, required=True, metavar="COLUMN=VALUE", help="As often as needed.")
+@reading
+@model_option
+@unseen_seed_option
+@showing
+@spoken
+def whatif(
+    deals: Path,
+    deal: str,
+    sets: tuple[str, ...],
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    model: Path,
+    seed: int | None,
+    form: str,
+    out: Path | None,
+) -> None:
+    """What if: a deal's chance as it stands and with some facts changed, alone and together."""
+    from winprob.cli.models import load_model
+    from winprob.sensitivity import what_if, what_if_sentences
+    from winprob.tables import read_deals
+
+    changes = _changes(sets)
+    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    compared = what_if(posterior, table, deal, changes)
+    show(compared, form=form, out=out, percent=tuple(compared.columns[1:]))
+    tell(*what_if_sentences(compared, changes, posterior))
+
+
+def _changes(sets: tuple[str, ...]) -> dict[str, str]:
+    parts = [one.partition("=") for one in sets]
+    wrong = [one for one, (name, sign, _) in zip(sets, parts, strict=True) if not (sign and name.strip())]
+    names = [name.strip() for name, _, _ in parts]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if wrong:
+        raise click.UsageError(
+            say("--set wants COLUMN=VALUE, such as approver_support=3; got {got}", got=", ".join(wrong))
+        )
+    if doubled:
+        raise click.UsageError(say("--set names {columns} twice", columns=", ".join(doubled)))
+    return {name: value.strip() for name, (_, _, value) in zip(names, parts, strict=True)}
