@@ -9,13 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.catalog import say
-from winprob.errors import DealTableError
 from winprob.features import describe
 from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import COLUMNS, validate_deals
+from winprob.schema import COLUMNS, last_reading, validate_deals
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 Array = npt.NDArray[Any]
@@ -55,28 +54,6 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     middle = table.iloc[1:-1]
     order = middle["log_odds"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[[0, *order, len(table) - 1]].reset_index(drop=True)
-
-
-def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
-    """The one row that says how a deal stands: its last reading in time, one without a date before any other.
-
-    Raises
-    ------
-    DealTableError
-        The deal is not in the table.
-    """
-    rows = deals[deals["deal_id"] == deal_id]
-    if rows.empty:
-        some = ", ".join(deals["deal_id"].head(5))
-        raise DealTableError(
-            say(
-                "deal {deal!r} is not in the table of {rows} rows; it has {some}, ...",
-                deal=deal_id,
-                rows=len(deals),
-                some=some,
-            )
-        )
-    return rows.sort_values("as_of", kind="stable", na_position="first").tail(1) if "as_of" in rows else rows.tail(1)
 
 
 def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:

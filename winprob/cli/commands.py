@@ -210,8 +210,8 @@ def explain(
     """Why this probability: the deal's log-odds from the base rate, term by term."""
     from winprob.cli.models import load_model
     from winprob.explanation import explain as explain_deal
-    from winprob.explanation import last_reading
     from winprob.prediction import predict as predict_deals
+    from winprob.schema import last_reading
     from winprob.tables import read_deals
 
     posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)

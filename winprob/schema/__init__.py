@@ -28,6 +28,7 @@ from winprob.schema.columns import (
 )
 from winprob.schema.dtypes import as_days, as_numbers, as_text
 from winprob.schema.findings import Finding, refuse, spot, whole
+from winprob.schema.latest import last_reading
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Finding",
     "check_deals",
     "fact_columns",
+    "last_reading",
     "refuse",
     "validate_deals",
 ]
