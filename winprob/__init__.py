@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
+    from winprob.information import plan_questions, rank_unknowns
     from winprob.posterior import Posterior
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.card import render_card
@@ -32,8 +33,10 @@ __all__ = [
     "explain",
     "fit",
     "fit_prior",
+    "plan_questions",
     "predict",
     "prior_sheet",
+    "rank_unknowns",
     "read_deals",
     "read_settings",
     "render_card",
@@ -53,8 +56,10 @@ _HOME = {
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
+    "plan_questions": "information",
     "predict": "prediction",
     "prior_sheet": "summary",
+    "rank_unknowns": "information",
     "read_deals": "tables",
     "read_settings": "settings",
     "render_card": "report.card",

@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from winprob.cli.commands import main
 
+# Each of these adds its command to ``main``.
+from winprob.cli import intel  # noqa: F401  isort: skip
+
 __all__ = ["main"]
