@@ -3,9 +3,9 @@
 Two questions. *Brute force*: does its ranking agree with that of a nested simulation of the model, latent supports
 and readings drawn one by one, without any of its closed forms? *Asking*: of simulated teams facts of fresh deals are
 hidden, then answered one after the other, a support by the reading that a validated source of the true support would
-give, a word by the truth. How fast does log loss fall where the top-ranked fact is asked first, against asking at random
-and against asking about the approver first, always? Log loss is the expected one under the true win probability, so the
-luck of single outcomes is no part of it. Every team is kept, so that a run that was stopped goes on where it was.
+give, a word by the truth. How fast does log loss fall where the top-ranked fact is asked first, against asking at
+random and against asking about the approver first, always? Log loss is the expected one under the true win probability,
+so the luck of single outcomes is no part of it. Every team is kept: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Within a deal the next question is the one that adds most to what the earlier ones will have told: its mutual
 information with the outcome *given* their answers, averaged over all these answers (the branches). Two facts that tell
-the same are not both worth asking; two that only together mean something may be. What is asked of one deal tells nothing
-of another, so over the portfolio the next question is simply the best next one of any deal.
+the same are not both worth asking; two that only together mean something may be. What is asked of one deal tells
+nothing of another, so over the portfolio the next question is simply the best next one of any deal.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def ranking_sentences(ranked: pd.DataFrame) -> tuple[str, ...]:
         facts=len(ranked),
         deals=ranked["deal_id"].nunique(),
     )
-    return (counted, *_first(ordered.iloc[0]), *(_whom(ranked) if ranked["deal_id"].nunique() == 1 else ()))
+    return (counted, *_first(ordered.iloc[0]), *(() if _several(ranked) else _whom(ranked)))
 
 
 def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
@@ -31,12 +31,16 @@ def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
     if plan.empty:
         return (_nothing(),)
     counted = say(
-        "{questions} questions about {deals} deals, {bits:.2f} bits in all; each counts what it adds to those above it.",
+        "{questions} questions about {deals} deals, {bits:.2f} bits in all; each counts what it adds to those above.",
         questions=len(plan),
         deals=plan["deal_id"].nunique(),
         bits=plan["bits"].sum(),
     )
     return (counted, *_faded(plan), *_first(plan.iloc[0]), *_whom(plan))
+
+
+def _several(questions: pd.DataFrame) -> bool:
+    return len(set(questions["deal_id"])) > 1
 
 
 def _nothing() -> str:
@@ -76,12 +80,11 @@ def _first(question: pd.Series) -> tuple[str, ...]:
 
 def _whom(questions: pd.DataFrame) -> tuple[str, ...]:
     """For each channel what to ask it, the deals named where there are several."""
-    several = questions["deal_id"].nunique() > 1
     names = questions["fact"].map(column_label)
-    if several:
+    if _several(questions):
         names = questions["deal_id"].astype("str") + " " + names
     asked = names.groupby(questions["channel"].to_numpy(), sort=False)
     return tuple(
-        say("Most likely to know, {channel}: {facts}.", channel=channel, facts=", ".join(group))
+        say("Most likely to know, {channel}: {facts}.", channel=channel, facts=say(", ").join(group))
         for channel, group in asked
     )

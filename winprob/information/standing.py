@@ -95,8 +95,8 @@ def validated_reading(by: Coefficients, features: Features, scaling: Scaling, ro
 
     True support is taken as normal with the mean ``m`` and variance ``v`` that the record leaves (exact where nothing
     is reported). The source reads ``z = rho s + sqrt(1 - rho^2) e``, so ``z`` is normal with mean ``rho m`` and
-    variance ``t^2 = rho^2 v + 1 - rho^2``, cut into tiers where training readings are; the regression of ``s`` on ``z`` and the
-    moments of a truncated normal give the rest in closed form.
+    variance ``t^2 = rho^2 v + 1 - rho^2``, cut into tiers where training readings are; the regression of ``s`` on ``z``
+    and the moments of a truncated normal give the rest in closed form.
 
     References
     ----------
