@@ -202,12 +202,33 @@ def run_team(closed: int, seed: int) -> Cell:
     can_ask[:, [fact.name for fact in facts].index("coach")] &= blank_coach
     rows = (can_ask.sum(axis=1) >= ASKED) & can_ask[:, 0]
     told, true = true_answers(team, facts, rng), team.again.latent_closed.win_prob
+    cell |= one_by_one(posterior, asked, can_ask, told, true)
     won = team.again.latent_closed.won
     for policy, order in orders(asked.bits, can_ask, rng).items():
         for count in range(ASKED + 1):
             chance = chances_after(posterior, asked.features, facts, order[:, :count], told)
-            cell[f"{policy}_{count}"] = -(true * np.log(chance) + (1 - true) * np.log(1 - chance))[rows]
+            cell[f"{policy}_{count}"] = expected_loss(true, chance)[rows]
             cell[f"{policy}_{count}_won"] = -np.log(np.where(won, chance, 1 - chance))[rows]
+    return cell
+
+
+def expected_loss(true: Array, chance: Array) -> Array:
+    """(deal,) log loss of ``chance`` over the outcomes that the true win probability may bring."""
+    return -(true * np.log(chance) + (1 - true) * np.log(1 - chance))
+
+
+def one_by_one(posterior: Any, asked: Any, can_ask: Array, told: Array, true: Array) -> Cell:
+    """(deal,) by fact, asked alone: the fall of log loss that its bits promise, and the one that its answer brings."""
+    ask = np.arange(len(asked.facts))
+    before = expected_loss(
+        true, chances_after(posterior, asked.features, asked.facts, np.empty((len(true), 0), dtype=int), told)
+    )
+    cell: Cell = {}
+    for at in ask[can_ask.any(axis=0)]:
+        rows, only = can_ask[:, at], np.full((len(true), 1), at)
+        after = expected_loss(true, chances_after(posterior, asked.features, asked.facts, only, told))
+        cell[f"promised_{asked.facts[at].name}"] = asked.bits[rows, at] * np.log(2)
+        cell[f"kept_{asked.facts[at].name}"] = (before - after)[rows]
     return cell
 
 
@@ -247,6 +268,19 @@ def losses_table(cells: Sequence[Cell], suffix: str = "") -> str:
             for other in POLICIES[1:]
         ]
         rows.append((count, *mean, *apart))
+    return timing.markdown(header, rows)
+
+
+def promises_table(cells: Sequence[Cell]) -> str:
+    header = ("fact", "log loss its answer should take off", "takes off (90 %)")
+    rows = []
+    for name in (key.removeprefix("kept_") for key in cells[0] if key.startswith("kept_")):
+        some = [cell for cell in cells if f"kept_{name}" in cell]
+        promised = np.concatenate([cell[f"promised_{name}"] for cell in some]).mean()
+        groups = np.repeat(np.arange(len(some)), [len(cell[f"kept_{name}"]) for cell in some])
+        taken = np.concatenate([cell[f"kept_{name}"] for cell in some])
+        kept_by = paired_difference(taken, np.zeros_like(taken), groups, seed=1)
+        rows.append((name, f"{promised:.4f}", "{:.4f} ({:.4f}, {:.4f})".format(*kept_by)))
     return timing.markdown(header, rows)
 
 
@@ -295,6 +329,7 @@ def main() -> None:
     print(losses_table(cells), end="\n\n")
     print("The same, scored by how the deals ended\n")
     print(losses_table(cells, "_won"), end="\n\n")
+    print(promises_table(cells), end="\n\n")
     print(agreement_table(cells))
     figures = [
         timing.Figure(

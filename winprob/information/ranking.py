@@ -26,7 +26,7 @@ from winprob.terms import coefficients
 Array = npt.NDArray[Any]
 
 #: Deals worked on at a time; a question takes a few arrays of deals x answers x draws.
-BLOCK = 32
+BLOCK = 64
 COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question", "channel", "bits_error")
 
 
