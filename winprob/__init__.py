@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
+    from winprob.information import plan_questions, rank_unknowns
     from winprob.posterior import Posterior
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
@@ -34,10 +35,12 @@ __all__ = [
     "explain",
     "fit",
     "fit_prior",
+    "plan_questions",
     "post_mortem",
     "predict",
     "prior_sheet",
     "rank_roles",
+    "rank_unknowns",
     "read_deals",
     "read_settings",
     "render_brief",
@@ -59,10 +62,12 @@ _HOME = {
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
+    "plan_questions": "information",
     "post_mortem": "sensitivity",
     "predict": "prediction",
     "prior_sheet": "summary",
     "rank_roles": "sensitivity",
+    "rank_unknowns": "information",
     "read_deals": "tables",
     "read_settings": "settings",
     "render_brief": "report.brief",

@@ -1,0 +1,90 @@
+"""What do the figures come to, in words?"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.methodology import column_label
+
+#: A chance of another best lever that is worth a word.
+_OFTEN = 0.2
+#: A question that adds less than this share of what it would tell alone has been answered in part.
+_FADED = 0.8
+
+
+def ranking_sentences(ranked: pd.DataFrame) -> tuple[str, ...]:
+    """The verdict on what ``rank_unknowns`` found."""
+    if ranked.empty:
+        return (_nothing(),)
+    ordered = ranked.sort_values("bits", ascending=False, kind="stable")
+    counted = say(
+        "{facts} open facts in {deals} deals. Bits: what the answer would tell of won or not won, 1 at most.",
+        facts=len(ranked),
+        deals=ranked["deal_id"].nunique(),
+    )
+    return (counted, *_first(ordered.iloc[0]), *(() if _several(ranked) else _whom(ranked)))
+
+
+def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
+    """The verdict on what ``plan_questions`` chose."""
+    if plan.empty:
+        return (_nothing(),)
+    counted = say(
+        "{questions} questions about {deals} deals, {bits:.2f} bits in all; each counts what it adds to those above.",
+        questions=len(plan),
+        deals=plan["deal_id"].nunique(),
+        bits=plan["bits"].sum(),
+    )
+    return (counted, *_faded(plan), *_first(plan.iloc[0]), *_whom(plan))
+
+
+def _several(questions: pd.DataFrame) -> bool:
+    return len(set(questions["deal_id"])) > 1
+
+
+def _nothing() -> str:
+    return say("Nothing to ask: no fact of these deals is open.")
+
+
+def _faded(plan: pd.DataFrame) -> tuple[str, ...]:
+    count = int((plan["bits"] < _FADED * plan["bits_alone"]).sum())
+    if not count:
+        return ()
+    return (
+        say(
+            "{count} of them would tell more if they were asked alone: answers above them tell part of the same.",
+            count=count,
+        ),
+    )
+
+
+def _first(question: pd.Series) -> tuple[str, ...]:
+    worth = say(
+        "Ask first, of deal {deal}: {fact}. The answer moves its win probability by {points:.0f} points on average.",
+        deal=question["deal_id"],
+        fact=column_label(question["fact"]),
+        points=100 * question["expected_shift"],
+    )
+    how = say(
+        "{question} (Most likely to know: {channel}.)", question=question["question"], channel=question["channel"]
+    )
+    if question["changes_lever"] < _OFTEN:
+        return worth, how
+    lever = say(
+        "With a chance of {chance:.0%} the answer makes another role the one to win over.",
+        chance=question["changes_lever"],
+    )
+    return worth, how, lever
+
+
+def _whom(questions: pd.DataFrame) -> tuple[str, ...]:
+    """For each channel what to ask it, the deals named where there are several."""
+    names = questions["fact"].map(column_label)
+    if _several(questions):
+        names = questions["deal_id"].astype("str") + " " + names
+    asked = names.groupby(questions["channel"].to_numpy(), sort=False)
+    return tuple(
+        say("Most likely to know, {channel}: {facts}.", channel=channel, facts=say(", ").join(group))
+        for channel, group in asked
+    )
