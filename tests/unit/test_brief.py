@@ -5,22 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
 
-from winprob import draw_win_prob, predict, render_brief
+from winprob import draw_win_prob, predict, rank_roles, render_brief
 from winprob.errors import DealTableError, SettingsError
-from winprob.features import describe
 from winprob.intervals import summarise
-from winprob.methodology.vocabulary import ROLES
 from winprob.report.brief.contrasts import contrasts, draw_each, varied
-from winprob.report.brief.levers import rank_levers
 from winprob.report.brief.people import holders, weakest_item
 from winprob.report.brief.phrases import frequency, signed
-from winprob.report.brief.unknowns import rank_unknown_facts
 from winprob.report.brief.visit import plan_visit
 from winprob.schema import validate_deals
-from winprob.terms import coefficients, logits, support_terms
-from winprob.tiers import bin_moments
 
 
 def one(table, **facts):
@@ -29,37 +22,6 @@ def one(table, **facts):
 
 def plan(posterior, deals, deal_id="D0", **given):
     return plan_visit(posterior, deals, deal_id, **{"role": None, "people": None, "before": None} | given)
-
-
-# --- levers --------------------------------------------------------------------------------------------------------
-
-
-def test_a_lift_is_the_win_probability_with_the_step_added_to_the_predictor(posterior, table):
-    """Oracle: weight times step, shrunk by the same doubt, added by hand to one role."""
-    deal = one(table, evaluator_support=2.0)
-    features = describe(deal, posterior.scaling)
-    by = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
-    middle, _ = bin_moments(np.array(posterior.scaling.tier_counts[2]))
-    shrink = 1 / np.sqrt(1 + np.pi / 8 * support_terms(by, features)[1][0])
-    step = by.role_weight[2][features.method[0]] * (middle[2] - middle[1]) * shrink
-    now = logits(by, features)[0].astype(float)
-    mean, lower, upper = summarise(expit(now + step) - expit(now))
-    got = rank_levers(posterior, deal).set_index("role").loc["evaluator"]
-    np.testing.assert_allclose(got[["win_prob_lift", "lower", "upper"]].astype(float), [mean, lower, upper], rtol=1e-4)
-
-
-def test_levers_are_ranked_by_lift_and_one_is_best_in_every_draw(posterior, table):
-    got = rank_levers(posterior, one(table))
-    assert got["win_prob_lift"].is_monotonic_decreasing
-    assert got["rank"].tolist() == [1, 2, 3, 4, 5]
-    assert got["prob_best"].sum() == pytest.approx(1)
-
-
-def test_a_champion_cannot_rise_and_is_never_the_best_lever(posterior, table):
-    got = rank_levers(posterior, one(table)).set_index("role").loc["influencer"]
-    assert got[["win_prob_lift", "lower", "upper", "prob_best"]].tolist() == [0, 0, 0, 0]
-    every = rank_levers(posterior, one(table, **{f"{role}_support": 4.0 for role in ROLES}))
-    assert (every["prob_best"] == 0).all()
 
 
 # --- contrasts -----------------------------------------------------------------------------------------------------
@@ -90,32 +52,6 @@ def test_varying_changes_nothing_of_the_deal(table):
     before = deal.copy(deep=True)
     varied(deal, {"coach": "validated"})
     pd.testing.assert_frame_equal(deal, before)
-
-
-# --- unknown facts -------------------------------------------------------------------------------------------------
-
-
-def test_unknown_facts_are_ranked_by_the_shift_of_their_answers(posterior, table):
-    """Oracle: every answer predicted one by one."""
-    deal = one(table, approver_support=None, decision_method=None)
-    got = rank_unknown_facts(posterior, deal).set_index("fact")["expected_shift"]
-    now = predict(posterior, deal)["mean"].item()
-
-    def shift(fact, answers, weights):
-        means = [predict(posterior, varied(deal, {fact: answer}))["mean"].item() for answer in answers]
-        return np.average(np.abs(np.array(means) - now), weights=weights)
-
-    support = shift("approver_support", (1.0, 2.0, 3.0, 4.0), posterior.scaling.tier_counts[0])
-    method = shift("decision_method", ("scoring", "recommendation", "executive"), None)
-    assert got["approver_support"] == pytest.approx(support, rel=1e-4)
-    assert got["decision_method"] == pytest.approx(method, rel=1e-4)
-    assert got.is_monotonic_decreasing
-
-
-def test_what_is_known_is_not_asked_and_an_unvalidated_coach_is(posterior, table):
-    asked = rank_unknown_facts(posterior, one(table, coach="unvalidated", approver_coverage="unknown"))["fact"]
-    assert set(asked) == {"coach", "approver_coverage"}
-    assert rank_unknown_facts(posterior, one(table, coach="none", approver_coverage="engaged")).empty
 
 
 # --- people --------------------------------------------------------------------------------------------------------
@@ -161,7 +97,7 @@ def test_the_weakest_rating_of_the_person_decides_on_the_trust(posterior, table)
 
 def test_the_role_is_the_largest_lever_or_the_one_named(posterior, table):
     deal = one(table)
-    assert plan(posterior, deal).role == rank_levers(posterior, deal)["role"].iloc[0]
+    assert plan(posterior, deal).role == rank_roles(posterior, deal)["role"].iloc[0]
     assert plan(posterior, deal, role="采购").role == "procurement"
     with pytest.raises(SettingsError, match="'boss' is not one of approver, decision_maker"):
         plan(posterior, deal, role="boss")

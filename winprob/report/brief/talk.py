@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from winprob.catalog import say
+from winprob.information import rank_unknowns
 from winprob.methodology import Play, channels_for, column_label, plays
 from winprob.report.brief.phrases import (
     how_of,
@@ -17,7 +18,6 @@ from winprob.report.brief.phrases import (
     title_of,
     told,
 )
-from winprob.report.brief.unknowns import rank_unknown_facts
 from winprob.report.brief.visit import Visit
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import text_of
@@ -106,7 +106,7 @@ def _executive(visit: Visit) -> list[Point]:
 
 def questions(visit: Visit) -> Section:
     """What is worth most to find out, and who is likely to know."""
-    ranked = rank_unknown_facts(visit.posterior, visit.deal)
+    ranked = rank_unknowns(visit.posterior, visit.deal)
     ranked = ranked[ranked["expected_shift"] > 0].head(_QUESTIONS)
     title = say("Questions worth most")
     if ranked.empty:

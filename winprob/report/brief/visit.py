@@ -12,9 +12,9 @@ from winprob.errors import DealTableError, SettingsError
 from winprob.methodology import NextStep, canonical, next_step
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.report.brief.levers import rank_levers
 from winprob.report.brief.people import Holder, holders
 from winprob.schema import last_reading, validate_deals
+from winprob.sensitivity import rank_roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Visit:
     ----------
     deal : one valid row, the deal as it stands; before : an earlier reading of it, or None
     people : who holds each role, where a people table was given
-    levers : the roles as ``rank_levers`` ranks them
+    levers : the roles as ``rank_roles`` ranks them
     role : whom to visit; chosen : whether the user named the role
     step : the next step with the person
     """
@@ -77,7 +77,7 @@ def plan_visit(
     deal = last_reading(valid, deal_id)
     earlier = _own_earlier(valid, deal) if before is None else _earlier(validate_deals(before), deal)
     who = {} if people is None else holders(people, deal.iloc[0])
-    levers = rank_levers(posterior, deal)
+    levers = rank_roles(posterior, deal)
     target = named or str(levers["role"].iloc[0])
     return Visit(
         posterior=posterior,
