@@ -60,6 +60,7 @@ class Density(NamedTuple):
     field_of_level: Array
     effect_share: Array
     unreported_share: Array
+    method_lean: Array
     walk: Array
     stage_climb: Array
     coverage_climb: Array
@@ -267,7 +268,7 @@ def _role_weights(value: Array, scaled: Array, positive_sd: Array, d: Density) -
                 grown[role, method] = positive_sd[d.positive[_ROLE_WEIGHT] + role]
                 weight[role, method] = population + grown[role, method] * spread * deviation
             else:
-                grown[role, method] = np.exp(spread * deviation)
+                grown[role, method] = np.exp(spread * deviation + d.method_lean[role, method])
                 weight[role, method] = population * grown[role, method]
     return weight, grown
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from winprob.methodology import plays
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 from winprob.settings import PriorSettings
 
@@ -131,7 +132,8 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     -------
     dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,); ``unit_shared,
     positive_shared``, 1 for what ``strength`` multiplies; ``field_of_level`` (level,), ``effect_share`` (state and
-    level,), ``unreported_share`` (role, method) and ``walk`` (quarter, quarter), the centred cumulative sum.
+    level,), ``unreported_share`` and ``method_lean`` (role, method), and ``walk`` (quarter, quarter), the centred
+    cumulative sum.
     """
     mean, sd = _unit_numbers(layout, priors)
     positive = np.zeros(_length(layout.positive_blocks))
@@ -153,6 +155,7 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
         "field_of_level": layout.field_of_level,
         "effect_share": np.concatenate([layout.state_share, layout.level_share]),
         "unreported_share": layout.unreported_share,
+        "method_lean": priors.method_lean * _who_decides(),
         "walk": steps - layout.quarter_share @ steps,
     }
 
@@ -163,6 +166,16 @@ def _shared(blocks: Mapping[str, slice]) -> Array:
     for name in _SHARED & blocks.keys():
         mark[blocks[name]] = 1
     return mark
+
+
+def _who_decides() -> Array:
+    """(role, method) 1 where the method lets the role decide, -1 where it does not, 0 where the method is unknown."""
+    found = np.zeros((len(ROLES), len(METHOD_LEVELS)))
+    found[:, : len(DECISION_METHODS)] = -1
+    for play in plays("chain", "decides"):
+        for column in play.columns:
+            found[ROLES.index(column.removesuffix("_support")), METHOD_LEVELS.index(play.of)] = 1
+    return found
 
 
 def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
@@ -208,7 +221,9 @@ def derive_parameters(
     spread = positive["method_spread"][..., None] * deviation
     population = positive["role_weight"][..., :, None]
     own_scale = strength * prior["positive_sd"][layout.positive_blocks["role_weight"]]
-    role_weight = population + own_scale[..., None] * spread if signed else population * xp.exp(spread)
+    role_weight = (
+        population + own_scale[..., None] * spread if signed else population * xp.exp(spread + prior["method_lean"])
+    )
     # The free intercept is the average training deal's: left at zero effects, it and what most deals share (a column
     # that is unknown throughout) would be told apart by nothing, a ridge on which the sampler crawls.
     effects = xp.concatenate([stage, coverage, normal["coach"], normal["decision_method"], offset], axis=-1)

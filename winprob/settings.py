@@ -70,6 +70,8 @@ class PriorSettings:
 
     ``strength`` is the log of a factor on all that sets deals apart: teams differ in how far their deals can be told
     apart, and what is believed of it decides how soon a small team is believed to be predictable (decision 010).
+    ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
+    less under one that does not: what the method says of who decides (``chain.toml``), 0 to hear nothing of it.
     A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
     scale of a half-normal. The sheet that says each in plain words is ``winprob priors``.
     """
@@ -82,6 +84,7 @@ class PriorSettings:
     decision_method: float = 0.4
     unknown: float = 0.5
     role_weight: float = 0.95
+    method_lean: float = 0.35
     method_spread: float = 0.4
     unknown_support: tuple[float, float] = (0.0, 0.5)
     reliability_validated: tuple[float, float] = (17.0, 3.0)
@@ -97,6 +100,9 @@ class PriorSettings:
         for name, value in asdict(self).items():
             numbers = value if isinstance(value, tuple) else (value,)
             positive = numbers if name.startswith("reliability_") else numbers[-1:]
+            if name == "method_lean":
+                _require(isfinite(value) and value >= 0, "priors.method_lean", value, ">= 0")
+                continue
             holds = all(isfinite(number) for number in numbers) and all(number > 0 for number in positive)
             _require(holds, f"priors.{name}", value, say("finite, scales > 0"))
 

@@ -15,6 +15,7 @@ from winprob.catalog import say
 from winprob.features import empty_scaling
 from winprob.intervals import TAILS, summarise
 from winprob.methodology import label
+from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
 from winprob.parameters import DIMS, sample_prior
 from winprob.posterior import Posterior
 from winprob.prediction import prior_share
@@ -23,6 +24,7 @@ from winprob.tiers import bin_moments
 
 Array = npt.NDArray[Any]
 
+_EXECUTIVE, _SCORING = (DECISION_METHODS.index(method) for method in ("executive", "scoring"))
 #: Directions of combinations mean nothing one by one; their scale says how much they matter.
 _NOT_SHOWN = ("pair_weight",)
 _SHEET_DRAWS = 20_000
@@ -144,13 +146,13 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     yield say("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
     yield (
         say("odds ratio of one tier more support, one role"),
-        np.exp(weight[:, 0, 0] * reliability[:, 1] * steps),
+        np.exp(weight[:, 0, -1] * reliability[:, 1] * steps),
         "role_weight, method_spread",
     )
     yield (
-        say("factor between a role's weight under two decision methods"),
-        np.exp(np.abs(np.log(weight[:, 0, 0] / weight[:, 0, 1]))),
-        "method_spread",
+        say("a role's weight where the method lets it decide, over that where it does not"),
+        weight[:, ROLES.index("approver"), _EXECUTIVE] / weight[:, ROLES.index("approver"), _SCORING],
+        "method_lean, method_spread",
     )
     yield say("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
     yield (

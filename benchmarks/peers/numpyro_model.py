@@ -51,7 +51,9 @@ def win_model(data: Data, fields: int, features: int) -> None:
     fields, features : how many there are; they are shapes
     """
     z, s, ratio = _unknowns(data, sites(data, fields, features))
-    role_weight = s["role_weight"][:, None] * jnp.exp(s["method_spread"] * z["deviation"].reshape(ROLES, METHODS))
+    role_weight = s["role_weight"][:, None] * jnp.exp(
+        s["method_spread"] * z["deviation"].reshape(ROLES, METHODS) + data["method_lean"]
+    )
     offset = z["offset"] * (s["offset_scale"] * jnp.exp(z["field_deviation"]))[data["field_of_level"]]
     effects = [
         *(_climb(STAGES) @ s["stage_step"], z["stage_unknown"]),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta, halfnorm, kstest, norm
 
-from winprob.parameters import DIMS, Layout, derive_parameters, prior_data, sample_prior
+from winprob.methodology.vocabulary import ROLES
+from winprob.parameters import DIMS, METHOD_LEVELS, Layout, derive_parameters, prior_data, sample_prior
 from winprob.settings import PriorSettings
 
 PRIORS = PriorSettings()
@@ -74,10 +75,23 @@ def test_drift_is_a_random_walk(prior):
 
 
 def test_role_weights_are_positive_and_spread_over_methods_about_their_population(prior):
-    log_ratio = np.log(prior["role_weight"] / prior["role_weight_population"][:, :, None])
+    lean = prior_data(LAYOUT, PRIORS)["method_lean"]
+    log_ratio = np.log(prior["role_weight"] / prior["role_weight_population"][:, :, None]) - lean
     assert (prior["role_weight"] > 0).all()
     scaled = log_ratio / prior["method_spread"][:, None, None]
     assert kstest(scaled[:2000].ravel(), norm.cdf).pvalue > 1e-3
+
+
+def test_a_role_counts_for_more_where_the_method_lets_it_decide():
+    """Judges' scores are the evaluators', a senior's word is the approver's; an unknown method says nothing."""
+    lean = {
+        (role, method): prior_data(LAYOUT, PRIORS)["method_lean"][r, m]
+        for r, role in enumerate(ROLES)
+        for m, method in enumerate(METHOD_LEVELS)
+    }
+    assert lean["evaluator", "scoring"] == lean["approver", "executive"] == PRIORS.method_lean
+    assert lean["evaluator", "executive"] == lean["approver", "scoring"] == -PRIORS.method_lean
+    assert {value for (_, method), value in lean.items() if method == "unknown"} == {0.0}
 
 
 def test_priors_are_the_ones_in_the_settings(prior):
@@ -99,11 +113,11 @@ def test_priors_are_the_ones_in_the_settings(prior):
 
 
 def of_one_tier(prior) -> np.ndarray:
-    """(draw,) log of the odds ratio from tier 2 to 3, even frequencies, an unvalidated coach."""
+    """(draw,) log of the odds ratio from tier 2 to 3, even frequencies, an unvalidated coach, the method unknown."""
     from winprob.tiers import bin_moments
 
     gap = np.diff(bin_moments(np.ones(4))[0])[1]
-    return prior["role_weight"][:, 0, 0] * prior["reliability"][:, 1] * gap
+    return prior["role_weight"][:, 0, -1] * prior["reliability"][:, 1] * gap
 
 
 def test_at_strength_one_a_tier_multiplies_the_odds_by_what_the_design_says(prior):
