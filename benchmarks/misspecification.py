@@ -1,5 +1,5 @@
 """What breaks, and by how much, where the world is not the model's: supports that go together, sellers who overrate, a
-veto, a probit world, strong drift.
+veto, a probit world, strong drift, a decision method that changes nothing, one that does the contrary of what is taught.
 
 Each team's closed deals are learned from; fresh deals of the same team are predicted. The oracle knows every true
 parameter and of each deal what the record says. Lever regret: a visit moves one role's true support by one tier's
@@ -32,6 +32,7 @@ from winprob.tiers import bin_moments
 
 Array = np.ndarray
 
+_WEIGHTS = np.array(Truth().role_weight)
 #: What is wrong with the model's assumptions, by name; ``later`` predicts the quarter after the training's last.
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -42,6 +43,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "drift": {"drift_sd": 0.5},
     "drift, later": {"drift_sd": 0.5},
     "plain, later": {},
+    "method idle": {"role_weight": np.repeat(_WEIGHTS.mean(axis=1, keepdims=True), 3, axis=1).tolist()},
+    "method contrary": {"role_weight": _WEIGHTS[:, ::-1].tolist()},
 }
 CLOSED, FRESH = 600, 2000
 ORACLE_DRAWS = 400
