@@ -1,5 +1,5 @@
 """What breaks, and by how much, where the world is not the model's: supports that go together, sellers who overrate, a
-veto, a probit world, strong drift, a decision method that changes nothing, one that does the contrary of what is taught.
+veto, a probit world, strong drift, a decision method that changes nothing or does the contrary of what is taught.
 
 Each team's closed deals are learned from; fresh deals of the same team are predicted. The oracle knows every true
 parameter and of each deal what the record says. Lever regret: a visit moves one role's true support by one tier's

@@ -20,7 +20,7 @@ CLEAR = 0.5
 def deal_sentences(table: pd.DataFrame) -> list[str]:
     """What the levers of one deal, with evidence, come to: which leads, then a line for each role."""
     rows = list(table.to_dict("records"))
-    return [_leader(rows), *(_lever(row) for row in rows)]
+    return [f"{rows[0]['deal_id']}: {_leader(rows)}", *(_lever(row) for row in rows)]
 
 
 def table_sentences(table: pd.DataFrame) -> list[str]:
