@@ -16,7 +16,7 @@ import _timing as timing
 import misspecification
 import numpy as np
 import pandas as pd
-from misspecification import CLOSED, FRESH, Cell, gap, judge, kept, mark_of, summary, team_of, told
+from misspecification import CLOSED, FRESH, Cell, gap, judge, kept, mark_of, run_winprob, summary, team_of, told
 from scipy.special import expit, ndtr, ndtri
 
 Array = np.ndarray
@@ -282,10 +282,14 @@ def main() -> None:
     parser.add_argument("--teams", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--built-in", action="store_true", help="judge the seller's bias as the package has it")
     parser.add_argument("--quick", action="store_true", help="two teams of two worlds, to try it out")
     asked = parser.parse_args()
     if asked.quick:
         asked.teams, asked.variants = 2, ["plain", "veto"]
+    if asked.built_in:
+        print(built_in(range(asked.seed, asked.seed + asked.teams)))
+        return
     mark, seeds = mark_of(__file__, misspecification.__file__), range(asked.seed, asked.seed + asked.teams)
     cells: dict[tuple[str, str], list[Cell]] = {}
     for world, variant in wanted(asked.variants):
@@ -298,6 +302,22 @@ def main() -> None:
     records = {f"{world}: {variant}": summary(of) for (world, variant), of in cells.items()}
     print(told(records), differences(cells), learned_table(cells), sep="\n\n")
     timing.save("extensions", [], worlds=records, teams=asked.teams, closed=CLOSED, fresh=FRESH)
+
+
+def built_in(seeds: range) -> str:
+    """The package with sellers' readings corrected, minus the package without, in the world of biases and in others."""
+    rows, mark = [], mark_of(misspecification.__file__)
+    for world in ("biased", "plain", "correlated"):
+        on, off = (
+            [
+                kept(mark, f"{world} {seed} {act}", lambda: run_winprob(world, seed, report_bias=act))  # noqa: B023
+                for seed in seeds
+            ]
+            for act in (True, False)
+        )
+        rows.append((world, *compared(on, off)))
+    header = ("world", "log loss, on minus off", "lever regret, on minus off, points", "slope's distance from 1")
+    return timing.markdown(header, rows)
 
 
 def wanted(variants: list[str]) -> list[tuple[str, str]]:
@@ -314,17 +334,7 @@ def differences(cells: Mapping[tuple[str, str], list[Cell]]) -> str:
     for (world, variant), of in cells.items():
         if variant == "plain":
             continue
-        losses, regret = (gap(of, cells[world, "plain"], name) for name in ("loss", "regret"))
-        slopes = [np.mean([abs(cell["slope"] - 1) for cell in each]) for each in (of, cells[world, "plain"])]
-        rows.append(
-            (
-                world,
-                variant,
-                f"{losses[0]:+.4f} ({losses[1]:+.4f}, {losses[2]:+.4f})",
-                f"{100 * regret[0]:+.2f} ({100 * regret[1]:+.2f}, {100 * regret[2]:+.2f})",
-                f"{slopes[0]:.3f}, was {slopes[1]:.3f}",
-            )
-        )
+        rows.append((world, variant, *compared(of, cells[world, "plain"])))
     header = (
         "world",
         "extension",
@@ -333,6 +343,17 @@ def differences(cells: Mapping[tuple[str, str], list[Cell]]) -> str:
         "slope's distance from 1",
     )
     return timing.markdown(header, rows)
+
+
+def compared(cells: list[Cell], others: list[Cell]) -> tuple[str, str, str]:
+    """Log loss, lever regret and the slope's distance from 1, beside the others' on the same deals."""
+    losses, regret = (gap(cells, others, name) for name in ("loss", "regret"))
+    slopes = [np.mean([abs(cell["slope"] - 1) for cell in each]) for each in (cells, others)]
+    return (
+        f"{losses[0]:+.4f} ({losses[1]:+.4f}, {losses[2]:+.4f})",
+        f"{100 * regret[0]:+.2f} ({100 * regret[1]:+.2f}, {100 * regret[2]:+.2f})",
+        f"{slopes[0]:.3f}, was {slopes[1]:.3f}",
+    )
 
 
 def learned_table(cells: Mapping[tuple[str, str], list[Cell]]) -> str:

@@ -24,6 +24,7 @@ from scipy.special import expit, ndtr, ndtri
 from winprob.evaluation.calibration import coverage_90, group_calibration
 from winprob.evaluation.scores import log_losses, paired_difference, recalibration
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
+from winprob.settings import CovariateSettings
 from winprob.simulation import Truth, simulate
 from winprob.simulation.deals import standardised_log_amount, tier_cuts
 from winprob.simulation.frames import level_names
@@ -260,15 +261,16 @@ def judge(team: Team, chances: Array, lifts: Array, weights: Array) -> Cell:
     }
 
 
-def run_winprob(world: str, seed: int) -> Cell:
-    """One team, by the package's own ``fit`` and ``predict``."""
+def run_winprob(world: str, seed: int, *, report_bias: bool = True) -> Cell:
+    """One team, by the package's own ``fit`` and ``predict``; with sellers' readings corrected, or as they stand."""
     import winprob
     from winprob.features import describe
     from winprob.schema import validate_deals
     from winprob.terms import attenuation, coefficients, logits, support_terms
 
     team = team_of(world, seed)
-    posterior = winprob.fit(team.closed, seed=seed, settings=winprob.Settings().for_refits())
+    settings = winprob.Settings(covariates=CovariateSettings(report_bias=report_bias)).for_refits()
+    posterior = winprob.fit(team.closed, seed=seed, settings=settings)
     features = describe(validate_deals(team.fresh), posterior.scaling)
     by = coefficients(posterior.flat, features, seed=seed)
     log_odds = logits(by, features).astype(float)
