@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from winprob.allocation import allocate, plan_visits
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
+    from winprob.executives import read_executives
     from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
     from winprob.posterior import Posterior
@@ -20,22 +22,26 @@ if TYPE_CHECKING:
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_deals, write_table
+    from winprob.tables import check_file, read_deals, read_visits, write_table
 
 __all__ = [
     "Posterior",
     "Settings",
     "WinprobError",
+    "allocate",
     "backtest",
     "check_file",
     "draw_win_prob",
     "explain",
     "fit",
     "fit_prior",
+    "plan_visits",
     "predict",
     "prior_sheet",
     "read_deals",
+    "read_executives",
     "read_settings",
+    "read_visits",
     "render_card",
     "run_backtest",
     "simulate",
@@ -47,16 +53,20 @@ _HOME = {
     "Posterior": "posterior",
     "Settings": "settings",
     "WinprobError": "errors",
+    "allocate": "allocation",
     "backtest": "evaluation",
     "check_file": "tables",
     "draw_win_prob": "prediction",
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
+    "plan_visits": "allocation",
     "predict": "prediction",
     "prior_sheet": "summary",
     "read_deals": "tables",
+    "read_executives": "executives",
     "read_settings": "settings",
+    "read_visits": "tables",
     "render_card": "report.card",
     "run_backtest": "evaluation",
     "simulate": "simulation",

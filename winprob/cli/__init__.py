@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from winprob.cli import allocate
 from winprob.cli.commands import main
 
-__all__ = ["main"]
+__all__ = ["allocate", "main"]
