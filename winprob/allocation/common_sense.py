@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from winprob.allocation.program import NOBODY, Problem
+from winprob.allocation.problem import NOBODY, Problem
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.allocation.gains import membership
-from winprob.allocation.program import Problem, solve
+from winprob.allocation.problem import Problem, Solution
+from winprob.allocation.program import solve
+from winprob.errors import PlanError
 
 Array = npt.NDArray[Any]
 
@@ -33,20 +35,39 @@ class BestByDraw:
     visited: Array
     worth: Array
 
+    @property
+    def share(self) -> Array:
+        """(deal, role) the share of draws whose best plan makes the visit."""
+        return np.asarray(self.visited.mean(axis=0)) if len(self.worth) else np.full(self.visited.shape[1:], np.nan)
+
 
 def best_by_draw(problem: Problem, gains: Array, *, seconds: float, follow: Callable[[float], None]) -> BestByDraw:
-    """The best plan of each draw of ``gains`` (draw, deal, set); of the first few, at least one, if time runs out."""
+    """The best plan of each draw of ``gains`` (draw, deal, set); of the first few if time runs out."""
     if len(problem.slots) == 1 and problem.account is None and not problem.fixed.any():
         return _by_recursion(problem, gains)
-    start, visited, worth = time.perf_counter(), [], []
+    start = time.perf_counter()
+    visited = np.zeros((len(gains), *problem.eligible.shape[1:]), dtype=bool)
+    worth: list[float] = []
     for at, gain in enumerate(gains):
-        solution = solve(replace(problem, gain=gain), time_limit=max(seconds, 1.0))
-        visited.append(solution.visitor >= 0)
+        left = seconds - (time.perf_counter() - start)
+        solution = _solved(replace(problem, gain=gain.astype(np.float64)), left)
+        if solution is None:
+            break
+        visited[at] = solution.visitor >= 0
         worth.append(solution.objective)
         follow((at + 1) / len(gains))
-        if time.perf_counter() - start > seconds:
-            break
-    return BestByDraw(visited=np.array(visited), worth=np.array(worth))
+    return BestByDraw(visited=visited[: len(worth)], worth=np.array(worth))
+
+
+def _solved(problem: Problem, seconds: float) -> Solution | None:
+    """The best plan, None if it is not found in time."""
+    if seconds <= 0:
+        return None
+    try:
+        solution = solve(problem, time_limit=seconds)
+    except PlanError:
+        return None
+    return solution if solution.gap == 0 else None
 
 
 def _by_recursion(problem: Problem, gains: Array) -> BestByDraw:

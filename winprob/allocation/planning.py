@@ -16,9 +16,11 @@ from scipy.stats import beta
 from winprob.allocation.candidates import Candidates, pick_candidates
 from winprob.allocation.common_sense import common_sense
 from winprob.allocation.draws import BestByDraw, best_by_draw
-from winprob.allocation.eligibility import Access, Kinds, find_access, group_kinds, hand_out
+from winprob.allocation.eligibility import Access, find_access
 from winprob.allocation.gains import Outlook, RoleSet, blocks, role_sets, shares
-from winprob.allocation.program import Problem, Solution, solve
+from winprob.allocation.kinds import Kinds, group_kinds, hand_out
+from winprob.allocation.problem import Problem, Solution
+from winprob.allocation.program import solve
 from winprob.allocation.records import COLUMNS, Estimate, Plan
 from winprob.allocation.success import STATES, Success, learn_success
 from winprob.catalog import say
@@ -37,8 +39,10 @@ from winprob.terms import coefficients
 Array = npt.NDArray[Any]
 Follow = Callable[[str, float], None]
 
-#: Seconds for the search of the plan; what is said about it takes about as long again at most.
+#: Seconds for the search of the plan.
 TIME_LIMIT = 30.0
+#: What may be spent on each further question (the best plan of each draw, one slot more), as a share of that.
+_FURTHER = 1 / 6
 
 
 def allocate(
@@ -127,9 +131,10 @@ def plan_visits(
     follow(say("working out what each visit would add"), 0.1)
     problem, scenarios = _problem(case, picked)
     follow(say("searching for the best plan"), 0.3)
-    solution = _solved(case, problem, scenarios)
-    best = _best(case, problem, scenarios, follow)
-    return _told(case, picked, problem, scenarios, solution, best, success, deals.index)
+    made = _settled(case, problem, scenarios)
+    best = _best(case, made.problem, scenarios, follow)
+    follow(say("comparing with other plans"), 0.9)
+    return _told(replace(case, kinds=made.kinds), picked, made, scenarios, best, success, deals.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +209,7 @@ def _problem(case: _Case, picked: Candidates) -> tuple[Problem, Array]:
         slots=case.kinds.slots,
         account=_accounts(picked.deals) if case.roster.one_executive_per_account else None,
         fixed=case.kinds.fixed,
+        largest=case.kinds.largest,
     )
     return problem, scenarios
 
@@ -218,15 +224,41 @@ def _accounts(deals: pd.DataFrame) -> Array:
     return np.asarray(code)
 
 
-def _solved(case: _Case, problem: Problem, scenarios: Array) -> Solution:
-    return solve(problem, time_limit=case.time_limit, scenarios=scenarios, risk=case.risk)
+def _solved(case: _Case, problem: Problem, scenarios: Array, seconds: float) -> Solution:
+    return solve(problem, time_limit=seconds, scenarios=scenarios, risk=case.risk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A plan with the problem it solves, and ``who`` (deal, role) the executive who visits."""
+
+    kinds: Kinds
+    problem: Problem
+    solution: Solution
+    who: Array
+
+
+def _settled(case: _Case, problem: Problem, scenarios: Array) -> _Made:
+    """The plan, handed out to executives.
+
+    With the rule on accounts, executives taken together may have slots that none of them has alone; where the visits
+    cannot be handed out for that, each is planned for alone.
+    """
+    kinds, solution = case.kinds, _solved(case, problem, scenarios, case.time_limit)
+    who = hand_out(solution.visitor, kinds, case.roster, case.access, problem.account)
+    if who is None:
+        kinds = group_kinds(case.roster, case.access, alone=True)
+        problem = replace(problem, eligible=kinds.eligible, slots=kinds.slots, fixed=kinds.fixed, largest=kinds.largest)
+        solution = _solved(case, problem, scenarios, case.time_limit)
+        who = hand_out(solution.visitor, kinds, case.roster, case.access, problem.account)
+    return _Made(kinds=kinds, problem=problem, solution=solution, who=solution.visitor if who is None else who)
 
 
 def _best(case: _Case, problem: Problem, scenarios: Array, follow: Follow) -> BestByDraw:
     return best_by_draw(
         problem,
         scenarios,
-        seconds=case.time_limit / 2,
+        seconds=case.time_limit * _FURTHER,
         follow=lambda share: follow(say("searching for the best plan of each draw"), 0.4 + 0.5 * share),
     )
 
@@ -234,25 +266,25 @@ def _best(case: _Case, problem: Problem, scenarios: Array, follow: Follow) -> Be
 def _told(
     case: _Case,
     picked: Candidates,
-    problem: Problem,
+    made: _Made,
     scenarios: Array,
-    solution: Solution,
     best: BestByDraw,
     success: Success,
     index: pd.Index,
 ) -> Plan:
     """The plan with all that is said about it."""
+    problem, solution = made.problem, made.solution
     visited = solution.visitor >= 0
     total, by_visit = _gain_draws(case, visited)
     achieved = scenarios_of(scenarios[: len(best.worth)], case.sets, visited)
-    table = _visits(case, picked, solution, by_visit, best.visited.mean(axis=0), index)
+    table = _visits(case, picked, made.who, by_visit, best.share, index)
     return Plan(
         visits=table,
         unit=picked.unit,
         gain=_estimate(total),
         tail_gain=None if case.risk is None else _tail_mean(total, case.risk),
         # Each draw's own best plan is found to a small tolerance.
-        regret=float(np.maximum(best.worth - achieved, 0).mean()),
+        regret=float(np.maximum(best.worth - achieved, 0).mean()) if len(best.worth) else np.nan,
         draws=len(best.worth),
         gap=solution.gap,
         free_slots=int(problem.slots.sum() - visited.sum()),
@@ -300,13 +332,12 @@ def _tail_mean(draws: Array, risk: float) -> float:
 def _visits(
     case: _Case,
     picked: Candidates,
-    solution: Solution,
+    who: Array,
     by_visit: dict[tuple[int, int], Array],
     in_best: Array,
     index: pd.Index,
 ) -> pd.DataFrame:
     """A row a visit: executives in the file's order, each one's visits by gain."""
-    who = hand_out(solution.visitor, case.kinds, case.roster, case.access)
     made = sorted(by_visit, key=lambda visit: (who[visit], -by_visit[visit].mean()))
     records = []
     for deal, role in made:
@@ -319,16 +350,24 @@ def _visits(
 
 
 def _one_more_slot(case: _Case, problem: Problem, scenarios: Array, solution: Solution) -> pd.DataFrame:
-    """What one slot more would add, for each executive; those of one kind share the answer."""
-    more = []
-    started = time.perf_counter()
+    """What one slot more would add, for each executive; those of one kind share the answer. NaN where time ran out."""
+    more, started = np.full(len(problem.slots), np.nan), time.perf_counter()
     for kind in range(len(problem.slots)):
-        slots = problem.slots + (np.arange(len(problem.slots)) == kind)
-        left = max(case.time_limit - (time.perf_counter() - started), 1.0)
-        larger = _solved(replace(case, time_limit=left), replace(problem, slots=slots), scenarios)
-        more.append(max(larger.objective - solution.objective, 0.0))
+        left = case.time_limit * _FURTHER - (time.perf_counter() - started)
+        larger = _with_one_more(case, problem, scenarios, kind, left) if left > 0 else None
+        if larger is not None and larger.gap == 0:
+            more[kind] = max(larger.objective - solution.objective, 0.0)
     names = [executive.name for executive in case.roster.executives]
-    return pd.DataFrame({"executive": names, "expected_gain": np.array(more)[case.kinds.of]})
+    return pd.DataFrame({"executive": names, "expected_gain": more[case.kinds.of]})
+
+
+def _with_one_more(case: _Case, problem: Problem, scenarios: Array, kind: int, seconds: float) -> Solution | None:
+    one = (np.arange(len(problem.slots)) == kind).astype(int)
+    larger = replace(problem, slots=problem.slots + one, largest=problem.largest + one)
+    try:
+        return _solved(case, larger, scenarios, seconds)
+    except PlanError:
+        return None
 
 
 def _compared(case: _Case, problem: Problem, total: Array) -> pd.DataFrame:

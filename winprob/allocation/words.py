@@ -34,6 +34,9 @@ def _headline(plan: Plan) -> Iterator[str]:
 
 
 def _sureness(plan: Plan) -> Iterator[str]:
+    if not plan.draws:
+        yield say("Time ran out before any draw's own best plan was found: allow more to see how sure this one is.")
+        return
     yield say(
         "Were the model's unknowns known, another plan would add {regret} more on average "
         "(the best plan found for each of {draws} draws).",
