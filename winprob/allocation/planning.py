@@ -23,6 +23,7 @@ from winprob.allocation.problem import Problem, Solution
 from winprob.allocation.program import solve
 from winprob.allocation.records import COLUMNS, Estimate, Plan
 from winprob.allocation.success import STATES, Success, learn_success
+from winprob.allocation.tail import one_visit_more, solve_tail, tail_mean
 from winprob.catalog import say
 from winprob.errors import PlanError
 from winprob.executives import Roster, read_executives, roster_from
@@ -225,7 +226,9 @@ def _accounts(deals: pd.DataFrame) -> Array:
 
 
 def _solved(case: _Case, problem: Problem, scenarios: Array, seconds: float) -> Solution:
-    return solve(problem, time_limit=seconds, scenarios=scenarios, risk=case.risk)
+    if case.risk is None:
+        return solve(problem, time_limit=seconds)
+    return solve_tail(problem, scenarios, case.risk, time_limit=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +285,7 @@ def _told(
         visits=table,
         unit=picked.unit,
         gain=_estimate(total),
-        tail_gain=None if case.risk is None else _tail_mean(total, case.risk),
+        tail_gain=None if case.risk is None else tail_mean(total, case.risk),
         # Each draw's own best plan is found to a small tolerance.
         regret=float(np.maximum(best.worth - achieved, 0).mean()) if len(best.worth) else np.nan,
         draws=len(best.worth),
@@ -324,11 +327,6 @@ def _estimate(draws: Array) -> Estimate:
     return Estimate(mean=mean, lower=lower, upper=upper)
 
 
-def _tail_mean(draws: Array, risk: float) -> float:
-    worst = max(round((1 - risk) * len(draws)), 1)
-    return float(np.sort(draws)[:worst].mean())
-
-
 def _visits(
     case: _Case,
     picked: Candidates,
@@ -351,21 +349,24 @@ def _visits(
 
 def _one_more_slot(case: _Case, problem: Problem, scenarios: Array, solution: Solution) -> pd.DataFrame:
     """What one slot more would add, for each executive; those of one kind share the answer. NaN where time ran out."""
+    names = [executive.name for executive in case.roster.executives]
+    if case.risk is not None:
+        worth = one_visit_more(problem, scenarios, solution.visitor, case.risk)
+        return pd.DataFrame({"executive": names, "expected_gain": worth[case.kinds.of]})
     more, started = np.full(len(problem.slots), np.nan), time.perf_counter()
     for kind in range(len(problem.slots)):
         left = case.time_limit * _FURTHER - (time.perf_counter() - started)
-        larger = _with_one_more(case, problem, scenarios, kind, left) if left > 0 else None
+        larger = _with_one_more(problem, kind, left) if left > 0 else None
         if larger is not None and larger.gap == 0:
             more[kind] = max(larger.objective - solution.objective, 0.0)
-    names = [executive.name for executive in case.roster.executives]
     return pd.DataFrame({"executive": names, "expected_gain": more[case.kinds.of]})
 
 
-def _with_one_more(case: _Case, problem: Problem, scenarios: Array, kind: int, seconds: float) -> Solution | None:
+def _with_one_more(problem: Problem, kind: int, seconds: float) -> Solution | None:
     one = (np.arange(len(problem.slots)) == kind).astype(int)
     larger = replace(problem, slots=problem.slots + one, largest=problem.largest + one)
     try:
-        return _solved(case, larger, scenarios, seconds)
+        return solve(larger, time_limit=seconds)
     except PlanError:
         return None
 

@@ -1,7 +1,8 @@
 """Which choices can still be in a best plan? A price for each kind's slots tells.
 
-At any prices, what all deals would bring beyond the price of their visits, plus the price of all slots, is at least what
-any plan can add (Lagrangian relaxation, Geoffrion 1974). A choice that falls short of its deal's best by ``loss`` is in
+At any prices, what all deals would bring beyond the price of their visits, plus the price of all slots, is at least
+what any plan can add (Lagrangian relaxation, Geoffrion 1974).
+A choice that falls short of its deal's best by ``loss`` is in
 no plan better than the bound minus ``loss``. Good prices come from linear programs over few choices, to which those
 are added that look good at the prices so far.
 """

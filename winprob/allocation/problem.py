@@ -55,7 +55,7 @@ class Solution:
     ----------
     visitor : (deal, role) the kind that visits, ``NOBODY`` where none does
     objective : what it is worth by the problem's gains, or its tail mean
-    gap : how far, at most, the best plan may lie above, as a share; 0 unless time ran out
+    gap : how far, at most, the best plan may lie above, as a share
     """
 
     visitor: Array

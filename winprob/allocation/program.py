@@ -27,41 +27,24 @@ _GAP = 1e-6
 _TIMED_OUT = 1
 
 
-def solve(
-    problem: Problem, *, time_limit: float, scenarios: Array | None = None, risk: float | None = None
-) -> Solution:
-    """The plan that adds most, or with ``risk`` the one whose worst scenarios are best.
-
-    Parameters
-    ----------
-    scenarios : (scenario, deal, set) gains, for ``risk``
-    risk : 0..1; of the scenarios the worst ``1 - risk`` count (CVaR, Rockafellar and Uryasev 2000,
-        doi 10.21314/JOR.2000.038)
+def solve(problem: Problem, *, time_limit: float) -> Solution:
+    """The plan that adds most in the mean.
 
     Raises
     ------
     PlanError
         No plan was found in the time given.
     """
-    choices = list_choices(problem, best_only=risk is None)
+    choices = list_choices(problem, best_only=True)
     if not len(choices):
         return Solution(visitor=np.full(problem.eligible.shape[1:], NOBODY), objective=0.0, gap=0.0)
-    if risk is None or scenarios is None:
-        return _most(problem, choices, time_limit)
-    result = _run(problem, choices, (scenarios[:, choices.deal, choices.at], risk), time_limit)
-    gap = float(result.mip_gap or 0.0) if result.status == _TIMED_OUT else 0.0
-    return Solution(visitor=visitors(result.x, problem, choices), objective=-float(result.fun), gap=gap)
-
-
-def _most(problem: Problem, choices: Choices, time_limit: float) -> Solution:
-    """The plan that adds most in the mean."""
     start, priced = time.perf_counter(), price(problem, choices)
     must = problem.fixed.any(axis=(0, 2))[choices.deal]
     few = min(len(choices), 50 + 5 * int(problem.slots.sum()))
     reach = float(np.partition(priced.loss, few - 1)[few - 1])
     while True:
         kept = choices.take((priced.loss <= reach) | must)
-        result = _run(problem, kept, None, max(time_limit - (time.perf_counter() - start), 0.1))
+        result = run(problem, kept, None, max(time_limit - (time.perf_counter() - start), 0.1))
         worth = -float(result.fun)
         needed = (priced.bound - worth) * (1 + 1e-9) + 1e-12
         if result.status == _TIMED_OUT:
@@ -74,8 +57,18 @@ def _most(problem: Problem, choices: Choices, time_limit: float) -> Solution:
     return Solution(visitor=visitors(result.x, problem, kept), objective=worth, gap=gap)
 
 
-def _run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, time_limit: float) -> Any:
-    """The program's solution by HiGHS; gains are scaled, so that its tolerances mean the same in any currency."""
+def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, time_limit: float) -> Any:
+    """The program's solution by HiGHS; gains are scaled, so that its tolerances mean the same in any currency.
+
+    Parameters
+    ----------
+    tail : gains (scenario, choice) and risk, where the mean of the worst scenarios is to be large, not that of all
+
+    Raises
+    ------
+    PlanError
+        No plan was found in the time given.
+    """
     scale = float(np.abs(choices.gain).max()) or 1.0
     rules, lower, upper = write_rules(problem, choices)
     unknowns = rules.shape[1]
@@ -84,7 +77,7 @@ def _run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, t
     if tail is None:
         worth[: len(choices)] = -choices.gain / scale
     else:
-        rules, lower, upper = _with_tail(rules, lower, upper, tail[0] / scale)
+        rules, lower, upper = with_tail(rules, lower, upper, tail[0] / scale)
         count = len(tail[0])
         worth = np.concatenate([worth, [-1.0], np.full(count, 1 / ((1 - tail[1]) * count))])
         floor = np.concatenate([floor, [-np.inf], np.zeros(count)])
@@ -105,7 +98,7 @@ def _run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, t
     return result
 
 
-def _with_tail(rules: Any, lower: Array, upper: Array, gains: Array) -> tuple[Any, Array, Array]:
+def with_tail(rules: Any, lower: Array, upper: Array, gains: Array) -> tuple[Any, Array, Array]:
     """The rules with a level and each scenario's shortfall below it: ``level - gain - shortfall <= 0``."""
     count, sets = gains.shape
     before = hstack([rules, _none(rules.shape[0], 1 + count)])

@@ -34,9 +34,10 @@ class Plan:
     tail_gain : mean gain in the worst ``1 - risk`` of draws, None where the plan was made for the mean
     regret : mean over draws of what the draw's own best plan would add more
     draws : how many draws ``prob_in_best`` and ``regret`` rest on
-    gap : share by which the best plan may at most lie above this one; 0 unless time ran out
+    gap : share by which the best plan may at most lie above this one; 0 where this is the best
     free_slots : slots left over
-    one_more_slot : ``executive, expected_gain``, what one slot more for this executive would add to the plan
+    one_more_slot : ``executive, expected_gain``, what one slot more for this executive would add (planned for the worst
+        draws: to the mean in those); NaN where time ran out
     common_sense : ``plan, expected_gain, lower, upper, difference, difference_lower, difference_upper``; the difference
         is this plan's gain minus that one's, draw by draw
     success : ``role, coverage, mean, lower, upper``, the chance that a visit moves a role one tier up

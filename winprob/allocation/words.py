@@ -29,8 +29,10 @@ def _headline(plan: Plan) -> Iterator[str]:
             "Planned for the worst case: in the worst draws it still adds {gain} on average.",
             gain=amount(plan, plan.tail_gain),
         )
-    if plan.gap > 0:
-        yield say("Time ran out: the best plan may add up to {gap:.1%} more. Allow more time.", gap=plan.gap)
+    if plan.gap >= 0.0005:
+        yield say(
+            "The best plan may be up to {gap:.1%} better than this one; with more time it may be found.", gap=plan.gap
+        )
 
 
 def _sureness(plan: Plan) -> Iterator[str]:
@@ -70,8 +72,11 @@ def _slots(plan: Plan) -> Iterator[str]:
         yield say("{count} slots stay free: nobody within the limits could still be moved.", count=plan.free_slots)
     table: pd.DataFrame = plan.one_more_slot
     useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, kind="stable")
-    if useful.empty:
+    if table["expected_gain"].isna().any():
+        yield say("Time ran out before the worth of one slot more was known for all executives.")
+    elif useful.empty:
         yield say("One slot more would add nothing, whoever had it.")
+    if useful.empty:
         return
     listed = ", ".join(
         f"{name} {amount(plan, gain)}"
