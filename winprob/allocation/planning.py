@@ -19,7 +19,7 @@ from winprob.allocation.draws import BestByDraw, best_by_draw
 from winprob.allocation.eligibility import Access, find_access
 from winprob.allocation.gains import Outlook, RoleSet, blocks, role_sets, shares
 from winprob.allocation.kinds import Kinds, group_kinds, hand_out
-from winprob.allocation.problem import Problem, Solution
+from winprob.allocation.problem import NOBODY, Problem, Solution
 from winprob.allocation.program import solve
 from winprob.allocation.records import COLUMNS, Estimate, Plan
 from winprob.allocation.success import STATES, Success, learn_success
@@ -277,8 +277,9 @@ def _told(
 ) -> Plan:
     """The plan with all that is said about it."""
     problem, solution = made.problem, made.solution
-    visited = solution.visitor >= 0
+    visited = solution.visitor != NOBODY
     total, by_visit = _gain_draws(case, visited)
+    rivals = _rivals(case, problem)
     achieved = scenarios_of(scenarios[: len(best.worth)], case.sets, visited)
     table = _visits(case, picked, made.who, by_visit, best.share, index)
     return Plan(
@@ -292,7 +293,8 @@ def _told(
         gap=solution.gap,
         free_slots=int(problem.slots.sum() - visited.sum()),
         one_more_slot=_one_more_slot(case, problem, scenarios, solution),
-        common_sense=_compared(case, problem, total),
+        common_sense=_compared(case, rivals, total),
+        common_sense_visits=_listed(rivals, picked),
         success=_success_table(success),
         visits_learned_from=success.counted,
         notes=(*picked.notes, *case.access.notes, *_log_notes(success)),
@@ -371,16 +373,31 @@ def _with_one_more(problem: Problem, kind: int, seconds: float) -> Solution | No
         return None
 
 
-def _compared(case: _Case, problem: Problem, total: Array) -> pd.DataFrame:
+def _rivals(case: _Case, problem: Problem) -> dict[str, Array]:
+    """(deal, role) the kind that visits, in each plan of common sense."""
     win_prob, lift = case.outlook.win_prob_lifts()
-    plans = common_sense(problem, case.outlook.worth, win_prob, lift, case.settings.most_per_deal)
+    return common_sense(problem, case.outlook.worth, win_prob, lift, case.settings.most_per_deal)
+
+
+def _compared(case: _Case, rivals: Mapping[str, Array], total: Array) -> pd.DataFrame:
     records = []
-    for name, visitor in plans.items():
-        draws, _ = _gain_draws(case, visitor >= 0)
+    for name, visitor in rivals.items():
+        draws, _ = _gain_draws(case, visitor != NOBODY)
         gain, apart = _estimate(draws), _estimate(total - draws)
         records.append((name, gain.mean, gain.lower, gain.upper, apart.mean, apart.lower, apart.upper))
     columns = ["plan", "expected_gain", "lower", "upper", "difference", "difference_lower", "difference_upper"]
     return pd.DataFrame(records, columns=columns)
+
+
+def _listed(rivals: Mapping[str, Array], picked: Candidates) -> pd.DataFrame:
+    """A row for each visit of each plan of common sense."""
+    ids = picked.deals["deal_id"].to_numpy()
+    rows = [
+        (name, ids[deal], ROLES[role])
+        for name, visitor in rivals.items()
+        for deal, role in np.argwhere(visitor != NOBODY)
+    ]
+    return pd.DataFrame(rows, columns=["plan", "deal_id", "role"])
 
 
 def _success_table(success: Success) -> pd.DataFrame:

@@ -40,6 +40,7 @@ class Plan:
         draws: to the mean in those); NaN where time ran out
     common_sense : ``plan, expected_gain, lower, upper, difference, difference_lower, difference_upper``; the difference
         is this plan's gain minus that one's, draw by draw
+    common_sense_visits : ``plan, deal_id, role``, the visits of those plans
     success : ``role, coverage, mean, lower, upper``, the chance that a visit moves a role one tier up
     visits_learned_from : past visits that chance was updated with
     notes : what was left out and what else should be known, in words
@@ -55,6 +56,7 @@ class Plan:
     free_slots: int
     one_more_slot: pd.DataFrame
     common_sense: pd.DataFrame
+    common_sense_visits: pd.DataFrame
     success: pd.DataFrame
     visits_learned_from: int
     notes: tuple[str, ...]
