@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from winprob.allocation import allocate, plan_visits
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
+    from winprob.executives import read_executives
     from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_deals, write_table
+    from winprob.tables import check_file, read_deals, read_visits, write_table
 
 __all__ = [
     "Posterior",
     "Settings",
     "WinprobError",
+    "allocate",
     "backtest",
     "check_file",
     "draw_win_prob",
@@ -36,13 +39,16 @@ __all__ = [
     "fit",
     "fit_prior",
     "plan_questions",
+    "plan_visits",
     "post_mortem",
     "predict",
     "prior_sheet",
     "rank_roles",
     "rank_unknowns",
     "read_deals",
+    "read_executives",
     "read_settings",
+    "read_visits",
     "render_brief",
     "render_card",
     "run_backtest",
@@ -56,6 +62,7 @@ _HOME = {
     "Posterior": "posterior",
     "Settings": "settings",
     "WinprobError": "errors",
+    "allocate": "allocation",
     "backtest": "evaluation",
     "check_file": "tables",
     "draw_win_prob": "prediction",
@@ -63,13 +70,16 @@ _HOME = {
     "fit": "inference",
     "fit_prior": "inference",
     "plan_questions": "information",
+    "plan_visits": "allocation",
     "post_mortem": "sensitivity",
     "predict": "prediction",
     "prior_sheet": "summary",
     "rank_roles": "sensitivity",
     "rank_unknowns": "information",
     "read_deals": "tables",
+    "read_executives": "executives",
     "read_settings": "settings",
+    "read_visits": "tables",
     "render_brief": "report.brief",
     "render_card": "report.card",
     "run_backtest": "evaluation",

@@ -7,6 +7,7 @@
     ├── MappingError        the mapping file is wrong, or does not fit the export
     ├── DealTableError      the deals themselves are wrong; carries every finding
     ├── SettingsError       a setting is unknown or out of range
+    ├── PlanError           executives, visit log and rules are wrong, or do not go together
     ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
     ├── NotConvergedError   the draws cannot be believed; nothing was saved
     └── OutputError         a result cannot be written
@@ -33,6 +34,10 @@ class DealTableError(WinprobError):
 
 class SettingsError(WinprobError):
     """A setting is unknown, of the wrong type, or out of range."""
+
+
+class PlanError(WinprobError):
+    """Executives, visit log and rules are wrong in themselves, or do not go together. All offences at once."""
 
 
 class PosteriorError(WinprobError):

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.methodology.vocabulary import ROLES
 
 
 def _wrong(where: str, got: object, wanted: str) -> SettingsError:
@@ -198,6 +199,38 @@ class LeverSettings:
         _require(0 <= self.learned_below <= 1, "levers.learned_below", self.learned_below, "0..1")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitSettings:
+    """What visits by executives are believed to do, before any is on record, and how they are planned.
+
+    Attributes
+    ----------
+    approver, decision_maker, evaluator, influencer, procurement
+        Chance that a visit moves this role one tier up, by how far the role is covered: unknown, identified,
+        contacted, engaged; last where coverage is blank.
+    strength : how many visits of experience these chances are worth (the sum of a beta's two parameters)
+    most_per_deal : visits to one deal at most, 1 to 3
+    scenarios : draws of the posterior, spread evenly, in which the plan is compared with the best one
+    """
+
+    approver: tuple[float, float, float, float, float] = (0.20, 0.25, 0.35, 0.40, 0.30)
+    decision_maker: tuple[float, float, float, float, float] = (0.25, 0.30, 0.40, 0.45, 0.35)
+    evaluator: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
+    influencer: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
+    procurement: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
+    strength: float = 8.0
+    most_per_deal: int = 2
+    scenarios: int = 200
+
+    def __post_init__(self) -> None:
+        for role in ROLES:
+            chances = getattr(self, role)
+            _require(all(0 < chance < 1 for chance in chances), f"visits.{role}", chances, "0..1")
+        _require(0 < self.strength < float("inf"), "visits.strength", self.strength, "> 0")
+        _require(1 <= self.most_per_deal <= 3, "visits.most_per_deal", self.most_per_deal, "1..3")
+        _require(20 <= self.scenarios <= 2000, "visits.scenarios", self.scenarios, "20..2000")
+
+
 def _refit_sampler() -> SamplerSettings:
     return SamplerSettings(chains=2, tune=400, draws=400, thin=1, prior_draws=100, target_accept=0.85, retry_draws=800)
 
@@ -225,6 +258,7 @@ class Settings:
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     levers: LeverSettings = field(default_factory=LeverSettings)
+    visits: VisitSettings = field(default_factory=VisitSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)
 
     def for_refits(self) -> Settings:

@@ -18,6 +18,7 @@ from winprob.tables.deals import looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.tables.mapping import DealMapping, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
+from winprob.tables.visits import visit_column, visits_on
 from winprob.tables.write import FORMATS, replacing, require_writable, write_table
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_file",
     "read_deals",
     "read_people_table",
+    "read_visits",
     "replacing",
     "require_writable",
     "write_table",
@@ -75,6 +77,27 @@ def read_deals(
     read = _read(read_bytes(path), str(path), understood, faults, people, encoding)
     refuse(read.findings, rows=len(read.deals), error=read.error)
     return validate_deals(read.deals)
+
+
+def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read a log of past visits from CSV, XLSX or Parquet.
+
+    Returns
+    -------
+    DataFrame
+        ``deal_id, role, executive, date, tier_before, tier_after, coverage``, a row a visit; missing where blank.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    PlanError
+        When a column is missing or a cell holds what it may not: every offence at once.
+    """
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=encoding, known=lambda name: visit_column(name) is not None
+    )
+    return visits_on(sheet)
 
 
 def check_file(

@@ -1,0 +1,118 @@
+"""Which open deals can be planned for, and what is a win in each worth?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.errors import PlanError
+
+Array = npt.NDArray[Any]
+
+GOALS = ("bookings", "wins")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Open deals, one row each, and what was left out.
+
+    Attributes
+    ----------
+    deals : the last reading of each open deal (valid)
+    place : (deal,) the row of the table each is
+    worth : (deal,) what a win is worth in ``unit``
+    unit : the currency, ``""`` where the deals name none, None where wins are counted
+    notes : what was left out, in words
+    """
+
+    deals: pd.DataFrame
+    place: Array
+    worth: Array
+    unit: str | None
+    notes: tuple[str, ...]
+
+
+def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
+    """The open deals (of a valid table) that a plan for ``goal`` can rank.
+
+    Raises
+    ------
+    PlanError
+        No deal is left, or amounts are in several currencies.
+    """
+    if goal not in GOALS:
+        raise PlanError(say("goal {goal!r} is not one of {accepted}", goal=goal, accepted=", ".join(GOALS)))
+    rows = _last_readings(deals)
+    is_open = _still_open(deals.iloc[rows])
+    notes = [] if is_open.all() else [_left_out(say("closed already"), deals, rows[~is_open])]
+    rows = rows[is_open]
+    worth, unit = np.ones(len(rows)), None
+    if goal == "bookings":
+        known, unit = _priced(deals.iloc[rows])
+        notes += [_left_out(why, deals, rows[lacks]) for why, lacks in _unpriced(deals.iloc[rows], known)]
+        rows = rows[known]
+        worth = deals["amount"].to_numpy(dtype=float)[rows] if known.any() else worth[known]
+    if not len(rows):
+        raise PlanError(
+            " ".join([say("there is no deal to plan for: none of {rows} rows is left.", rows=len(deals)), *notes])
+        )
+    return Candidates(deals=deals.iloc[rows], place=rows, worth=worth, unit=unit, notes=tuple(notes))
+
+
+def _last_readings(deals: pd.DataFrame) -> Array:
+    """(deal,) the row of each deal's last reading in time, one without a date before any other; in table order."""
+    order = pd.DataFrame({"deal": deals["deal_id"].to_numpy(), "row": np.arange(len(deals))})
+    if "as_of" in deals:
+        order["day"] = deals["as_of"].to_numpy()
+        order = order.sort_values("day", kind="stable", na_position="first")
+    return np.sort(order.drop_duplicates("deal", keep="last")["row"].to_numpy())
+
+
+def _still_open(deals: pd.DataFrame) -> Array:
+    if "outcome" not in deals:
+        return np.ones(len(deals), dtype=bool)
+    return (deals["outcome"].isna() | (deals["outcome"] == "open")).to_numpy(dtype=bool)
+
+
+def _column(deals: pd.DataFrame, name: str) -> pd.Series:
+    return deals[name] if name in deals else pd.Series(pd.NA, index=deals.index, dtype="str")
+
+
+def _priced(deals: pd.DataFrame) -> tuple[Array, str]:
+    """(deal,) whether a win's worth is known, and the currency."""
+    amount = _column(deals, "amount").notna().to_numpy(dtype=bool)
+    currency = _column(deals, "currency")
+    named = currency[amount].dropna()
+    counts = named.value_counts()
+    if len(counts) > 1:
+        listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise PlanError(
+            say(
+                "amounts are in several currencies (deals: {listed}) and cannot be added up. "
+                "Convert them to one, plan each currency by itself, or plan for wins (--goal wins).",
+                listed=listed,
+            )
+        )
+    if named.empty:
+        return amount, ""
+    return amount & currency.notna().to_numpy(dtype=bool), str(named.iloc[0])
+
+
+def _unpriced(deals: pd.DataFrame, known: Array) -> Iterator[tuple[str, Array]]:
+    """Why some deals have no worth, and which (deal,)."""
+    amount = _column(deals, "amount").notna().to_numpy(dtype=bool)
+    if not amount.all():
+        yield say("without an amount"), ~amount
+    if (amount & ~known).any():
+        yield say("with an amount and no currency"), amount & ~known
+
+
+def _left_out(why: str, deals: pd.DataFrame, rows: Array) -> str:
+    named = ", ".join(deals["deal_id"].iloc[rows[:3]]) + (", ..." if len(rows) > 3 else "")
+    return say("Left out, {why}: {count} deals ({named}).", why=why, count=len(rows), named=named)
