@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-import winprob
-
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
@@ -20,19 +18,15 @@ def cells(notebook: Path) -> list[dict[str, Any]]:
     return list(json.loads(notebook.read_text("utf-8"))["cells"])
 
 
-def runnable(cell: dict[str, Any]) -> bool:
-    """A cell tagged ``needs:name`` waits for a public name of winprob."""
-    needs = [tag.removeprefix("needs:") for tag in cell["metadata"].get("tags", ()) if tag.startswith("needs:")]
-    return cell["cell_type"] == "code" and set(needs) <= set(winprob.__all__)
-
-
 def run(notebook: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Every cell in order, in one namespace and a copy of the folders; a cell's last value is shown."""
     for part in ("notebooks", "data"):
         shutil.copytree(ROOT / part, folder / part)
     monkeypatch.chdir(folder / "notebooks")
     names: dict[str, Any] = {"__name__": "__main__"}
-    for cell in filter(runnable, cells(notebook)):
+    for cell in cells(notebook):
+        if cell["cell_type"] != "code":
+            continue
         body = ast.parse("".join(cell["source"]), filename=f"{notebook.name}[{cell['id']}]").body
         last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
         exec(compile(ast.Module(body, []), f"{notebook.name}[{cell['id']}]", "exec"), names)
