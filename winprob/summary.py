@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from winprob.intervals import TAILS, summarise
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
 from winprob.parameters import DIMS, sample_prior
-from winprob.posterior import Posterior
+from winprob.posterior import Posterior, Provenance
 from winprob.prediction import prior_share
 from winprob.settings import Settings
 from winprob.tiers import bin_moments
@@ -67,45 +67,42 @@ def verdict(posterior: Posterior) -> list[str]:
             say("No deal was seen: this model is all prior. It says what the method expects, not what your team does."),
             say("Train on closed deals as soon as there are some; the first thirty already move it."),
         ]
-    lines = [
-        say(
-            "Learned from {deals} closed deals, {won:.0%} won{period}.",
-            deals=source.deals,
-            won=source.won / source.counted,
-            period=_period(source.first_day, source.last_day),
-        )
-    ]
-    if source.counted < source.deals - 0.5:
-        lines.append(
-            say(
-                "{copies:.0f} rows repeat another in all but their id; each record counts once.",
-                copies=source.deals - source.counted,
-            )
-        )
-    if source.available > source.deals:
-        lines.append(
-            say(
-                "The table has {available:,} closed deals; {deals:,} of them, drawn at random, were learned from "
-                "(setting sampler.most_deals).",
-                available=source.available,
-                deals=source.deals,
-            )
-        )
-    gates = source.gates
-    lines.append(
-        say(
-            "The draws can be believed: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
-            r_hat=gates["r_hat"],
-            ess=min(gates["bulk_ess"], gates["tail_ess"]),
-            divergent=gates["divergent_share"],
-        )
-    )
-    lines.append(_prior_sentence(posterior))
+    lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior)]
     if source.deals < _FEW_DEALS:
         lines.append(
             say("With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS)
         )
     return lines
+
+
+def _learned_from(source: Provenance) -> Iterator[str]:
+    yield say(
+        "Learned from {deals} closed deals, {won:.0%} won{period}.",
+        deals=source.deals,
+        won=source.won / source.counted,
+        period=_period(source.first_day, source.last_day),
+    )
+    if source.counted < source.deals - 0.5:
+        yield say(
+            "{copies:.0f} rows repeat another in all but their id; each record counts once.",
+            copies=source.deals - source.counted,
+        )
+    if source.available > source.deals:
+        yield say(
+            "The table has {available:,} closed deals; {deals:,} of them, drawn at random, were learned from "
+            "(setting sampler.most_deals).",
+            available=source.available,
+            deals=source.deals,
+        )
+
+
+def _gates_sentence(gates: Mapping[str, float]) -> str:
+    return say(
+        "The draws can be believed: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
+        r_hat=gates["r_hat"],
+        ess=min(gates["bulk_ess"], gates["tail_ess"]),
+        divergent=gates["divergent_share"],
+    )
 
 
 def _period(first: str | None, last: str | None) -> str:
