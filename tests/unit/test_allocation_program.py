@@ -159,7 +159,7 @@ def test_without_time_it_is_said(monkeypatch):
         x = None
 
     monkeypatch.setattr("winprob.allocation.program.milp", lambda *_, **__: NothingFound())
-    with pytest.raises(PlanError, match="within 0.1 seconds; allow more with --time-limit"):
+    with pytest.raises(PlanError, match=r"within 0\.1 seconds; allow more with --time-limit"):
         solve(problem, time_limit=0.1)
 
 
