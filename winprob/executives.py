@@ -139,8 +139,8 @@ class _Faults:
     def strangers(self, where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
         for name in table:
             if name not in known:
-                path = f"{where}{name}"
-                self.say(say("{path!r} is not known; {near}", path=path, near=nearest(name, known, most=len(known))))
+                near = nearest(name, known, most=len(known))
+                self.say(say("{where}{name!r} is not known; {near}", where=where, name=name, near=near))
 
     def flag(self, table: Mapping[str, Any], name: str) -> bool:
         value = table.get(name, False)
@@ -167,7 +167,7 @@ class _Faults:
 
     def refuse(self) -> None:
         if len(self.messages) == 1:
-            raise PlanError(say("executives: {fault}. Mend the executives file.", fault=self.messages[0]))
+            raise PlanError(say("executives: {fault}\nMend the executives file.", fault=self.messages[0]))
         if self.messages:
             listed = "\n".join(f"  - {message}" for message in self.messages)
             raise PlanError(

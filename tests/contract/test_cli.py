@@ -45,6 +45,7 @@ COLUMNS = {
     ],
     "whatif": ["scenario", "mean", "lower", "upper", "win_prob_lift", "lift_lower", "lift_upper"],
     "postmortem": ["term", "log_odds_cost", "lower", "upper", "text"],
+    "allocate": ["executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best"],
 }
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: Three English words in a row: no Chinese sentence holds them, nor does a name or a path.
@@ -61,6 +62,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, believed: Posterior) -> Path:
     told = CliRunner().invoke(main, ["simulate", "--deals", "60", "--open", "12", "--out", str(folder), "--seed", "5"])
     assert told.exit_code == 0, told.output
     believed.save(folder / "model.nc")
+    executives = '[[executives]]\nname = "E1"\nslots = 2\n[[executives]]\nname = "E2"\nslots = 1\n'
+    (folder / "executives.toml").write_text(executives)
     return folder
 
 
@@ -81,6 +84,7 @@ def calls(work: Path, tmp_path: Path) -> dict[str, list[str]]:
         "levers": ["levers", deals, *shared],
         "whatif": ["whatif", deals, *shared, "--deal", first, "--set", "stage=decision", "--set", "coach=validated"],
         "postmortem": ["postmortem", str(work / "closed.csv"), *shared, "--deal", lost],
+        "allocate": ["allocate", deals, *shared, "--executives", str(work / "executives.toml")],
     }
 
 

@@ -59,6 +59,7 @@ def list_choices(problem: Problem, *, best_only: bool) -> Choices:
     _, first, pattern = np.unique(np.packbits(able_flat, axis=1), axis=0, return_index=True, return_inverse=True)
     member = membership(problem.sets)
     size = member.sum(axis=1)
+    wanted &= ~(member[None] & ~able.any(axis=0)[:, None]).any(axis=2)
     if problem.account is None:
         deal, at = np.nonzero(wanted)
         kind = np.full(len(deal), NOBODY)

@@ -22,9 +22,7 @@ from winprob.allocation.problem import Problem
 
 Array = npt.NDArray[Any]
 
-_ROUNDS = 8
-#: Where the bound falls by less than this share, the prices are good enough.
-_ENOUGH = 1e-4
+_ROUNDS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +48,11 @@ def price(problem: Problem, choices: Choices) -> Priced:
     kept, best = np.zeros(len(choices), dtype=bool), None
     for _ in range(_ROUNDS):
         found = at_prices(problem, choices, prices)
-        if best is None or found.bound < best.bound * (1 - _ENOUGH):
-            best = found
-        elif kept.any():
+        best = found if best is None or found.bound < best.bound else best
+        near = np.argpartition(found.loss, few - 1)[:few]
+        if kept[near].all():
             break
-        kept[np.argpartition(found.loss, few - 1)[:few]] = True
+        kept[near] = True
         prices = _shadow_prices(problem, choices.take(kept))
     return best or found
 
@@ -65,7 +63,7 @@ def _shadow_prices(problem: Problem, choices: Choices) -> Array:
     worth = np.zeros(rules.shape[1])
     worth[: len(choices)] = -choices.gain
     even = lower == upper
-    even[: problem.eligible.shape[1]] = False
+    even[: problem.eligible.shape[1] + len(problem.slots)] = False
     result = linprog(worth, rules[~even], upper[~even], *((rules[even], upper[even]) if even.any() else ()))
     deals = problem.eligible.shape[1]
     return np.asarray(np.maximum(-result.ineqlin.marginals[deals : deals + len(problem.slots)], 0))

@@ -95,7 +95,7 @@ def _scenario_prices(problem: Problem, choices: Choices, gains: Array, risk: flo
     before = rules.shape[1] - count - 1
     worth = np.concatenate([np.zeros(before), [-1.0], np.full(count, 1 / ((1 - risk) * count))])
     even = lower == upper
-    even[: problem.eligible.shape[1]] = False
+    even[: problem.eligible.shape[1] + len(problem.slots)] = False
     limits = np.column_stack([np.where(np.arange(len(worth)) == before, -np.inf, 0), np.full(len(worth), np.inf)])
     equal = (rules[even], upper[even]) if even.any() else ()
     result = linprog(worth, rules[~even], upper[~even], *equal, bounds=limits)

@@ -17,7 +17,7 @@ from winprob.cli.options import (
     showing,
     spoken,
 )
-from winprob.cli.show import progress, show, tell
+from winprob.cli.show import progress, show, stdout_for_tables, tell
 
 
 @main.command()
@@ -70,7 +70,7 @@ def allocate(
     if out:
         require_writable(out)
     roster = read_executives(executives)
-    with progress() as follow:
+    with stdout_for_tables(), progress() as follow:
         plan = plan_visits(
             load_model(model, None),
             read_deals(deals, mapping, people, encoding=encoding),

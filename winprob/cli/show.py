@@ -82,6 +82,24 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         yield follow
 
 
+@contextmanager
+def stdout_for_tables() -> Iterator[None]:
+    """What a library in C prints of its own accord goes to stderr: stdout is for the table alone."""
+    import ctypes
+
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        # C holds back what it prints to a file or a pipe.
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def hush_stdout() -> None:
     """Nobody takes what is still to be printed: send it nowhere, so that Python's own flush at the end stays quiet."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
