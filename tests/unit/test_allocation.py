@@ -308,7 +308,8 @@ def test_the_words_say_what_the_record_holds(posterior, team):
 
 
 def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
-    monkeypatch.setattr("winprob.allocation.planning._FURTHER", 0.0)
+    for room in ("telling", "planning"):
+        monkeypatch.setattr(f"winprob.allocation.{room}.FURTHER", 0.0)
     plan = plan_visits(posterior, team.open, people(LI, WANG), **FAST)
     assert plan.draws == 0
     assert np.isnan(plan.regret)
