@@ -17,7 +17,20 @@ import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-MODULES = ("_timing", "_scores", "salvirt", "maven", "sbc", "teams", "speed", "prediction", "levers", "startup", "run")
+MODULES = (
+    "_timing",
+    "_scores",
+    "salvirt",
+    "maven",
+    "sbc",
+    "teams",
+    "speed",
+    "prediction",
+    "levers",
+    "startup",
+    "run",
+    "allocation",
+)
 FIELDS = (
     "Product Seller Authority Comp_size Competitors Purch_dept Partnership Budgt_alloc Forml_tend RFI RFP Growth "
     "Posit_statm Source Client Scope Strat_deal Cross_sale Up_sale Deal_type Needs_def Att_t_client"
@@ -176,3 +189,18 @@ def test_summary_tells_each_figure_and_what_was_skipped(bench: dict[str, ModuleT
     assert "| startup | --help | 0.1 s | <= 0.2 | met |" in shown
     assert "| maven | - | - | - | skipped |" in shown
     assert kept["machine"]["numpy"]
+
+
+def test_what_visits_add_in_truth_is_exact(bench: dict[str, ModuleType]) -> None:
+    """Two visits to one deal, by hand."""
+    expit = import_module("scipy.special").expit
+    world = bench["allocation"].world_of(60, 1)
+    deal = int(np.flatnonzero(~np.isnan(world.moves[:, :2]).any(axis=1))[0])
+    visited = np.zeros(world.moves.shape, dtype=bool)
+    visited[deal, :2] = True
+    (p, q), (one, two), logit = world.chance[deal, :2], world.moves[deal, :2], world.logit[deal]
+    wanted = p * q * expit(logit + one + two) + p * (1 - q) * expit(logit + one) + (1 - p) * q * expit(logit + two)
+    wanted += ((1 - p) * (1 - q) - 1) * expit(logit)
+    added = world.added(visited)
+    assert added[deal] == pytest.approx(wanted)
+    assert np.count_nonzero(added) == 1
