@@ -26,8 +26,8 @@ SIZES = (0, 10, 30, 80, 200, 500)
 BESIDE = ("logistic", "CRM stage default")
 _TEST_SHARE = 1 / 3
 _LEAST_TEST = 30
-#: Below this exponent, more deals alone hardly narrow an interval.
-_FLAT = 0.1
+#: Below this exponent, not even a hundred times the deals would halve an interval.
+_FLAT = 0.15
 _MANY = 30
 
 
