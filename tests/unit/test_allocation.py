@@ -23,7 +23,7 @@ from winprob.terms import coefficients
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best"]
-FAST = {"settings": VisitSettings(scenarios=30)}
+FAST = {"settings": VisitSettings(scenarios=30), "time_limit": 300.0}
 
 
 def people(*entries, **rules):
@@ -322,7 +322,7 @@ def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
 def test_the_sample_is_planned(posterior):
     deals = winprob.read_deals(ROOT / "data/open.csv", people=ROOT / "data/people.csv")
     visits = winprob.read_visits(ROOT / "data/visits.csv")
-    plan = plan_visits(posterior, deals, ROOT / "data/executives.toml", visits=visits, time_limit=6.0, **FAST)
+    plan = plan_visits(posterior, deals, ROOT / "data/executives.toml", visits=visits, **FAST)
     assert plan.visits_learned_from == 29
     assert len(plan.visits) == 10
     assert ((plan.visits["deal_id"] == "D00303") & (plan.visits["role"] == "approver")).any()
