@@ -12,6 +12,7 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.schema import latest_places
 
 Array = npt.NDArray[Any]
 
@@ -48,7 +49,7 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
     """
     if goal not in GOALS:
         raise PlanError(say("goal {goal!r} is not one of {accepted}", goal=goal, accepted=", ".join(GOALS)))
-    rows = _last_readings(deals)
+    rows = latest_places(deals)
     is_open = _still_open(deals.iloc[rows])
     notes = [] if is_open.all() else [_left_out(say("closed already"), deals, rows[~is_open])]
     rows = rows[is_open]
@@ -63,15 +64,6 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
             " ".join([say("there is no deal to plan for: none of {rows} rows is left.", rows=len(deals)), *notes])
         )
     return Candidates(deals=deals.iloc[rows], place=rows, worth=worth, unit=unit, notes=tuple(notes))
-
-
-def _last_readings(deals: pd.DataFrame) -> Array:
-    """(deal,) the row of each deal's last reading in time, one without a date before any other; in table order."""
-    order = pd.DataFrame({"deal": deals["deal_id"].to_numpy(), "row": np.arange(len(deals))})
-    if "as_of" in deals:
-        order["day"] = deals["as_of"].to_numpy()
-        order = order.sort_values("day", kind="stable", na_position="first")
-    return np.sort(order.drop_duplicates("deal", keep="last")["row"].to_numpy())
 
 
 def _still_open(deals: pd.DataFrame) -> Array:

@@ -20,7 +20,7 @@ from winprob.information.standing import NOT_HEARD
 from winprob.information.tables import best_lever, lever_changes, standard_error, tell, weigh
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
+from winprob.schema import latest_places, validate_deals
 from winprob.terms import coefficients
 
 Array = npt.NDArray[Any]
@@ -87,7 +87,8 @@ class OpenQuestions:
 
 def open_questions(posterior: Posterior, deals: pd.DataFrame, *, seed: int | None = None) -> OpenQuestions:
     """Every open fact of every deal, judged on its own."""
-    rows = last_readings(validate_deals(deals))
+    valid = validate_deals(deals)
+    rows = valid.iloc[latest_places(valid)]
     features, facts = describe(rows, posterior.scaling), facts_of(posterior)
     ground = ground_of(posterior, features, seed)
     is_open = np.stack([fact.open_in(features) for fact in facts], axis=1)
@@ -118,16 +119,6 @@ def ground_of(posterior: Posterior, features: Features, seed: int | None) -> Gro
         scaling=posterior.scaling,
         unknown_level=draws["unknown_support"].mean(axis=0, dtype=np.float64),
     )
-
-
-def last_readings(deals: pd.DataFrame) -> pd.DataFrame:
-    """The last reading in time of each deal, one without a date before any other; deals in the order of the table."""
-    place = pd.DataFrame({"deal_id": deals["deal_id"].to_numpy(), "as_of": pd.NaT})
-    if "as_of" in deals:
-        place["as_of"] = deals["as_of"].to_numpy()
-    last = place.sort_values("as_of", kind="stable", na_position="first").drop_duplicates("deal_id", keep="last")
-    first = pd.Index(place["deal_id"].drop_duplicates())
-    return deals.iloc[last.index[np.argsort(first.get_indexer(last["deal_id"]))]]
 
 
 def question_table(

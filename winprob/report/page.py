@@ -14,9 +14,10 @@ from winprob.report.charts import draw_chances, draw_role_weights
 from winprob.report.grids import deals_grid, findings_grid
 from winprob.report.numbers import compact_money, one_decimal
 from winprob.report.outlook import Outlook, currencies, foresee
-from winprob.report.review import join_chances, last_readings
+from winprob.report.review import join_chances
 from winprob.report.templates import template
 from winprob.report.words import banners, data_lines, definitions, headline, verdict
+from winprob.schema import latest_places
 
 #: So many deals fit a chart that can be read.
 CHARTED = 40
@@ -49,7 +50,7 @@ def render_page(
         A whole HTML document that loads nothing: it opens from a mail attachment.
     """
     review = join_chances(deals, chances)
-    outlook = foresee(posterior, last_readings(deals))
+    outlook = foresee(posterior, deals.iloc[latest_places(deals)])
     return template("page.html.j2").render(
         **_header(posterior, review, simulated=simulated),
         **_verdict(outlook, review),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.methodology.vocabulary import ROLES
+from winprob.schema import latest_places
 
 #: From here an interval is called wide: the difference between a likely and an unlikely deal.
 WIDE = 0.40
@@ -27,13 +28,7 @@ def join_chances(deals: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
     review = facts.drop(columns=[name for name in numbers if name in facts]).join(numbers)
     review = review.assign(**{name: None for name in _SHOWN if name not in review})
     review["wide"] = review["upper"] - review["lower"] > WIDE
-    return review.loc[_latest(review)].sort_values("mean", ascending=False, kind="stable")
-
-
-def last_readings(deals: pd.DataFrame) -> pd.DataFrame:
-    """One row a deal: of several readings the last in time."""
-    facts = deals.reset_index(drop=True)
-    return facts.loc[_latest(facts)]
+    return review.iloc[latest_places(review)].sort_values("mean", ascending=False, kind="stable")
 
 
 def name_of(deal: pd.Series) -> str:
@@ -44,11 +39,6 @@ def name_of(deal: pd.Series) -> str:
 def missing_facts(review: pd.DataFrame) -> pd.DataFrame:
     """(deal, fact) whether the fact is unknown, the columns as in ``FACTS``."""
     return pd.DataFrame({fact: _missing(review, fact) for fact in FACTS}, index=review.index, dtype=bool)
-
-
-def _latest(review: pd.DataFrame) -> pd.Index:
-    in_time = review.sort_values("as_of", kind="stable") if "as_of" in review else review
-    return in_time.drop_duplicates("deal_id", keep="last").index.sort_values()
 
 
 def _missing(review: pd.DataFrame, fact: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

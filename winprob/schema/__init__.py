@@ -28,7 +28,7 @@ from winprob.schema.columns import (
 )
 from winprob.schema.dtypes import as_days, as_numbers, as_text
 from winprob.schema.findings import Finding, refuse, spot, whole
-from winprob.schema.latest import last_reading
+from winprob.schema.latest import last_reading, latest_places
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "check_deals",
     "fact_columns",
     "last_reading",
+    "latest_places",
     "refuse",
     "validate_deals",
 ]

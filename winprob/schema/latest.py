@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from winprob.catalog import say
@@ -28,4 +32,13 @@ def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
                 some=some,
             )
         )
-    return rows.sort_values("as_of", kind="stable", na_position="first").tail(1) if "as_of" in rows else rows.tail(1)
+    return rows.iloc[latest_places(rows)]
+
+
+def latest_places(deals: pd.DataFrame) -> npt.NDArray[Any]:
+    """(deal,) position of each deal's last reading in time, one without a date before any other; in table order."""
+    order = pd.DataFrame({"deal": deals[ID].to_numpy(), "place": np.arange(len(deals))})
+    if "as_of" in deals:
+        order["day"] = deals["as_of"].to_numpy()
+        order = order.sort_values("day", kind="stable", na_position="first")
+    return np.sort(order.drop_duplicates("deal", keep="last")["place"].to_numpy())

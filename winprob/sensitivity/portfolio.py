@@ -23,6 +23,7 @@ from winprob.lifts import lifts
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES, STAGES
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
+from winprob.schema import latest_places
 from winprob.sensitivity.evidence import evidence_grades, verdicts
 from winprob.sensitivity.standing import Standing, stand
 
@@ -101,8 +102,7 @@ def _open_deals(valid: pd.DataFrame, by: str) -> pd.DataFrame:
         raise DealTableError(
             say("column {by!r} is missing: levers cannot be told by it. Map it, or choose another.", by=by)
         )
-    ordered = valid.sort_values("as_of", kind="stable", na_position="first") if "as_of" in valid else valid
-    last = ordered.loc[~ordered["deal_id"].duplicated(keep="last").to_numpy()]
+    last = valid.iloc[latest_places(valid)]
     if "outcome" in last:
         last = last[~last["outcome"].isin(["won", "lost", "no_decision"])]
     if last.empty:

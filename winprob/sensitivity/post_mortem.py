@@ -16,7 +16,7 @@ from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import last_reading, validate_deals
+from winprob.schema import last_reading, latest_places, validate_deals
 from winprob.sensitivity.covered import covered_twin, tier_of
 from winprob.sensitivity.loss_patterns import LossPattern, loss_patterns
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
@@ -120,7 +120,8 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
 def _won_deals(deals: pd.DataFrame) -> pd.DataFrame:
     """Won deals to compare with, the last of them where there are very many."""
     valid = validate_deals(deals)
-    return valid[valid["outcome"] == "won"].drop_duplicates("deal_id", keep="last").tail(_COMPARED)
+    won = valid[valid["outcome"] == "won"]
+    return won.iloc[latest_places(won)].tail(_COMPARED)
 
 
 def _weighed(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFrame) -> str:
