@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from winprob.history.audit import check_history
+from winprob.history.folder import is_history
 from winprob.history.reading import read_history
+from winprob.history.training import label_sentences, training_rows
 from winprob.history.writing import Snapshot, write_snapshot
 
-__all__ = ["Snapshot", "read_history", "write_snapshot"]
+__all__ = [
+    "Snapshot",
+    "check_history",
+    "is_history",
+    "label_sentences",
+    "read_history",
+    "training_rows",
+    "write_snapshot",
+]
