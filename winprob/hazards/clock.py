@@ -8,6 +8,7 @@ count as sevenths, so that nothing jumps from one day to the next.
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ SINCE_ENDS = (1, 2, 4, 6, 9, 13, 18, 26, 39, 52)
 #: Ends of the bins, in weeks after the seller's expected close date: the week up to the date itself ends at 0.
 NEAR_ENDS = (-13, -8, -4, -2, -1, 0, 1, 2, 4, 8, 13)
 QUARTER_STATES = ("middle", "first_week", "second_last_week", "last_week")
-SINCE_BINS = tuple(f"week_{end}" for end in SINCE_ENDS) + (f"after_{SINCE_ENDS[-1]}",)
-NEAR_BINS = tuple(f"to_{end:+d}" for end in NEAR_ENDS) + (f"after_{NEAR_ENDS[-1]:+d}",)
+SINCE_BINS = (*(f"week_{end}" for end in SINCE_ENDS), f"after_{SINCE_ENDS[-1]}")
+NEAR_BINS = (*(f"to_{end:+d}" for end in NEAR_ENDS), f"after_{NEAR_ENDS[-1]:+d}")
 #: A cell for each of these; the last bin of nearness is *no date given*.
 CELL_SHAPE = (len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
 CELLS = int(np.prod(CELL_SHAPE))
@@ -59,7 +60,7 @@ def exposure(read: Array, expected: Array, start: Array, end: Array, calendar: C
     cuts = np.unique([0, *np.searchsorted(ends, np.arange(_BLOCK, ends[-1], _BLOCK)), len(days)])
     blocks = [
         _block(read[rows], expected[rows], start[rows], days[rows], states, first)
-        for rows in (slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+        for rows in (slice(a, b) for a, b in pairwise(cuts))
     ]
     return csr_array(vstack(blocks, format="csr"))
 
@@ -88,7 +89,9 @@ def quarter_states(first: int, last: int, calendar: CalendarSettings) -> Array:
     if begin > stop:
         return states
     for quarter in quarters_between(_date(begin), _date(stop), calendar):
-        for state, (a, b) in enumerate(((0, 7), (quarter.days - 14, quarter.days - 7), (quarter.days - 7, quarter.days))):
+        for state, (a, b) in enumerate(
+            ((0, 7), (quarter.days - 14, quarter.days - 7), (quarter.days - 7, quarter.days))
+        ):
             start = _ordinal(quarter.start) - first
             states[max(start + a, 0) : max(start + b, 0)] = state + 1
     return states

@@ -14,7 +14,6 @@ from winprob.hazards.clock import NEVER, exposure
 from winprob.hazards.facts import days, fact_values, learn_timing_scaling, stage_codes
 from winprob.hazards.records import STAGE_STATES, TimingScaling
 from winprob.settings import CalendarSettings
-from winprob.weights import deal_weights
 
 Array = npt.NDArray[Any]
 
@@ -55,18 +54,19 @@ def usable(deals: pd.DataFrame, known_on: int) -> pd.DataFrame:
     read, closed = days(deals, "as_of"), days(deals, "closed_on")
     dated = deals["outcome"].isin(_CLOSED).to_numpy() & (closed >= read)
     waiting = (deals["outcome"] == "open").to_numpy() & ((closed == NEVER) | (closed > known_on))
-    return deals[(read != NEVER) & (read <= known_on) & (dated | waiting)]
+    said: pd.DataFrame = deals[(read != NEVER) & (read <= known_on) & (dated | waiting)]
+    return said
 
 
 def is_closed(deals: pd.DataFrame, known_on: int) -> Array:
     """(row,) whether it was closed on the day that knowledge ends."""
     closed = days(deals, "closed_on")
-    return deals["outcome"].isin(_CLOSED).to_numpy() & (closed != NEVER) & (closed <= known_on)
+    return np.asarray(deals["outcome"].isin(_CLOSED).to_numpy() & (closed != NEVER) & (closed <= known_on))
 
 
 def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings) -> tuple[Design, TimingScaling]:
     """The design of usable rows, and the scaling learned from them."""
-    weight = deal_weights(deals, copies_count_once=False)
+    weight = reading_weights(deals)
     scaling = learn_timing_scaling(deals, weight)
     read, expected, closed = (days(deals, column) for column in ("as_of", "expected_close_on", "closed_on"))
     done = is_closed(deals, known_on)
@@ -84,6 +84,15 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
         weight=weight,
     )
     return design, scaling
+
+
+def reading_weights(deals: pd.DataFrame) -> Array:
+    """(row,) one weight for every reading, so that together they count as much as there are deals.
+
+    Not 1/n of its deal: how often a deal is read depends on how long it stays open, so that would count the readings
+    of slow deals for less, and make every wait look shorter than it is.
+    """
+    return np.full(len(deals), deals["deal_id"].nunique() / max(len(deals), 1))
 
 
 def incidence_values(stage: Array) -> Array:

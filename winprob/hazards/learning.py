@@ -94,14 +94,10 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
 def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
     """Points (draw, unknown) that count the same, the tail index of their weights, how many draws they are worth."""
     mode = find_mode(density.slopes, density.mean)
-    best = None
-    for freedom in (None, _FREEDOM):
-        points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, freedom)
-        if best is None or pareto_k < best[2]:
-            best = points, weights, pareto_k
-        if pareto_k <= BELIEVABLE:
-            break
-    points, weights, pareto_k = best
+    points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, None)
+    if pareto_k > BELIEVABLE:
+        wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
+        points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda found: found[2])
     return points[resample(weights, draws, rng)], pareto_k, float(min(1 / (weights**2).sum(), draws))
 
 

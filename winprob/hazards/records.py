@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.methodology.vocabulary import STAGES
-from winprob.settings import CalendarSettings
+from winprob.settings import CalendarSettings, settings_from
 
 Array = npt.NDArray[Any]
 
@@ -94,12 +94,11 @@ class Hazards:
     def from_dict(table: Mapping[str, Any], draws: Mapping[str, Array]) -> Hazards:
         """The reverse of ``to_dict``."""
         numbers = tuple((float(mean), float(sd)) for mean, sd in table["scaling"]["numbers"])
-        calendar = {k: tuple(v) if isinstance(v, list) else v for k, v in table["calendar"].items()}
         return Hazards(
             **{
                 **table,
                 "scaling": TimingScaling(numbers=numbers, segments=tuple(table["scaling"]["segments"])),
-                "calendar": CalendarSettings(**calendar),
+                "calendar": settings_from({"calendar": table["calendar"]}).calendar,
                 "draws": draws,
             }
         )

@@ -18,6 +18,7 @@ from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
+from winprob.hazards import Hazards, learn_hazards
 from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
@@ -40,7 +41,9 @@ def fit(
     one_outcome: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Learn the win model from closed deals; open ones are left out.
+    """Learn the win model from closed deals, and the time to close from these and from the open ones.
+
+    The time to close is learned where the table has dates for it; see ``hazards.learn_hazards``.
 
     Parameters
     ----------
@@ -67,7 +70,20 @@ def fit(
         scaling=training.scaling,
         settings=settings,
         provenance=_provenance(training, seed, learned.gates),
+        hazards=_learn_time(deals, settings, learned, seed, progress or _silent),
     )
+
+
+def _learn_time(
+    deals: pd.DataFrame, settings: Settings, learned: Learned, seed: int, progress: Progress
+) -> Hazards | None:
+    """The time to close with as many draws as the win model has, of no more deals."""
+    progress(say("learning when deals close"), 0.0)
+    hazards = learn_hazards(
+        _at_most(settings.sampler.most_deals, deals, seed), settings, draws=learned.log_prior.size, seed=seed
+    )
+    progress(say("learning when deals close"), 1.0)
+    return hazards
 
 
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
@@ -226,6 +242,7 @@ def _posterior(
     scaling: Scaling,
     settings: Settings,
     provenance: Provenance,
+    hazards: Hazards | None = None,
 ) -> Posterior:
     shape = draws["intercept"].shape
     base, terms, means = _reference(flatten_chains(draws), reference, scaling, provenance.seed)
@@ -237,6 +254,7 @@ def _posterior(
         scaling=scaling,
         settings=settings,
         provenance=provenance,
+        hazards=hazards,
     )
 
 
