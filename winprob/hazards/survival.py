@@ -70,7 +70,7 @@ def lay_out(hazards: Hazards, deals: pd.DataFrame, read: Array) -> Paces:
 
 
 def waiting_odds(hazards: Hazards, deals: pd.DataFrame, *, known_on: dt.date) -> Array:
-    """(deal,) how likely a wait from the reading to ``known_on`` is for a deal that will be won, against one that will not.
+    """(deal,) how likely the wait from reading to ``known_on`` is if the deal will be won, against if it will not.
 
     Both likelihoods are averaged over the draws before one is divided by the other, as a mixture's are. 1 where nothing
     is known of the wait: no reading day, or none that has passed.
