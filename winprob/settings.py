@@ -276,7 +276,7 @@ class TimingSettings:
     since_step : from one span of weeks after the reading to the next (a random walk)
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
-    stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes or amount; of not knowing one
+    stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
     least_closed : closed deals with dates below which nothing is learned
     """

@@ -2,9 +2,9 @@
 
 Per end g (won, lost) a row's hazard in a cell of time c is ``exp(x'effect_g + time_g[c])`` a week, so what it has
 waited through adds up to ``u_g = exp(x'effect_g) * sum_c weeks[c] * exp(time_g[c])``. A deal closed in its week, of
-hazard v, adds ``-u + log(1 - exp(-v))`` (grouped proportional hazards: Prentice and Gloeckler 1978, doi 10.2307/2347304) and
-the log of the chance p of its end; one still open adds ``log(p exp(-u_won) + (1 - p) exp(-u_lost))`` (the mixture of
-Larson and Dinse 1985, doi 10.2307/2347464).
+hazard v, adds ``-u + log(1 - exp(-v))`` (grouped proportional hazards: Prentice and Gloeckler 1978, doi
+10.2307/2347304) and the log of the chance p of its end; one still open adds
+``log(p exp(-u_won) + (1 - p) exp(-u_lost))`` (the mixture of Larson and Dinse 1985, doi 10.2307/2347464).
 """
 
 from __future__ import annotations
