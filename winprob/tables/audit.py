@@ -104,14 +104,17 @@ def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Itera
         yield whole("warning", column, message)
 
 
-def predicts_alone(column: str, values: pd.Series, won: Mask, closed: Mask) -> Iterator[Finding]:
+def predicts_alone(
+    column: str, values: pd.Series, won: Mask, closed: Mask, *, limit: float = TOO_GOOD_AUC
+) -> Iterator[Finding]:
+    """A warning on a column that ranks the won above the others better than ``limit``."""
     known = closed & values.notna().to_numpy()
     labels = won[known]
     if min(labels.sum(), (~labels).sum()) < _ENOUGH:
         return
     score = _score(values[known], labels)
     found = auc(score, labels)
-    if max(found, 1 - found) > TOO_GOOD_AUC:
+    if max(found, 1 - found) > limit:
         message = say(
             "predicts the outcome alone (AUC {auc}): too good to be true, unless it was known before the close",
             auc=f"{max(found, 1 - found):.2f}",

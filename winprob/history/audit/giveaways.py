@@ -10,7 +10,10 @@ from winprob.catalog import say
 from winprob.history.audit.columns import at, covariates, ends_closed, ends_won, last_open, learned
 from winprob.history.trail import Trail
 from winprob.schema.findings import Finding
-from winprob.tables.audit import derived_covariates, filled_for_won, filled_late, predicts_alone
+from winprob.tables.audit import TOO_GOOD_AUC, derived_covariates, filled_for_won, filled_late, predicts_alone
+
+#: With so many deals of either outcome a covariate that tells them apart this well is too good to be true.
+_COVARIATE_AUC, _MANY = 0.9, 50
 
 
 def _derived(trail: Trail) -> Iterator[Finding]:
@@ -55,8 +58,11 @@ def _tells_afterwards(trail: Trail) -> Iterator[Finding]:
 def _telling(trail: Trail, rows: np.ndarray, columns: tuple[str, ...]) -> Iterator[Finding]:
     places = np.flatnonzero(rows)
     won = ends_won(trail)[places]
+    added = covariates(trail) if min(won.sum(), (~won).sum()) >= _MANY else ()
     for column in columns:
-        yield from predicts_alone(column, trail.rows[column].iloc[places], won, np.ones(len(places), dtype=bool))
+        limit = _COVARIATE_AUC if column in added else TOO_GOOD_AUC
+        everyone = np.ones(len(places), dtype=bool)
+        yield from predicts_alone(column, trail.rows[column].iloc[places], won, everyone, limit=limit)
 
 
 def _open_yet_closed(trail: Trail) -> Iterator[Finding]:

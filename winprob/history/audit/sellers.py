@@ -67,8 +67,8 @@ def _entered_once_won(trail: Trail) -> Iterator[Finding]:
                 rows=int(late.sum()),
                 first_deal=_first_deal(trail, late),
                 message=say(
-                    "{late} of {count} deals that seller {seller} won first appear won ({rest} of the others'): he "
-                    "enters deals once they are won, and what was known before is not there",
+                    "{late} of {count} deals that seller {seller} won first appear won ({rest} of the others'): "
+                    "entered once they are won, so that what was known before is not there",
                     late=int(late.sum()),
                     count=int(his.sum()),
                     seller=repr(seller),
