@@ -101,9 +101,19 @@ def test_the_order_of_persons_changes_nothing(table, people, seed):
 # --- weights ------------------------------------------------------------------------------------------------------
 
 
-def test_a_deal_with_n_readings_weighs_one_over_n():
+def test_readings_weigh_alike_and_together_as_much_as_there_are_deals():
     deals = pd.DataFrame({"deal_id": ["A", "B", "A", "A"], "amount": [1.0, 2.0, 3.0, 4.0]})
-    np.testing.assert_allclose(deal_weights(deals), [1 / 3, 1, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(deal_weights(deals), [1 / 2] * 4)
+
+
+def test_reading_the_won_deals_more_often_moves_no_chance_of_a_reading():
+    """Won deals stay open thrice as long here: of the readings three in four are of a deal that will be won."""
+    ids = np.repeat([f"D{number}" for number in range(40)], [3] * 20 + [1] * 20)
+    deals = pd.DataFrame({"deal_id": ids, "amount": np.arange(80.0)})
+    won = np.arange(80) < 60
+    weight = deal_weights(deals)
+    assert weight @ won / weight.sum() == pytest.approx(won.mean())
+    assert weight.sum() == pytest.approx(40)
 
 
 def test_reading_every_deal_twice_changes_no_scaling(team):

@@ -15,6 +15,7 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.schema.age import AGE, days_open
 from winprob.schema.columns import (
     CHOICES,
     COLUMNS,
@@ -33,6 +34,7 @@ from winprob.schema.latest import last_reading, latest_places
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
 
 __all__ = [
+    "AGE",
     "CHOICES",
     "COLUMNS",
     "COVERAGE_COLUMNS",
@@ -44,6 +46,7 @@ __all__ = [
     "TEXTS",
     "Finding",
     "check_deals",
+    "days_open",
     "fact_columns",
     "is_derived",
     "last_reading",
