@@ -277,6 +277,7 @@ class TimingSettings:
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
     stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
+    stage_soon : of the stage in the first weeks after a reading, halved every six weeks
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
     least_closed : closed deals with dates below which nothing is learned
     """
@@ -287,6 +288,7 @@ class TimingSettings:
     near_step: float = 0.4
     quarter_pull: float = 0.5
     stage: float = 0.5
+    stage_soon: float = 1.0
     number: float = 0.3
     unknown: float = 0.4
     segment: float = 0.3
