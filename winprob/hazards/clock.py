@@ -33,7 +33,7 @@ STAGE_STATES = (*STAGES, "unknown")
 CELL_SHAPE = (len(STAGE_STATES), len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
 CELLS = int(np.prod(CELL_SHAPE))
 #: Weeks.
-HALF_LIFE = 6.0
+HALF_LIFE = 8.0
 #: Stands for an expected close date that is not known.
 NEVER = np.iinfo(np.int64).min
 #: Days worked on at a time.
