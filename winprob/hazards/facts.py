@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.hazards.clock import NEVER
-from winprob.hazards.records import NUMBERS, STAGE_STATES, TimingScaling
+from winprob.hazards.clock import NEVER, STAGE_STATES
+from winprob.hazards.records import NUMBERS, TimingScaling
 from winprob.methodology.vocabulary import STAGES
 from winprob.schema.dtypes import as_numbers
 
