@@ -42,7 +42,8 @@ def snapshot(
     from winprob.tables import read_deals
 
     kept = write_snapshot(read_deals(deals, mapping, people, encoding=encoding), as_of, history)
-    show(pd.DataFrame([{"as_of": kept.as_of, "deals": kept.deals, "added": kept.added}]), form=form, out=out)
+    record = {"as_of": f"{kept.as_of:%Y-%m-%d}", "deals": kept.deals, "added": kept.added}
+    show(pd.DataFrame([record]), form=form, out=out)
     tell(*_sentences(kept))
 
 
