@@ -21,7 +21,7 @@ TEAMS = range(1, 7)
 
 
 def newest_cohort(seed: int) -> dict[str, float]:
-    """Of the deals first read in the last 200 days: the true share won, what is predicted, and what the closed ones say."""
+    """Of the deals first read in the last 200 days: the true share won, the predicted one, and what closed ones say."""
     pipeline = simulate_pipeline(seed=seed, quarters=6, pace=SLOW_WINS)
     days = sorted({*pd.date_range(pipeline.first_day, pipeline.last_day, freq="MS").date, pipeline.last_day})
     history = pd.concat([pipeline.known_on(day) for day in days], ignore_index=True)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winprob.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
+from winprob.features.columns import transformed
 from winprob.methodology.vocabulary import ROLES
 from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, CovariateSettings, NumericCovariate, Settings
@@ -290,3 +291,21 @@ def test_the_transform_is_the_one_asked_for(table, transform):
     values = {"identity": frame["amount"], "log1p": np.log1p(frame["amount"])}[transform]
     scaled = describe(frame, learn_scaling(frame, Settings(covariates=covariates))).numeric[:, 0]
     np.testing.assert_allclose(scaled, (values - values.mean()) / values.std(ddof=0), rtol=1e-5)
+
+
+# --- elapsed days -------------------------------------------------------------------------------------------------
+
+
+def test_elapsed_days_are_told_by_dates_where_a_table_has_no_such_column():
+    deals = pd.DataFrame(
+        {
+            "deal_id": ["A", "B", "C"],
+            "as_of": pd.to_datetime(["2026-03-01", "2026-03-01", None]),
+            "opened_on": pd.to_datetime(["2026-01-30", "2010-01-01", "2026-01-01"]),
+            "expected_close_on": pd.to_datetime(["2026-02-20", "2999-01-01", "2026-05-01"]),
+        }
+    )
+    np.testing.assert_array_equal(transformed(deals, "age", "identity"), [30, 1095, np.nan])
+    np.testing.assert_array_equal(transformed(deals, "days_to_expected_close", "identity"), [-9, 730, np.nan])
+    np.testing.assert_array_equal(transformed(deals.assign(age=[1.0, 2.0, 3.0]), "age", "identity"), [1, 2, 3])
+    assert np.isnan(transformed(deals[["deal_id"]], "age", "identity")).all()

@@ -12,7 +12,7 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.features.scaling import Field, Numeric, Scaling
-from winprob.schema import AGE, days_open
+from winprob.schema import ELAPSED, elapsed
 from winprob.schema.dtypes import as_text
 
 Array = npt.NDArray[Any]
@@ -60,14 +60,14 @@ def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
 
 
 def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
-    """(deal,) the column after its transform, NaN where blank; a deal's age is told by its dates where it is no column.
+    """(deal,) the column after its transform, NaN where blank; elapsed days are told by dates where they are no column.
 
     Raises
     ------
     DealTableError
         The column holds text, an infinite value, or one that has no logarithm.
     """
-    column = deals[name] if name in deals else days_open(deals) if name == AGE else None
+    column = elapsed(deals, name) if name in ELAPSED else deals.get(name)
     if column is None:
         return np.full(len(deals), np.nan)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)

@@ -15,7 +15,6 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.errors import DealTableError
-from winprob.schema.age import AGE, days_open
 from winprob.schema.columns import (
     CHOICES,
     COLUMNS,
@@ -29,16 +28,17 @@ from winprob.schema.columns import (
 )
 from winprob.schema.derived import is_derived
 from winprob.schema.dtypes import as_days, as_numbers, as_text
+from winprob.schema.elapsed import ELAPSED, elapsed
 from winprob.schema.findings import Finding, refuse, spot, whole
 from winprob.schema.latest import last_reading, latest_places
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
 
 __all__ = [
-    "AGE",
     "CHOICES",
     "COLUMNS",
     "COVERAGE_COLUMNS",
     "DATES",
+    "ELAPSED",
     "ID",
     "NUMBERS",
     "READINGS",
@@ -46,7 +46,7 @@ __all__ = [
     "TEXTS",
     "Finding",
     "check_deals",
-    "days_open",
+    "elapsed",
     "fact_columns",
     "is_derived",
     "last_reading",
