@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from winprob.history import check_history, read_history, training_rows, write_snapshot
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
+    from winprob.portfolio import (
+        append_forecast,
+        bridge_forecasts,
+        calibrate_deals,
+        forecast_quarter,
+        read_forecasts,
+        score_forecasts,
+    )
     from winprob.posterior import Posterior
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_deals, read_visits, write_table
+    from winprob.tables import check_file, read_deals, read_rates, read_visits, write_table
     from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
@@ -34,7 +42,10 @@ __all__ = [
     "Settings",
     "WinprobError",
     "allocate",
+    "append_forecast",
     "backtest",
+    "bridge_forecasts",
+    "calibrate_deals",
     "check_file",
     "draw_open_prob_at",
     "check_history",
@@ -43,6 +54,7 @@ __all__ = [
     "explain",
     "fit",
     "fit_prior",
+    "forecast_quarter",
     "plan_questions",
     "plan_visits",
     "post_mortem",
@@ -53,11 +65,14 @@ __all__ = [
     "read_deals",
     "read_executives",
     "read_history",
+    "read_forecasts",
+    "read_rates",
     "read_settings",
     "read_visits",
     "render_brief",
     "render_card",
     "run_backtest",
+    "score_forecasts",
     "simulate",
     "slip_prob",
     "summarise_posterior",
@@ -73,7 +88,10 @@ _HOME = {
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "allocation",
+    "append_forecast": "portfolio",
     "backtest": "evaluation",
+    "bridge_forecasts": "portfolio",
+    "calibrate_deals": "portfolio",
     "check_file": "tables",
     "draw_open_prob_at": "timing",
     "check_history": "history",
@@ -82,6 +100,7 @@ _HOME = {
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
+    "forecast_quarter": "portfolio",
     "plan_questions": "information",
     "plan_visits": "allocation",
     "post_mortem": "sensitivity",
@@ -92,11 +111,14 @@ _HOME = {
     "read_deals": "tables",
     "read_executives": "executives",
     "read_history": "history",
+    "read_forecasts": "portfolio",
+    "read_rates": "tables",
     "read_settings": "settings",
     "read_visits": "tables",
     "render_brief": "report.brief",
     "render_card": "report.card",
     "run_backtest": "evaluation",
+    "score_forecasts": "portfolio",
     "simulate": "simulation",
     "slip_prob": "timing",
     "summarise_posterior": "summary",
