@@ -10,14 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winprob.catalog import say
 from winprob.errors import InputError, WinprobError
 from winprob.schema import Finding, check_deals, refuse, validate_deals
 from winprob.schema.findings import SEVERITIES, whole
 from winprob.tables.audit import describe, suspect
-from winprob.tables.deals import looked_for, read_sheet
+from winprob.tables.deals import Reading, looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.tables.mapping import DealMapping, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
+from winprob.tables.presets import (
+    Preset,
+    fit_preset,
+    is_role_table,
+    known_header,
+    read_preset,
+    read_roles,
+    settle,
+    stage_notes,
+    with_one_id,
+)
 from winprob.tables.visits import visit_column, visits_on
 from winprob.tables.write import FORMATS, replacing, require_writable, write_table
 
@@ -73,8 +85,7 @@ def read_deals(
     DealTableError
         When the deals are wrong. Either message lists every offence, of mapping and deals together.
     """
-    understood, faults = read_mapping(mapping)
-    read = _read(read_bytes(path), str(path), understood, faults, people, encoding)
+    read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding)
     refuse(read.findings, rows=len(read.deals), error=read.error)
     return validate_deals(read.deals)
 
@@ -124,10 +135,10 @@ def check_file(
     understood, faults = read_mapping(mapping)
     data = read_bytes(path)
     try:
-        read = _read(data, str(path), understood, faults, people, encoding)
+        read = _read(data, str(path), (understood, faults), people, encoding)
     except InputError as fault:
         return _table([whole("error", "", message) for message in (*faults, str(fault))])
-    findings = [*read.findings, *suspect(read.deals, understood), *describe(read.sheet, read.deals)]
+    findings = [*read.findings, *suspect(read.deals, read.mapping), *describe(read.sheet, read.deals)]
     return _table(findings)
 
 
@@ -157,6 +168,7 @@ class _Read:
     """An export read as far as it goes."""
 
     sheet: Sheet
+    mapping: DealMapping
     deals: pd.DataFrame
     findings: list[Finding]
     error: type[WinprobError]
@@ -165,33 +177,63 @@ class _Read:
 def _read(
     data: bytes,
     name: str,
-    mapping: DealMapping,
-    faults: list[str],
+    given: tuple[DealMapping, list[str]],
     people: FilePath | pd.DataFrame | None,
     encoding: str | None,
 ) -> _Read:
+    mapping, faults = given
+    preset = read_preset(mapping.preset) if mapping.preset else None
     sheet = parse_sheet(
         data,
         name,
         encoding=encoding or mapping.encoding,
         delimiter=mapping.delimiter,
-        known=looked_for(mapping),
+        known=known_header(preset) if preset else looked_for(mapping),
     )
-    reading = read_sheet(sheet, mapping, faults)
+    if preset:
+        sheet, mapping, reading = _read_by_preset(preset, sheet, mapping)
+    else:
+        reading = read_sheet(sheet, mapping, faults)
     deals, findings = reading.deals, reading.findings
     if people is not None:
-        table, of_people = read_people(_people_sheet(people, encoding))
+        table, of_people = _people(people, encoding, preset)
         findings = [*findings, *of_people]
-        if not any(found.severity == "error" for found in of_people):
+        if len(table) and not any(found.severity == "error" for found in of_people):
             deals, of_merge = merge_people(deals, table)
             findings += of_merge
     findings = sorted((*findings, *check_deals(deals)), key=lambda found: SEVERITIES.index(found.severity))
-    return _Read(sheet=sheet, deals=deals, findings=findings, error=reading.error)
+    return _Read(sheet=sheet, mapping=mapping, deals=deals, findings=findings, error=reading.error)
 
 
-def _people_sheet(people: FilePath | pd.DataFrame, encoding: str | None) -> Sheet:
+def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[Sheet, DealMapping, Reading]:
+    """The deals as the preset reads them, where the user's own mapping goes before it."""
+    fitted = fit_preset(preset, sheet, own.own)
+    mapping, faults = read_mapping(fitted.table)
+    reading = read_sheet(fitted.sheet, mapping, [*fitted.faults, *faults])
+    reading.deals = settle(reading.deals, fitted)
+    reading.findings += [*fitted.notes, *stage_notes(fitted, reading.deals)]
+    return fitted.sheet, mapping, reading
+
+
+def _people(
+    people: FilePath | pd.DataFrame, encoding: str | None, preset: Preset | None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    sheet = _people_sheet(people, encoding, preset)
+    if preset is None:
+        return read_people(sheet)
+    if not is_role_table(preset, map(str, sheet.cells.columns)):
+        return read_people(with_one_id(preset, sheet))
+    roles, findings = read_roles(preset, sheet)
+    if roles.empty:
+        return pd.DataFrame(), [*findings, whole("warning", "role", say("people: no row names a role that counts"))]
+    table, of_people = read_people(_people_sheet(roles.drop(columns="known_on"), None, None))
+    return table, [*findings, *of_people]
+
+
+def _people_sheet(people: FilePath | pd.DataFrame, encoding: str | None, preset: Preset | None = None) -> Sheet:
     if not isinstance(people, pd.DataFrame):
-        return parse_sheet(read_bytes(people), str(people), encoding=encoding, known=is_people_header)
+        known = known_header(preset) if preset else is_people_header
+        return parse_sheet(read_bytes(people), str(people), encoding=encoding, known=known)
     cells = people.reset_index(drop=True).rename(columns=str)
     return Sheet(name="people", cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
 

@@ -17,6 +17,7 @@ from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, Mask, shown_cell, whole
 from winprob.tables.cells import Parsed, by_value, parse_days, parse_numbers
 from winprob.tables.files import Sheet
+from winprob.tables.instants import days_in_zone
 from winprob.tables.mapping import UNKNOWN, DealMapping, Source, accepted_values, nearest
 
 #: What people write for a currency and what ISO 4217 calls it. A bare $ is left out: it may be any of twenty.
@@ -165,6 +166,8 @@ def _read_column(sheet: Sheet, source: Source, mapping: DealMapping, reading: Re
         what = say("'{target}' (column {column})", target=source.target, column=repr(source.column))
     if source.target in DATES:
         parsed = parse_days(cells, day_first=mapping.day_first)
+        if mapping.zone:
+            parsed = replace(parsed, read=days_in_zone(cells, parsed.read, mapping.zone))
         _note_days(reading, sheet, source.target, what, cells, parsed.refused)
         return parsed.read
     if source.target in NUMBERS and source.target not in SUPPORTS:
