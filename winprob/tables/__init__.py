@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from winprob.catalog import say
-from winprob.errors import InputError, WinprobError
+from winprob.errors import InputError, MappingError, WinprobError
 from winprob.schema import Finding, check_deals, refuse, validate_deals
 from winprob.schema.findings import SEVERITIES, whole
 from winprob.tables.audit import describe, suspect
+from winprob.tables.change_logs import changes_on, log_headers
 from winprob.tables.deals import Reading, looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
-from winprob.tables.mapping import DealMapping, read_mapping
+from winprob.tables.instants import is_zone
+from winprob.tables.mapping import DealMapping, no_zone, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
 from winprob.tables.presets import (
     Preset,
@@ -36,6 +38,7 @@ from winprob.tables.write import FORMATS, replacing, require_writable, write_tab
 __all__ = [
     "FORMATS",
     "check_file",
+    "read_changes",
     "read_deals",
     "read_people_table",
     "read_visits",
@@ -109,6 +112,51 @@ def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
         read_bytes(path), str(path), encoding=encoding, known=lambda name: visit_column(name) is not None
     )
     return visits_on(sheet)
+
+
+def read_changes(
+    path: FilePath,
+    mapping: FilePath | Mapping[str, Any] | None = None,
+    *,
+    zone: str = "UTC",
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a log of changes: a CRM's, or the plain ``deal_id, changed_on, field, old, new``.
+
+    Parameters
+    ----------
+    mapping : path, dict or None
+        As the deals are read with: the same columns, values and preset.
+    zone : str
+        Where the reviews are held: timestamps with an offset are told in it.
+
+    Returns
+    -------
+    changes : DataFrame
+        ``deal_id, changed_at, field, old, new, has_old, kind, order``: a row a change of one of our columns.
+    findings : DataFrame
+        ``severity, column, rows, first_deal, message``: what was left out, and what is odd.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or is no log of changes.
+    MappingError
+        When the mapping is wrong, or there is no such zone.
+    DealTableError
+        When a day or a value does not read: every offence at once.
+    """
+    understood, faults = read_mapping(mapping)
+    if not is_zone(zone):
+        faults = [*faults, no_zone(zone)]
+    refuse([whole("error", "", fault) for fault in faults], rows=0, error=MappingError)
+    preset = read_preset(understood.preset) if understood.preset else None
+    chosen = encoding or understood.encoding
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=chosen, delimiter=understood.delimiter, known=log_headers(preset)
+    )
+    changes, findings = changes_on(sheet, understood, preset, zone)
+    return changes, _table(findings)
 
 
 def check_file(

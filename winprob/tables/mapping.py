@@ -323,8 +323,12 @@ def _zone(table: Table[str, Any], faults: list[str]) -> str | None:
     given = _text_key(table, "zone", faults)
     if given is None or is_zone(given):
         return given
-    faults.append(say("there is no time zone {zone}; accepted: names such as UTC, Asia/Shanghai", zone=repr(given)))
+    faults.append(no_zone(given))
     return None
+
+
+def no_zone(name: str) -> str:
+    return say("there is no time zone {zone}; accepted: names such as UTC, Asia/Shanghai", zone=repr(name))
 
 
 def _truth_key(table: Table[str, Any], key: str, faults: list[str]) -> bool | None:

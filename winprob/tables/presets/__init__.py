@@ -7,9 +7,9 @@ written in two ways) is done here, in the open.
 
 from __future__ import annotations
 
-from winprob.tables.presets.fitting import Fitted, fit_preset, settle, stage_notes
+from winprob.tables.presets.fitting import Fitted, fit_preset, settle, stage_notes, unplaced_message, with_own
 from winprob.tables.presets.headers import find_header, known_header, same_name
-from winprob.tables.presets.identity import same_ids
+from winprob.tables.presets.identity import other_ids, same_ids
 from winprob.tables.presets.outcomes import derive_outcome, is_true
 from winprob.tables.presets.preset_files import PRESETS, Preset, Rule, preset_text, read_preset
 from winprob.tables.presets.roles import is_role_table, read_roles, with_one_id
@@ -25,6 +25,7 @@ __all__ = [
     "is_role_table",
     "is_true",
     "known_header",
+    "other_ids",
     "preset_text",
     "read_preset",
     "read_roles",
@@ -32,5 +33,7 @@ __all__ = [
     "same_name",
     "settle",
     "stage_notes",
+    "unplaced_message",
     "with_one_id",
+    "with_own",
 ]

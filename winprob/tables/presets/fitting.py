@@ -17,7 +17,7 @@ from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, Mask, mask_of, whole
 from winprob.tables.files import Sheet
 from winprob.tables.presets.headers import find_header, matches
-from winprob.tables.presets.identity import lost_case, same_ids
+from winprob.tables.presets.identity import lost_case, other_ids, same_ids
 from winprob.tables.presets.outcomes import derive_outcome
 from winprob.tables.presets.preset_files import Preset
 
@@ -34,6 +34,7 @@ class Fitted:
     faults: list[str]
     notes: list[Finding]
     one_close_date: bool
+    other_ids: str
 
 
 def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
@@ -69,6 +70,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         table=table,
         faults=faults,
         notes=notes,
+        other_ids=other_ids(preset),
         one_close_date=len(closing) == 1 and None not in closing,
     )
 
@@ -82,6 +84,9 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
         settled["closed_on"] = deals["closed_on"].where(closed)
     if "rep_probability" in deals:
         settled["rep_probability"] = deals["rep_probability"].mask(closed)
+    for column in ("account", "seller"):
+        if column in deals:
+            settled[column] = same_ids(deals[column], fitted.other_ids)
     return settled
 
 
@@ -92,19 +97,9 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     if column is None or column not in fitted.sheet.cells:
         return
     text = as_text(fitted.sheet.cells[column])
-    known = {normal(word) for words in _values(given).values() for word in _list(words)}
-    strange = mask_of(text.map(lambda word: normal(word) not in known and canonical("stage", word) is None).eq(True))
+    strange = _unplaced(given, text)
     if strange.any():
-        counts = text[strange].value_counts()
-        shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
-        message = say(
-            "{column} holds stages that no crosswalk places in {rows} rows, read as unknown: {values}. "
-            "Place them under stage in a mapping file",
-            column=repr(column),
-            rows=int(strange.sum()),
-            values=shown + (", …" if len(counts) > _SHOWN else ""),
-        )
-        yield _note("stage", strange, deals, message)
+        yield _note("stage", strange, deals, unplaced_message(column, given, text))
     gone = _is_closed(deals) & mask_of(deals["stage"].isna()) & ~strange
     if gone.any():
         message = say(
@@ -113,6 +108,27 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
             rows=int(gone.sum()),
         )
         yield _note("stage", gone, deals, message)
+
+
+def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
+    """Which stages in ``text`` no crosswalk places, with counts; nothing where all have a place."""
+    strange = _unplaced(given, text)
+    if not strange.any():
+        return ""
+    counts = text[strange].value_counts()
+    shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
+    return say(
+        "{column} holds stages that no crosswalk places in {rows} rows, read as unknown: {values}. "
+        "Place them under stage in a mapping file",
+        column=repr(column),
+        rows=int(strange.sum()),
+        values=shown + (", …" if len(counts) > _SHOWN else ""),
+    )
+
+
+def _unplaced(given: Any, text: pd.Series) -> Mask:
+    known = {normal(word) for words in _values(given).values() for word in _list(words)}
+    return mask_of(text.map(lambda word: normal(word) not in known and canonical("stage", word) is None).eq(True))
 
 
 def _is_closed(deals: pd.DataFrame) -> Mask:
@@ -136,6 +152,11 @@ def _columns(preset: Preset, headers: list[str], own: Any) -> dict[str, Any]:
         header = find_header(given["column"], headers)
         if header is not None:
             columns[target] = {**given, "column": header}
+    return with_own(columns, own)
+
+
+def with_own(columns: dict[str, Any], own: Any) -> dict[str, Any]:
+    """``columns`` with what the user's mapping says of them."""
     if not isinstance(own, Mapping):
         return columns
     for target, said in own.items():

@@ -11,6 +11,7 @@ import re
 import pandas as pd
 
 from winprob.schema.dtypes import as_text
+from winprob.tables.presets.preset_files import Preset
 
 _SHORT = re.compile(r"[A-Za-z0-9]{15}")
 _LONG = re.compile(r"[A-Za-z0-9]{18}")
@@ -29,9 +30,16 @@ def same_ids(values: pd.Series, kind: str) -> pd.Series:
     text = as_text(values)
     if kind == "salesforce":
         return text.map(_long, na_action="ignore").astype("str")
+    if kind == "salesforce-other":
+        return text.map(lambda word: _long(word) if word.startswith("00") else word, na_action="ignore").astype("str")
     if kind == "guid":
         return text.map(_plain_guid, na_action="ignore").astype("str")
     return text
+
+
+def other_ids(preset: Preset) -> str:
+    """The kind of id that accounts and sellers have, whose column may hold names as well."""
+    return "salesforce-other" if preset.ids == "salesforce" else preset.ids
 
 
 def lost_case(values: pd.Series) -> pd.Series:
