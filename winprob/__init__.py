@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
     from winprob.explanation import explain
+    from winprob.history import check_history, read_history, training_rows, write_snapshot
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.posterior import Posterior
@@ -34,6 +35,7 @@ __all__ = [
     "allocate",
     "backtest",
     "check_file",
+    "check_history",
     "draw_win_prob",
     "explain",
     "fit",
@@ -47,6 +49,7 @@ __all__ = [
     "rank_unknowns",
     "read_deals",
     "read_executives",
+    "read_history",
     "read_settings",
     "read_visits",
     "render_brief",
@@ -54,7 +57,9 @@ __all__ = [
     "run_backtest",
     "simulate",
     "summarise_posterior",
+    "training_rows",
     "what_if",
+    "write_snapshot",
     "write_table",
 ]
 
@@ -65,6 +70,7 @@ _HOME = {
     "allocate": "allocation",
     "backtest": "evaluation",
     "check_file": "tables",
+    "check_history": "history",
     "draw_win_prob": "prediction",
     "explain": "explanation",
     "fit": "inference",
@@ -78,6 +84,7 @@ _HOME = {
     "rank_unknowns": "information",
     "read_deals": "tables",
     "read_executives": "executives",
+    "read_history": "history",
     "read_settings": "settings",
     "read_visits": "tables",
     "render_brief": "report.brief",
@@ -85,7 +92,9 @@ _HOME = {
     "run_backtest": "evaluation",
     "simulate": "simulation",
     "summarise_posterior": "summary",
+    "training_rows": "history",
     "what_if": "sensitivity",
+    "write_snapshot": "history",
     "write_table": "tables",
 }
 
