@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from datetime import date
 from difflib import get_close_matches
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast
@@ -142,13 +144,44 @@ class CovariateSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarSettings:
-    """The fiscal year."""
+    """The fiscal year.
+
+    Attributes
+    ----------
+    fiscal_year_start_month : the month in which it begins
+    pattern : ``months``, or weeks to a month: ``445``, ``454``, ``544``; quarters then have 13 weeks
+    year_end_weekday, year_end : a year of weeks ends on the ``last`` such weekday (Monday is 0) of the month before
+        ``fiscal_year_start_month``, or on the one ``nearest`` to that month's end
+    names, starts : a calendar table instead: each quarter's name, and the day on which it begins (ISO); one more day
+        says where the last one ends
+    """
 
     fiscal_year_start_month: int = 1
+    pattern: str = "months"
+    year_end_weekday: int = 5
+    year_end: str = "last"
+    names: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         month = self.fiscal_year_start_month
         _require(1 <= month <= 12, "calendar.fiscal_year_start_month", month, "1..12")
+        patterns, ends = ("months", "445", "454", "544"), ("last", "nearest")
+        _require(self.pattern in patterns, "calendar.pattern", self.pattern, ", ".join(patterns))
+        _require(0 <= self.year_end_weekday <= 6, "calendar.year_end_weekday", self.year_end_weekday, "0..6")
+        _require(self.year_end in ends, "calendar.year_end", self.year_end, ", ".join(ends))
+        if self.names or self.starts:
+            wanted = len(self.names) + 1
+            _require(len(self.starts) == wanted, "calendar.starts", len(self.starts), say("{count} days", count=wanted))
+            _require(_rising_days(self.starts), "calendar.starts", self.starts, say("ISO days, each after the last"))
+
+
+def _rising_days(days: tuple[str, ...]) -> bool:
+    try:
+        read = [date.fromisoformat(day) for day in days]
+    except ValueError:
+        return False
+    return all(one < other for one, other in pairwise(read))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +336,10 @@ def _build(kind: type, table: Mapping[str, Any], where: str, default: Any = None
     )
 
 
+#: Lists of texts that are empty by default.
+_TEXT_LISTS = ("calendar.names", "calendar.starts")
+
+
 def _value(default: Any, value: Any, where: str) -> Any:
     if is_dataclass(default):
         if not isinstance(value, Mapping):
@@ -310,6 +347,8 @@ def _value(default: Any, value: Any, where: str) -> Any:
         return _build(type(default), value, where + ".", default)
     if where == "covariates.numeric":
         return tuple(_numeric(item) for item in _sequence(value, where))
+    if where in _TEXT_LISTS:
+        return tuple(_scalar("", item, where) for item in _sequence(value, where))
     if isinstance(default, tuple):
         return _tuple(default, _sequence(value, where), where)
     return _scalar(default, value, where)

@@ -73,7 +73,7 @@ def test_settings_are_frozen():
         ("[sampler]\ndrawz = 3", r"'sampler.drawz' is not known; did you mean draws\?"),
         ("[smapler]\ndraws = 3", r"'smapler' is not known; did you mean sampler\?"),
         ("[covariates]\nnumeric = [{ colum = 'Age' }]", r"'covariates.numeric.colum' is not known.* column"),
-        ("[calendar]\nzzz = 3", r"did you mean fiscal_year_start_month\?"),
+        ("[calendar]\nzzz = 3", r"did you mean fiscal_year_start_month, "),
     ],
 )
 def test_a_typo_is_an_error_with_a_suggestion(tmp_path, text, words):

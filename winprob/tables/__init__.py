@@ -12,7 +12,7 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.errors import InputError, MappingError, WinprobError
-from winprob.schema import Finding, check_deals, refuse, validate_deals
+from winprob.schema import ID, Finding, check_deals, refuse, validate_deals
 from winprob.schema.findings import SEVERITIES, whole
 from winprob.tables.audit import describe, suspect
 from winprob.tables.change_logs import changes_on, log_headers
@@ -38,8 +38,11 @@ from winprob.tables.write import FORMATS, replacing, require_writable, write_tab
 __all__ = [
     "FORMATS",
     "check_file",
+    "cover",
     "read_changes",
+    "read_contact_roles",
     "read_deals",
+    "read_export",
     "read_people_table",
     "read_visits",
     "replacing",
@@ -88,9 +91,28 @@ def read_deals(
     DealTableError
         When the deals are wrong. Either message lists every offence, of mapping and deals together.
     """
+    return read_export(path, mapping, people, encoding=encoding)[0]
+
+
+def read_export(
+    path: FilePath,
+    mapping: FilePath | Mapping[str, Any] | None = None,
+    people: FilePath | pd.DataFrame | None = None,
+    *,
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The deals as `read_deals` reads them, and what was found that does not stand in the way.
+
+    Returns
+    -------
+    deals : DataFrame
+        As of `read_deals`, which says what is raised.
+    findings : DataFrame
+        ``severity, column, rows, first_deal, message``: warnings, and what a preset could not place.
+    """
     read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding)
     refuse(read.findings, rows=len(read.deals), error=read.error)
-    return validate_deals(read.deals)
+    return validate_deals(read.deals), _table(read.findings)
 
 
 def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
@@ -188,6 +210,47 @@ def check_file(
         return _table([whole("error", "", message) for message in (*faults, str(fault))])
     findings = [*read.findings, *suspect(read.deals, read.mapping), *describe(read.sheet, read.deals)]
     return _table(findings)
+
+
+def read_contact_roles(
+    people: FilePath, mapping: FilePath | Mapping[str, Any] | None, *, encoding: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """A CRM's table of contact roles with the day each was entered on; None where ``people`` is no such table.
+
+    Returns
+    -------
+    roles : DataFrame
+        ``deal_id, person, role, coverage, known_on``; `cover` merges those known by a day.
+    findings : DataFrame
+        ``severity, column, rows, first_deal, message``: what was left out, and what the crosswalk had to guess.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is of sellers.
+    """
+    understood, _ = read_mapping(mapping)
+    if understood.preset is None:
+        return None
+    preset = read_preset(understood.preset)
+    sheet = _people_sheet(people, encoding, preset)
+    if not is_role_table(preset, map(str, sheet.cells.columns)):
+        return None
+    roles, findings = read_roles(preset, sheet, understood.zone)
+    return roles, _table(findings)
+
+
+def cover(deals: pd.DataFrame, roles: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """``deals`` with the coverage that roles known by the end of ``day`` give them; a role without a day is left out."""
+    known = roles[(roles["known_on"] <= day) & roles[ID].isin(deals[ID])]
+    if known.empty:
+        return deals
+    table, findings = read_people(_people_sheet(known.drop(columns="known_on"), None))
+    refuse(findings, rows=len(table))
+    covered, findings = merge_people(deals, table)
+    refuse(findings, rows=len(covered))
+    blank = [name for name in covered if name not in deals and covered[name].isna().all()]
+    return covered.drop(columns=blank)
 
 
 def read_people_table(people: FilePath | pd.DataFrame, *, encoding: str | None = None) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, Mask, mask_of, whole
 from winprob.tables.cells import parse_days
 from winprob.tables.files import Sheet
+from winprob.tables.instants import days_in_zone
 from winprob.tables.presets.headers import find_header
 from winprob.tables.presets.identity import same_ids
 from winprob.tables.presets.outcomes import is_true
@@ -59,7 +60,7 @@ def with_one_id(preset: Preset, sheet: Sheet) -> Sheet:
     return replace(sheet, cells=sheet.cells.assign(**{header: same_ids(sheet.cells[header], preset.ids)}))
 
 
-def read_roles(preset: Preset, sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
+def read_roles(preset: Preset, sheet: Sheet, zone: str | None = None) -> tuple[pd.DataFrame, list[Finding]]:
     """A row per deal, person and role, and what was left out.
 
     Returns
@@ -74,6 +75,8 @@ def read_roles(preset: Preset, sheet: Sheet) -> tuple[pd.DataFrame, list[Finding
     people["given"] = as_text(cells["role"]).str.split(";")
     days = parse_days(cells["known_on"]) if "known_on" in cells else None
     people["known_on"] = days.read if days else pd.Series(np.datetime64("NaT", "us"), index=people.index)
+    if days and zone:
+        people["known_on"] = days_in_zone(cells["known_on"], days.read, zone)
     if days:
         findings += _unread(days.refused, cells["known_on"])
     if "deleted" in cells:
