@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -35,12 +35,15 @@ def odd_histories(deals: pd.DataFrame, log: pd.DataFrame, tracks: Mapping[str, T
     yield from _ended_otherwise(deals, tracks["outcome"])
 
 
-def _found(deals: pd.DataFrame, track: Track, mask: Mask, severity: Severity, message: str) -> Iterator[Finding]:
-    """The finding that ``message`` words, with {rows} and {deal}, where ``mask`` holds a row."""
+def _found(
+    deals: pd.DataFrame, track: Track, mask: Mask, severity: Severity, say_it: Callable[..., str]
+) -> Iterator[Finding]:
+    """The finding that ``say_it`` words, where ``mask`` holds a row."""
     if mask.any():
         deal = str(deals[ID].iloc[int(track.rows["deal"].to_numpy()[int(np.flatnonzero(mask)[0])])])
-        text = message.replace("<rows>", str(int(mask.sum()))).replace("<deal>", repr(deal))
-        yield Finding(severity=severity, column=track.column, rows=int(mask.sum()), first_deal=deal, message=text)
+        rows = int(mask.sum())
+        message = say_it(rows=rows, deal=repr(deal))
+        yield Finding(severity=severity, column=track.column, rows=rows, first_deal=deal, message=message)
 
 
 def _follows(rows: pd.DataFrame) -> Mask:
@@ -52,25 +55,42 @@ def _broken_chain(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     rows = track.rows
     was, said = rows["text"].shift().fillna(""), as_text(rows["old"]).fillna("")
     broken = _follows(rows) & rows["has_old"].to_numpy(dtype=bool) & mask_of(was != said)
-    message = say("{rows} changes start from another value than the one before them left, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, broken, "warning", message)
+    yield from _found(
+        deals,
+        track,
+        broken,
+        "warning",
+        lambda **spot: say(
+            "{rows} changes start from another value than the one before them left, first deal {deal}", **spot
+        ),
+    )
 
 
 def _one_moment(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     rows = track.rows
     keys = ["deal", "changed_at", "order"]
     doubled = _follows(rows) & mask_of(rows.duplicated(keys)) & mask_of(rows["text"] != rows["text"].shift())
-    message = say(
-        "{rows} changes are of one moment with another: which came last is not told, first deal {deal}", **_BLANKS
+    yield from _found(
+        deals,
+        track,
+        doubled,
+        "warning",
+        lambda **spot: say(
+            "{rows} changes are of one moment with another: which came last is not told, first deal {deal}", **spot
+        ),
     )
-    yield from _found(deals, track, doubled, "warning", message)
 
 
 def _before_creation(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     opened = deals["opened_on"].to_numpy()[track.rows["deal"].to_numpy()]
     early = track.rows["day"].to_numpy() < opened
-    message = say("{rows} changes are older than the deal's creation, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, early, "warning", message)
+    yield from _found(
+        deals,
+        track,
+        early,
+        "warning",
+        lambda **spot: say("{rows} changes are older than the deal's creation, first deal {deal}", **spot),
+    )
 
 
 def _after_close(deals: pd.DataFrame, track: Track, outcome: Track) -> Iterator[Finding]:
@@ -88,22 +108,37 @@ def _after_close(deals: pd.DataFrame, track: Track, outcome: Track) -> Iterator[
     )
     late = np.zeros(len(rows), dtype=bool)
     late[met["place"].to_numpy()] = mask_of(met["end"].isin(["won", "lost", "no_decision"]))
-    message = say("{rows} changes came after the deal was closed, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, late, "warning", message)
+    yield from _found(
+        deals,
+        track,
+        late,
+        "warning",
+        lambda **spot: say("{rows} changes came after the deal was closed, first deal {deal}", **spot),
+    )
 
 
 def _stage_back(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     step = track.rows["new"].map({name: place for place, name in enumerate(STAGES)}).astype("float64")
     back = _follows(track.rows) & mask_of(step < step.groupby(track.rows["deal"]).ffill().shift())
-    message = say("{rows} times a deal went back to an earlier stage, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, back, "note", message)
+    yield from _found(
+        deals,
+        track,
+        back,
+        "note",
+        lambda **spot: say("{rows} times a deal went back to an earlier stage, first deal {deal}", **spot),
+    )
 
 
 def _reopened(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     before = track.rows["new"].shift()
     again = _follows(track.rows) & mask_of(track.rows["new"] == "open") & mask_of(before.notna() & (before != "open"))
-    message = say("{rows} times a closed deal was opened again, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, again, "warning", message)
+    yield from _found(
+        deals,
+        track,
+        again,
+        "warning",
+        lambda **spot: say("{rows} times a closed deal was opened again, first deal {deal}", **spot),
+    )
 
 
 def _ended_otherwise(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
@@ -112,8 +147,13 @@ def _ended_otherwise(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     last = mask_of(track.rows["deal"] != track.rows["deal"].shift(-1))
     today = deals["outcome"].reindex(track.rows["deal"]).reset_index(drop=True)
     differs = last & mask_of(today.notna() & (track.rows["new"].fillna("open") != today))
-    message = say("{rows} deals ended otherwise in the log than in the export, first deal {deal}", **_BLANKS)
-    yield from _found(deals, track, differs, "warning", message)
+    yield from _found(
+        deals,
+        track,
+        differs,
+        "warning",
+        lambda **spot: say("{rows} deals ended otherwise in the log than in the export, first deal {deal}", **spot),
+    )
 
 
 def _not_todays(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
@@ -125,11 +165,12 @@ def _not_todays(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
     today = deals[[track.column, "outcome"]].reindex(rows["deal"]).reset_index(drop=True)
     differs = as_text(today[track.column]).fillna("") != rows["text"]
     odd = last & mask_of(differs) & mask_of(today["outcome"] == "open")
-    message = say(
-        "{rows} open deals have another value in the export than the log's last, first deal {deal}", **_BLANKS
+    yield from _found(
+        deals,
+        track,
+        odd,
+        "warning",
+        lambda **spot: say(
+            "{rows} open deals have another value in the export than the log's last, first deal {deal}", **spot
+        ),
     )
-    yield from _found(deals, track, odd, "warning", message)
-
-
-#: Filled once the rows are counted.
-_BLANKS = {"rows": "<rows>", "deal": "<deal>"}
