@@ -15,7 +15,10 @@ from winprob.tables.presets import PRESETS, preset_text, read_preset, same_ids
 from winprob.tables.presets.identity import lost_case, suffix
 
 SALESFORCE = {"preset": "salesforce"}
-API = "Id,AccountId,OwnerId,StageName,Amount,CurrencyIsoCode,Probability,ForecastCategory,CloseDate,CreatedDate,IsClosed,IsWon"
+API = (
+    "Id,AccountId,OwnerId,StageName,Amount,CurrencyIsoCode,Probability,ForecastCategory,CloseDate,CreatedDate,"
+    "IsClosed,IsWon"
+)
 LABELS = (
     "Opportunity ID,Account ID,Opportunity Owner,Stage,Amount,Opportunity Currency,Probability (%),Forecast Category,"
     "Close Date,Created Date,Closed,Won"
@@ -68,7 +71,7 @@ def test_an_id_of_15_gets_the_suffix_that_salesforce_documents() -> None:
     assert suffix("006Dn000003KmPX") != suffix("006Dn000003KmPx")
     ids = pd.Series(["001A0000006Vm9r", "001A0000006Vm9rIAC", "001A0000006Vm9riac", "deal 7", None])
     got = same_ids(ids, "salesforce")
-    assert got.iloc[:3].nunique() == 1
+    assert set(got.iloc[:3]) == {"001A0000006Vm9rIAC"}
     assert got.iloc[3] == "deal 7"
     assert pd.isna(got.iloc[4])
 
@@ -89,7 +92,7 @@ def test_the_same_deal_in_both_spellings_is_a_repeat(tmp_path: Path) -> None:
 
 def test_guids_are_one_id_with_and_without_braces() -> None:
     ids = pd.Series(["{6F9619FF-8B86-D011-B42D-00CF4FC964FF}", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])
-    assert same_ids(ids, "guid").nunique() == 1
+    assert set(same_ids(ids, "guid")) == {ids.iloc[1]}
 
 
 def test_what_no_crosswalk_places_is_unknown_and_counted(tmp_path: Path) -> None:
@@ -124,7 +127,9 @@ def test_the_users_mapping_goes_before_the_preset(tmp_path: Path) -> None:
     assert deals["outcome"].tolist() == ["open", "won", "lost", "open"]
 
 
-@pytest.mark.parametrize("name", ["Probability", "ForecastCategory", "IsClosed", "IsWon", "ExpectedRevenue", "StageName"])
+@pytest.mark.parametrize(
+    "name", ["Probability", "ForecastCategory", "IsClosed", "IsWon", "ExpectedRevenue", "StageName"]
+)
 @pytest.mark.parametrize("kind", ["varying", "numeric"])
 def test_what_is_derived_from_the_outcome_is_refused_as_covariate(tmp_path: Path, name: str, kind: str) -> None:
     path = write(tmp_path, API + ROWS)
@@ -139,7 +144,9 @@ def test_lead_source_may_be_a_covariate(tmp_path: Path) -> None:
 
 
 def test_without_flags_the_stage_tells_the_outcome_and_it_is_said(tmp_path: Path) -> None:
-    path = write(tmp_path, "Id,StageName\n006Dn000003KmPX,Closed Won\n006Dn000003KmPy,Closed Lost\n006Dn000003KmPz,Mine\n")
+    path = write(
+        tmp_path, "Id,StageName\n006Dn000003KmPX,Closed Won\n006Dn000003KmPy,Closed Lost\n006Dn000003KmPz,Mine\n"
+    )
     assert read_deals(path, SALESFORCE)["outcome"].tolist() == ["won", "lost", "open"]
     assert check_file(path, SALESFORCE)["message"].str.contains("the outcome is told by 'StageName' alone").any()
 
@@ -167,7 +174,14 @@ def test_a_zone_moves_the_day_of_a_time_with_an_offset(tmp_path: Path) -> None:
 
 def test_instants_with_and_without_offset() -> None:
     cells = pd.Series(
-        ["2026-03-31T23:30:00.000+0000", "2026-04-01 07:30:00+08:00", "31/03/2026 11:30 PM", "1775000000000", "", "soon"]
+        [
+            "2026-03-31T23:30:00.000+0000",
+            "2026-04-01 07:30:00+08:00",
+            "31/03/2026 11:30 PM",
+            "1775000000000",
+            "",
+            "soon",
+        ]
     )
     got = parse_instants(cells, "UTC")
     assert got.read.iloc[:3].tolist() == [pd.Timestamp("2026-03-31 23:30")] * 3
@@ -179,7 +193,9 @@ def test_instants_with_and_without_offset() -> None:
 
 def test_a_file_of_another_system_says_what_is_looked_for(tmp_path: Path) -> None:
     path = write(tmp_path, "dealname,dealstage\na,closedwon\n")
-    with pytest.raises(MappingError, match="preset Salesforce finds no column for 'deal_id': it looks for OpportunityId"):
+    with pytest.raises(
+        MappingError, match="preset Salesforce finds no column for 'deal_id': it looks for OpportunityId"
+    ):
         read_deals(path, SALESFORCE)
     with pytest.raises(MappingError, match="there is no preset 'sugar'; accepted: salesforce, dynamics, hubspot"):
         read_deals(path, {"preset": "sugar"})

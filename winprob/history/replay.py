@@ -205,8 +205,7 @@ def _closed_on(
     set_on = _take(track.rows["day"], track.last_by(day), closed & (track.last_by(day) >= track.begins[:-1]))
     if logged is None and "closed_on" in history.deals:
         today = history.deals["closed_on"]
-        final = mask_of(track.last_by(day) == track.begins[1:] - 1)
-        logged = today.where(final)
+        logged = today.where(track.last_by(day) == track.begins[1:] - 1)
     told = set_on if logged is None else logged.where(mask_of(logged <= day)).fillna(set_on)
     told = told.where(mask_of(told >= history.deals["opened_on"]), set_on)
     return typed(told.where(closed), "closed_on")
