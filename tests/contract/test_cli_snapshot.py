@@ -56,14 +56,12 @@ def test_a_log_becomes_one_snapshot_per_review_day(work: Path) -> None:
     told = snapshot(work, "--preset", "salesforce", "--changes", "log.csv", "--people", "roles.csv", "--format", "json")
     assert told.exit_code == 0, told.output
     rows = json.loads(told.stdout)
-    assert list(rows[0]) == ["as_of", "deals", "open", "closed", "added"]
-    assert [(row["as_of"], row["deals"], row["open"], row["closed"]) for row in rows] == [
-        ("2026-04-01", 2, 2, 0),
-        ("2026-07-01", 2, 1, 1),
-        ("2026-10-01", 3, 2, 1),
-    ]
+    assert list(rows[0]) == ["as_of", "deals", "added"]
+    assert [(row["as_of"], row["deals"]) for row in rows] == [("2026-04-01", 2), ("2026-07-01", 2), ("2026-10-01", 3)]
     kept = read_history(work / "kept").set_index(["as_of", "deal_id"]).sort_index()
     first = kept.xs("006Dn000003KmPXIA0", level="deal_id")
+    won = kept.xs("006Dn000003KmPxIAK", level="deal_id")
+    assert won["outcome"].tolist() == ["open", "won", "won"]
     assert first["amount"].tolist() == [1000, 1000, 1000]
     assert first["stage"].tolist() == ["exploration", "decision", "decision"]
     assert first["approver_coverage"].tolist() == ["identified"] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Team:
         lines = []
         for deal, past in self.past.items():
             lines.append(f"{deal},created,,,{iso(past[0][0])}")
-            for (_, old), (moment, new) in zip(past, past[1:], strict=False):
+            for (_, old), (moment, new) in pairwise(past):
                 lines += [
                     f"{deal},{name},{cell(old[name])},{cell(new[name])},{iso(moment)}"
                     for name in FIELDS
@@ -109,7 +110,7 @@ class Team:
         return min(
             moment.normalize()
             for past in self.past.values()
-            for (_, old), (moment, new) in zip(past, past[1:], strict=False)
+            for (_, old), (moment, new) in pairwise(past)
             if old != new
         )
 
@@ -410,7 +411,7 @@ def test_bad_logs_are_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
     current = read_deals(written(tmp_path, EXPORT, "deals.csv"), SALESFORCE)
     with pytest.raises(DealTableError, match="no column deal_id, new, changed_on"):
         replay_changes(current, pd.DataFrame({"field": ["amount"]}), [])
-    with pytest.raises(InputError, match="it lacks changed_on .*, field .*, new"):
+    with pytest.raises(InputError, match=r"it lacks changed_on .*, field .*, new"):
         read_changes(written(tmp_path, "OpportunityId,What\n1,2\n", "log.csv"), SALESFORCE)
     log = HEAD + "006Dn000003KmPX,Amount,1,many,2026-02-01\n006Dn000003KmPX,Amount,1,2,soon\n,Amount,1,2,2026-02-01\n"
     with pytest.raises(DealTableError, match="3 faults") as told:

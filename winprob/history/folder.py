@@ -5,7 +5,8 @@
     DIR/_winprob_history.json          {"kind": "winprob history", "format": 1}
     DIR/as_of=2026-06-30/snapshot.parquet
 
-Other readers of Parquet data sets pass over names that begin with ``_`` or a dot, and take ``as_of`` from the folder's name.
+Other readers of Parquet data sets pass over names that begin with ``_`` or a dot, and take
+``as_of`` from the folder's name.
 """
 
 from __future__ import annotations

@@ -114,7 +114,9 @@ def _alike(snapshots: list[pd.DataFrame], columns: list[str]) -> list[pd.DataFra
     """The snapshots with the same kind of column under one name: text where one of them holds text."""
     for name in columns:
         if len({str(frame[name].dtype) for frame in snapshots if name in frame}) > 1:
-            snapshots = [frame.assign(**{name: as_text(frame[name])}) if name in frame else frame for frame in snapshots]
+            snapshots = [
+                frame.assign(**{name: as_text(frame[name])}) if name in frame else frame for frame in snapshots
+            ]
     return [frame.assign() if not frame.attrs else _bare(frame) for frame in snapshots]
 
 

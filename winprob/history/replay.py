@@ -8,7 +8,7 @@ ever changes (account, seller, segment); all else that the export says today may
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from winprob.errors import DealTableError
 from winprob.history.backwards import odd_histories
 from winprob.history.changes import Track, build_track, ready, typed
 from winprob.schema import COLUMNS, ID, validate_deals
-from winprob.schema.findings import Finding, mask_of, refuse, spot, whole
+from winprob.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
 
 #: Columns that a deal has from its first day, as a rule.
 STATIC = ("account", "segment", "region", "seller", "product", "currency")
@@ -62,8 +62,7 @@ def replay_changes(
     history = _history(deals, log, frozenset((*STATIC, *static)))
     days = sorted({pd.Timestamp(str(day)).normalize() for day in review_days})
     findings = [*_told(history, log, days), *odd_histories(history.deals, log, history.tracks)]
-    table = pd.DataFrame([astuple(found) for found in findings], columns=[part.name for part in fields(Finding)])
-    return ((day, _as_of(history, day)) for day in days), table
+    return ((day, _as_of(history, day)) for day in days), findings_table(findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.errors import InputError, MappingError, WinprobError
 from winprob.schema import ID, Finding, check_deals, refuse, validate_deals
-from winprob.schema.findings import SEVERITIES, whole
+from winprob.schema.findings import SEVERITIES, findings_table, whole
 from winprob.tables.audit import describe, suspect
 from winprob.tables.change_logs import changes_on, log_headers
 from winprob.tables.deals import Reading, looked_for, read_sheet
@@ -112,7 +112,7 @@ def read_export(
     """
     read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding)
     refuse(read.findings, rows=len(read.deals), error=read.error)
-    return validate_deals(read.deals), _table(read.findings)
+    return validate_deals(read.deals), findings_table(read.findings)
 
 
 def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
@@ -178,7 +178,7 @@ def read_changes(
         read_bytes(path), str(path), encoding=chosen, delimiter=understood.delimiter, known=log_headers(preset)
     )
     changes, findings = changes_on(sheet, understood, preset, zone)
-    return changes, _table(findings)
+    return changes, findings_table(findings)
 
 
 def check_file(
@@ -207,9 +207,9 @@ def check_file(
     try:
         read = _read(data, str(path), (understood, faults), people, encoding)
     except InputError as fault:
-        return _table([whole("error", "", message) for message in (*faults, str(fault))])
+        return findings_table([whole("error", "", message) for message in (*faults, str(fault))])
     findings = [*read.findings, *suspect(read.deals, read.mapping), *describe(read.sheet, read.deals)]
-    return _table(findings)
+    return findings_table(findings)
 
 
 def read_contact_roles(
@@ -237,11 +237,11 @@ def read_contact_roles(
     if not is_role_table(preset, map(str, sheet.cells.columns)):
         return None
     roles, findings = read_roles(preset, sheet, understood.zone)
-    return roles, _table(findings)
+    return roles, findings_table(findings)
 
 
 def cover(deals: pd.DataFrame, roles: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    """``deals`` with the coverage that roles known by the end of ``day`` give them; a role without a day is left out."""
+    """``deals`` with the coverage that roles known by the end of ``day`` give them; one without a day is left out."""
     known = roles[(roles["known_on"] <= day) & roles[ID].isin(deals[ID])]
     if known.empty:
         return deals
@@ -347,7 +347,3 @@ def _people_sheet(people: FilePath | pd.DataFrame, encoding: str | None, preset:
         return parse_sheet(read_bytes(people), str(people), encoding=encoding, known=known)
     cells = people.reset_index(drop=True).rename(columns=str)
     return Sheet(name="people", cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
-
-
-def _table(findings: list[Finding]) -> pd.DataFrame:
-    return pd.DataFrame([astuple(found) for found in findings], columns=[field.name for field in fields(Finding)])

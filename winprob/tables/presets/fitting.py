@@ -12,7 +12,7 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.methodology import canonical
 from winprob.methodology.spelling import normal
-from winprob.schema import COVERAGE_COLUMNS, ID, SUPPORTS
+from winprob.schema import COVERAGE_COLUMNS, ID, SUPPORTS, is_derived
 from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, Mask, mask_of, whole
 from winprob.tables.files import Sheet
@@ -202,7 +202,7 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
     listed = [*covariates.get("varying", []), *covariates.get("numeric", [])] if isinstance(covariates, Mapping) else []
     for item in listed:
         name = item.get("column") if isinstance(item, Mapping) else item
-        if isinstance(name, str) and matches(name, preset.derived):
+        if isinstance(name, str) and (matches(name, preset.derived) or is_derived(name)):
             yield say(
                 "covariate '{column}' is derived by {preset} from the stage or the outcome, or filled in at the close: "
                 "a model would learn the outcome from itself. Take it out",
