@@ -110,8 +110,9 @@ def test_custom_fields_are_named_and_not_guessed(tmp_path: Path) -> None:
 
 
 def test_the_users_mapping_goes_before_the_preset(tmp_path: Path) -> None:
-    path = write(tmp_path, API + ",Buyer__c" + ROWS.replace("false\n", "false,++\n").replace("0,0\n", "0,0,++\n").replace(
-        "true,true\n", "true,true,-\n").replace("TRUE,FALSE\n", "TRUE,FALSE,-\n"))  # fmt: skip
+    marks = iter(["++", "-", "-", "++"])
+    rows = [f"{line},{next(marks)}" for line in ROWS.strip().splitlines()]
+    path = write(tmp_path, "\n".join([API + ",Buyer__c", *rows]))
     own = {
         **SALESFORCE,
         "columns": {
@@ -201,8 +202,14 @@ def test_a_file_of_another_system_says_what_is_looked_for(tmp_path: Path) -> Non
         read_deals(path, {"preset": "sugar"})
 
 
-DYNAMICS_API = "opportunityid,name,estimatedvalue,estimatedclosedate,actualvalue,actualclosedate,closeprobability,stepname,statecode,statuscode,msdyn_forecastcategory,ownerid,createdon"
-DYNAMICS_LABELS = "Opportunity,Topic,Est. Revenue,Est. Close Date,Actual Revenue,Actual Close Date,Probability,Pipeline Phase,Status,Status Reason,Forecast category,Owner,Created On"
+DYNAMICS_API = (
+    "opportunityid,name,estimatedvalue,estimatedclosedate,actualvalue,actualclosedate,closeprobability,stepname,statecode,"
+    "statuscode,msdyn_forecastcategory,ownerid,createdon"
+)
+DYNAMICS_LABELS = (
+    "Opportunity,Topic,Est. Revenue,Est. Close Date,Actual Revenue,Actual Close Date,Probability,Pipeline Phase,Status,"
+    "Status Reason,Forecast category,Owner,Created On"
+)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +242,10 @@ def test_dynamics(tmp_path: Path, header: str, states: tuple[str, ...], categori
 @pytest.mark.parametrize(
     "header",
     [
-        "hs_object_id,dealname,dealstage,amount,closedate,createdate,hubspot_owner_id,hs_is_closed,hs_is_closed_won,hs_manual_forecast_category,hs_deal_stage_probability",
-        "Record ID,Deal Name,Deal Stage,Amount,Close Date,Create Date,Deal owner,Is Deal Closed?,Is Closed Won,Forecast category,Deal probability",
+        "hs_object_id,dealname,dealstage,amount,closedate,createdate,hubspot_owner_id,hs_is_closed,hs_is_closed_won,"
+        "hs_manual_forecast_category,hs_deal_stage_probability",
+        "Record ID,Deal Name,Deal Stage,Amount,Close Date,Create Date,Deal owner,Is Deal Closed?,Is Closed Won,"
+        "Forecast category,Deal probability",
     ],
 )
 def test_hubspot(tmp_path: Path, header: str) -> None:
@@ -336,7 +345,10 @@ def test_an_edited_copy_is_a_preset_too(tmp_path: Path) -> None:
 
 
 def test_a_broken_copy_names_every_fault(tmp_path: Path) -> None:
-    text = 'names = "x"\nids = "oracle"\n[columns]\ndeal_id = "Id"\nstge = { column = ["S"] }\n[[outcome]]\nvalue = "win"\n'
+    text = (
+        'names = "x"\nids = "oracle"\n[columns]\ndeal_id = "Id"\nstge = { column = ["S"] }\n'
+        '[[outcome]]\nvalue = "win"\n'
+    )
     with pytest.raises(MappingError, match="5 to mend") as told:
         read_preset(str(write(tmp_path, text, "ours.toml")))
     for word in ("'names'", "'ids'", "columns.deal_id", "'columns.stge'", "outcome rule 1"):

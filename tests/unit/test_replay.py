@@ -96,7 +96,7 @@ class Team:
         ]
 
     def known(self, day: pd.Timestamp, begins: pd.Timestamp | None = None) -> dict[str, dict[str, Any]]:
-        """What was so at the end of ``day``, by walking through each past; before ``begins`` the log cannot tell all."""
+        """What was so at the end of ``day``, by walking through each past; before ``begins`` a log cannot tell all."""
         told = {}
         for deal, past in self.past.items():
             states = [state for moment, state in past if moment.normalize() <= day]
@@ -356,7 +356,8 @@ def test_deleted_rows_and_unmapped_fields_are_left_out(tmp_path: Path) -> None:
 def test_day_first_dates_in_a_log(tmp_path: Path) -> None:
     log = (
         HEAD
-        + "006Dn000003KmPX,CloseDate,13/04/2026,03/05/2026,05/02/2026 14:00\n006Dn000003KmPX,CloseDate,03/05/2026,31/12/2026,25/02/2026 14:00\n"
+        + "006Dn000003KmPX,CloseDate,13/04/2026,03/05/2026,05/02/2026 14:00\n"
+        + "006Dn000003KmPX,CloseDate,03/05/2026,31/12/2026,25/02/2026 14:00\n"
     )
     changes, _ = read_changes(written(tmp_path, log, "log.csv"), SALESFORCE)
     expected = changes[changes["field"] == "expected_close_on"]
@@ -387,7 +388,10 @@ def test_a_plain_log_needs_no_preset(tmp_path: Path) -> None:
     deals = pd.DataFrame(
         {"deal_id": ["a", "b"], "opened_on": ["2026-01-01", "2026-01-10"], "coach": ["validated", None]}
     )
-    log = "deal_id,changed_on,field,old,new\na,2026-02-01,coach,none,unvalidated\na,2026-03-01,教练,unvalidated,validated\n"
+    log = (
+        "deal_id,changed_on,field,old,new\n"
+        "a,2026-02-01,coach,none,unvalidated\na,2026-03-01,教练,unvalidated,validated\n"
+    )
     changes, _ = read_changes(written(tmp_path, log, "log.csv"))
     told, _ = replay_changes(deals, changes, ["2026-01-05", "2026-02-01", "2026-03-01"])
     assert [frame["coach"].fillna("").tolist() for _, frame in told] == [
@@ -395,6 +399,53 @@ def test_a_plain_log_needs_no_preset(tmp_path: Path) -> None:
         ["unvalidated", ""],
         ["validated", ""],
     ]
+
+
+def test_an_owner_logged_by_id_and_by_name_is_one_change(tmp_path: Path) -> None:
+    owner, after = "005Dn000003KmPX", "005Dn000003KmPy"
+    export = (
+        f"Id,StageName,CreatedDate,IsClosed,IsWon,OwnerId\n006Dn000003KmPX,Prospecting,2026-01-05,false,false,{after}\n"
+    )
+    moment = "2026-02-05T08:00:00Z"
+    rows = f"006Dn000003KmPX,Owner,Ann,Bob,{moment}\n006Dn000003KmPX,Owner,{owner},{after},{moment}\n"
+    for log, by_name in ((rows, False), (rows, True)):
+        now = export.replace("OwnerId", "Owner").replace(after, "Bob") if by_name else export
+        told, findings = replayed(tmp_path, now, HEAD + log, ["2026-02-04", "2026-02-05"])
+        got = [frame["seller"].iloc[0][:15] for frame in told.values()]
+        assert got == (["Ann", "Bob"] if by_name else [owner, after])
+        assert set(findings["severity"]) <= {"note", "warning"}
+        assert not findings["message"].str.contains("one moment").any()
+
+
+def test_a_dynamics_audit(tmp_path: Path) -> None:
+    mapping = {"preset": "dynamics", "zone": "UTC"}
+    export = (
+        "opportunityid,statecode,statuscode,stepname,estimatedvalue,estimatedclosedate,actualclosedate,createdon\n"
+        "d1,2,4,4-Close,9,2026-06-30,2026-05-01,2026-01-01\nd2,0,1,2-Develop,9,2026-06-30,,2026-01-01\n"
+    )
+    log = (
+        "objectid,attribute,oldvalue,newvalue,createdon\n"
+        "d1,statuscode,1,4,2026-05-01T08:00:00Z\nd1,statecode,0,2,2026-05-01T08:00:00Z\n"
+        "d1,stepname,1-Qualify,4-Close,2026-02-01T08:00:00Z\nd1,estimatedvalue,5,9,2026-03-01T08:00:00Z\n"
+    )
+    changes, _ = read_changes(written(tmp_path, log, "log.csv"), mapping)
+    told, _ = replay_changes(
+        read_deals(written(tmp_path, export, "deals.csv"), mapping), changes, ["2026-02-01", "2026-04-30", "2026-05-01"]
+    )
+    got = [(frame["outcome"].tolist(), frame["stage"].iloc[0], frame["amount"].iloc[0]) for _, frame in told]
+    assert got == [
+        (["open", "open"], "decision", 5),
+        (["open", "open"], "decision", 9),
+        (["no_decision", "open"], "decision", 9),
+    ]
+
+
+def test_a_deal_without_a_creation_day_begins_with_its_first_change(tmp_path: Path) -> None:
+    export = EXPORT.replace("2026-12-31,2026-01-05T00:00:00Z", "2026-12-31,")
+    log = HEAD + "006Dn000003KmPX,Amount,1,1000,2026-02-01\n"
+    told, findings = replayed(tmp_path, export, log, ["2026-01-31", "2026-02-01"])
+    assert [len(frame) for frame in told.values()] == [1, 2]
+    assert findings["message"].str.contains("1 deals have no creation day").any()
 
 
 def test_inputs_are_not_changed(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from winprob.errors import DealTableError
 from winprob.history.backwards import odd_histories
 from winprob.history.changes import Track, build_track, ready, typed
 from winprob.schema import COLUMNS, ID, validate_deals
+from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
 
 #: Columns that a deal has from its first day, as a rule.
 STATIC = ("account", "segment", "region", "seller", "product", "currency")
 _NOT_LOGGED = (ID, "as_of", "opened_on")
+#: An id of Salesforce, in a column that may hold names instead.
+_ID = r"00[A-Za-z0-9]{16}"
 _LAST_MOMENT = pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
 
 
@@ -61,7 +64,7 @@ def replay_changes(
     refuse(list(_faults(deals, log)), rows=len(deals), error=DealTableError)
     history = _history(deals, log, frozenset((*STATIC, *static)))
     days = sorted({pd.Timestamp(str(day)).normalize() for day in review_days})
-    findings = [*_told(history, log, days), *odd_histories(history.deals, log, history.tracks)]
+    findings = [*_no_creation(deals), *_told(history, log, days), *odd_histories(history.deals, log, history.tracks)]
     return ((day, _as_of(history, day)) for day in days), findings_table(findings)
 
 
@@ -81,6 +84,7 @@ def _history(deals: pd.DataFrame, log: pd.DataFrame, static: frozenset[str]) -> 
     ids = pd.Index(deals[ID])
     covariates = deals.attrs.get("covariates", {})
     numeric = frozenset(item["column"] for item in covariates.get("numeric", ()))
+    log = _one_spelling(deals, log)
     names = [name for name in log["field"].dropna().unique() if name not in _NOT_LOGGED]
     tracks = {name: build_track(log, name, ids, numeric) for name in sorted(names)}
     opened = deals["opened_on"]
@@ -91,6 +95,19 @@ def _history(deals: pd.DataFrame, log: pd.DataFrame, static: frozenset[str]) -> 
     held = tuple(name for name in deals if name in static and name not in tracks)
     one = _one_close_date(tracks)
     return _History(deals=deals, tracks=tracks, held=held, one_close_date=one, begins=log["day"].min())
+
+
+def _one_spelling(deals: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
+    """The log without the second row that Salesforce writes where an owner changes: one by name, one by id."""
+    dropped = np.zeros(len(log), dtype=bool)
+    for column in ("seller", "account"):
+        if column in deals:
+            by_id = mask_of(as_text(log["new"]).str.fullmatch(_ID))
+            mine = mask_of(log["field"] == column)
+            if by_id[mine].any() and not by_id[mine].all():
+                today = bool(mask_of(deals[column].str.fullmatch(_ID)).mean() > 0.5)
+                dropped |= mine & (by_id != today)
+    return log[~dropped]
 
 
 def _one_close_date(tracks: dict[str, Track]) -> bool:
@@ -233,6 +250,16 @@ def _faults(deals: pd.DataFrame, log: pd.DataFrame) -> Iterator[Finding]:
                 theirs=repr(str(log[ID].iloc[0])),
             ),
         )
+
+
+def _no_creation(deals: pd.DataFrame) -> Iterator[Finding]:
+    blank = mask_of(deals["opened_on"].isna())
+    if blank.any():
+        message = say(
+            "{rows} deals have no creation day: each begins with its first change in the log, or is left out",
+            rows=int(blank.sum()),
+        )
+        yield spot(deals, blank, deals["opened_on"]).warning(message)
 
 
 def _told(history: _History, log: pd.DataFrame, days: list[pd.Timestamp]) -> Iterator[Finding]:

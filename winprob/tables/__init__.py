@@ -163,10 +163,8 @@ def read_changes(
     ------
     InputError
         When the file cannot be read or is no log of changes.
-    MappingError
-        When the mapping is wrong, or there is no such zone.
-    DealTableError
-        When a day or a value does not read: every offence at once.
+    MappingError, DealTableError
+        When the mapping, the zone, a day or a value is wrong: every offence at once.
     """
     understood, faults = read_mapping(mapping)
     if not is_zone(zone):
