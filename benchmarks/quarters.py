@@ -21,7 +21,8 @@ from winprob.history import training_rows
 
 import winprob
 from winprob.fiscal import Quarter, previous_quarter, quarters_between
-from winprob.settings import CalendarSettings, Settings
+from winprob.methodology.vocabulary import STAGES
+from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
 
 WEEKS = (1, 5, 10)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
     from winprob.tables import check_file, read_changes, read_deals, read_visits, write_table
+    from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
     "Posterior",
@@ -35,8 +36,10 @@ __all__ = [
     "allocate",
     "backtest",
     "check_file",
+    "draw_open_prob_at",
     "check_history",
     "draw_win_prob",
+    "draw_win_prob_by",
     "explain",
     "fit",
     "fit_prior",
@@ -58,9 +61,11 @@ __all__ = [
     "replay_changes",
     "run_backtest",
     "simulate",
+    "slip_prob",
     "summarise_posterior",
     "training_rows",
     "what_if",
+    "win_prob_by",
     "write_snapshot",
     "write_table",
 ]
@@ -72,8 +77,10 @@ _HOME = {
     "allocate": "allocation",
     "backtest": "evaluation",
     "check_file": "tables",
+    "draw_open_prob_at": "timing",
     "check_history": "history",
     "draw_win_prob": "prediction",
+    "draw_win_prob_by": "timing",
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
@@ -95,9 +102,11 @@ _HOME = {
     "replay_changes": "history",
     "run_backtest": "evaluation",
     "simulate": "simulation",
+    "slip_prob": "timing",
     "summarise_posterior": "summary",
     "training_rows": "history",
     "what_if": "sensitivity",
+    "win_prob_by": "timing",
     "write_snapshot": "history",
     "write_table": "tables",
 }

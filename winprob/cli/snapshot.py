@@ -58,7 +58,7 @@ def snapshot(
         kept = keep_replay(export, changes, history, as_of=as_of, every=every, calendar=calendar, static=static)
     else:
         kept = [keep(export, as_of, history)]
-    rows = [{"as_of": one.as_of, "deals": one.deals, "added": one.added} for one in kept]
+    rows = [{"as_of": f"{one.as_of:%Y-%m-%d}", "deals": one.deals, "added": one.added} for one in kept]
     show(pd.DataFrame(rows), form=form, out=out)
     tell(*(_sentences(kept[0]) if not changes else _of_many(kept)))
 

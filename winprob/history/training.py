@@ -143,7 +143,7 @@ def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
         )
     if counts["came_closed"] or counts["between_reviews"]:
         yield say(
-            "Nothing to learn what was known of {count} closed deals: {came_closed} were closed when they first "
+            "Nothing tells what was known of {count} closed deals: {came_closed} were closed when they first "
             "appeared, {between_reviews} came and closed between two reviews.",
             count=counts["came_closed"] + counts["between_reviews"],
             **counts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import platform
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
+from winprob.hazards import Hazards, learn_hazards, waiting_odds
 from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
@@ -40,7 +42,10 @@ def fit(
     one_outcome: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Learn the win model from closed deals; open ones are left out.
+    """Learn the win model and the time to close, from closed deals and from the wait of those still open.
+
+    The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
+    are left out.
 
     Parameters
     ----------
@@ -57,7 +62,10 @@ def fit(
         The draws failed their gates twice.
     """
     settings = settings or Settings()
-    training = read_training(deals, settings, seed=seed, one_outcome=one_outcome)
+    valid = validate_deals(deals, training=True, one_outcome=one_outcome)
+    hazards = _learn_time(valid, settings, seed, progress or _silent)
+    odds = _waiting_odds(hazards, valid)
+    training = read_training(valid, settings, seed=seed, one_outcome=one_outcome, waiting_odds=odds)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     return _posterior(
@@ -67,7 +75,29 @@ def fit(
         scaling=training.scaling,
         settings=settings,
         provenance=_provenance(training, seed, learned.gates),
+        hazards=hazards,
     )
+
+
+def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:
+    """The time to close, with as many draws as the win model will have, of no more deals."""
+    progress(say("learning when deals close"), 0.0)
+    sampler = settings.sampler
+    draws = sampler.chains * -(-sampler.draws // sampler.thin)
+    known = valid[_at_most(sampler.most_deals, valid["deal_id"], seed)]
+    hazards = learn_hazards(known, settings, draws=draws, seed=seed)
+    progress(say("learning when deals close"), 1.0)
+    return hazards
+
+
+def _waiting_odds(hazards: Hazards | None, valid: pd.DataFrame) -> Array | None:
+    """(row,) what the wait of an open deal tells of its end, None where nothing was learned of time."""
+    if hazards is None:
+        return None
+    still_open = (valid["outcome"] == "open").to_numpy(dtype=bool)
+    odds = np.ones(len(valid))
+    odds[still_open] = waiting_odds(hazards, valid[still_open], known_on=dt.date.fromisoformat(hazards.known_on))
+    return odds
 
 
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
@@ -282,6 +312,7 @@ def _posterior(
     scaling: Scaling,
     settings: Settings,
     provenance: Provenance,
+    hazards: Hazards | None = None,
 ) -> Posterior:
     shape = draws["intercept"].shape
     base, terms, means = _reference(flatten_chains(draws), reference, scaling, provenance.seed)
@@ -293,6 +324,7 @@ def _posterior(
         scaling=scaling,
         settings=settings,
         provenance=provenance,
+        hazards=hazards,
     )
 
 
