@@ -31,6 +31,7 @@ class Case:
     ----------
     deals : open deals in play, a row each, most expected bookings first: the forecast's columns, the facts of the last
         reading, ``missing`` (facts not known), ``trend`` (win probability now minus at the last review, NaN without)
+    compared : whether the win probabilities of the last review are known
     bridge : from the last review, None where there was none
     plan : visits of executives, None where none was planned
     findings : of the data check
@@ -41,6 +42,7 @@ class Case:
     posterior: Posterior
     forecast: Forecast
     deals: pd.DataFrame
+    compared: bool
     bridge: Bridge | None
     plan: Plan | None
     findings: pd.DataFrame
@@ -52,12 +54,6 @@ class Case:
     @property
     def currency(self) -> str:
         return self.forecast.currency
-
-    @property
-    def p50(self) -> float:
-        """The middle of the quarter's total."""
-        lines = self.forecast.lines
-        return float(lines.loc[lines["line"] == "total", "p50"].iloc[0])
 
     @property
     def told(self) -> pd.DataFrame:
@@ -79,7 +75,9 @@ def join_facts(forecast: Forecast, deals: pd.DataFrame, before: pd.DataFrame | N
     joined = forecast.deals.merge(facts, on="deal_id", how="left", validate="1:1")
     joined["missing"] = [[fact for fact in FACTS if row[fact]] for row in missing_facts(joined).to_dict("records")]
     joined["trend"] = joined["win_prob"] - _former(joined, before)
-    return joined.sort_values(["expected_bookings", "deal_id"], ascending=[False, True], kind="stable", ignore_index=True)
+    return joined.sort_values(
+        ["expected_bookings", "deal_id"], ascending=[False, True], kind="stable", ignore_index=True
+    )
 
 
 def _former(deals: pd.DataFrame, before: pd.DataFrame | None) -> pd.Series:
@@ -92,7 +90,8 @@ def _former(deals: pd.DataFrame, before: pd.DataFrame | None) -> pd.Series:
 def covered_roles(deals: pd.DataFrame) -> pd.DataFrame:
     """(deal, role) whether somebody is in contact with the role."""
     return pd.DataFrame(
-        {role: _column(deals, f"{role}_coverage").isin(COVERED).to_numpy(dtype=bool) for role in ROLES}, index=deals.index
+        {role: _column(deals, f"{role}_coverage").isin(COVERED).to_numpy(dtype=bool) for role in ROLES},
+        index=deals.index,
     )
 
 

@@ -1,9 +1,10 @@
-"""What does the quarter look like? Its distribution, the way from the last review, and the deals that carry the risk."""
+"""What does the quarter look like? Its distribution, the way from the last review, the deals that carry the risk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -17,10 +18,10 @@ from winprob.report.numbers import compact_money, signed_money
 Array = npt.NDArray[Any]
 
 #: Enough bins for a shape, too few for noise of the draws to show.
-_BINS = 44
+_BINS = 34
 #: What lies further out than this share of the draws is not drawn.
 _OUTSIDE = 0.004
-_WIDE, _HIGH, _ROW = 700, 150, 27
+_WIDE, _HIGH, _ROW = 690, 170, 27
 _LETTER, _NAME_WIDTH = 6.9, 34
 _UP, _DOWN = "#3c5a78", "#ffffff"
 _DASHES = {"solid": [1, 0], "dashed": [7, 4], "dotted": [2, 3]}
@@ -58,8 +59,8 @@ def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | No
         svg=_svg(chart, title, say("; ").join(mark.text for mark in marks)),
         title=title,
         caption=say(
-            "Each bar: how likely the quarter's total bookings are to end there. Full bars reach the target, hollow ones "
-            "fall short."
+            "Each bar: how likely the quarter's total bookings are to end there. Full bars reach the target, hollow "
+            "ones fall short."
         )
         if target
         else say("Each bar: how likely the quarter's total bookings are to end there."),
@@ -95,17 +96,19 @@ def _bars(total: Array, scale: alt.Scale, low: float, high: float, target: float
 
 
 def _rules(marks: Sequence[Mark], scale: alt.Scale) -> list[alt.Chart]:
-    layers = []
+    """Lines first, then their labels on a light ground, so that no line runs through a label."""
+    lines, labels = [], []
     for mark in marks:
-        label = -8 - 18 * mark.level
+        top = -8 - 18 * mark.level
         base = alt.Chart(alt.Data(values=[{"at": mark.at, "text": mark.text}]))
-        x = alt.X("at:Q", scale=scale, axis=None)
+        base = base.encode(x=alt.X("at:Q", scale=scale, axis=None))
         line = base.mark_rule(strokeDash=_DASHES[mark.line], strokeWidth=1.7, color=INK)
-        layers.append(line.encode(x=x, y=alt.value(label + 5), y2=alt.value(_HIGH)))
-        bold = "bold" if mark.line == "solid" else "normal"
-        text = base.mark_text(align=mark.align, baseline="bottom", fontWeight=bold, dx=_shift(mark.align))
-        layers.append(text.encode(x=x, y=alt.value(label + 4), text="text:N"))
-    return layers
+        lines.append(line.encode(y=alt.value(top + 5), y2=alt.value(_HIGH)))
+        words = {"align": mark.align, "baseline": "bottom", "dx": _shift(mark.align)}
+        words["fontWeight"] = "bold" if mark.line == "solid" else "normal"
+        for ground in ({"stroke": "#ffffff", "strokeWidth": 5}, {}):
+            labels.append(base.mark_text(**words, **ground).encode(y=alt.value(top + 4), text="text:N"))
+    return [*lines, *labels]
 
 
 def _shift(align: str) -> int:
@@ -132,7 +135,9 @@ def nice_ticks(low: float, high: float, *, wanted: int = 6) -> list[float]:
     return [float(count * step) for count in np.arange(first, last + 1)]
 
 
-def draw_bridge(steps: Sequence[tuple[str, float]], start: tuple[str, float], end: tuple[str, float], currency: str) -> Chart:
+def draw_bridge(
+    steps: Sequence[tuple[str, float]], start: tuple[str, float], end: tuple[str, float], currency: str
+) -> Chart:
     """A waterfall from P50 then to P50 now: full bars raise it, hollow ones lower it."""
     title = say("From the last review to this one")
     ends = start[1] + np.cumsum([0.0, *(amount for _, amount in steps)])
@@ -140,12 +145,16 @@ def draw_bridge(steps: Sequence[tuple[str, float]], start: tuple[str, float], en
     for at, (name, amount) in enumerate(steps):
         low, high = sorted((float(ends[at]), float(ends[at + 1])))
         text = signed_money(amount, currency)
-        values.append(_named(at + 1, name, text) | {"low": low, "high": high, "up": bool(amount >= 0), "end": float(ends[at + 1])})
+        values.append(
+            _named(at + 1, name, text) | {"low": low, "high": high, "up": bool(amount >= 0), "end": float(ends[at + 1])}
+        )
     values.append(_point(len(steps) + 1, end, currency))
     return Chart(
         svg=_svg(_waterfall(values), title, say("; ").join(f"{row['name']} {row['text']}" for row in values)),
         title=title,
-        caption=say("Full bars raise the P50, hollow ones lower it; the steps add up exactly. The scale does not begin at zero."),
+        caption=say(
+            "Full bars raise the P50, hollow ones lower it; the steps add up exactly. The scale does not begin at zero."
+        ),
     )
 
 
@@ -162,8 +171,7 @@ def _waterfall(values: list[dict[str, Any]]) -> alt.LayerChart:
     spots = [row[name] for row in values for name in ("low", "high", "at") if name in row]
     scale, y = _padded(spots), _places(len(values))
     links = [
-        {"end": row["end"], "from": row["place"] + 0.28, "to": after["place"] - 0.28}
-        for row, after in zip(values[:-1], values[1:], strict=True)
+        {"end": row["end"], "from": row["place"] + 0.28, "to": after["place"] - 0.28} for row, after in pairwise(values)
     ]
     x = {"scale": scale, "axis": None}
     fill = alt.Fill("up:N", scale=alt.Scale(domain=[True, False], range=[_UP, _DOWN]), legend=None)
@@ -184,7 +192,8 @@ def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, sha
     """Where the P50 would be with each deal won, and with it not won; beside the lines of ``share`` less and more."""
     title = say("The deals that move the number most")
     values = [
-        _named(at, name, f"{compact_money(lost, currency)} – {compact_money(won, currency)}") | {"won": won, "lost": lost}
+        _named(at, name, f"{compact_money(lost, currency)} – {compact_money(won, currency)}")
+        | {"won": won, "lost": lost}
         for at, (name, won, lost) in enumerate(deals)
     ]
     lines = [
@@ -192,7 +201,10 @@ def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, sha
         {"at": middle * (1 - share), "text": f"−{share:.0%}", "kind": "dashed"},
         {"at": middle * (1 + share), "text": f"+{share:.0%}", "kind": "dashed"},
     ]
-    scale, y = _padded([row[name] for row in values for name in ("won", "lost")] + [line["at"] for line in lines]), _places(len(values))
+    scale, y = (
+        _padded([row[name] for row in values for name in ("won", "lost")] + [line["at"] for line in lines]),
+        _places(len(values)),
+    )
     x = {"scale": scale, "axis": None}
     base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("place:Q", scale=y, axis=None))
     marks = alt.Chart(alt.Data(values=lines)).encode(x=alt.X("at:Q", **x))
@@ -209,7 +221,10 @@ def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, sha
     return Chart(
         svg=_svg(_rows_chart(layers, values, top=24), title, words),
         title=title,
-        caption=say("Full dot: the P50 if this deal is won in the quarter. Hollow dot: if it is not. Dashed: {share} off.", share=f"{share:.0%}"),
+        caption=say(
+            "Full dot: the P50 if this deal is won in the quarter. Hollow dot: if it is not. Dashed: {share} off.",
+            share=f"{share:.0%}",
+        ),
     )
 
 
@@ -225,7 +240,7 @@ def _places(count: int) -> alt.Scale:
 def _rows_chart(layers: list[alt.Chart], values: list[dict[str, Any]], *, top: int = 4) -> alt.LayerChart:
     """Rows with a name to the left and a number to the right."""
     left, right = (max((_width(row[side]) for row in values), default=0) * _LETTER + 16 for side in ("name", "text"))
-    span = max(760 - left - right, 220)
+    span = max(736 - left - right, 220)
     base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("place:Q", scale=_places(len(values)), axis=None))
     grid = base.mark_rule(color=GRID, strokeWidth=1).encode(x=alt.value(0), x2=alt.value(span))
     names = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")

@@ -43,7 +43,13 @@ def _money(case: Case) -> str:
     if not case.forecast.rates:
         return say("{currency}, no other currency among the deals", currency=case.currency)
     rates = say("; ").join(
-        say("1 {currency} = {rate} {own} ({day})", currency=rate.currency, rate=f"{rate.rate:.6g}", own=case.currency, day=rate.day)
+        say(
+            "1 {currency} = {rate} {own} ({day})",
+            currency=rate.currency,
+            rate=f"{rate.rate:.6g}",
+            own=case.currency,
+            day=rate.day,
+        )
         for rate in case.forecast.rates
     )
     return say("{currency}; rates: {rates}", currency=case.currency, rates=rates)
@@ -64,8 +70,8 @@ def warnings(case: Case) -> list[str]:
     if not case.forecast.dated:
         said.append(
             say(
-                "No time to close: the model has learned no dates, so every deal counts as if it ended in this quarter. "
-                "Read “won by quarter end” as “won eventually”."
+                "No time to close: the model has learned no dates, so every deal counts as if it ended in this "
+                "quarter. Read “won by quarter end” as “won eventually”."
             )
         )
     return said

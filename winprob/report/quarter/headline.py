@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from winprob.catalog import say
+from winprob.methodology import label
+from winprob.portfolio import LINES
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK, compact_money, percent, tied, whole
 from winprob.report.quarter.case import Case
-from winprob.report.quarter.charts import Mark, draw_bridge, draw_distribution
+from winprob.report.quarter.charts import Mark, draw_distribution
 
-PARTS = ("closed", "commit", "best_case", "pipeline", "uncategorised", "not_yet_created")
+_ENDS = ("p10", "p50", "p90", "mean")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +33,11 @@ class Figure:
 def line_name(line: str) -> str:
     names = {
         "closed": say("Closed so far"),
-        "commit": say("Commit"),
-        "best_case": say("Best case"),
-        "pipeline": say("Pipeline"),
         "uncategorised": say("No category"),
         "not_yet_created": say("Not yet created"),
         "total": say("Total"),
     }
-    return names.get(line, line)
+    return names[line] if line in names else label("rep_category", line)
 
 
 def _line(case: Case, line: str) -> pd.Series:
@@ -45,8 +47,8 @@ def _line(case: Case, line: str) -> pd.Series:
 
 def commit_rollup(case: Case) -> float | None:
     """Closed and committed, as the sellers file it; None where they file nothing."""
-    rollup = case.forecast.seller_rollup.set_index("line")["bookings"]
-    return float(rollup["closed"] + rollup["commit"]) if "commit" in rollup else None
+    rollup = case.forecast.seller_rollup.set_index("line")
+    return float(rollup.at["commit", "cumulative"]) if "commit" in rollup.index else None
 
 
 def sentence(case: Case) -> str:
@@ -76,7 +78,9 @@ def figures(case: Case) -> list[Figure]:
         Figure(
             name=say("Quarter, P50"),
             number=compact_money(total["p50"], money),
-            note=say("P10 {low}, P90 {high}", low=compact_money(total["p10"], money), high=compact_money(total["p90"], money)),
+            note=say(
+                "P10 {low}, P90 {high}", low=compact_money(total["p10"], money), high=compact_money(total["p90"], money)
+            ),
         ),
         _target(case, total),
     ]
@@ -127,86 +131,43 @@ def _marks(case: Case) -> list[Mark]:
 
 def lines_grid(case: Case) -> Grid:
     """Every line of the forecast; the means add up to the total, to the last unit shown."""
-    lines = case.forecast.lines.set_index("line")
-    total = float(lines.loc["total", "mean"])
-    means = dict(zip(PARTS, tied([float(lines.loc[part, "mean"]) for part in PARTS], total), strict=True))
-    means["total"] = sum(means.values())
-    filed = case.forecast.seller_rollup.set_index("line")["bookings"]
-    numbers = [say("P10"), say("P50"), say("P90"), say("Mean"), say("Chance of the target"), say("Sellers' figure")]
+    lines = case.forecast.lines.set_index("line").to_dict("index")
+    parts = LINES[:-1]
+    means = tied([lines[part]["mean"] for part in parts], lines["total"]["mean"])
+    filed = case.forecast.seller_rollup.set_index("line").to_dict("index")
+    numbers = [say("P10"), say("P50"), say("P90"), say("Mean"), say("Chance of the target")]
+    numbers += [say("Sellers' figure"), say("Sellers, running total")]
     titles = [say("Line, in {currency}", currency=case.currency), *numbers]
-    rows = [
-        [
-            line_name(line),
-            *(whole(lines.loc[line, end]) for end in ("p10", "p50", "p90")),
-            whole(means[line]),
-            BLANK if pd.isna(lines.loc[line, "prob_target"]) else percent(lines.loc[line, "prob_target"]),
-            whole(filed[line]) if line in filed.index else BLANK,
-        ]
-        for line in (*PARTS, "total")
+    return Grid(
+        columns=[Column(title=text, number=bool(at)) for at, text in enumerate(titles)],
+        rows=[
+            _line_row(line, lines[line], mean, filed.get(line, {}))
+            for line, mean in zip(LINES, [*means, sum(means)], strict=True)
+        ],
+        keys=[[None, *(lines[line][end] for end in _ENDS), None, None, None] for line in LINES],
+    )
+
+
+def _line_row(line: str, told: dict[Hashable, Any], mean: int, filed: dict[Hashable, Any]) -> list[str]:
+    chance = told["prob_target"]
+    return [
+        line_name(line),
+        *(whole(told[end]) for end in ("p10", "p50", "p90")),
+        whole(mean),
+        BLANK if math.isnan(chance) else percent(chance),
+        *(whole(filed[name]) if filed else BLANK for name in ("bookings", "cumulative")),
     ]
-    keys = [[None, *(float(lines.loc[line, end]) for end in ("p10", "p50", "p90", "mean")), None, None] for line in (*PARTS, "total")]
-    return Grid(columns=[Column(title=text, number=bool(at)) for at, text in enumerate(titles)], rows=rows, keys=keys)
 
 
 def left_out(case: Case) -> list[str]:
-    """What is not in the number, and why."""
+    """What is not in the number, or is in it although odd."""
     return [
-        say("Not in the number: {deals} deals, {reason}; the first is {deal}.", deals=row.deals, reason=row.reason, deal=row.first_deal)
-        for row in case.forecast.left_out.itertuples()
+        say(
+            "{reason}: {deals} deals with {amount}, the first is {deal}.",
+            reason=row["reason"],
+            deals=row["deals"],
+            amount=compact_money(row["amount"], case.currency) if row["amount"] else say("no amount"),
+            deal=row["first_deal"],
+        )
+        for row in case.forecast.left_out.to_dict("records")
     ]
-
-
-def step_name(step: str) -> str:
-    names = {
-        "closed": say("Closed since then: won or lost"),
-        "slipped": say("Slipped or pulled in"),
-        "new": say("New deals"),
-        "facts_changed": say("Facts changed"),
-        "model_changed": say("Model changed"),
-        "simulation_noise": say("Simulation noise"),
-    }
-    return names.get(step, step)
-
-
-def bridge_chart(case: Case) -> Chart | None:
-    bridge = case.bridge
-    if bridge is None:
-        return None
-    steps = [(step_name(str(row.step)), float(row.amount)) for row in bridge.steps.itertuples()]
-    start, end = (say("P50 on {day}", day=day) for day in (bridge.before, bridge.now))
-    return draw_bridge(steps, (start, bridge.p50_before), (end, bridge.p50_now), case.currency)
-
-
-def bridge_grid(case: Case) -> Grid | None:
-    """The steps as a table that adds up to the last unit, the largest deals behind each named."""
-    bridge = case.bridge
-    if bridge is None:
-        return None
-    amounts = [float(amount) for amount in bridge.steps["amount"]]
-    before = round(bridge.p50_before)
-    shown = tied(amounts, round(bridge.p50_now) - before)
-    start, end = (say("P50 on {day}", day=day) for day in (bridge.before, bridge.now))
-    rows = [[start, whole(before), ""]]
-    rows += [
-        [step_name(str(step)), signed_whole(amount), _behind(case, str(step))]
-        for step, amount in zip(bridge.steps["step"], shown, strict=True)
-    ]
-    rows.append([end, whole(before + sum(shown)), ""])
-    keys: list[list[float | str | None]] = [[None, value, None] for value in (bridge.p50_before, *amounts, bridge.p50_now)]
-    titles = [say("Step"), say("Amount, {currency}", currency=case.currency), say("Largest deals behind it")]
-    return Grid(columns=[Column(title=text, number=at == 1) for at, text in enumerate(titles)], rows=rows, keys=keys)
-
-
-def signed_whole(amount: int) -> str:
-    """``+1,234`` or ``−1,234``."""
-    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{whole(abs(amount))}"
-
-
-def _behind(case: Case, step: str) -> str:
-    if case.bridge is None:
-        return ""
-    deals = case.bridge.deals
-    rows = deals[deals["step"] == step]
-    rows = rows.loc[rows["amount"].abs().sort_values(ascending=False, kind="stable").index]
-    told = [f"{row.deal_id} {signed_whole(round(float(row.amount)))}" for row in rows.head(3).itertuples() if round(float(row.amount))]
-    return say(", ").join(told)
