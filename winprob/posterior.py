@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from winprob.arrivals import Arrivals
 from winprob.catalog import say
 from winprob.errors import PosteriorError
 from winprob.features import Scaling
 from winprob.methodology.vocabulary import ROLES
 from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
+from winprob.revisions import Revisions
 from winprob.settings import Settings, settings_from
 from winprob.tables.write import replacing
 
@@ -90,6 +92,8 @@ class Posterior:
     draws : parameters by name, each float32 (chain, draw, *dims); dims as in ``parameters.DIMS``
     prior : the same parameters before any deal was seen, each (draw, *dims)
     terms : names of the terms of ``term_mean``, the average of each over the training deals
+    arrivals : deals won in past quarters by when they were opened, None where the training table does not tell
+    revisions : what won deals closed at beside what was written, None where the training table does not tell
     """
 
     draws: Mapping[str, Array]
@@ -98,6 +102,8 @@ class Posterior:
     scaling: Scaling
     settings: Settings
     provenance: Provenance
+    arrivals: Arrivals | None = None
+    revisions: Revisions | None = None
 
     @cached_property
     def flat(self) -> dict[str, Array]:
@@ -242,6 +248,8 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
         "scaling": posterior.scaling.to_dict(),
         "settings": asdict(posterior.settings),
         "provenance": asdict(posterior.provenance),
+        "arrivals": posterior.arrivals.to_dict() if posterior.arrivals else None,
+        "revisions": posterior.revisions.to_dict() if posterior.revisions else None,
         "shapes": {
             group: {name: list(values.shape) for name, values in draws.items()}
             for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
@@ -294,6 +302,8 @@ def _from_file(file: Any) -> Posterior:
         scaling=Scaling.from_dict(manifest["scaling"], pairs),
         settings=settings_from(manifest["settings"]),
         provenance=Provenance(**manifest["provenance"]),
+        arrivals=Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
+        revisions=Revisions.from_dict(entry) if (entry := manifest.get("revisions")) else None,
     )
 
 

@@ -185,6 +185,24 @@ def _rising_days(days: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarterSettings:
+    """What a forecast of a quarter points at.
+
+    Attributes
+    ----------
+    mover_share : a deal is named if its outcome moves P50 by more than this share of it
+    wrong_by : the total is wrong if it ends this share of P50 below or above it
+    """
+
+    mover_share: float = 0.03
+    wrong_by: float = 0.2
+
+    def __post_init__(self) -> None:
+        _require(0 < self.mover_share < 1, "quarter.mover_share", self.mover_share, "0..1")
+        _require(0 < self.wrong_by < 1, "quarter.wrong_by", self.wrong_by, "0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
     """How a model is put to the test.
 
@@ -318,6 +336,7 @@ class Settings:
     levers: LeverSettings = field(default_factory=LeverSettings)
     visits: VisitSettings = field(default_factory=VisitSettings)
     review: ReviewSettings = field(default_factory=ReviewSettings)
+    quarter: QuarterSettings = field(default_factory=QuarterSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)
 
     def for_refits(self) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
+from winprob.arrivals import learn_arrivals
 from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
@@ -22,6 +23,7 @@ from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
 from winprob.posterior import Posterior, Provenance, flatten_chains
+from winprob.revisions import learn_revisions
 from winprob.schema import validate_deals
 from winprob.settings import SamplerSettings, Settings
 from winprob.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
@@ -60,7 +62,7 @@ def fit(
     training = read_training(deals, settings, seed=seed, one_outcome=one_outcome)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
-    return _posterior(
+    fitted = _posterior(
         draws={**learned.parameters, "log_prior": learned.log_prior},
         prior=sample_prior(layout, settings.priors, settings.sampler.prior_draws, rng),
         reference=(training.features, training.weight),
@@ -68,6 +70,8 @@ def fit(
         settings=settings,
         provenance=_provenance(training, seed, learned.gates),
     )
+    valid = validate_deals(deals)
+    return replace(fitted, arrivals=learn_arrivals(valid, settings.calendar), revisions=learn_revisions(valid))
 
 
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:

@@ -1,5 +1,6 @@
-"""What will the quarter bring?"""
+"""What will the quarter bring? Closed so far, open deals, and deals that nobody has created yet, simulated jointly."""
 
+from winprob.portfolio.forecast import forecast_quarter
 from winprob.portfolio.results import LINES, STEPS, Bridge, Forecast
 
-__all__ = ["LINES", "STEPS", "Bridge", "Forecast"]
+__all__ = ["LINES", "STEPS", "Bridge", "Forecast", "forecast_quarter"]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from winprob.fiscal import Quarter
 from winprob.money import Rate
+from winprob.settings import QuarterSettings
 
 Array = npt.NDArray[Any]
 
@@ -38,7 +39,7 @@ class Forecast:
         win_lower, win_upper`` eventually; ``by_end, by_end_lower, by_end_upper`` won within the quarter;
         ``slip_prob``, still open at its end, NaN where the seller's date lies after it or nothing is known of time;
         ``expected_bookings`` within the quarter; ``variance_share`` of the total's variance; ``p50_if_won,
-        p50_if_lost``, the total's P50 where the deal is won in the quarter and where it is not (NaN for deals too small)
+        p50_if_lost``, P50 of the total where it is won in the quarter and where it is not (NaN if too small to move it)
     closed : deals won in the quarter so far: ``deal_id, seller, amount, closed_on``
     seller_rollup : as the sellers file them, expected to close in the quarter: ``line, deals, bookings, cumulative``
         for closed, commit, best_case, pipeline
@@ -51,6 +52,7 @@ class Forecast:
     dated : False where there is no time-to-close model; deals are then won "eventually"
     quarters_learned, deals_revised : what ``not_yet_created`` and the amounts at closing were learned from
     model : hash of the data the model learned from
+    settings : what counts as a mover, and as wrong
     seed : of the luck
     """
 
@@ -74,6 +76,7 @@ class Forecast:
     quarters_learned: int
     deals_revised: int
     model: str
+    settings: QuarterSettings
     seed: int
 
     @property
@@ -89,7 +92,7 @@ class Bridge:
     Attributes
     ----------
     steps : ``step, amount``; the amounts sum to ``p50_now - p50_before`` exactly
-    deals : the deals behind each step, most weight first: ``deal_id, step, amount``, the change of what is expected of it
+    deals : the deals behind each step, most first: ``deal_id, step, amount``, the change of its expected bookings
     """
 
     before: dt.date

@@ -18,6 +18,7 @@ from winprob.tables.deals import looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.tables.mapping import DealMapping, read_mapping
 from winprob.tables.people import is_people_header, merge_people, read_people
+from winprob.tables.rates import rate_column, rates_on
 from winprob.tables.visits import visit_column, visits_on
 from winprob.tables.write import FORMATS, replacing, require_writable, write_table
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_file",
     "read_deals",
     "read_people_table",
+    "read_rates",
     "read_visits",
     "replacing",
     "require_writable",
@@ -98,6 +100,30 @@ def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
         read_bytes(path), str(path), encoding=encoding, known=lambda name: visit_column(name) is not None
     )
     return visits_on(sheet)
+
+
+def read_rates(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
+    """A dated rate table from CSV, XLSX or Parquet.
+
+    Columns ``currency, rate, from`` and, if it ends, ``to`` (its last day): one unit of ``currency`` is ``rate`` units of
+    the report's currency. Salesforce's ``IsoCode, ConversionRate, StartDate, NextStartDate`` is understood: there one
+    unit of the corporate currency is ``ConversionRate`` units of the other.
+
+    Returns
+    -------
+    DataFrame with ``currency, rate, valid_from, valid_to``, all rates the same way round; ``valid_to`` may be missing
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    ForecastError
+        A column is missing or a cell is wrong: every offence at once.
+    """
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=encoding, known=lambda name: rate_column(name) is not None
+    )
+    return rates_on(sheet)
 
 
 def check_file(

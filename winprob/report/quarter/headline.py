@@ -47,8 +47,8 @@ def _line(case: Case, line: str) -> pd.Series:
 
 def commit_rollup(case: Case) -> float | None:
     """Closed and committed, as the sellers file it; None where they file nothing."""
-    rollup = case.forecast.seller_rollup.set_index("line")
-    return float(rollup.at["commit", "cumulative"]) if "commit" in rollup.index else None
+    rollup = case.forecast.seller_rollup.set_index("line")["cumulative"].to_dict()
+    return rollup.get("commit")
 
 
 def sentence(case: Case) -> str:
