@@ -114,8 +114,8 @@ def _about_the_quarter(case: Case) -> list[tuple[str, str]]:
         (
             say("Steps since the last review"),
             say(
-                "The same simulation, one thing changed at a time: what closed, what slipped or was pulled in, new "
-                "deals, changed facts, the retrained model; what is left is noise of the simulation."
+                "The same simulation, one thing changed at a time: what closed; time that passed and dates moved out; "
+                "new deals; other facts, dates pulled in among them; the retrained model. What is left is noise."
             ),
         ),
     ]

@@ -56,6 +56,11 @@ class Case:
         return self.forecast.currency
 
     @property
+    def wrong_by(self) -> float:
+        """How far off P50 a quarter has to end for the number to be called wrong."""
+        return self.forecast.settings.wrong_by
+
+    @property
     def told(self) -> pd.DataFrame:
         """The deals that are told in full."""
         return self.deals.head(self.settings.deals)

@@ -16,10 +16,10 @@ _NAMED = 3
 def step_name(step: str) -> str:
     """What a step is called."""
     names = {
-        "closed": say("Closed since then: won or lost"),
-        "slipped": say("Slipped or pulled in"),
+        "closed": say("Closed since then, won or lost"),
+        "slipped": say("Slipped: time passed, dates moved out"),
         "new": say("New deals"),
-        "facts_changed": say("Facts changed"),
+        "facts_changed": say("Facts changed, dates pulled in"),
         "model_changed": say("Model changed"),
         "simulation_noise": say("Simulation noise"),
     }

@@ -154,7 +154,7 @@ def _line_row(line: str, told: dict[Hashable, Any], mean: int, filed: dict[Hasha
         line_name(line),
         *(whole(told[end]) for end in ("p10", "p50", "p90")),
         whole(mean),
-        BLANK if math.isnan(chance) else percent(chance),
+        percent(chance) if line == "total" and not math.isnan(chance) else BLANK,
         *(whole(filed[name]) if filed else BLANK for name in ("bookings", "cumulative")),
     ]
 
@@ -163,10 +163,10 @@ def left_out(case: Case) -> list[str]:
     """What is not in the number, or is in it although odd."""
     return [
         say(
-            "{reason}: {deals} deals with {amount}, the first is {deal}.",
-            reason=row["reason"],
+            "{how}, {deals} deals: {reason}; the first is {deal}.",
+            how=say("Counted although odd") if row["counted"] else say("Not in the number"),
             deals=row["deals"],
-            amount=compact_money(row["amount"], case.currency) if row["amount"] else say("no amount"),
+            reason=row["reason"],
             deal=row["first_deal"],
         )
         for row in case.forecast.left_out.to_dict("records")

@@ -10,13 +10,13 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
-from winprob.report.numbers import BLANK, compact_money, percent
+from winprob.report.numbers import BLANK, compact_money, percent, signed_money
 from winprob.report.quarter.case import Case
 from winprob.report.quarter.charts import draw_swings
 from winprob.report.review import name_of
 
-#: How far off the number is called broken.
-BROKEN = 0.2
+#: So many causes are told on each side.
+_CAUSES = 4
 
 
 def _swinging(case: Case) -> pd.DataFrame:
@@ -26,31 +26,32 @@ def _swinging(case: Case) -> pd.DataFrame:
 
 
 def sentences(case: Case) -> list[str]:
-    """How much rests on how few, and what is shared by all."""
-    deals, p50 = _swinging(case), case.forecast.p50
+    """How much rests on how few, and what goes with a quarter that ends far off."""
+    deals = _swinging(case)
     if deals.empty:
-        return [say("No open deal is large enough to move the number by itself.")]
+        return [say("No open deal is large enough to move the number by itself."), *_breaks(case)]
     first = deals.iloc[0]
-    told = [
-        say(
-            "{count} deals carry {share} of the doubt about the total. The first is {name}: P50 {won} if it is won in "
-            "the quarter, {lost} if it is not.",
-            count=len(deals),
-            share=percent(float(deals["variance_share"].sum())),
-            name=name_of(first),
-            won=compact_money(first["p50_if_won"], case.currency),
-            lost=compact_money(first["p50_if_lost"], case.currency),
-        )
-    ]
-    breaking = deals[(deals["p50_if_lost"] < (1 - BROKEN) * p50) | (deals["p50_if_won"] > (1 + BROKEN) * p50)]
+    carried = say(
+        "{count} deals carry {share} of the doubt about the total. The first is {name}: P50 {won} if it is won in the "
+        "quarter, {lost} if it is not.",
+        count=len(deals),
+        share=percent(float(deals["variance_share"].sum())),
+        name=name_of(first),
+        won=compact_money(first["p50_if_won"], case.currency),
+        lost=compact_money(first["p50_if_lost"], case.currency),
+    )
+    return [carried, _alone(case, deals), *_breaks(case)]
+
+
+def _alone(case: Case, deals: pd.DataFrame) -> str:
+    """Which deals break the number each by itself."""
+    below, above = ((1 + sign * case.wrong_by) * case.forecast.p50 for sign in (-1, 1))
+    breaking = deals[(deals["p50_if_lost"] < below) | (deals["p50_if_won"] > above)]
+    share = percent(case.wrong_by)
     if breaking.empty:
-        told.append(say("No single deal moves the P50 by {share}: it takes several at once.", share=percent(BROKEN)))
-    else:
-        names = say(", ").join(str(deal) for deal in breaking["deal_id"])
-        told.append(
-            say("Each of these alone moves the P50 by {share} or more: {deals}.", share=percent(BROKEN), deals=names)
-        )
-    return [*told, *_breaks(case)]
+        return say("No single deal moves the P50 by {share}: it takes several at once.", share=share)
+    names = say(", ").join(breaking["deal_id"])
+    return say("Each of these alone moves the P50 by {share} or more: {deals}.", share=share, deals=names)
 
 
 def chart(case: Case) -> Chart | None:
@@ -58,7 +59,7 @@ def chart(case: Case) -> Chart | None:
     if deals.empty:
         return None
     rows = [(name_of(deal), float(deal["p50_if_won"]), float(deal["p50_if_lost"])) for _, deal in deals.iterrows()]
-    return draw_swings(rows, case.forecast.p50, share=BROKEN, currency=case.currency)
+    return draw_swings(rows, case.forecast.p50, share=case.wrong_by, currency=case.currency)
 
 
 def swings_grid(case: Case) -> Grid:
@@ -87,11 +88,12 @@ def _row(case: Case, deal: pd.Series) -> list[str]:
 
 
 def source_name(source: str) -> str:
+    """Where doubt comes from, in words."""
     names = {
-        "deals": say("Luck of the open deals, each by itself"),
-        "shared": say("Doubt shared by all deals: how good the chances are"),
+        "winning": say("Luck of the open deals, each by itself"),
+        "amount_at_closing": say("Amounts that change before they close"),
+        "shared_doubt": say("Doubt shared by all deals: how good their chances are"),
         "not_yet_created": say("Deals not yet created"),
-        "revisions": say("Amounts that change before they close"),
     }
     return names.get(source, source)
 
@@ -106,29 +108,30 @@ def shares_grid(case: Case) -> Grid:
 
 def _breaks(case: Case) -> Iterator[str]:
     """What is seen more often than usual where the total ends far from P50."""
-    for (side, prob), rows in case.forecast.breaks.groupby(["side", "prob"], sort=False):
-        causes = say("; ").join(_cause(row) for row in rows.to_dict("records"))
-        share = 1 - BROKEN if side == "below" else 1 + BROKEN
-        words = {"amount": compact_money(case.forecast.p50 * share, case.currency), "chance": percent(float(str(prob)))}
+    for side, rows in case.forecast.breaks.groupby("side", sort=False):
+        causes = say("; ").join(_cause(case, row) for row in rows.head(_CAUSES).to_dict("records"))
+        share = 1 - case.wrong_by if side == "below" else 1 + case.wrong_by
+        words = {
+            "amount": compact_money(case.forecast.p50 * share, case.currency),
+            "chance": percent(rows["prob"].iloc[0]),
+            "causes": causes,
+        }
         if side == "below":
-            yield say(
-                "It ends below {amount} with a chance of {chance}; what is different then: {causes}.",
-                causes=causes,
-                **words,
-            )
+            yield say("Below {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
         else:
-            yield say(
-                "It ends above {amount} with a chance of {chance}; what is different then: {causes}.",
-                causes=causes,
-                **words,
-            )
+            yield say("Above {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
 
 
-def _cause(row: dict[Hashable, Any]) -> str:
-    name = row["deal_id"] if pd.notna(row["deal_id"]) and row["deal_id"] else source_name(str(row["source"]))
-    return say(
-        "{name} won in {there} of these quarters, {usual} of all",
-        name=name,
-        there=percent(row["there"]),
-        usual=percent(row["usual"]),
-    )
+def _cause(case: Case, row: dict[Hashable, Any]) -> str:
+    if row["source"] == "deal":
+        there, usual = percent(row["there"]), percent(row["usual"])
+        return say(
+            "{deal} is won in {there} of these cases, against {usual} of all",
+            deal=row["deal_id"],
+            there=there,
+            usual=usual,
+        )
+    money = signed_money(row["amount"], case.currency)
+    if row["source"] == "not_yet_created":
+        return say("deals not yet created bring {money}", money=money)
+    return say("chances turn out otherwise for all deals at once, {money} in expectation", money=money)
