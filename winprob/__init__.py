@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
     from winprob.tables import check_file, read_deals, read_visits, write_table
+    from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
     "Posterior",
@@ -34,7 +35,9 @@ __all__ = [
     "allocate",
     "backtest",
     "check_file",
+    "draw_open_prob_at",
     "draw_win_prob",
+    "draw_win_prob_by",
     "explain",
     "fit",
     "fit_prior",
@@ -53,8 +56,10 @@ __all__ = [
     "render_card",
     "run_backtest",
     "simulate",
+    "slip_prob",
     "summarise_posterior",
     "what_if",
+    "win_prob_by",
     "write_table",
 ]
 
@@ -65,7 +70,9 @@ _HOME = {
     "allocate": "allocation",
     "backtest": "evaluation",
     "check_file": "tables",
+    "draw_open_prob_at": "timing",
     "draw_win_prob": "prediction",
+    "draw_win_prob_by": "timing",
     "explain": "explanation",
     "fit": "inference",
     "fit_prior": "inference",
@@ -84,8 +91,10 @@ _HOME = {
     "render_card": "report.card",
     "run_backtest": "evaluation",
     "simulate": "simulation",
+    "slip_prob": "timing",
     "summarise_posterior": "summary",
     "what_if": "sensitivity",
+    "win_prob_by": "timing",
     "write_table": "tables",
 }
 

@@ -54,7 +54,7 @@ class Arrivals:
     quarters : the complete quarters of the record
     seasons : (quarter,) which of four each is, by the calendar month of its middle
     counts : (quarter, week) deals won, by weeks from opening to the end of the quarter
-    amounts : by currency (blank where none was named), (week, 3): how many amounts, the sum of logs and of their squares
+    amounts : by currency (blank where none was named), (week, 3): how many, the sum of logs, and of their squares
     """
 
     quarters: tuple[str, ...]
@@ -200,12 +200,14 @@ def _log_negative_binomial(seen: Array, mean: Array, spread: Array) -> Array:
     total = seen.sum()
     varied = (gammaln(seen[:, None, None] + shape) - gammaln(shape)).sum(axis=0) + total * np.log(mean / shape)
     varied = varied - (total + len(seen) * shape) * np.log1p(mean / shape)
-    return np.where(spread > 0, varied, total * np.log(mean) - len(seen) * mean)
+    either: Array = np.where(spread > 0, varied, total * np.log(mean) - len(seen) * mean)
+    return either
 
 
 def _pick(weight: Array, uniforms: Array) -> Array:
     edges = np.cumsum(weight)
-    return np.minimum(np.searchsorted(edges, uniforms * edges[-1], side="right"), len(weight) - 1)
+    place: Array = np.minimum(np.searchsorted(edges, uniforms * edges[-1], side="right"), len(weight) - 1)
+    return place
 
 
 def _poisson_quantile(uniforms: Array, mean: Array) -> Array:
@@ -213,7 +215,8 @@ def _poisson_quantile(uniforms: Array, mean: Array) -> Array:
     fewer = np.maximum(count - 1, 0)
     # ``pdtrik`` is exact to rounding: the count below may already reach far enough.
     reached = np.where(pdtr(fewer, mean) >= uniforms, fewer, count)
-    return np.where(np.isfinite(reached), reached, 0).astype(int)
+    whole: Array = np.where(np.isfinite(reached), reached, 0).astype(int)
+    return whole
 
 
 def _moments(won: pd.DataFrame, week: Array) -> dict[str, tuple[tuple[float, float, float], ...]]:

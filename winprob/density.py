@@ -42,7 +42,9 @@ class Density(NamedTuple):
     unit, positive : where each block of the two vectors of unknowns starts, in ``Layout``'s order; their length last
     places : (row, slot) effects that a row adds up; then, for each role, its report
     columns : (row, column) numbers that weights multiply
-    won, weight : (row,) how many deals of a row were won, and how many it stands for
+    won, weight : (row,) how many deals of a row were won, and how many closed ones it stands for
+    waiting, waiting_odds : (row,) how many deals of a row are still open, and how much likelier their wait is if they
+        will be won than if not
     report_role, report_coach, report_method : (report,) distinct reports on a role's support, 0 readers = none
     readers, reading, reading_variance : (report,) see ``Features``
     signed : whether role weights may be negative, which the method says they are not
@@ -68,6 +70,8 @@ class Density(NamedTuple):
     columns: Array
     won: Array
     weight: Array
+    waiting: Array
+    waiting_odds: Array
     report_role: Array
     report_coach: Array
     report_method: Array
@@ -83,19 +87,30 @@ class Density(NamedTuple):
 
 
 def build_density(
-    features: Features, layout: Layout, priors: PriorSettings, *, won: Array, weight: Array, signed: bool = False
+    features: Features,
+    layout: Layout,
+    priors: PriorSettings,
+    *,
+    won: Array,
+    weight: Array,
+    waiting_odds: Array | None = None,
+    signed: bool = False,
 ) -> Density:
     """The density over these deals; rows alike in all the model looks at become one that counts for all of them.
 
     Parameters
     ----------
-    won : (deal,) share of the row's weight that was won, 0..1
+    won : (deal,) share of the row's weight that was won, 0..1; NaN where the deal is still open
     weight : (deal,) how much each row counts
+    waiting_odds : (deal,) of each open deal how likely it is to have stayed open so long if it will be won, over how
+        likely if not; an open deal adds ``log(1 + (odds - 1) p)``, nothing where the odds are 1
     """
     report, places = _reports(features)
     rows = np.concatenate([effect_places(features, layout), places], axis=1).astype(np.uint32)
     columns = np.concatenate([features.numeric, features.pairs], axis=1).astype(np.float64)
-    first, counted = _alike(rows, columns)
+    still_open = np.isnan(won)
+    odds = np.where(still_open, 1.0 if waiting_odds is None else waiting_odds, 1.0)
+    first, counted = _alike(rows, columns, odds)
     prior = prior_data(layout, priors)
     return Density(
         unit=_starts(layout.unit_blocks),
@@ -105,8 +120,10 @@ def build_density(
         coverage_climb=climb(len(COVERAGE_LEVELS) - 1),
         places=np.ascontiguousarray(rows[first]),
         columns=np.ascontiguousarray(columns[first]),
-        won=np.bincount(counted, weights=won * weight),
-        weight=np.bincount(counted, weights=weight),
+        won=np.bincount(counted, weights=np.where(still_open, 0.0, won * weight)),
+        weight=np.bincount(counted, weights=np.where(still_open, 0.0, weight)),
+        waiting=np.bincount(counted, weights=np.where(still_open, weight, 0.0)),
+        waiting_odds=odds[first],
         **report,
         signed=signed,
     )
@@ -159,9 +176,9 @@ def _reports(features: Features) -> tuple[dict[str, Array], Array]:
     return dict(zip(names, [*codes, *columns[3:]], strict=True)), place.reshape(role.shape)
 
 
-def _alike(places: Array, columns: Array) -> tuple[Array, Array]:
+def _alike(places: Array, columns: Array, odds: Array) -> tuple[Array, Array]:
     """The first of the rows that are alike, and to which of these each row belongs."""
-    rows = np.concatenate([places.astype(np.float64), columns], axis=1)
+    rows = np.concatenate([places.astype(np.float64), columns, odds[:, None]], axis=1)
     _, first, counted = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     return first, counted.ravel()
 
@@ -422,7 +439,12 @@ def _deals(
         small = np.exp(-abs(logit))
         total += d.won[row] * logit - d.weight[row] * (max(logit, 0.0) + np.log1p(small))
         chance = 1 / (1 + small) if logit >= 0 else small / (1 + small)
-        by_predictor = (d.won[row] - d.weight[row] * chance) * shrink
+        by_logit = d.won[row] - d.weight[row] * chance
+        if d.waiting[row] > 0:
+            waited = 1 + (d.waiting_odds[row] - 1) * chance
+            total += d.waiting[row] * np.log(waited)
+            by_logit += d.waiting[row] * (d.waiting_odds[row] - 1) * chance * (1 - chance) / waited
+        by_predictor = by_logit * shrink
         by_variance = -0.5 * _SHRINK * by_predictor * predictor * shrink * shrink
         g_intercept += by_predictor
         for slot in range(slots):

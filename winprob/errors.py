@@ -10,6 +10,7 @@
     ├── PlanError           executives, visit log and rules are wrong, or do not go together
     ├── ForecastError       a quarter cannot be forecast from these deals, day, target and rates
     ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
+    ├── UndatedError        a model that learned nothing of time is asked about a day
     ├── NotConvergedError   the draws cannot be believed; nothing was saved
     └── OutputError         a result cannot be written
 """
@@ -47,6 +48,10 @@ class ForecastError(WinprobError):
 
 class PosteriorError(WinprobError):
     """A model file is damaged, is not a model, or was written in another format."""
+
+
+class UndatedError(WinprobError):
+    """The model has learned nothing of time, and is asked what will be by a day."""
 
 
 class NotConvergedError(WinprobError):

@@ -35,20 +35,30 @@ _ROW_DIMS: dict[str, tuple[str, ...]] = {
     "columns": ("deal", "column"),
     "won_weight": ("deal",),
     "weight": ("deal",),
+    "waiting_weight": ("deal",),
+    "waiting_odds": ("deal",),
 }
 
 
 def model_data(
-    features: Features, layout: Layout, priors: PriorSettings, *, won: Array, weight: Array
+    features: Features,
+    layout: Layout,
+    priors: PriorSettings,
+    *,
+    won: Array,
+    weight: Array,
+    waiting_odds: Array | None = None,
 ) -> dict[str, Array]:
     """Every array of the graph.
 
     Parameters
     ----------
     features : described by a scaling whose layout is ``layout``
-    won : (deal,) share of the row's weight that was won, 0..1
+    won : (deal,) share of the row's weight that was won, 0..1; NaN where the deal is still open
     weight : (deal,) how much each row counts
+    waiting_odds : (deal,) likelihood of an open deal's wait if it will be won, over that if not, see ``density``
     """
+    still_open = np.isnan(won)
     return {
         "effect_index": effect_places(features, layout),
         "coach": features.coach,
@@ -57,8 +67,10 @@ def model_data(
         "reading": features.unbiased,
         "reading_variance": features.reading_variance,
         "columns": np.concatenate([features.numeric, features.pairs], axis=1).astype(float),
-        "won_weight": won * weight,
-        "weight": weight,
+        "won_weight": np.where(still_open, 0.0, won * weight),
+        "weight": np.where(still_open, 0.0, weight),
+        "waiting_weight": np.where(still_open, weight, 0.0),
+        "waiting_odds": np.where(still_open, 1.0 if waiting_odds is None else waiting_odds, 1.0),
         **prior_data(layout, priors),
     }
 
@@ -82,6 +94,9 @@ def build_model(layout: Layout, data: Mapping[str, Array]) -> pm.Model:
         logit = pm.Deterministic("logit_win_prob", _logit(model, parameters), dims="deal")
         # Weighted counts, so that several readings of one deal, or many like deals in one row, count rightly.
         pm.Potential("won", (model["won_weight"] * logit - model["weight"] * pt.softplus(logit)).sum())
+        # Of an open deal it is known how long it has waited: p S_won + (1 - p) S_lost, up to a factor.
+        waited = pt.log1p((model["waiting_odds"] - 1) * pt.sigmoid(logit))
+        pm.Potential("waiting", (model["waiting_weight"] * waited).sum())
     return model
 
 

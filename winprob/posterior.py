@@ -21,6 +21,7 @@ from winprob.arrivals import Arrivals
 from winprob.catalog import say
 from winprob.errors import PosteriorError
 from winprob.features import Scaling
+from winprob.hazards import HAZARD_DIMS, Hazards
 from winprob.methodology.vocabulary import ROLES
 from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: Raised when a file of the former shape could no longer be read right.
-FORMAT = 2
+FORMAT = 3
 
 _MARK = "\nwinprob-model "
 
@@ -92,6 +93,7 @@ class Posterior:
     draws : parameters by name, each float32 (chain, draw, *dims); dims as in ``parameters.DIMS``
     prior : the same parameters before any deal was seen, each (draw, *dims)
     terms : names of the terms of ``term_mean``, the average of each over the training deals
+    hazards : the time to close, None where the training table had no dates to learn it from
     arrivals : deals won in past quarters by when they were opened, None where the training table does not tell
     revisions : what won deals closed at beside what was written, None where the training table does not tell
     """
@@ -102,6 +104,7 @@ class Posterior:
     scaling: Scaling
     settings: Settings
     provenance: Provenance
+    hazards: Hazards | None = None
     arrivals: Arrivals | None = None
     revisions: Revisions | None = None
 
@@ -213,6 +216,8 @@ def _write(posterior: Posterior, path: Path) -> None:
             _write_group(file.create_group(group), draws)
         if posterior.scaling.pairs:
             _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
+        if posterior.hazards:
+            _write_hazards(file.create_group("hazards"), posterior.hazards)
     content = path.read_bytes()
     path.write_bytes(content + _seal(FORMAT, content))
 
@@ -242,12 +247,22 @@ def _write_pairs(group: Any, pairs: PairBasis) -> None:
         group.create_variable(name, dims, data=getattr(pairs, name), compression="gzip", shuffle=True)
 
 
+def _write_hazards(group: Any, hazards: Hazards) -> None:
+    for name, values in hazards.draws.items():
+        dims = ("draw", *HAZARD_DIMS[name])
+        for dim, length in zip(dims, values.shape, strict=True):
+            if dim not in group.dimensions:
+                group.dimensions[dim] = length
+        group.create_variable(name, dims, data=values, compression="gzip", shuffle=True)
+
+
 def _manifest(posterior: Posterior) -> dict[str, Any]:
     return {
         "terms": list(posterior.terms),
         "scaling": posterior.scaling.to_dict(),
         "settings": asdict(posterior.settings),
         "provenance": asdict(posterior.provenance),
+        "hazards": posterior.hazards.to_dict() if posterior.hazards else None,
         "arrivals": posterior.arrivals.to_dict() if posterior.arrivals else None,
         "revisions": posterior.revisions.to_dict() if posterior.revisions else None,
         "shapes": {
@@ -302,6 +317,7 @@ def _from_file(file: Any) -> Posterior:
         scaling=Scaling.from_dict(manifest["scaling"], pairs),
         settings=settings_from(manifest["settings"]),
         provenance=Provenance(**manifest["provenance"]),
+        hazards=_read_hazards(file, manifest["hazards"]),
         arrivals=Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
         revisions=Revisions.from_dict(entry) if (entry := manifest.get("revisions")) else None,
     )
@@ -314,6 +330,12 @@ def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str,
         name: np.asarray(file[group][name]).reshape(shape) if 0 not in shape else np.zeros(shape, dtype=np.float32)
         for name, shape in shapes.items()
     }
+
+
+def _read_hazards(file: Any, entry: Mapping[str, Any] | None) -> Hazards | None:
+    if entry is None:
+        return None
+    return Hazards.from_dict(entry, {name: np.asarray(file["hazards"][name]) for name in HAZARD_DIMS})
 
 
 def _damaged(path: Path) -> PosteriorError:

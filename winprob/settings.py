@@ -283,6 +283,42 @@ class VisitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimingSettings:
+    """What is believed of the time to close before any deal is seen: of the log of the weekly hazard, given the end.
+
+    A pair is ``(mean, sd)`` of a normal, a single number the sd of one with mean 0.
+
+    Attributes
+    ----------
+    weekly_hazard : in the first week after a reading; the default means 4 % a week (90 %: 1 to 20 %)
+    since_step : from one span of weeks after the reading to the next (a random walk)
+    near, near_step : long before the seller's close date, and from one span of weeks about it to the next
+    quarter_pull : of the first week of a fiscal quarter, and of each of the last two
+    stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
+    incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
+    least_closed : closed deals with dates below which nothing is learned
+    """
+
+    weekly_hazard: tuple[float, float] = (-3.2, 1.0)
+    since_step: float = 0.3
+    near: float = 0.7
+    near_step: float = 0.4
+    quarter_pull: float = 0.5
+    stage: float = 0.5
+    number: float = 0.3
+    unknown: float = 0.4
+    segment: float = 0.3
+    incidence: tuple[float, float] = (-0.4, 1.5)
+    incidence_stage: float = 1.0
+    least_closed: int = 20
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            holds = all(isfinite(number) for number in numbers) and numbers[-1] > 0
+            _require(holds, f"timing.{name}", value, say("finite, scales > 0"))
+
+
 class ReviewSettings:
     """What the review page calls an exception, and how much it tells.
 
@@ -335,6 +371,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     levers: LeverSettings = field(default_factory=LeverSettings)
     visits: VisitSettings = field(default_factory=VisitSettings)
+    timing: TimingSettings = field(default_factory=TimingSettings)
     review: ReviewSettings = field(default_factory=ReviewSettings)
     quarter: QuarterSettings = field(default_factory=QuarterSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)

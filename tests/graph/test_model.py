@@ -8,6 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
+from scipy.special import expit
 from scipy.stats import beta, halfnorm, norm
 
 from winprob import inference
@@ -37,12 +38,19 @@ def deals(team) -> pd.DataFrame:
     return validate_deals(frame)
 
 
+def told(deals) -> dict[str, np.ndarray]:
+    """Outcome, weight and wait of each deal: every fifth is still open, some waits for winning, some against it."""
+    count = len(deals)
+    won = (deals["outcome"] == "won").to_numpy(dtype=float)
+    won[::5] = np.nan
+    return {"won": won, "weight": np.linspace(0.2, 1, count), "waiting_odds": np.linspace(0.1, 4, count)}
+
+
 @pytest.fixture(scope="module")
 def graph(deals):
     scaling = learn_scaling(deals, SETTINGS)
     layout, features = scaling.layout, describe(deals, scaling)
-    won = (deals["outcome"] == "won").to_numpy(dtype=float)
-    data = model_data(features, layout, SETTINGS.priors, won=won, weight=np.linspace(0.2, 1, len(won)))
+    data = model_data(features, layout, SETTINGS.priors, **told(deals))
     return scaling, features, layout, data, build_model(layout, data)
 
 
@@ -140,8 +148,10 @@ def test_the_density_is_prior_times_weighted_likelihood(graph, density):
     prior = norm.logpdf(point["unit"]).sum() + halfnorm.logpdf(point["positive"]).sum()
     prior += beta.logpdf(point["ratio"], data["ratio_a"], data["ratio_b"]).sum()
     logit = from_numpy(graph, point).astype(float)
-    won = data["won_weight"] / data["weight"]
-    likelihood = data["weight"] @ (won * -np.logaddexp(0, -logit) + (1 - won) * -np.logaddexp(0, logit))
+    lost_weight = data["weight"] - data["won_weight"]
+    likelihood = data["won_weight"] @ -np.logaddexp(0, -logit) + lost_weight @ -np.logaddexp(0, logit)
+    chance = expit(logit)
+    likelihood += data["waiting_weight"] @ np.log(data["waiting_odds"] * chance + 1 - chance)
     assert got == pytest.approx(prior + jacobian + likelihood, rel=1e-5)
 
 
@@ -174,8 +184,7 @@ def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def fused(graph, deals):
     scaling, features, _, _, _ = graph
-    won = (deals["outcome"] == "won").to_numpy(dtype=float)
-    return build_density(features, scaling.layout, SETTINGS.priors, won=won, weight=np.linspace(0.2, 1, len(won)))
+    return build_density(features, scaling.layout, SETTINGS.priors, **told(deals))
 
 
 def random_place(density, seed: int) -> np.ndarray:
@@ -224,6 +233,7 @@ def test_with_signed_weights_the_density_is_prior_times_likelihood(graph, fused)
         parameters = derive_parameters(np, standard, data, layout, signed=True)
         logit = logits(coefficients(parameters, features, seed=1), features)[:, 0].astype(float)
         likelihood = (data["won_weight"] * logit - data["weight"] * np.logaddexp(0, logit)).sum()
+        likelihood += (data["waiting_weight"] * np.log1p((data["waiting_odds"] - 1) * expit(logit))).sum()
         free = layout.positive_blocks["role_weight"]
         jacobian = np.delete(np.log(np.abs(standard["positive"][0])), np.r_[free]).sum()
         ratio = standard["ratio"][0]
@@ -263,6 +273,29 @@ def test_rows_alike_are_counted_once_and_change_nothing(graph, deals):
     # A row and its half-weight opposite: the same as one row of 1.5 weights, of which won + (1 - won) / 2 was won.
     both = build_density(features, layout, SETTINGS.priors, won=(won + (1 - won) / 2) / 1.5, weight=1.5 * weight)
     assert log_density(place, doubled)[0] == pytest.approx(log_density(place, both)[0], rel=1e-12)
+
+
+def test_the_wait_of_an_open_deal_lies_between_lost_and_won(graph, deals):
+    """Odds of nothing are a loss; odds beyond all bounds a win, up to a constant; even odds tell nothing."""
+    _, features, layout, _, _ = graph
+    count = len(deals)
+    won, weight = (deals["outcome"] == "won").to_numpy(dtype=float), np.ones(count)
+
+    def change(outcome: np.ndarray, odds: float) -> float:
+        facts = build_density(
+            features, layout, SETTINGS.priors, won=outcome, weight=weight, waiting_odds=np.full(count, odds)
+        )
+        one, other = random_place(facts, 1), random_place(facts, 2)
+        return log_density(one, facts)[0] - log_density(other, facts)[0]
+
+    half = np.arange(count) % 2 == 0
+    still_open = np.where(half, np.nan, won)
+    assert change(still_open, 0.0) == pytest.approx(change(np.where(half, 0.0, won), 1.0), rel=1e-9)
+    assert change(still_open, 1e12) == pytest.approx(change(np.where(half, 1.0, won), 1.0), rel=1e-6)
+    known = features.take(~half)
+    facts = build_density(known, layout, SETTINGS.priors, won=won[~half], weight=weight[~half])
+    one, other = random_place(facts, 1), random_place(facts, 2)
+    assert change(still_open, 1.0) == pytest.approx(log_density(one, facts)[0] - log_density(other, facts)[0], rel=1e-9)
 
 
 def test_the_prior_that_people_set_leaves_out_what_is_pooled(graph, fused):

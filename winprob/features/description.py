@@ -72,6 +72,11 @@ class Features:
         arrays = {name: getattr(self, name)[rows] for name in self.ROW_ARRAYS}
         return Features(**arrays, unseen=self.unseen)
 
+    def join(self, other: Features) -> Features:
+        """These deals, then the other ones; both described by one scaling, all levels known."""
+        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.ROW_ARRAYS}
+        return Features(**arrays, unseen=())
+
     @property
     def unbiased(self) -> Array:
         """(deal, role) readings without the seller's bias."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import platform
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
+from winprob.hazards import Hazards, learn_hazards, waiting_odds
 from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
@@ -42,7 +44,10 @@ def fit(
     one_outcome: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Learn the win model from closed deals; open ones are left out.
+    """Learn the win model and the time to close, from closed deals and from the wait of those still open.
+
+    The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
+    are left out.
 
     Parameters
     ----------
@@ -59,7 +64,10 @@ def fit(
         The draws failed their gates twice.
     """
     settings = settings or Settings()
-    training = read_training(deals, settings, seed=seed, one_outcome=one_outcome)
+    valid = validate_deals(deals, training=True, one_outcome=one_outcome)
+    hazards = _learn_time(valid, settings, seed, progress or _silent)
+    odds = _waiting_odds(hazards, valid)
+    training = read_training(valid, settings, seed=seed, one_outcome=one_outcome, waiting_odds=odds)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(
@@ -69,9 +77,30 @@ def fit(
         scaling=training.scaling,
         settings=settings,
         provenance=_provenance(training, seed, learned.gates),
+        hazards=hazards,
     )
-    valid = validate_deals(deals)
     return replace(fitted, arrivals=learn_arrivals(valid, settings.calendar), revisions=learn_revisions(valid))
+
+
+def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:
+    """The time to close, with as many draws as the win model will have, of no more deals."""
+    progress(say("learning when deals close"), 0.0)
+    sampler = settings.sampler
+    draws = sampler.chains * -(-sampler.draws // sampler.thin)
+    known = valid[_at_most(sampler.most_deals, valid["deal_id"], seed)]
+    hazards = learn_hazards(known, settings, draws=draws, seed=seed)
+    progress(say("learning when deals close"), 1.0)
+    return hazards
+
+
+def _waiting_odds(hazards: Hazards | None, valid: pd.DataFrame) -> Array | None:
+    """(row,) what the wait of an open deal tells of its end, None where nothing was learned of time."""
+    if hazards is None:
+        return None
+    still_open = (valid["outcome"] == "open").to_numpy(dtype=bool)
+    odds = np.ones(len(valid))
+    odds[still_open] = waiting_odds(hazards, valid[still_open], known_on=dt.date.fromisoformat(hazards.known_on))
+    return odds
 
 
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
@@ -105,7 +134,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """Closed deals as the model sees them.
+    """Closed deals as the model sees them, and those still open whose wait tells something.
 
     Attributes
     ----------
@@ -113,6 +142,7 @@ class Training:
     available : how many deals were closed, those left out of a long history too
     won : (deal,) whether each was won, 0 or 1
     weight : (deal,) how much each row counts
+    waiting : what is known of the deals that are still open, None where their wait tells nothing
     """
 
     closed: pd.DataFrame
@@ -121,6 +151,24 @@ class Training:
     features: Features
     won: Array
     weight: Array
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Readings of deals that have been open ever since.
+
+    Attributes
+    ----------
+    deals : how many there are
+    weight : (row,) how much each reading counts
+    odds : (row,) how likely such a wait is if the deal will be won, over how likely if not
+    """
+
+    deals: int
+    features: Features
+    weight: Array
+    odds: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +180,23 @@ class Learned:
     gates: Gates
 
 
-def read_training(deals: pd.DataFrame, settings: Settings, *, seed: int = 0, one_outcome: bool = False) -> Training:
-    """The closed deals of a table, described by a scaling learned from them.
+def read_training(
+    deals: pd.DataFrame,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    one_outcome: bool = False,
+    waiting_odds: Array | None = None,
+) -> Training:
+    """The closed deals of a table, described by a scaling learned from them and from the deals that wait.
 
     Of more than ``sampler.most_deals`` deals that many are drawn at random, by ``seed``: beyond, sampling costs more
     than it tells (decision 011).
+
+    Parameters
+    ----------
+    waiting_odds : (row,) of each open row how likely its wait is if the deal will be won, over how likely if not; a row
+        of even odds tells nothing and is left out, and so are all without this
 
     Raises
     ------
@@ -144,26 +204,40 @@ def read_training(deals: pd.DataFrame, settings: Settings, *, seed: int = 0, one
         The deals are not valid, none is closed, or all ended alike.
     """
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    every = valid[valid["outcome"].notna() & (valid["outcome"] != "open")]
-    closed = _at_most(settings.sampler.most_deals, every, seed)
-    scaling = learn_scaling(closed, settings)
+    is_closed = (valid["outcome"].notna() & (valid["outcome"] != "open")).to_numpy(dtype=bool)
+    odds = np.ones(len(valid)) if waiting_odds is None else waiting_odds
+    tells = is_closed | ((valid["outcome"] == "open").to_numpy(dtype=bool) & (odds != 1))
+    chosen = _at_most(settings.sampler.most_deals, valid["deal_id"][tells], seed)
+    known, odds, is_closed = valid[tells][chosen], odds[tells][chosen], is_closed[tells][chosen]
+    scaling = learn_scaling(known, settings)
+    features = describe(known, scaling)
+    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
+    closed, waits = known[is_closed], ~is_closed
     return Training(
         closed=closed,
-        available=int(every["deal_id"].nunique()),
+        available=int(valid["deal_id"][valid["outcome"].notna() & (valid["outcome"] != "open")].nunique()),
         scaling=scaling,
-        features=describe(closed, scaling),
+        features=features.take(is_closed),
         won=(closed["outcome"] == "won").to_numpy(dtype=float),
-        weight=deal_weights(closed, copies_count_once=settings.covariates.copies_count_once),
+        weight=weight[is_closed],
+        waiting=Waiting(
+            deals=int(known["deal_id"][waits].nunique()),
+            features=features.take(waits),
+            weight=weight[waits],
+            odds=odds[waits],
+        )
+        if waits.any()
+        else None,
     )
 
 
-def _at_most(most: int, deals: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """All readings of at most so many deals, in the table's order."""
-    names = deals["deal_id"].unique()
+def _at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:
+    """(row,) whether to keep it: all readings of at most so many deals, drawn at random."""
+    names = deal_ids.unique()
     if len(names) <= most:
-        return deals
+        return np.ones(len(deal_ids), dtype=bool)
     chosen = np.random.default_rng([seed, 2]).choice(len(names), most, replace=False)
-    return deals[deals["deal_id"].isin(names[chosen])]
+    return deal_ids.isin(names[chosen]).to_numpy()
 
 
 def learn(
@@ -181,15 +255,26 @@ def learn(
         The draws failed their gates twice.
     """
     layout = training.scaling.layout
-    density = build_density(
-        training.features, layout, settings.priors, won=training.won, weight=training.weight, signed=signed
-    )
+    density = build_density(**_evidence(training), layout=layout, priors=settings.priors, signed=signed)
     points, gates = _believable_draws(density, layout, settings, seed, progress or _silent)
     return Learned(
         parameters=_parameters(points, density, layout, settings),
         log_prior=log_prior(points, density),
         gates=gates,
     )
+
+
+def _evidence(training: Training) -> dict[str, Any]:
+    """Closed and waiting rows end to end, as the density takes them."""
+    waiting = training.waiting
+    if waiting is None:
+        return {"features": training.features, "won": training.won, "weight": training.weight}
+    return {
+        "features": training.features.join(waiting.features),
+        "won": np.concatenate([training.won, np.full(len(waiting.odds), np.nan)]),
+        "weight": np.concatenate([training.weight, waiting.weight]),
+        "waiting_odds": np.concatenate([np.ones(len(training.won)), waiting.odds]),
+    }
 
 
 def _believable_draws(
@@ -230,6 +315,7 @@ def _posterior(
     scaling: Scaling,
     settings: Settings,
     provenance: Provenance,
+    hazards: Hazards | None = None,
 ) -> Posterior:
     shape = draws["intercept"].shape
     base, terms, means = _reference(flatten_chains(draws), reference, scaling, provenance.seed)
@@ -241,6 +327,7 @@ def _posterior(
         scaling=scaling,
         settings=settings,
         provenance=provenance,
+        hazards=hazards,
     )
 
 
@@ -286,8 +373,13 @@ def _provenance(training: Training, seed: int, gates: Gates) -> Provenance:
 def _hash(training: Training) -> str:
     """SHA-256 of all that was learned from."""
     digest = hashlib.sha256(np.ascontiguousarray(training.won).tobytes() + training.weight.tobytes())
-    for name in training.features.ROW_ARRAYS:
-        digest.update(np.ascontiguousarray(getattr(training.features, name)).tobytes())
+    parts = [training.features]
+    if training.waiting:
+        digest.update(training.waiting.odds.tobytes() + training.waiting.weight.tobytes())
+        parts.append(training.waiting.features)
+    for features in parts:
+        for name in features.ROW_ARRAYS:
+            digest.update(np.ascontiguousarray(getattr(features, name)).tobytes())
     return digest.hexdigest()
 
 

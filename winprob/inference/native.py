@@ -96,13 +96,15 @@ def _entry(source: int) -> Any:
             columns=_grid(at, 17),
             won=_real(at, 18),
             weight=_real(at, 19),
-            report_role=_whole(at, 20),
-            report_coach=_whole(at, 21),
-            report_method=_whole(at, 22),
-            readers=_real(at, 23),
-            reading=_real(at, 24),
-            reading_variance=_real(at, 25),
-            signed=at[26, 0] != 0,
+            waiting=_real(at, 20),
+            waiting_odds=_real(at, 21),
+            report_role=_whole(at, 22),
+            report_coach=_whole(at, 23),
+            report_method=_whole(at, 24),
+            readers=_real(at, 25),
+            reading=_real(at, 26),
+            reading_variance=_real(at, 27),
+            signed=at[28, 0] != 0,
         )
         found, slope = log_density(carray(point, (size,)), facts)
         carray(value, (1,))[0] = found

@@ -18,6 +18,7 @@ from winprob.portfolio.book import column
 from winprob.posterior import Posterior
 from winprob.schema.findings import Mask, mask_of
 from winprob.terms import coefficients, logits
+from winprob.timing import outlooks, same_day
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +37,7 @@ Source = Callable[[slice], Chances]
 
 def chances_of(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> tuple[Source, bool]:
     """What gives the chances of a slice of deals (valid), and whether it knows anything of time."""
-    if getattr(posterior, "hazards", None) is None:
+    if posterior.hazards is None:
         return _undated(posterior, deals, quarter, as_of), False
     return _dated(posterior, deals, quarter, as_of), True
 
@@ -66,8 +67,6 @@ def _undated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of:
 
 
 def _dated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Source:
-    from winprob.timing import outlooks, same_day
-
     at_end = outlooks(posterior, deals, same_day(deals, quarter.end), as_of)
     eve = quarter.start - dt.timedelta(days=1)
     # A quarter still to come: what is won before it begins is not won in it.

@@ -59,8 +59,8 @@ def forecast_quarter(
 
     Parameters
     ----------
-    deals : frame in canonical columns, deals open and closed; of each deal the last reading made by ``as_of`` counts, and
-        what closed later is taken as open
+    deals : frame in canonical columns, deals open and closed; of each deal the last reading made by ``as_of`` counts,
+        and what closed later is taken as open
     quarter : its name in ``calendar`` (the model's by default), or the quarter itself
     as_of : the day knowledge ends; by default the latest reading or closing in the table
     target : bookings to reach, in the report's currency

@@ -32,7 +32,7 @@ class Outcome:
 
     Attributes
     ----------
-    cells : by group and line (closed and those of open deals), (draw,) bookings; one blank group where none is asked for
+    cells : by group and line (closed and those of open deals), (draw,) bookings; one blank group if none is asked for
     new : (draw,) bookings of deals not yet created
     without_rate : deals won in past quarters in currencies that have no rate now: new ones like them are not counted
     """

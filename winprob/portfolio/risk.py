@@ -55,8 +55,8 @@ def what_breaks(simulated: Simulated, total: Array, new: Array, deal_ids: Array,
     -------
     DataFrame, for each side what moves most money first: ``side`` (below, above), ``prob`` of a total there, ``source``
     (deal, win_rate, not_yet_created), ``deal_id``, ``amount`` by which its mean there differs from its mean; ``usual,
-    there``: chance of the deal in all draws and in those; bookings expected of open deals for win_rate, bookings of deals
-    not yet created. A deal's amount holds its part of the win rate's.
+    there``: chance of the deal in all draws and in those; bookings expected of open deals for win_rate, bookings of
+    deals not yet created. A deal's amount holds its part of the win rate's.
     """
     median = float(np.median(total))
     records: list[tuple[Any, ...]] = []

@@ -35,7 +35,7 @@ def seller_rollup(book: Book, inside: Array) -> pd.DataFrame:
 
 
 def stage_weighted(book: Book, inside: Array, stage_default: Sequence[float]) -> float:
-    """Closed so far, and each open deal expected in the quarter times its stage's rate; the mean rate without a stage."""
+    """Closed so far, and each open deal expected in the quarter times its stage's rate (mean rate without one)."""
     codes = pd.Index(STAGES).get_indexer(pd.Index(column(book.open, "stage")))
     rates = np.array([*stage_default, float(np.mean(stage_default))])[codes]
     worth = np.nan_to_num(book.open["worth"].to_numpy())

@@ -105,9 +105,9 @@ def read_visits(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
 def read_rates(path: FilePath, *, encoding: str | None = None) -> pd.DataFrame:
     """A dated rate table from CSV, XLSX or Parquet.
 
-    Columns ``currency, rate, from`` and, if it ends, ``to`` (its last day): one unit of ``currency`` is ``rate`` units of
-    the report's currency. Salesforce's ``IsoCode, ConversionRate, StartDate, NextStartDate`` is understood: there one
-    unit of the corporate currency is ``ConversionRate`` units of the other.
+    Columns ``currency, rate, from`` and, if it ends, ``to`` (its last day): one unit of ``currency`` is ``rate`` units
+    of the report's currency. Salesforce's ``IsoCode, ConversionRate, StartDate, NextStartDate`` is understood: there
+    one unit of the corporate currency is ``ConversionRate`` units of the other.
 
     Returns
     -------

@@ -1,0 +1,180 @@
+"""The density of hazards: by hand, by brute force, and its derivatives by differences."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from winprob.hazards.clock import CELL_SHAPE, cell_design
+from winprob.hazards.density import TimingDensity
+from winprob.hazards.design import build_design, incidence_values
+from winprob.hazards.facts import stage_codes
+from winprob.hazards.laplace import find_mode
+from winprob.hazards.priors import prior_normal
+from winprob.schema import validate_deals
+from winprob.settings import CalendarSettings, Settings
+
+KNOWN_ON = dt.date(2026, 6, 30)
+DAY = (KNOWN_ON - dt.date(1970, 1, 1)).days
+
+
+def dated(rows: int, seed: int) -> pd.DataFrame:
+    """Deals of every kind: closed one way or the other, open, with facts and without."""
+    rng = np.random.default_rng(seed)
+    read = pd.Timestamp(2026, 1, 5) + pd.to_timedelta(rng.integers(0, 120, rows), unit="D")
+    outcome = rng.choice(["won", "lost", "no_decision", "open"], rows)
+    closed = (read + pd.to_timedelta(rng.integers(0, 200, rows), unit="D")).to_series(index=range(rows))
+    frame = pd.DataFrame(
+        {
+            "deal_id": [f"D{at}" for at in range(rows)],
+            "as_of": read,
+            "opened_on": read - pd.to_timedelta(rng.integers(1, 300, rows), unit="D"),
+            "expected_close_on": read + pd.to_timedelta(rng.integers(-20, 150, rows), unit="D"),
+            "closed_on": closed.where(outcome != "open"),
+            "outcome": outcome,
+            "amount": np.exp(rng.normal(13, 1, rows)),
+            "segment": rng.choice(["finance", "energy"], rows),
+            "stage": rng.choice(["exploration", "decision"], rows),
+            "pushes": rng.integers(0, 4, rows).astype(float),
+        }
+    )
+    for at, name in enumerate(["opened_on", "expected_close_on", "amount", "segment", "stage", "pushes"]):
+        frame.loc[at, name] = None
+    late = (frame["closed_on"] > pd.Timestamp(KNOWN_ON)).to_numpy()
+    frame.loc[late, "outcome"], frame.loc[late, "closed_on"] = "open", pd.NaT
+    return validate_deals(frame)
+
+
+def density_of(deals: pd.DataFrame) -> TimingDensity:
+    design, scaling = build_design(deals, DAY, CalendarSettings())
+    return TimingDensity(design, *prior_normal(scaling, Settings().timing))
+
+
+def some_point(density: TimingDensity, seed: int = 0) -> np.ndarray:
+    return density.mean + np.random.default_rng(seed).normal(0, 0.3, len(density.mean))
+
+
+def brute_force(density: TimingDensity, point: np.ndarray) -> float:
+    """Row by row, as the formulas stand."""
+    design, cells = density.design, cell_design()
+    own, other, incidence = density.parts(point)
+    total = -0.5 * (point - density.mean) @ density.precision @ (point - density.mean)
+    facts = design.facts.shape[1]
+    for at in range(len(design.weight)):
+        waited = []
+        for unknown in (own, other):
+            weekly = np.exp(design.facts[at] @ unknown[:facts] + cells @ unknown[facts:])
+            waited.append((design.before[[at]].toarray()[0] @ weekly, design.within[[at]].toarray()[0] @ weekly))
+        p = expit(design.incidence[at] @ incidence)
+        if not design.closed[at]:
+            said = np.log(p * np.exp(-waited[0][0]) + (1 - p) * np.exp(-waited[1][0]))
+        else:
+            (before, within), chance = (waited[0], p) if design.won[at] else (waited[1], 1 - p)
+            said = np.log(chance * np.exp(-before) * (1 - np.exp(-within)))
+        total += design.weight[at] * said
+    return float(total)
+
+
+@pytest.fixture(scope="module")
+def density() -> TimingDensity:
+    return density_of(dated(80, seed=1))
+
+
+def test_the_density_is_what_the_formulas_say(density):
+    point = some_point(density)
+    assert density.slopes(point).value == pytest.approx(brute_force(density, point), rel=1e-12)
+
+
+def test_many_points_at_once_say_the_same(density, monkeypatch):
+    points = np.stack([some_point(density, seed) for seed in range(5)])
+    monkeypatch.setattr("winprob.hazards.density._ROWS", 32)
+    wanted = [density.slopes(point).value for point in points]
+    np.testing.assert_allclose(density.log_density(points), wanted, rtol=1e-12)
+
+
+def test_gradient_and_hessian_are_those_of_the_density(density):
+    point, step = some_point(density), 1e-5
+    found = density.slopes(point)
+    shifts = step * np.eye(len(point))
+    above, below = [[density.slopes(point + sign * shift) for shift in shifts] for sign in (1, -1)]
+    slope = [(a.value - b.value) / (2 * step) for a, b in zip(above, below, strict=True)]
+    np.testing.assert_allclose(found.gradient, slope, atol=2e-6)
+    bend = [(a.gradient - b.gradient) / (2 * step) for a, b in zip(above, below, strict=True)]
+    np.testing.assert_allclose(found.hessian, bend, atol=2e-6)
+
+
+def test_the_mode_is_where_the_slope_ends(density):
+    mode = find_mode(density.slopes, density.mean)
+    found = density.slopes(mode.point)
+    assert np.abs(found.gradient).max() < 1e-5
+    np.testing.assert_allclose(mode.factor @ mode.factor.T, -found.hessian, atol=1e-10)
+    assert found.value > density.slopes(density.mean).value
+
+
+def test_no_deal_leaves_the_prior():
+    one = density_of(dated(80, seed=1).iloc[:1].assign(as_of=pd.Timestamp(KNOWN_ON), outcome="open", closed_on=pd.NaT))
+    mode = find_mode(one.slopes, some_point(one))
+    np.testing.assert_allclose(mode.point, one.mean, atol=1e-8)
+
+
+def test_a_deal_open_since_the_last_day_adds_nothing():
+    one = density_of(dated(1, seed=1).assign(as_of=pd.Timestamp(KNOWN_ON), outcome="open", closed_on=pd.NaT))
+    for seed in range(3):
+        point = some_point(one, seed)
+        prior = -0.5 * (point - one.mean) @ one.precision @ (point - one.mean)
+        assert one.slopes(point).value == pytest.approx(prior, abs=1e-10)
+
+
+def test_two_weeks_by_hand():
+    """A constant hazard of a tenth a week; won in the second week after the reading."""
+    deals = validate_deals(
+        pd.DataFrame(
+            {"deal_id": ["A"], "as_of": ["2026-02-03"], "closed_on": ["2026-02-13"], "outcome": ["won"]},
+        )
+    )
+    one = density_of(deals)
+    point = np.zeros(len(one.mean))
+    since = slice(one.design.facts.shape[1], one.design.facts.shape[1] + CELL_SHAPE[0])
+    point[since] = np.log(0.1)
+    prior = -0.5 * (point - one.mean) @ one.precision @ (point - one.mean)
+    wanted = np.log(0.5) - 0.1 + np.log(1 - np.exp(-0.1))
+    assert one.slopes(point).value - prior == pytest.approx(wanted, rel=1e-10)
+
+
+def test_the_week_of_the_close_ends_with_what_is_known():
+    deals = validate_deals(
+        pd.DataFrame({"deal_id": ["A"], "as_of": ["2026-06-25"], "closed_on": ["2026-06-26"], "outcome": ["won"]})
+    )
+    design, _ = build_design(deals, DAY, CalendarSettings())
+    assert design.within.sum() == pytest.approx(5 / 7)
+
+
+def test_closed_on_the_day_of_the_reading_is_closed_in_its_first_week():
+    deals = validate_deals(
+        pd.DataFrame({"deal_id": ["A"], "as_of": ["2026-02-03"], "closed_on": ["2026-02-03"], "outcome": ["lost"]})
+    )
+    design, _ = build_design(deals, DAY, CalendarSettings())
+    assert (design.before.sum(), design.within.sum()) == (0, pytest.approx(1))
+
+
+def test_the_order_of_rows_does_not_matter():
+    deals = dated(60, seed=2)
+    mixed = deals.sample(frac=1, random_state=3)
+    modes = [find_mode(one.slopes, one.mean).point for one in map(density_of, (deals, mixed))]
+    np.testing.assert_allclose(modes[0], modes[1], atol=1e-7)
+
+
+def test_every_reading_counts_alike_and_all_together_as_many_as_there_are_deals():
+    deals = dated(40, seed=4)
+    again = deals.iloc[:10].assign(as_of=deals["as_of"].iloc[:10] - pd.Timedelta(days=21))
+    design, _ = build_design(pd.concat([deals, again]), DAY, CalendarSettings())
+    np.testing.assert_allclose(design.weight, 40 / 50)
+
+
+def test_incidence_is_one_for_all_and_one_for_the_stage():
+    deals = validate_deals(pd.DataFrame({"deal_id": ["A", "B"], "stage": ["decision", None]}))
+    np.testing.assert_array_equal(incidence_values(stage_codes(deals)), [[1, 0, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, 0, 1]])

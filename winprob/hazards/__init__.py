@@ -1,0 +1,21 @@
+"""At what pace do deals close? A weekly hazard for deals that will be won, and one for those that will not."""
+
+from winprob.hazards.clock import NEVER
+from winprob.hazards.facts import days
+from winprob.hazards.learning import learn_hazards, why_undated
+from winprob.hazards.records import HAZARD_DIMS, Hazards, TimingScaling
+from winprob.hazards.survival import BLOCK, Paces, lay_out, waiting_odds
+
+__all__ = [
+    "BLOCK",
+    "HAZARD_DIMS",
+    "NEVER",
+    "Hazards",
+    "Paces",
+    "TimingScaling",
+    "days",
+    "lay_out",
+    "learn_hazards",
+    "waiting_odds",
+    "why_undated",
+]

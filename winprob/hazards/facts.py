@@ -1,0 +1,76 @@
+"""What of a deal sets the pace at which it closes? Facts as numbers, days as whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.hazards.clock import NEVER
+from winprob.hazards.records import NUMBERS, STAGE_STATES, TimingScaling
+from winprob.methodology.vocabulary import STAGES
+from winprob.schema.dtypes import as_numbers
+
+Array = npt.NDArray[Any]
+
+
+def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
+    """Means, sds and segments of the training rows (valid)."""
+    numbers = []
+    for name in NUMBERS:
+        values = _log_number(deals, name)
+        known = np.isfinite(values)
+        share = weight[known]
+        if not known.any():
+            numbers.append((0.0, 0.0))
+            continue
+        mean = float(np.average(values[known], weights=share))
+        # Where all are alike a difference of one log unit counts as one.
+        sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=share)))
+        numbers.append((mean, sd if sd > 1e-9 else 1.0))
+    seen = sorted(set(deals["segment"].dropna())) if "segment" in deals else []
+    return TimingScaling(numbers=tuple(numbers), segments=tuple(seen))
+
+
+def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
+    """(deal, fact) what each fact is worth; a blank is a state of its own, a new segment the average one."""
+    parts = [np.eye(len(STAGE_STATES))[stage_codes(deals)]]
+    for name, (mean, sd) in zip(NUMBERS, scaling.numbers, strict=True):
+        # A number that training never saw says nothing.
+        values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
+        parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
+    segment = _column(deals, "segment").to_numpy(dtype=object)
+    parts.append(np.array([segment == name for name in scaling.segments], dtype=float).reshape(-1, len(deals)).T)
+    return np.hstack(parts)
+
+
+def days(deals: pd.DataFrame, column: str) -> Array:
+    """(deal,) days since 1970, ``NEVER`` where blank."""
+    if column not in deals:
+        return np.full(len(deals), NEVER, dtype=np.int64)
+    values = deals[column].to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(values), NEVER, values.astype(np.int64))
+
+
+def stage_codes(deals: pd.DataFrame) -> Array:
+    """(deal,) position among ``STAGE_STATES``."""
+    stage = pd.Index(STAGES).get_indexer(pd.Index(_column(deals, "stage")))
+    return np.where(stage < 0, len(STAGES), stage)
+
+
+def _column(deals: pd.DataFrame, name: str) -> pd.Series:
+    return deals[name] if name in deals else pd.Series(None, index=deals.index, dtype="str")
+
+
+def _log_number(deals: pd.DataFrame, name: str) -> Array:
+    """(deal,) log of one more than the weeks since opening, the pushes, the amount; NaN where not known."""
+    if name == "age":
+        opened, read = days(deals, "opened_on"), days(deals, "as_of")
+        known = (opened != NEVER) & (read != NEVER)
+        return np.where(known, np.log1p(np.maximum(np.where(known, read - opened, 0), 0) / 7), np.nan)
+    if name not in deals:
+        return np.full(len(deals), np.nan)
+    values = as_numbers(deals[name]).to_numpy()
+    return np.log1p(np.where(np.isfinite(values) & (values >= 0), values, np.nan))

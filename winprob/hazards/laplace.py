@@ -1,0 +1,63 @@
+"""Where is the density highest, and what do draws from around there weigh?
+
+The density is nearly a normal about its mode. Draws from that normal are weighted by how far it is off, the weights'
+tail is smoothed, and its index says whether they can be believed (Vehtari et al. 2024, JMLR 25(72)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+
+from winprob.hazards.density import Slopes
+
+Array = npt.NDArray[Any]
+
+_STEPS = 200
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """The highest point of a density, and the Cholesky factor of the precision there (lower)."""
+
+    point: Array
+    factor: Array
+
+
+def find_mode(slopes: Callable[[Array], Slopes], start: Array) -> Mode:
+    """Newton's method, damped where the density is not concave or a step overshoots."""
+    point, here, damping = start, slopes(start), 0.0
+    for _ in range(_STEPS):
+        size = np.eye(len(point)) * damping
+        try:
+            step = cho_solve(cho_factor(size - here.hessian), here.gradient)
+        except np.linalg.LinAlgError:
+            damping = max(10 * damping, 1e-3)
+            continue
+        gain = float(step @ here.gradient)
+        if gain < _TOLERANCE and damping == 0:
+            break
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            there = slopes(point + step)
+        if np.isfinite(there.value) and there.value >= here.value + 1e-4 * gain - 1e-12 * abs(here.value):
+            point, here, damping = point + step, there, 0.0 if damping < 1e-3 else damping / 10
+        else:
+            damping = max(10 * damping, 1e-3)
+    return Mode(point=point, factor=cholesky(-here.hessian, lower=True))
+
+
+def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float | None) -> tuple[Array, Array]:
+    """Draws (draw, unknown) from a normal, or a t, about the mode, and their log density up to a constant."""
+    normal = rng.standard_normal((count, len(mode.point)))
+    if freedom is None:
+        log_q = -0.5 * (normal**2).sum(axis=1)
+    else:
+        normal /= np.sqrt(rng.chisquare(freedom, (count, 1)) / freedom)
+        log_q = -0.5 * (freedom + normal.shape[1]) * np.log1p((normal**2).sum(axis=1) / freedom)
+    return mode.point + solve_triangular(mode.factor, normal.T, lower=True, trans=1).T, log_q

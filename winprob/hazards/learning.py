@@ -1,0 +1,118 @@
+"""From readings and closes to believable draws of the hazards, or a reason why not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.catalog import say
+from winprob.hazards.clock import NEAR_BINS, SINCE_BINS
+from winprob.hazards.density import TimingDensity
+from winprob.hazards.design import Design, build_design, is_closed, last_day, usable
+from winprob.hazards.importance import BELIEVABLE, resample, smooth_weights
+from winprob.hazards.laplace import Mode, draw_around, find_mode
+from winprob.hazards.priors import prior_normal
+from winprob.hazards.records import Hazards, TimingScaling
+from winprob.schema import validate_deals
+from winprob.settings import Settings
+
+Array = npt.NDArray[Any]
+
+#: Degrees of freedom of the wider proposal.
+_FREEDOM = 8.0
+#: Draws proposed for each one kept.
+_PROPOSED = 2
+
+
+def learn_hazards(
+    deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | None = None, draws: int, seed: int
+) -> Hazards | None:
+    """What closed and open deals teach of the time to close.
+
+    Parameters
+    ----------
+    deals : frame in canonical columns; every reading counts 1/n of its deal, open deals as having waited so long
+    known_on : the day knowledge ends, by default the last that the table speaks of
+    draws : how many draws to hand back
+
+    Returns
+    -------
+    Hazards, or None where the table cannot teach it; ``why_undated`` says why
+    """
+    valid = validate_deals(deals)
+    if why_undated(valid, settings, known_on=known_on) is not None:
+        return None
+    day = _day_of(valid, known_on)
+    rows = usable(valid, day)
+    design, scaling = build_design(rows, day, settings.calendar)
+    mean, precision = prior_normal(scaling, settings.timing)
+    density = TimingDensity(design, mean, precision)
+    points, pareto_k, effective = _believable(density, draws, np.random.default_rng([seed, 5]))
+    return Hazards(
+        draws=named_draws(points, density, scaling),
+        scaling=scaling,
+        calendar=settings.calendar,
+        known_on=(dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat(),
+        closed=_deals(rows, design, closed=True),
+        still_open=_deals(rows, design, closed=False),
+        pareto_k=pareto_k,
+        effective=effective,
+    )
+
+
+def why_undated(deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | None = None) -> str | None:
+    """In words, why a table (valid) cannot teach the time to close; None where it can."""
+    absent = [name for name in ("as_of", "closed_on") if name not in deals or deals[name].isna().all()]
+    if absent or "outcome" not in deals:
+        return say("the deals have no {columns}", columns=", ".join(repr(name) for name in absent or ["outcome"]))
+    day = _day_of(deals, known_on)
+    rows = usable(deals, day)
+    closed = int(rows.loc[is_closed(rows, day), "deal_id"].nunique())
+    least = settings.timing.least_closed
+    if closed < least:
+        return say(
+            "only {closed} deals have a reading ('as_of') and a close after it ('closed_on'), and {least} are needed",
+            closed=closed,
+            least=least,
+        )
+    return None
+
+
+def _day_of(deals: pd.DataFrame, known_on: dt.date | None) -> int:
+    latest = (known_on - dt.date(1970, 1, 1)).days if known_on else last_day(deals)
+    return -1 if latest is None else latest
+
+
+def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
+    return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
+
+
+def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
+    """Points (draw, unknown) that count the same, the tail index of their weights, how many draws they are worth."""
+    mode = find_mode(density.slopes, density.mean)
+    points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, None)
+    if pareto_k > BELIEVABLE:
+        wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
+        points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda found: found[2])
+    return points[resample(weights, draws, rng)], pareto_k, float(min(1 / (weights**2).sum(), draws))
+
+
+def _weighted(
+    density: TimingDensity, mode: Mode, count: int, rng: np.random.Generator, freedom: float | None
+) -> tuple[Array, Array, float]:
+    points, log_q = draw_around(mode, count, rng, freedom)
+    weights, pareto_k = smooth_weights(density.log_density(points) - log_q)
+    return points, weights, pareto_k
+
+
+def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -> dict[str, Array]:
+    """Points (draw, unknown) as parameters by name."""
+    *ends, incidence = density.parts(points)
+    cuts = np.cumsum([len(scaling.facts), len(SINCE_BINS), len(NEAR_BINS)])
+    parts = np.split(np.stack(ends, axis=1), cuts, axis=2)
+    named = {**dict(zip(("effect", "since", "near", "quarter_pull"), parts, strict=True)), "incidence": incidence}
+    return {name: values.astype(np.float32) for name, values in named.items()}

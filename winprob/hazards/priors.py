@@ -1,0 +1,48 @@
+"""What is believed of hazards before any deal is seen, as a normal: its mean and its precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import block_diag
+
+from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
+from winprob.hazards.records import NUMBERS, STAGE_STATES, TimingScaling
+from winprob.settings import TimingSettings
+
+Array = npt.NDArray[Any]
+
+
+def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
+    """(unknown,) mean and (unknown, unknown) precision: won, lost, incidence, in the order of the density."""
+    one_mean, one_scale = _fact_scales(scaling, settings)
+    since = _walk(len(SINCE_BINS), settings.weekly_hazard[1], settings.since_step)
+    near = _walk(len(NEAR_BINS), settings.near, settings.near_step)
+    pull = np.eye(len(QUARTER_STATES) - 1) / settings.quarter_pull**2
+    end = block_diag(np.diag(one_scale**-2.0), since, near, pull)
+    end_mean = np.concatenate(
+        [one_mean, np.full(len(SINCE_BINS), settings.weekly_hazard[0]), np.zeros(len(near) + len(pull))]
+    )
+    chance = np.array([settings.incidence[1], *[settings.incidence_stage] * len(STAGE_STATES)])
+    mean = np.concatenate([end_mean, end_mean, [settings.incidence[0]], np.zeros(len(STAGE_STATES))])
+    return mean, block_diag(end, end, np.diag(chance**-2.0))
+
+
+def _fact_scales(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
+    numbers = [settings.number, settings.unknown] * len(NUMBERS)
+    scales = [
+        *[settings.stage] * (len(STAGE_STATES) - 1),
+        settings.unknown,
+        *numbers,
+        *[settings.segment] * len(scaling.segments),
+    ]
+    return np.zeros(len(scales)), np.array(scales)
+
+
+def _walk(bins: int, first: float, step: float) -> Array:
+    """Precision of a random walk whose first value has its own scale."""
+    difference = np.eye(bins) - np.eye(bins, k=-1)
+    scales = np.array([first, *[step] * (bins - 1)])
+    return np.asarray(difference.T @ (difference / scales[:, None] ** 2))
