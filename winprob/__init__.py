@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
     from winprob.explanation import explain
+    from winprob.history import check_history, read_history, training_rows, write_snapshot
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.posterior import Posterior
@@ -36,6 +37,7 @@ __all__ = [
     "backtest",
     "check_file",
     "draw_open_prob_at",
+    "check_history",
     "draw_win_prob",
     "draw_win_prob_by",
     "explain",
@@ -50,6 +52,7 @@ __all__ = [
     "rank_unknowns",
     "read_deals",
     "read_executives",
+    "read_history",
     "read_settings",
     "read_visits",
     "render_brief",
@@ -58,8 +61,10 @@ __all__ = [
     "simulate",
     "slip_prob",
     "summarise_posterior",
+    "training_rows",
     "what_if",
     "win_prob_by",
+    "write_snapshot",
     "write_table",
 ]
 
@@ -71,6 +76,7 @@ _HOME = {
     "backtest": "evaluation",
     "check_file": "tables",
     "draw_open_prob_at": "timing",
+    "check_history": "history",
     "draw_win_prob": "prediction",
     "draw_win_prob_by": "timing",
     "explain": "explanation",
@@ -85,6 +91,7 @@ _HOME = {
     "rank_unknowns": "information",
     "read_deals": "tables",
     "read_executives": "executives",
+    "read_history": "history",
     "read_settings": "settings",
     "read_visits": "tables",
     "render_brief": "report.brief",
@@ -93,8 +100,10 @@ _HOME = {
     "simulate": "simulation",
     "slip_prob": "timing",
     "summarise_posterior": "summary",
+    "training_rows": "history",
     "what_if": "sensitivity",
     "win_prob_by": "timing",
+    "write_snapshot": "history",
     "write_table": "tables",
 }
 

@@ -295,16 +295,18 @@ class TimingSettings:
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
     stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
+    stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
     least_closed : closed deals with dates below which nothing is learned
     """
 
     weekly_hazard: tuple[float, float] = (-3.2, 1.0)
     since_step: float = 0.3
-    near: float = 0.7
-    near_step: float = 0.4
+    near: float = 1.0
+    near_step: float = 0.5
     quarter_pull: float = 0.5
-    stage: float = 0.5
+    stage: float = 1.0
+    stage_soon: float = 2.0
     number: float = 0.3
     unknown: float = 0.4
     segment: float = 0.3

@@ -5,6 +5,6 @@ from __future__ import annotations
 from winprob.cli.commands import main
 
 # Each of these adds its command to ``main``.
-from winprob.cli import allocate, brief, intel, levers, postmortem, report, whatif  # noqa: F401  isort: skip
+from winprob.cli import allocate, brief, intel, levers, postmortem, report, snapshot, whatif  # noqa: F401  isort: skip
 
 __all__ = ["main"]

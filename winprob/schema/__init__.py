@@ -26,6 +26,7 @@ from winprob.schema.columns import (
     SUPPORTS,
     TEXTS,
 )
+from winprob.schema.derived import is_derived
 from winprob.schema.dtypes import as_days, as_numbers, as_text
 from winprob.schema.findings import Finding, refuse, spot, whole
 from winprob.schema.latest import last_reading, latest_places
@@ -44,6 +45,7 @@ __all__ = [
     "Finding",
     "check_deals",
     "fact_columns",
+    "is_derived",
     "last_reading",
     "latest_places",
     "refuse",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from winprob.errors import InputError, WinprobError
 from winprob.schema import Finding, check_deals, refuse, validate_deals
-from winprob.schema.findings import SEVERITIES, whole
+from winprob.schema.findings import SEVERITIES, findings_table, whole
 from winprob.tables.audit import describe, suspect
 from winprob.tables.deals import looked_for, read_sheet
 from winprob.tables.files import Sheet, parse_sheet, read_bytes
@@ -152,9 +152,9 @@ def check_file(
     try:
         read = _read(data, str(path), understood, faults, people, encoding)
     except InputError as fault:
-        return _table([whole("error", "", message) for message in (*faults, str(fault))])
+        return findings_table([whole("error", "", message) for message in (*faults, str(fault))])
     findings = [*read.findings, *suspect(read.deals, understood), *describe(read.sheet, read.deals)]
-    return _table(findings)
+    return findings_table(findings)
 
 
 def read_people_table(people: FilePath | pd.DataFrame, *, encoding: str | None = None) -> pd.DataFrame:
@@ -220,7 +220,3 @@ def _people_sheet(people: FilePath | pd.DataFrame, encoding: str | None) -> Shee
         return parse_sheet(read_bytes(people), str(people), encoding=encoding, known=is_people_header)
     cells = people.reset_index(drop=True).rename(columns=str)
     return Sheet(name="people", cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
-
-
-def _table(findings: list[Finding]) -> pd.DataFrame:
-    return pd.DataFrame([astuple(found) for found in findings], columns=[field.name for field in fields(Finding)])
