@@ -321,6 +321,7 @@ class TimingSettings:
             _require(holds, f"timing.{name}", value, say("finite, scales > 0"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSettings:
     """What the review page calls an exception, and how much it tells.
 
