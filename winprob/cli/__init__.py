@@ -13,6 +13,7 @@ from winprob.cli import (  # noqa: F401  isort: skip
     levers,
     postmortem,
     preset,
+    report,
     snapshot,
     track,
     whatif,
