@@ -93,7 +93,7 @@ def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals 
     amount = as_numbers(_column(won, "closed_amount")).fillna(_column(won, "amount"))
     won = won.assign(amount=amount)[(amount.isna() | (amount > 0)).to_numpy()]
     starts = np.array([*(q.start for q in quarters), quarters[-1].end + dt.timedelta(days=1)], dtype="datetime64[D]")
-    ends = starts[1:] - 1
+    ends = starts[1:] - np.timedelta64(1, "D")
     at = np.searchsorted(starts, won["closed_on"].to_numpy().astype("datetime64[D]"), side="right") - 1
     inside = (at >= 0) & (at < len(quarters))
     won, at = won[inside], at[inside]

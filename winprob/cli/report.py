@@ -213,9 +213,9 @@ def _plan(asked: Asked, executives: Path | None) -> Plan | None:
 
 
 def _scores(asked: Asked, log: Path | None) -> pd.DataFrame | None:
-    from winprob.portfolio import read_forecasts, score_forecasts
+    from winprob.portfolio import score_forecasts
 
-    return score_forecasts(read_forecasts(log), asked.deals) if log else None
+    return score_forecasts(log, asked.deals, rates=asked.rates) if log else None
 
 
 def _write(page: str, out: Path, pdf: Path | None) -> None:

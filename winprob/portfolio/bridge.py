@@ -6,7 +6,7 @@ brings the same in both. The order is fixed. Each step is the change of the tota
 1. ``closed``: deals that were open have closed since, or are gone from the table.
 2. ``slipped``: time has passed for open deals, and close dates moved later.
 3. ``new``: deals that are in the table for the first time, less what was expected of deals not yet created.
-4. ``facts_changed``: whatever else the table says now (stages, support, amounts, categories, dates pulled in), and rates.
+4. ``facts_changed``: all else that the table says now (stages, support, amounts, dates pulled in), and exchange rates.
 5. ``model_changed``: the new model in place of the old.
 6. ``simulation_noise``: what is left, where the two forecasts had different luck (another seed).
 """
@@ -99,7 +99,10 @@ def _bridged(
     now = _play(last, quarter, currency, seeds[1])
     report = currency or now.book.currency
     seed = seeds[1] if seeds[0] is None else seeds[0]
-    outcomes = [_play(stop, quarter, report, seed) for stop in stops]
+    outcomes = [_play(stop, quarter, report, seed) for stop in stops[:-2]]
+    arrived = now if seed == seeds[1] else _play(last, quarter, report, seed)
+    same_model = stops[-2].posterior is last.posterior
+    outcomes += [arrived if same_model else _play(stops[-2], quarter, report, seed), arrived]
     medians = [float(np.median(outcome.total)) for outcome in outcomes]
     p50_now = float(np.median(now.total))
     steps = pd.DataFrame({"step": STEPS, "amount": np.diff([*medians, p50_now])})
@@ -173,4 +176,5 @@ def _expected(outcome: Outcome) -> pd.Series:
     book = outcome.book
     still = pd.Series(outcome.simulated.expected_bookings, index=book.open[ID])
     won = pd.Series(book.closed["worth"].fillna(0.0).to_numpy(dtype=float), index=book.closed[ID])
-    return pd.concat([still, won])
+    both: pd.Series = pd.concat([still, won])
+    return both
