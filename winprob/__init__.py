@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
     from winprob.explanation import explain
-    from winprob.history import check_history, read_history, training_rows, write_snapshot
+    from winprob.history import check_history, read_history, replay_changes, training_rows, write_snapshot
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.portfolio import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_deals, read_rates, read_visits, write_table
+    from winprob.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "prior_sheet",
     "rank_roles",
     "rank_unknowns",
+    "read_changes",
     "read_deals",
     "read_executives",
     "read_forecasts",
@@ -73,6 +74,7 @@ __all__ = [
     "render_brief",
     "render_card",
     "render_review",
+    "replay_changes",
     "run_backtest",
     "score_forecasts",
     "simulate",
@@ -110,6 +112,7 @@ _HOME = {
     "prior_sheet": "summary",
     "rank_roles": "sensitivity",
     "rank_unknowns": "information",
+    "read_changes": "tables",
     "read_deals": "tables",
     "read_executives": "executives",
     "read_forecasts": "portfolio",
@@ -120,6 +123,7 @@ _HOME = {
     "render_brief": "report.brief",
     "render_card": "report.card",
     "render_review": "report.quarter",
+    "replay_changes": "history",
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",
     "simulate": "simulation",

@@ -42,7 +42,11 @@ def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
         values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
         parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
     segment = _column(deals, "segment").to_numpy(dtype=object)
-    parts.append(np.array([segment == name for name in scaling.segments], dtype=float).reshape(len(scaling.segments), len(deals)).T)
+    parts.append(
+        np.array([segment == name for name in scaling.segments], dtype=float)
+        .reshape(len(scaling.segments), len(deals))
+        .T
+    )
     return np.hstack(parts)
 
 

@@ -10,6 +10,7 @@ from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.quarter.case import Case
 from winprob.report.sheet import Section, grid_of
 
+
 def sections(case: Case) -> list[Section]:
     """What is on record; where nothing is, how to begin a record."""
     found = [*_forecasts(case), *_backtest(case)]
@@ -30,7 +31,9 @@ def _forecasts(case: Case) -> list[Section]:
     if case.scores is None or case.scores.empty:
         return []
     return [
-        Section(title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=grid_of(case.scores))
+        Section(
+            title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=grid_of(case.scores)
+        )
     ]
 
 
