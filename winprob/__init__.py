@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
     from winprob.report.card import render_card
+    from winprob.report.quarter import render_review
     from winprob.sensitivity import post_mortem, rank_roles, what_if
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
@@ -65,13 +66,14 @@ __all__ = [
     "read_changes",
     "read_deals",
     "read_executives",
-    "read_history",
     "read_forecasts",
+    "read_history",
     "read_rates",
     "read_settings",
     "read_visits",
     "render_brief",
     "render_card",
+    "render_review",
     "replay_changes",
     "run_backtest",
     "score_forecasts",
@@ -113,13 +115,14 @@ _HOME = {
     "read_changes": "tables",
     "read_deals": "tables",
     "read_executives": "executives",
-    "read_history": "history",
     "read_forecasts": "portfolio",
+    "read_history": "history",
     "read_rates": "tables",
     "read_settings": "settings",
     "read_visits": "tables",
     "render_brief": "report.brief",
     "render_card": "report.card",
+    "render_review": "report.quarter",
     "replay_changes": "history",
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",

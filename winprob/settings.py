@@ -190,7 +190,7 @@ class QuarterSettings:
 
     Attributes
     ----------
-    mover_share : a deal is named if its outcome is expected to move P50 by more than this share of it
+    mover_share : a deal is named if its outcome moves P50 by more than this share of it
     wrong_by : the total is wrong if it ends this share of P50 below or above it
     """
 

@@ -161,6 +161,7 @@ def _told(
     book, simulated, total = outcome.book, outcome.simulated, outcome.total
     inside = falls_in(book.open, asked.quarter, asked.as_of)
     draws = _by_line(outcome)
+    grouped = {} if by is None else {name: _by_line(outcome, name) for name in _group_names(outcome)}
     share, shares = variance_shares(simulated, outcome.new)
     return Forecast(
         quarter=asked.quarter,
@@ -169,7 +170,8 @@ def _told(
         rates=book.rates,
         target=target,
         lines=summarise_lines(draws, target),
-        groups=None if by is None else _grouped(outcome, by),
+        groups=None if by is None else _grouped(grouped, by),
+        group_draws={(name, line): values for name, lines in grouped.items() for line, values in lines.items()},
         draws=draws,
         deals=_deals(outcome, inside, share),
         closed=_closed(outcome),
@@ -212,14 +214,16 @@ def _by_line(outcome: Outcome, group: str | None = None) -> dict[str, Array]:
     return {**lines, "total": np.asarray(sum(lines.values()))}
 
 
-def _grouped(outcome: Outcome, by: str) -> pd.DataFrame:
-    """The lines of every level; a blank level is unknown, and deals not yet created have a group of their own."""
-    names = list(dict.fromkeys(name for name, _ in outcome.cells))
-    parts = []
-    for name in [*names, NOT_YET]:
-        part = summarise_lines(_by_line(outcome, name), None)
+def _group_names(outcome: Outcome) -> list[str]:
+    """The levels, then the deals not yet created, which have a group of their own."""
+    return [*dict.fromkeys(name for name, _ in outcome.cells), NOT_YET]
+
+
+def _grouped(grouped: Mapping[str, Mapping[str, Array]], by: str) -> pd.DataFrame:
+    """The lines of every group; a blank level is missing."""
+    parts = [summarise_lines(lines, None) for lines in grouped.values()]
+    for name, part in zip(grouped, parts, strict=True):
         part.insert(0, by, name or None)
-        parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -33,6 +33,7 @@ class Forecast:
     rates : how other currencies were turned into ``currency``; empty where there is one currency only
     lines : ``line, p10, p50, p90, mean, prob_target``; NaN without a target
     groups : the same for every level of a column, the column first; None where none was asked for
+    group_draws : bookings by group and line, each (draw,); empty where no groups are asked for
     draws : bookings of every line, each (draw,); the parts add up to the total exactly, in every draw
     deals : a row an open deal in play, most expected bookings first: ``deal_id, account, seller, segment, region,
         product, amount, currency`` (the deal's own) ``, expected_close_on, stage, rep_category, line``; ``win_prob,
@@ -63,6 +64,7 @@ class Forecast:
     target: float | None
     lines: pd.DataFrame
     groups: pd.DataFrame | None
+    group_draws: Mapping[tuple[str, str], Array]
     draws: Mapping[str, Array]
     deals: pd.DataFrame
     closed: pd.DataFrame

@@ -35,16 +35,15 @@ def variance_shares(simulated: Simulated, new: Array) -> tuple[Array, pd.DataFra
 
 
 def p50_by_outcome(simulated: Simulated, total: Array) -> tuple[Array, Array]:
-    """(kept,) the total's median if a deal is won in the quarter, and if it is not.
+    """(kept,) the total's median if a deal is won in the quarter, and if it is not, all else as it is in every draw.
 
-    Every draw serves for both: weighted by the deal's chance in it, with the deal won; and by the rest, without it. So
-    what the outcome tells of the world the other deals live in is counted too.
+    What the outcome would tell of the other deals' world is not counted: it is no cause of theirs.
     """
     won, lost = np.empty(len(simulated.kept)), np.empty(len(simulated.kept))
-    for at, chance in enumerate(simulated.kept_chance.astype(np.float64)):
+    for at in range(len(simulated.kept)):
         without = total - simulated.kept_bookings[at]
-        won[at] = _weighted_median(without + simulated.kept_if_won[at], chance)
-        lost[at] = _weighted_median(without, 1 - chance)
+        won[at] = np.median(without + simulated.kept_if_won[at])
+        lost[at] = np.median(without)
     return won, lost
 
 
@@ -80,11 +79,3 @@ def _side(simulated: Simulated, there: Array, side: str, new: Array, deal_ids: A
         found.append((side, prob, source, None, here - usual, usual, here))
     moved = [record for record in found if sign * record[4] > 0]
     return sorted(moved, key=lambda record: -sign * record[4])
-
-
-def _weighted_median(values: Array, weights: Array) -> float:
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    if reached[-1] <= 0:
-        return float("nan")
-    return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])

@@ -47,7 +47,7 @@ class Simulated:
     winning, closing : (deal,) variance by own luck: of being won, and of the amount at closing
     shared : (deal,) covariance of what is expected of the deal with what is expected of all
     kept : places of the deals of most money
-    kept_chance, kept_bookings, kept_if_won : (kept, draw) won in the quarter; what came of it; what would have, if won
+    kept_bookings, kept_if_won : (kept, draw) what came of them, and what would have if they were won
     """
 
     cells: Array
@@ -60,7 +60,6 @@ class Simulated:
     closing: Array
     shared: Array
     kept: Array
-    kept_chance: Array
     kept_bookings: Array
     kept_if_won: Array
 
@@ -142,7 +141,6 @@ def _play_block(play: Play, rows: slice, kept: Array, chance: Array) -> _Block:
     where = csr_array((np.ones(len(worth)), (cell, np.arange(len(worth)))), shape=(play.cells, len(worth)))
     here = kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start
     told = {
-        "kept_chance": chances.in_quarter[here],
         "kept_bookings": bookings[here],
         "kept_if_won": _if_won(chances.in_quarter[here], luck[here], worth[here], bookings[here], play),
         **_moments(chances.in_quarter, worth, play),
@@ -210,6 +208,6 @@ def _summary(chance: Array) -> Array:
 def _joined(told: Sequence[Mapping[str, Array]], draws: int) -> dict[str, Array]:
     if told:
         return {name: np.concatenate([block[name] for block in told]) for name in told[0]}
-    kept = dict.fromkeys(("kept_chance", "kept_bookings", "kept_if_won"), np.empty((0, draws)))
+    kept = dict.fromkeys(("kept_bookings", "kept_if_won"), np.empty((0, draws)))
     flat = dict.fromkeys(("slip", "expected_bookings", "winning", "closing"), np.empty(0))
     return {**kept, **flat, **dict.fromkeys(("win_prob", "in_quarter"), np.empty((0, 3)))}

@@ -12,6 +12,8 @@ from winprob.portfolio.results import Bridge, Forecast
 
 #: Deals named in one sentence.
 _NAMED = 5
+#: An outcome less likely than this is not worth a warning.
+_MAY_COME = 0.05
 
 
 def tell_forecast(forecast: Forecast) -> list[str]:
@@ -107,7 +109,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
             for row in movers.head(_NAMED).to_dict("records")
         )
         yield say(
-            "{count} deals are expected to move P50 by more than {share:.0%}: {listed}.",
+            "{count} deals may move P50 by more than {share:.0%} by themselves: {listed}.",
             count=len(movers),
             share=forecast.settings.mover_share,
             listed=listed + ("; …" if len(movers) > _NAMED else ""),
@@ -115,13 +117,11 @@ def _risk(forecast: Forecast) -> Iterator[str]:
 
 
 def movers_of(forecast: Forecast) -> pd.DataFrame:
-    """The deals whose outcome is expected to move P50 by more than the set share of it, the most first.
-
-    What is expected: as far as P50 moves if the deal is won, times its chance, and as far if it is not, times the rest.
-    """
+    """The deals of which an outcome that may well come moves P50 by more than the set share of it, the most first."""
     deals, p50 = forecast.deals, forecast.p50
     won, lost = (deals["p50_if_won"] - p50).abs(), (deals["p50_if_lost"] - p50).abs()
-    moves = deals["by_end"] * won + (1 - deals["by_end"]) * lost
+    chance = deals["by_end"]
+    moves = pd.concat([won[chance >= _MAY_COME], lost[chance <= 1 - _MAY_COME]], axis=1).max(axis=1)
     some = moves[moves > forecast.settings.mover_share * abs(p50)]
     return deals.loc[some.sort_values(ascending=False, kind="stable").index]
 

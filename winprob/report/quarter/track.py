@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from winprob.catalog import say
+from winprob.portfolio import tell_record
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.quarter.case import Case
 from winprob.report.sheet import Section, grid_of
-
-#: Of fewer quarters nobody can say whether intervals are right.
-FEW_QUARTERS = 8
 
 
 def sections(case: Case) -> list[Section]:
@@ -33,29 +31,10 @@ def _forecasts(case: Case) -> list[Section]:
     if case.scores is None or case.scores.empty:
         return []
     return [
-        Section(title=say("Past forecasts of the quarter"), words=tuple(_words(case.scores)), grid=grid_of(case.scores))
-    ]
-
-
-def _words(scores: pd.DataFrame) -> list[str]:
-    inside, quarters = scores["inside_80"].astype(float), scores["quarter"].nunique()
-    words = [
-        say(
-            "{inside} of {all} past forecasts held the actual total between P10 and P90; 8 in 10 should.",
-            inside=f"{inside.sum():.0f}",
-            all=len(inside),
+        Section(
+            title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=grid_of(case.scores)
         )
     ]
-    if quarters < FEW_QUARTERS:
-        words.append(
-            say(
-                "Too few to judge: {quarters} quarters are over, and forecasts of one quarter are right or wrong "
-                "together. Wait for {few} before you call the intervals too wide or too narrow.",
-                quarters=quarters,
-                few=FEW_QUARTERS,
-            )
-        )
-    return words
 
 
 def _backtest(case: Case) -> list[Section]:
