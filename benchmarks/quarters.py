@@ -17,10 +17,10 @@ from collections.abc import Iterator
 import _timing as timing
 import numpy as np
 import pandas as pd
-from winprob.history import training_rows
 
 import winprob
 from winprob.fiscal import Quarter, previous_quarter, quarters_between
+from winprob.history import training_rows
 from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
