@@ -9,6 +9,7 @@
     ├── HistoryError        a folder is no history, or a snapshot does not go with those that are there
     ├── SettingsError       a setting is unknown or out of range
     ├── PlanError           executives, visit log and rules are wrong, or do not go together
+    ├── ForecastError       a quarter cannot be forecast from these deals, day, target and rates
     ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
     ├── UndatedError        a model that learned nothing of time is asked about a day
     ├── NotConvergedError   the draws cannot be believed; nothing was saved
@@ -44,6 +45,10 @@ class SettingsError(WinprobError):
 
 class PlanError(WinprobError):
     """Executives, visit log and rules are wrong in themselves, or do not go together. All offences at once."""
+
+
+class ForecastError(WinprobError):
+    """A quarter cannot be forecast: from these deals, on this day, with this target, at these rates. All at once."""
 
 
 class PosteriorError(WinprobError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from winprob.arrivals import Arrivals
 from winprob.catalog import say
 from winprob.errors import PosteriorError
 from winprob.features import Scaling
@@ -24,6 +25,7 @@ from winprob.hazards import HAZARD_DIMS, Hazards
 from winprob.methodology.vocabulary import ROLES
 from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
+from winprob.revisions import Revisions
 from winprob.settings import Settings, settings_from
 from winprob.tables.write import replacing
 
@@ -92,6 +94,8 @@ class Posterior:
     prior : the same parameters before any deal was seen, each (draw, *dims)
     terms : names of the terms of ``term_mean``, the average of each over the training deals
     hazards : the time to close, None where the training table had no dates to learn it from
+    arrivals : deals won in past quarters by when they were opened, None where the training table does not tell
+    revisions : what won deals closed at beside what was written, None where the training table does not tell
     """
 
     draws: Mapping[str, Array]
@@ -101,6 +105,8 @@ class Posterior:
     settings: Settings
     provenance: Provenance
     hazards: Hazards | None = None
+    arrivals: Arrivals | None = None
+    revisions: Revisions | None = None
 
     @cached_property
     def flat(self) -> dict[str, Array]:
@@ -257,6 +263,8 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
         "settings": asdict(posterior.settings),
         "provenance": asdict(posterior.provenance),
         "hazards": posterior.hazards.to_dict() if posterior.hazards else None,
+        "arrivals": posterior.arrivals.to_dict() if posterior.arrivals else None,
+        "revisions": posterior.revisions.to_dict() if posterior.revisions else None,
         "shapes": {
             group: {name: list(values.shape) for name, values in draws.items()}
             for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
@@ -310,6 +318,8 @@ def _from_file(file: Any) -> Posterior:
         settings=settings_from(manifest["settings"]),
         provenance=Provenance(**manifest["provenance"]),
         hazards=_read_hazards(file, manifest["hazards"]),
+        arrivals=Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
+        revisions=Revisions.from_dict(entry) if (entry := manifest.get("revisions")) else None,
     )
 
 

@@ -185,6 +185,24 @@ def _rising_days(days: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarterSettings:
+    """What a forecast of a quarter points at.
+
+    Attributes
+    ----------
+    mover_share : a deal is named if its outcome moves P50 by more than this share of it
+    wrong_by : the total is wrong if it ends this share of P50 below or above it
+    """
+
+    mover_share: float = 0.03
+    wrong_by: float = 0.2
+
+    def __post_init__(self) -> None:
+        _require(0 < self.mover_share < 1, "quarter.mover_share", self.mover_share, "0..1")
+        _require(0 < self.wrong_by < 1, "quarter.wrong_by", self.wrong_by, "0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
     """How a model is put to the test.
 
@@ -303,6 +321,31 @@ class TimingSettings:
             _require(holds, f"timing.{name}", value, say("finite, scales > 0"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSettings:
+    """What the review page calls an exception, and how much it tells.
+
+    Attributes
+    ----------
+    stale_days : a deal whose last reading is older is called stale
+    pushes : a deal whose close date was moved out so often is named
+    disagreement : model and seller are told to disagree above this difference of probability
+    deals : deals that are told in full; the appendix has all
+    risky_deals : deals that are named for carrying the risk
+    """
+
+    stale_days: int = 30
+    pushes: int = 3
+    disagreement: float = 0.25
+    deals: int = 25
+    risky_deals: int = 6
+
+    def __post_init__(self) -> None:
+        for name in ("stale_days", "pushes", "deals", "risky_deals"):
+            _require(getattr(self, name) >= 1, f"review.{name}", getattr(self, name), ">= 1")
+        _require(0 < self.disagreement < 1, "review.disagreement", self.disagreement, "0..1")
+
+
 def _refit_sampler() -> SamplerSettings:
     return SamplerSettings(chains=2, tune=400, draws=400, thin=1, prior_draws=100, target_accept=0.85, retry_draws=800)
 
@@ -332,6 +375,8 @@ class Settings:
     levers: LeverSettings = field(default_factory=LeverSettings)
     visits: VisitSettings = field(default_factory=VisitSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
+    quarter: QuarterSettings = field(default_factory=QuarterSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)
 
     def for_refits(self) -> Settings:

@@ -234,7 +234,7 @@ def one_export_under_two_days(h: Frame) -> Frame:
 
 
 def last_week_again(h: Frame) -> Frame:
-    again = h[h["as_of"] == MIDDLE].assign(as_of=MIDDLE + pd.Timedelta(days=14))
+    again = h[h["as_of"] == MIDDLE].assign(as_of=MIDDLE + pd.Timedelta(days=13))
     return pd.concat([h, again], ignore_index=True)
 
 
@@ -397,6 +397,7 @@ PLANTS: list[tuple[Callable[[Frame], Frame], str, str]] = [
     (two_days_swapped, "closed_on", "nobody knew it then"),
     (an_old_export_again, "as_of", "goes back"),
     (lost_deals_never_closed, "outcome", "not mature"),
+    (lost_deals_never_closed, "outcome", "closed deals are won"),
     (lost_amounts_to_zero, "amount", "zero or blank once a deal is not won"),
     (amount_after_close, "amount", "changed after the deal had closed"),
     (seller_who_enters_once_won, "seller", "entered once they are won"),

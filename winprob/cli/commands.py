@@ -312,13 +312,13 @@ def diagnose(
     from winprob.evaluation.diagnosis import judge
     from winprob.report.diagnosis import diagnosis_sheet
     from winprob.report.sheet import to_html
-    from winprob.settings import Settings
     from winprob.tables import replacing, require_writable
 
     for place in filter(None, (page, out)):
         require_writable(place)
-    table = past_deals(deals, mapping, people, encoding, settings=Settings())
-    found = diagnose_model(load_model(model, None), table, seed=seed)
+    posterior = load_model(model, None)
+    table = past_deals(deals, mapping, people, encoding, settings=posterior.settings)
+    found = diagnose_model(posterior, table, seed=seed)
     show(found.table(), form=form, out=out)
     verdict = judge(found)
     tell(*verdict)

@@ -1,20 +1,21 @@
-"""``winprob snapshot``: keep what an export says of a day, for good."""
+"""``winprob snapshot``: keep what an export says of a day, for good, or what a change log says of the days before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from winprob.catalog import say
 from winprob.cli.commands import main
-from winprob.cli.options import FILE, deals_argument, idle_seed_option, reading, showing, spoken
+from winprob.cli.options import FILE, deals_argument, idle_seed_option, reading, settings_option, showing, spoken
 from winprob.cli.show import show, tell
 
 if TYPE_CHECKING:
     from winprob.history import Snapshot
+    from winprob.history.review_days import Every
 
 
 @main.command()
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 @click.option("--as-of", required=True, help="The day of the export, YYYY-MM-DD.")
 @click.option("--history", type=FILE, required=True, help="The history's folder; made where there is none.")
 @reading
+@click.option("--changes", type=FILE, multiple=True, help="A CRM's log of changes: a snapshot per review day instead.")
+@click.option("--every", type=click.Choice(["quarter", "month", "week"]), default="quarter", show_default=True)
+@click.option("--zone", help="Where the reviews are held: which day a time is on. Default: UTC.")
+@click.option("--static", multiple=True, help="A further column of DEALS that holds from a deal's first day on.")
+@settings_option
 @idle_seed_option
 @showing
 @spoken
@@ -29,21 +35,47 @@ def snapshot(
     deals: Path,
     as_of: str,
     history: Path,
-    mapping: Path | None,
+    mapping: Path | dict[str, Any] | None,
     people: Path | None,
     encoding: str | None,
+    changes: tuple[Path, ...],
+    every: Every,
+    zone: str | None,
+    static: tuple[str, ...],
+    settings: Path | None,
     form: str,
     out: Path | None,
 ) -> None:
-    """Add an export to a history of what was known when. Nothing in it is ever rewritten."""
+    """Add an export to a history of what was known when, or replay a log of changes. Nothing is ever rewritten."""
     import pandas as pd
 
-    from winprob.history import write_snapshot
-    from winprob.tables import read_deals
+    from winprob.cli.replay import Export, keep, keep_replay
+    from winprob.settings import Settings, read_settings
 
-    kept = write_snapshot(read_deals(deals, mapping, people, encoding=encoding), as_of, history)
-    show(pd.DataFrame([{"as_of": kept.as_of, "deals": kept.deals, "added": kept.added}]), form=form, out=out)
-    tell(*_sentences(kept))
+    export = Export(deals=deals, mapping=_in_zone(mapping, zone), people=people, encoding=encoding)
+    if changes:
+        calendar = (read_settings(settings) if settings else Settings()).calendar
+        kept = keep_replay(export, changes, history, as_of=as_of, every=every, calendar=calendar, static=static)
+    else:
+        kept = [keep(export, as_of, history)]
+    rows = [{"as_of": f"{one.as_of:%Y-%m-%d}", "deals": one.deals, "added": one.added} for one in kept]
+    show(pd.DataFrame(rows), form=form, out=out)
+    tell(*(_sentences(kept[0]) if not changes else _of_many(kept)))
+
+
+def _in_zone(mapping: Path | dict[str, Any] | None, zone: str | None) -> dict[str, Any]:
+    from winprob.tables.mapping import mapping_table
+
+    table = mapping_table(mapping) if isinstance(mapping, Path) else (mapping or {})
+    return {**table, "zone": zone or table.get("zone", "UTC")}
+
+
+def _of_many(kept: list[Snapshot]) -> Iterator[str]:
+    added = sum(one.added for one in kept)
+    path = kept[0].place.parent
+    yield say(
+        "{added} snapshots added to {path}, {same} were there already.", added=added, path=path, same=len(kept) - added
+    )
 
 
 def _sentences(kept: Snapshot) -> Iterator[str]:

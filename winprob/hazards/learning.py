@@ -36,7 +36,7 @@ def learn_hazards(
 
     Parameters
     ----------
-    deals : frame in canonical columns; every reading counts 1/n of its deal, open deals as having waited so long
+    deals : frame in canonical columns; open deals count as having waited so long
     known_on : the day knowledge ends, by default the last that the table speaks of
     draws : how many draws to hand back
 

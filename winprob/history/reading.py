@@ -96,8 +96,7 @@ def read_content(place: Path) -> pd.DataFrame:
 
 
 def _with_day(content: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    days = pd.Series(day, index=content.index, dtype="datetime64[us]")
-    return pd.concat([content, days.rename("as_of")], axis=1)
+    return content.assign(as_of=pd.Series(day, index=content.index, dtype="datetime64[us]"))
 
 
 def _together(snapshots: list[pd.DataFrame]) -> pd.DataFrame:
@@ -117,13 +116,7 @@ def _alike(snapshots: list[pd.DataFrame], columns: list[str]) -> list[pd.DataFra
             snapshots = [
                 frame.assign(**{name: as_text(frame[name])}) if name in frame else frame for frame in snapshots
             ]
-    return [frame.assign() if not frame.attrs else _bare(frame) for frame in snapshots]
-
-
-def _bare(frame: pd.DataFrame) -> pd.DataFrame:
-    bare = frame.copy()
-    bare.attrs = {}
-    return bare
+    return snapshots
 
 
 def _all_covariates(said: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:

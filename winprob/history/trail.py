@@ -102,9 +102,8 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
     else:
         # Every snapshot was valid when it was written; a column that changed its kind since would not be.
         table = validate_deals(read_history(history, until=as_of))
-    absent = {name: np.datetime64("NaT", "us") for name in DATES if name not in table}
-    if "outcome" not in table:
-        table = table.assign(outcome=pd.Series(pd.NA, index=table.index, dtype="str"))
+    kinds = {"outcome": "str", **dict.fromkeys(DATES, "datetime64[us]")}
+    absent = {name: pd.Series(index=table.index, dtype=kind) for name, kind in kinds.items() if name not in table}
     table = table.assign(**absent).sort_values([ID, "as_of"], kind="stable", ignore_index=True)
     return Trail(rows=table, days=pd.DatetimeIndex(np.sort(table["as_of"].unique())))
 

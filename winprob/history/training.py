@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from winprob.errors import HistoryError
 from winprob.fiscal import quarter_of
 from winprob.history.days import Day, as_day
 from winprob.history.trail import Places, Trail, follow
-from winprob.schema import ID
+from winprob.schema import ELAPSED, ID, elapsed
 from winprob.schema.findings import Mask
 from winprob.settings import CalendarSettings
 
@@ -41,7 +42,8 @@ def training_rows(
         A valid deal table in order of deals and days: facts, ``opened_on`` and ``amount`` as on the review day
         ``as_of``; ``outcome`` and ``closed_on`` from the deal's last snapshot (``open`` is censored, and a close that
         was entered late is dated on the review day at the earliest). Beside them ``closed_amount`` (when it first
-        appeared closed), ``pushes`` (how often the expected close date had moved by a month or more by then) and
+        appeared closed), ``pushes`` (how often the expected close date had moved by a month or more by then),
+        ``age`` and ``days_to_expected_close`` (days since ``opened_on`` and until the seller's date; covariates), and
         ``known_until`` (the last snapshot that tells of the deal). ``attrs["maturity"]`` counts what
         ``label_sentences`` says.
 
@@ -57,8 +59,18 @@ def training_rows(
     late = (rows["closed_on"] < rows["as_of"]).to_numpy()
     rows["closed_on"] = rows["closed_on"].mask(late, rows["as_of"])
     rows = rows.reset_index(drop=True)
-    rows.attrs = {**trail.rows.attrs, "maturity": _maturity(trail, kept, int(rows[ID][late].nunique()))}
+    rows = rows.assign(**{name: elapsed(rows, name) for name in ELAPSED})
+    rows.attrs = {
+        "covariates": _with_elapsed(trail.rows.attrs.get("covariates", {})),
+        "maturity": _maturity(trail, kept, int(rows[ID][late].nunique())),
+    }
     return rows
+
+
+def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
+    """Deals that end one way may end sooner: how long one has been open, or is to take, then tells how it will end."""
+    numeric = [item for item in covariates.get("numeric", []) if item["column"] not in ELAPSED]
+    return {**covariates, "numeric": [*numeric, *({"column": name, "transform": None} for name in ELAPSED)]}
 
 
 def _review_places(trail: Trail, reviews: Sequence[Day] | None, calendar: CalendarSettings) -> Places:
@@ -143,7 +155,7 @@ def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
         )
     if counts["came_closed"] or counts["between_reviews"]:
         yield say(
-            "Nothing to learn what was known of {count} closed deals: {came_closed} were closed when they first "
+            "Nothing tells what was known of {count} closed deals: {came_closed} were closed when they first "
             "appeared, {between_reviews} came and closed between two reviews.",
             count=counts["came_closed"] + counts["between_reviews"],
             **counts,

@@ -77,9 +77,11 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     day = as_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
-    with _told(folder), _locked(_opened(folder)) as alone:
+    with _told(folder), _locked(_made(folder)) as alone:
         if alone:
             _clear(folder)
+        if is_fresh(folder):
+            _sign(folder)
         place = place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
@@ -94,15 +96,20 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     )
 
 
-def _opened(folder: Path) -> Path:
-    """The history's folder, made where there is nothing yet."""
-    if is_fresh(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with _scratch(folder) as aside:
-            _write(aside / MANIFEST, manifest_text().encode())
-            os.replace(aside / MANIFEST, folder / MANIFEST)
-            _settle(folder)
-    return require_history(folder)
+def _made(folder: Path) -> Path:
+    """The history's folder, or a new one."""
+    if not is_fresh(folder):
+        return require_history(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _sign(folder: Path) -> None:
+    """Make an empty folder a history."""
+    with _scratch(folder) as aside:
+        _write(aside / MANIFEST, manifest_text().encode())
+        os.replace(aside / MANIFEST, folder / MANIFEST)
+        _settle(folder)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
+from winprob.arrivals import learn_arrivals
 from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
@@ -24,6 +25,7 @@ from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
 from winprob.posterior import Posterior, Provenance, flatten_chains
+from winprob.revisions import learn_revisions
 from winprob.schema import validate_deals
 from winprob.settings import SamplerSettings, Settings
 from winprob.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
@@ -68,7 +70,7 @@ def fit(
     training = read_training(valid, settings, seed=seed, one_outcome=one_outcome, waiting_odds=odds)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
-    return _posterior(
+    fitted = _posterior(
         draws={**learned.parameters, "log_prior": learned.log_prior},
         prior=sample_prior(layout, settings.priors, settings.sampler.prior_draws, rng),
         reference=(training.features, training.weight),
@@ -77,6 +79,7 @@ def fit(
         provenance=_provenance(training, seed, learned.gates),
         hazards=hazards,
     )
+    return replace(fitted, arrivals=learn_arrivals(valid, settings.calendar), revisions=learn_revisions(valid))
 
 
 def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:

@@ -28,6 +28,7 @@ from winprob.schema.columns import (
 )
 from winprob.schema.derived import is_derived
 from winprob.schema.dtypes import as_days, as_numbers, as_text
+from winprob.schema.elapsed import ELAPSED, elapsed
 from winprob.schema.findings import Finding, refuse, spot, whole
 from winprob.schema.latest import last_reading, latest_places
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
@@ -37,6 +38,7 @@ __all__ = [
     "COLUMNS",
     "COVERAGE_COLUMNS",
     "DATES",
+    "ELAPSED",
     "ID",
     "NUMBERS",
     "READINGS",
@@ -44,6 +46,7 @@ __all__ = [
     "TEXTS",
     "Finding",
     "check_deals",
+    "elapsed",
     "fact_columns",
     "is_derived",
     "last_reading",

@@ -6,7 +6,7 @@ from __future__ import annotations
 _DERIVED = frozenset(
     """
     probability winprobability defaultprobability closeprobability forecastcategory forecastcategoryname
-    isclosed iswon closed won expectedrevenue stagesortorder statecode statuscode status actualvalue actualclosedate
+    isclosed iswon expectedrevenue stagesortorder statecode statuscode actualvalue actualclosedate
     msdynforecastcategory hsisclosed hsisclosedwon hsisclosedlost hsdealstageprobability hsforecastprobability
     hsforecastamount hsprojectedamount hsmanualforecastcategory lossreason winreason closedlostreason
     closedwonreason fromforecastcategory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from winprob.catalog import say
 from winprob.history.audit.columns import ENOUGH
 from winprob.history.trail import Trail
 from winprob.schema.findings import Finding, Severity, whole
+from winprob.schema.rules import training_errors
 from winprob.settings import EvaluationSettings
 
 
@@ -47,3 +49,6 @@ def labels(trail: Trail) -> Iterator[Finding]:
     else:
         message = say("{closed} deals have closed, {open} are open: their ends are not known yet", **counts)
     yield whole(severity, "outcome", message)
+    if counts["closed"] >= ENOUGH:
+        # What training would refuse.
+        yield from (replace(found, severity="warning") for found in training_errors(trail.rows[trail.last]))

@@ -1,0 +1,126 @@
+"""Deals not yet created: the counts against closed forms, the record against a count by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import nbinom
+
+from winprob.arrivals import Arrivals, draw_arrivals, draw_counts, learn_arrivals, opened_within
+from winprob.schema import validate_deals
+from winprob.settings import CalendarSettings
+
+CALENDAR = CalendarSettings()
+
+
+def deals(*rows: tuple[str, str, float, str]) -> pd.DataFrame:
+    """Deals (opened, closed, amount, outcome), with a record from the first day of 2025 to the last day of June."""
+    frame = pd.DataFrame(rows, columns=["opened_on", "closed_on", "amount", "outcome"])
+    edges = pd.DataFrame({"closed_on": ["2025-01-01", "2025-06-30"], "outcome": ["lost", "lost"]})
+    both = pd.concat([frame, edges], ignore_index=True)
+    both.insert(0, "deal_id", [f"D{at}" for at in range(len(both))])
+    return validate_deals(both.assign(currency="CNY"))
+
+
+def made(counts: list[list[int]], log_amount: float = 10.0, spread: float = 0.5) -> Arrivals:
+    """Quarters with these counts in their last weeks, amounts log-normal."""
+    table = np.zeros((len(counts), 53), dtype=int)
+    table[:, : len(counts[0])] = counts
+    by_week = table.sum(axis=0)
+    amounts = tuple((float(n), n * log_amount, n * (log_amount**2 + spread**2)) for n in by_week)
+    return Arrivals(
+        quarters=tuple(f"Q{at}" for at in range(len(counts))),
+        seasons=tuple(at % 4 for at in range(len(counts))),
+        counts=tuple(tuple(row) for row in table.tolist()),
+        amounts={"CNY": amounts},
+    )
+
+
+def test_counts_without_spread_and_season_are_the_gamma_poisson_predictive() -> None:
+    seen, draws = np.array([7.0, 4.0, 9.0, 5.0]), 200_000
+    uniforms = np.random.default_rng(1).random((4, draws))
+    got = draw_counts(seen, np.arange(4), 0, uniforms, spreads=(0.0,), season_spread=0.0)
+    # Jeffreys' prior: the rate is Gamma(sum + 1/2, quarters), the predictive count negative binomial.
+    exact = nbinom(seen.sum() + 0.5, len(seen) / (len(seen) + 1))
+    for count in range(0, 20, 3):
+        assert (got <= count).mean() == pytest.approx(exact.cdf(count), abs=0.004)
+
+
+def test_quarters_that_vary_more_than_chance_widen_the_count() -> None:
+    uniforms = np.random.default_rng(2).random((4, 20_000))
+    even = draw_counts(np.full(12, 40.0), np.zeros(12), 0, uniforms)
+    uneven = draw_counts(np.tile([15.0, 65.0, 20.0, 60.0, 25.0, 55.0], 2), np.zeros(12), 0, uniforms)
+    assert uneven.std() > 2 * even.std()
+    assert even.mean() == pytest.approx(40, rel=0.05)
+
+
+def test_a_season_moves_the_count_its_way_but_not_all_the_way() -> None:
+    seen, seasons = np.tile([30.0, 30.0, 30.0, 60.0], 4), np.tile(np.arange(4), 4)
+    uniforms = np.random.default_rng(3).random((4, 20_000))
+    plain, strong = (draw_counts(seen, seasons, season, uniforms).mean() for season in (0, 3))
+    assert 30 < plain < 36
+    assert 50 < strong < 60
+
+
+def test_a_quarter_is_counted_by_when_its_won_deals_were_opened() -> None:
+    table = deals(
+        ("2025-03-28", "2025-03-30", 100.0, "won"),  # 3 days before the end of the quarter
+        ("2025-03-10", "2025-03-20", 100.0, "won"),  # 21 days before
+        ("2025-03-10", "2025-04-02", 100.0, "won"),  # 112 days before the end of the next one
+        ("2025-03-29", "2025-03-30", 100.0, "lost"),
+        ("2025-06-01", "2025-06-02", 0.0, "won"),
+    )
+    learned = learn_arrivals(table, CALENDAR)
+    assert learned is not None
+    assert learned.quarters == ("2025Q1", "2025Q2")
+    counts = np.array(learned.counts, dtype=float)
+    assert opened_within(counts, 7).tolist() == [1, 0]
+    assert opened_within(counts, 28).tolist() == [2, 0]
+    assert opened_within(counts, 119).tolist() == [2, 1]
+
+
+def test_a_quarter_that_the_record_covers_in_part_does_not_count() -> None:
+    table = deals(("2025-01-10", "2025-07-20", 5.0, "won"))
+    learned = learn_arrivals(table, CALENDAR)
+    assert learned is not None
+    assert learned.quarters == ("2025Q1", "2025Q2")
+    assert learn_arrivals(table.drop(columns="opened_on"), CALENDAR) is None
+
+
+def test_the_readings_of_a_deal_count_once() -> None:
+    table = deals(("2025-03-28", "2025-03-30", 100.0, "won"))
+    twice = pd.concat([table.assign(as_of="2025-03-29"), table.assign(as_of="2025-03-30")], ignore_index=True)
+    assert learn_arrivals(validate_deals(twice), CALENDAR) == learn_arrivals(table, CALENDAR)
+
+
+def test_bookings_are_as_many_amounts_as_there_are_deals() -> None:
+    arrivals = made([[20]] * 40)
+    drawn = draw_arrivals(arrivals, days_left=7, season=0, rates={"CNY": 1.0}, draws=20_000, seed=1)
+    assert drawn.mean() == pytest.approx(20 * np.exp(10 + 0.5**2 / 2), rel=0.03)
+    doubled = draw_arrivals(arrivals, days_left=7, season=0, rates={"CNY": 2.0}, draws=20_000, seed=1)
+    np.testing.assert_allclose(doubled, 2 * drawn)
+
+
+def test_less_time_brings_fewer_deals_draw_by_draw() -> None:
+    arrivals = made([[3, 3, 3, 3]] * 12)
+    early, late, gone = (
+        draw_arrivals(arrivals, days_left=days, season=0, rates={"CNY": 1.0}, draws=500, seed=1) for days in (28, 14, 0)
+    )
+    assert (late <= early * 1.2).mean() > 0.95
+    assert late.mean() == pytest.approx(early.mean() / 2, rel=0.15)
+    assert not gone.any()
+
+
+def test_amounts_keep_a_mean_however_little_is_known_of_them() -> None:
+    arrivals = made([[1], [0]], log_amount=np.log(1e6), spread=0.0)
+    drawn = draw_arrivals(arrivals, days_left=7, season=0, rates={"CNY": 1.0}, draws=20_000, seed=1)
+    assert drawn.max() < 1e6 * np.exp(4 * 1.0) * 40
+    assert np.isfinite(drawn).all()
+
+
+def test_what_was_learned_survives_json() -> None:
+    learned = made([[2, 3], [1, 4]])
+    assert Arrivals.from_dict(json.loads(json.dumps(learned.to_dict()))) == learned

@@ -1,0 +1,300 @@
+"""A forecast of a table: what is on the book, what is left out, groups, refusals, the bridge, the log and its score."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winprob.arrivals import learn_arrivals
+from winprob.catalog import speaking
+from winprob.errors import ForecastError, InputError, SettingsError
+from winprob.hazards import learn_hazards
+from winprob.portfolio import (
+    LINES,
+    Forecast,
+    append_forecast,
+    bridge_forecasts,
+    calibrate_deals,
+    forecast_quarter,
+    movers_of,
+    read_forecasts,
+    score_forecasts,
+    tell_bridge,
+    tell_forecast,
+    tell_record,
+)
+from winprob.posterior import Posterior
+from winprob.prediction import predict
+from winprob.schema import validate_deals
+from winprob.settings import Settings
+from winprob.simulation import Pipeline, simulate_pipeline
+
+DAY = dt.date(2026, 8, 1)
+BEFORE = dt.date(2026, 7, 18)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return simulate_pipeline(seed=3, quarters=8)
+
+
+@pytest.fixture(scope="module")
+def now(pipeline: Pipeline) -> pd.DataFrame:
+    return pipeline.known_on(DAY)
+
+
+@pytest.fixture(scope="module")
+def dated(posterior: Posterior, pipeline: Pipeline, now: pd.DataFrame) -> Posterior:
+    """The hand-made win model, with a time to close and arrivals learned from a simulated pipeline."""
+    ended = now.set_index("deal_id")
+    read = pipeline.known_on(dt.date(2025, 10, 1))
+    read = read[read["outcome"] == "open"].copy()
+    for name in ("outcome", "closed_on"):
+        read[name] = read["deal_id"].map(ended[name])
+    hazards = learn_hazards(validate_deals(read), Settings(), draws=1000, seed=1)
+    assert hazards is not None
+    return replace(posterior, hazards=hazards, arrivals=learn_arrivals(validate_deals(now), Settings().calendar))
+
+
+@pytest.fixture(scope="module")
+def made(dated: Posterior, now: pd.DataFrame) -> Forecast:
+    return forecast_quarter(dated, now, "2026Q3", target=5e7, by="region")
+
+
+def small(**columns: list[object]) -> pd.DataFrame:
+    """A few deals of one quarter, 2026Q3."""
+    rows = max(len(values) for values in columns.values())
+    plain = {"as_of": "2026-08-01", "expected_close_on": "2026-09-01", "amount": 100.0, "outcome": "open"}
+    frame = pd.DataFrame({"deal_id": [f"D{at}" for at in range(rows)], **{n: [v] * rows for n, v in plain.items()}})
+    return frame.assign(**columns)
+
+
+def test_lines_are_the_contracts_and_parts_sum_to_the_total_in_every_draw(made: Forecast) -> None:
+    assert list(made.lines) == ["line", "p10", "p50", "p90", "mean", "prob_target"]
+    assert tuple(made.lines["line"]) == LINES == tuple(made.draws)
+    for order in (LINES[:-1], LINES[-2::-1]):
+        total = np.zeros(1000)
+        for line in order:
+            total += made.draws[line]
+        assert (total == made.draws["total"]).all()
+    assert made.lines["prob_target"].iloc[-1] == (made.draws["total"] >= 5e7).mean()
+
+
+def test_groups_add_up_to_the_lines_exactly(made: Forecast) -> None:
+    assert made.groups is not None
+    sums = {line: sum(v for (_, name), v in made.group_draws.items() if name == line) for line in LINES}
+    assert all((sums[line] == made.draws[line]).all() for line in LINES)
+    assert list(made.groups) == ["region", *made.lines]
+
+
+def test_the_order_of_rows_changes_nothing(dated: Posterior, now: pd.DataFrame, made: Forecast) -> None:
+    mixed = now.sample(frac=1, random_state=1)
+    again = forecast_quarter(dated, mixed, "2026Q3", target=5e7, by="region")
+    pd.testing.assert_frame_equal(again.lines, made.lines)
+    pd.testing.assert_frame_equal(again.deals, made.deals)
+
+
+def test_deals_carry_what_the_report_shows(made: Forecast) -> None:
+    deals = made.deals
+    assert made.dated
+    assert (deals["by_end"] <= deals["win_prob"] + 1e-6).all()
+    assert (deals["by_end"] + deals["slip_prob"].fillna(0) <= 1 + 1e-6).all()
+    inside = deals["expected_close_on"] <= pd.Timestamp(made.quarter.end)
+    assert deals["slip_prob"].notna().equals(inside)
+    assert deals["expected_bookings"].is_monotonic_decreasing
+    shares = made.shares.set_index("source")["share"]
+    assert deals["variance_share"].sum() + shares["not_yet_created"] == pytest.approx(1)
+    opened = [line for line in LINES if line in set(deals["line"])]
+    mean = made.lines.set_index("line").loc[opened, "mean"].sum()
+    assert deals["expected_bookings"].sum() == pytest.approx(mean, rel=0.05)
+
+
+def test_a_quarter_to_come_takes_only_what_is_won_within_it(dated: Posterior, now: pd.DataFrame) -> None:
+    this, later = (forecast_quarter(dated, now, name) for name in ("2026Q3", "2026Q4"))
+    both = this.deals.merge(later.deals, on="deal_id")
+    assert (both["by_end_x"] + both["by_end_y"] <= both["win_prob_x"] + 1e-6).all()
+    assert later.lines.set_index("line").loc["closed", "mean"] == 0
+    assert later.draws["not_yet_created"].mean() > this.draws["not_yet_created"].mean()
+
+
+def test_without_a_model_of_time_the_sellers_date_decides_and_it_says_so(posterior: Posterior) -> None:
+    deals = small(expected_close_on=["2026-09-01", "2026-12-01", None, "2026-05-01"])
+    made = forecast_quarter(posterior, deals, "2026Q3")
+    by_end = made.deals.set_index("deal_id")["by_end"]
+    chance = predict(posterior, deals)["mean"]
+    assert by_end["D0"] == pytest.approx(chance[0])
+    assert (by_end["D1"], by_end["D2"]) == (0, 0)
+    assert by_end["D3"] > 0
+    assert not made.dated
+    said = " ".join(tell_forecast(made))
+    assert "knows nothing of time" in said
+    assert "taken as written" in said
+    assert "the seller's date has passed: 1 deals (first D3)" in said
+
+
+def test_deals_won_in_the_quarter_count_at_what_they_closed_at(posterior: Posterior) -> None:
+    deals = small(
+        outcome=["won", "won", "won", "lost", "won"],
+        closed_on=["2026-07-02", "2026-06-30", "2026-08-20", "2026-07-03", None],
+        closed_amount=[120.0, 7.0, 9.0, 0.0, 5.0],
+        expected_close_on=["2026-12-01"] * 5,
+    )
+    made = forecast_quarter(posterior, deals, "2026Q3", as_of=DAY)
+    assert made.lines.set_index("line").loc["closed", "p50"] == 120
+    # Closed after the day knowledge ends: open as far as anybody knew.
+    assert made.deals["deal_id"].tolist() == ["D2"]
+    assert made.left_out["reason"].tolist() == ["won, and no day of closing"]
+
+
+def test_readings_made_later_are_not_known(posterior: Posterior) -> None:
+    early, late = small(amount=[100.0]), small(amount=[900.0]).assign(as_of="2026-09-01")
+    made = forecast_quarter(posterior, pd.concat([early, late]), "2026Q3", as_of=DAY)
+    assert made.deals["amount"].tolist() == [100]
+
+
+def test_currencies_are_converted_and_reconcile(posterior: Posterior) -> None:
+    deals = small(currency=["CNY", "USD", "CNY", None], amount=[70.0, 10.0, 7.0, 1.0])
+    rates = pd.DataFrame(
+        {"currency": ["USD"], "rate": [7.25], "valid_from": pd.to_datetime(["2026-01-01"]), "valid_to": pd.NaT}
+    )
+    made = forecast_quarter(posterior, deals, "2026Q3", rates=rates)
+    assert made.currency == "CNY"
+    assert made.deals.set_index("deal_id").loc["D1", "amount"] == 72.5
+    told = made.reconciliation.set_index("currency")
+    assert told.loc["total", "converted"] == 149.5 == told["converted"].iloc[:-1].sum()
+    assert "1 USD = 7.25 CNY (2026-01-01)" in " ".join(tell_forecast(made))
+    assert made.left_out["reason"].tolist() == ["open, with an amount and no currency"]
+
+
+def test_every_currency_without_a_rate_is_listed(posterior: Posterior) -> None:
+    deals = small(currency=["CNY", "CNY", "USD", "EUR", "USD"])
+    with pytest.raises(ForecastError) as told:
+        forecast_quarter(posterior, deals, "2026Q3")
+    assert "EUR: 1 deals, 100.00" in str(told.value)
+    assert "USD: 2 deals, 200.00" in str(told.value)
+
+
+@pytest.mark.parametrize("target", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_target_that_makes_no_sense_is_refused(posterior: Posterior, target: float) -> None:
+    with pytest.raises(ForecastError, match="the target is"):
+        forecast_quarter(posterior, small(amount=[1.0]), "2026Q3", target=target)
+
+
+def test_all_that_is_wrong_is_told_at_once(posterior: Posterior) -> None:
+    with pytest.raises(ForecastError) as told:
+        forecast_quarter(posterior, small(amount=[1.0]), "2026Q2", target=0.0, by="nope")
+    assert all(part in str(told.value) for part in ("the target is 0.0", "2026Q2 ended on 2026-06-30", "'nope'"))
+
+
+def test_nothing_at_all_is_refused_and_no_open_deal_is_not(posterior: Posterior) -> None:
+    with pytest.raises(ForecastError, match=r"nothing to forecast .*open, without an amount: 2"):
+        forecast_quarter(posterior, small(amount=[None, None]), "2026Q3")
+    won = small(outcome=["won"], closed_on=["2026-07-02"])
+    made = forecast_quarter(posterior, won, "2026Q3")
+    assert (made.lines["p50"].iloc[-1], len(made.deals)) == (100, 0)
+    with pytest.raises(SettingsError, match="not understood"):
+        forecast_quarter(posterior, won, "next")
+    with pytest.raises(ForecastError, match="--as-of"):
+        forecast_quarter(posterior, won.drop(columns=["as_of", "closed_on"]), "2026Q3")
+
+
+def test_the_sellers_rollup_stands_beside_and_is_not_touched(posterior: Posterior) -> None:
+    deals = small(
+        rep_category=["commit", "best_case", "most_likely", "pipeline", "omitted", None, "commit"],
+        expected_close_on=["2026-09-01"] * 6 + ["2026-12-01"],
+    )
+    made = forecast_quarter(posterior, deals, "2026Q3")
+    assert made.seller_rollup["bookings"].tolist() == [0, 100, 200, 100]
+    assert made.seller_rollup["cumulative"].tolist() == [0, 100, 300, 400]
+    lines = made.deals.set_index("deal_id")["line"].sort_index()
+    assert lines.tolist() == [
+        "commit",
+        "best_case",
+        "best_case",
+        "pipeline",
+        "uncategorised",
+        "uncategorised",
+        "commit",
+    ]
+
+
+def test_a_bridge_sums_exactly_and_names_its_deals(dated: Posterior, pipeline: Pipeline, now: pd.DataFrame) -> None:
+    before = pipeline.known_on(BEFORE)
+    bridge = bridge_forecasts(dated, now, before, "2026Q3", seed=4, seed_before=5)
+    assert bridge.steps["amount"].sum() == bridge.p50_now - bridge.p50_before
+    assert bridge.p50_before == forecast_quarter(dated, before, "2026Q3", seed=5).p50
+    assert bridge.p50_now == forecast_quarter(dated, now, "2026Q3", seed=4).p50
+    behind = bridge.deals.groupby("step")["deal_id"].agg(set)
+    known = set(before["deal_id"])
+    assert not behind["new"] & known
+    assert behind["closed"] <= known
+    was_open = before.loc[before["outcome"] == "open", "deal_id"]
+    assert behind["closed"] <= set(was_open)
+    assert "model changed +0" in tell_bridge(bridge)[0]
+
+
+def test_a_bridge_is_zero_where_nothing_changed(dated: Posterior, now: pd.DataFrame) -> None:
+    bridge = bridge_forecasts(dated, now.sample(frac=1, random_state=2), now, "2026Q3")
+    assert (bridge.steps["amount"] == 0).all()
+    assert bridge.deals.empty
+
+
+def test_another_model_and_other_luck_have_steps_of_their_own(dated: Posterior, now: pd.DataFrame) -> None:
+    older = replace(dated, draws={**dated.draws, "intercept": dated.draws["intercept"] - 0.5})
+    bridge = bridge_forecasts(dated, now, now, "2026Q3", posterior_before=older, seed_before=9)
+    steps = bridge.steps.set_index("step")["amount"]
+    assert steps["model_changed"] > 0
+    assert steps["simulation_noise"] != 0
+    assert (steps.drop(["model_changed", "simulation_noise"]) == 0).all()
+
+
+def test_the_later_table_must_be_the_later_one(dated: Posterior, pipeline: Pipeline, now: pd.DataFrame) -> None:
+    with pytest.raises(ForecastError, match="turn the two round"):
+        bridge_forecasts(dated, pipeline.known_on(BEFORE), now, "2026Q3")
+
+
+def test_the_log_keeps_each_forecast_once_and_scores_it_later(
+    tmp_path: Path, made: Forecast, pipeline: Pipeline, now: pd.DataFrame
+) -> None:
+    folder = tmp_path / "log"
+    assert append_forecast(folder, made) == append_forecast(folder, made)
+    append_forecast(folder, replace(made, target=9e9, lines=made.lines.assign(prob_target=0.0)))
+    assert len(list(folder.iterdir())) == 2
+    kept = read_forecasts(folder)
+    assert kept["p50"].tolist() == [made.p50] * 2
+    assert score_forecasts(folder, now).empty
+    over = pipeline.known_on(dt.date(2026, 9, 30))
+    scores = score_forecasts(folder, over)
+    won = over[(over["outcome"] == "won") & (over["closed_on"] >= "2026-07-01")]
+    assert scores["actual"].tolist() == [won["amount"].sum()] * 2
+    assert scores["model_error"].iloc[0] == made.p50 - won["amount"].sum()
+    assert scores["inside_80"].iloc[0] == (
+        made.lines["p10"].iloc[-1] <= won["amount"].sum() <= made.lines["p90"].iloc[-1]
+    )
+    told = calibrate_deals(folder, over)
+    assert told["deals"].sum() == 2 * len(made.deals)
+    assert told["wins"].sum() == 2 * made.deals["deal_id"].isin(won["deal_id"]).sum()
+    assert "too few" in list(tell_record(scores))[-1]
+
+
+def test_a_folder_that_is_no_log_is_told(tmp_path: Path, now: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="no folder of forecasts"):
+        read_forecasts(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no forecast"):
+        read_forecasts(tmp_path)
+    now.to_parquet(tmp_path / "deals.parquet")
+    with pytest.raises(InputError, match=r"no forecasts: deals\.parquet"):
+        read_forecasts(tmp_path)
+
+
+def test_movers_are_few_and_words_are_whole_in_both_languages(made: Forecast) -> None:
+    assert 0 < len(movers_of(made)) < len(made.deals) / 2
+    with speaking("zh"):
+        chinese = tell_forecast(made)
+    assert len(chinese) == len(tell_forecast(made))
+    assert not any("{" in line for line in chinese)

@@ -1,0 +1,41 @@
+"""``winprob track``: how good the forecasts of a log were, beside the sellers and the stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from winprob.cli.commands import main
+from winprob.cli.options import FILE, deals_argument, idle_seed_option, reading, showing, spoken
+from winprob.cli.show import show, tell
+
+
+@main.command()
+@click.argument("log", type=FILE)
+@deals_argument
+@click.option("--rates", type=FILE, help="A dated table of exchange rates: currency, rate, from, to.")
+@reading
+@idle_seed_option
+@showing
+@spoken
+def track(
+    log: Path,
+    deals: Path,
+    rates: Path | None,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    form: str,
+    out: Path | None,
+) -> None:
+    """How good were the forecasts? A folder of forecasts (forecast --log), beside what DEALS say became of them."""
+    from winprob.history import read_review
+    from winprob.portfolio import score_forecasts, tell_record
+    from winprob.tables import read_rates
+
+    scores = score_forecasts(
+        log, read_review(deals, mapping, people, encoding=encoding), rates=read_rates(rates) if rates else None
+    )
+    show(scores, form=form, out=out, percent=("prob_target",), digits=0)
+    tell(*tell_record(scores))
