@@ -1,11 +1,11 @@
 """Is "won by the end of the quarter" calibrated? Simulated pipelines, asked at weeks 1, 5 and 10 of a quarter.
 
 Every team has its own pipeline (``simulate_pipeline``). At the start of each of the last quarters the time to close is
-learned from the reviews before it (the first day of every quarter, open deals with what came of them by then); at weeks
+learned from the reviews before it (open deals every four weeks, ``--every``, with what came of them by then); at weeks
 1, 5 and 10 every open deal is asked how likely it is to be won by the end of the quarter. What came is known. The
-eventual probability is that of a regression which has seen other teams' truth to the end, so that what is judged is the
-time to close; ``--fits`` takes that of a win model fitted to what was known instead. The turn of the quarter is looked at
-from both sides: the same deals with the same facts, asked on its last and its first day for the day 90 days on.
+eventual probability is that of a regression which has seen other teams' truth to the end, so that what is judged is
+the time to close; ``--fits`` takes that of a win model fitted to what was known instead. The turn of the quarter is
+looked at from both sides: the same deals with the same facts, asked on its last and its first day for 90 days on.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--quarters", type=int, default=12)
     parser.add_argument("--forecast", type=int, default=4, help="how many of the last quarters are asked about")
     parser.add_argument("--per-quarter", type=float, default=60.0, help="deals created in a quarter")
+    parser.add_argument("--every", type=int, default=28, help="days from one review to the next")
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--fits", action="store_true", help="eventual probabilities of a fitted win model")
     parser.add_argument("--quick", action="store_true", help="two teams and one quarter, to try it out")
@@ -74,7 +75,8 @@ def run_team(
 ) -> Iterator[pd.DataFrame]:
     pipeline = simulate_pipeline(seed=seed, quarters=asked.quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
-    history = reviews(pipeline, [quarter.start for quarter in every])
+    review_days = pd.date_range(pipeline.first_day, pipeline.last_day, freq=f"{asked.every}D")
+    history = reviews(pipeline, [day.date() for day in review_days])
     for quarter in every[-asked.forecast :]:
         known = as_known(history, pipeline, quarter.start)
         settings = Settings().for_refits()

@@ -168,6 +168,7 @@ def priors(settings: Path | None, form: str, out: Path | None) -> None:
 @deals_argument
 @reading
 @model_option
+@click.option("--by", type=click.DateTime(["%Y-%m-%d"]), help="Beside it, how likely it is to be won by this day.")
 @unseen_seed_option
 @showing
 @spoken
@@ -177,6 +178,7 @@ def predict(
     people: Path | None,
     encoding: str | None,
     model: Path,
+    by: datetime | None,
     seed: int | None,
     form: str,
     out: Path | None,
@@ -186,9 +188,13 @@ def predict(
     from winprob.history import read_known
     from winprob.prediction import predict as predict_deals
 
-    posterior = load_model(model, seed)
-    chances = predict_deals(posterior, read_known(deals, mapping, people, encoding=encoding))
-    show(chances, form=form, out=out, percent=CHANCE)
+    posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
+    chances = predict_deals(posterior, table)
+    if by:
+        from winprob.timing import add_timing
+
+        chances = add_timing(chances, posterior, table, by.date())
+    show(chances, form=form, out=out, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
         tell(say("This model has seen no deal: every figure here is prior."))
 
