@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,12 +12,15 @@ import pandas as pd
 import pytest
 
 from winprob.features import Scaling, describe, learn_scaling
+from winprob.fiscal import Quarter
 from winprob.inference import fit, fit_prior
 from winprob.inference.fitting import _posterior, versions
+from winprob.money import Rate
 from winprob.parameters import sample_prior
+from winprob.portfolio import LINES, STEPS, Bridge, Forecast
 from winprob.posterior import Posterior, Provenance
 from winprob.schema import validate_deals
-from winprob.settings import Settings
+from winprob.settings import QuarterSettings, Settings
 from winprob.simulation import Simulation, simulate
 
 hypothesis.settings.register_profile("winprob", derandomize=True, deadline=None, database=None, max_examples=40)
@@ -106,6 +110,88 @@ def make_posterior(deals: pd.DataFrame, scaling: Scaling) -> Posterior:
             gates={},
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def make_forecast() -> Callable[..., tuple[Forecast, Bridge]]:
+    """``make_forecast(deals, chances)``: a forecast by plain arithmetic, and a bridge to it, for what shows them."""
+    return hand_made
+
+
+def hand_made(
+    deals: pd.DataFrame, chances: pd.DataFrame, *, target: float | None = 50e6, draws: int = 500
+) -> tuple[Forecast, Bridge]:
+    rng = np.random.default_rng(1)
+    chance, amount = chances["mean"].to_numpy(), deals["amount"].to_numpy(dtype=float)
+    won = rng.random((len(deals), draws)) < 0.6 * chance[:, None]
+    kept = ["deal_id", "account", "seller", "segment", "region", "product", "amount", "currency", "expected_close_on"]
+    known = deals[[*kept, "stage", "rep_category"]].reset_index(drop=True)
+    known["line"] = known["rep_category"].map({"most_likely": "best_case", "omitted": "uncategorised"})
+    known["line"] = known["line"].fillna(known["rep_category"]).fillna("uncategorised")
+    for name, share in (("win_prob", 1.0), ("by_end", 0.6)):
+        known[name] = share * chance
+        known[f"{name.removesuffix('_prob')}_lower"] = share * chances["lower"].to_numpy()
+        known[f"{name.removesuffix('_prob')}_upper"] = share * chances["upper"].to_numpy()
+    played: dict[str, np.ndarray] = {"closed": np.full(draws, 6.2e6), "not_yet_created": rng.gamma(2, 8e5, draws)}
+    for line in LINES[1:5]:
+        of_line = (known["line"] == line).to_numpy()
+        played[line] = amount[of_line] @ won[of_line]
+    played["total"] = sum(played.values(), np.zeros(draws))
+    total = played["total"]
+    known["slip_prob"] = 0.4
+    known["expected_bookings"] = amount * won.mean(axis=1)
+    known["variance_share"] = 0.7 * (amount**2 * chance) / (amount**2 * chance).sum()
+    known["p50_if_won"] = [np.median(total[row]) if row.any() else np.nan for row in won]
+    known["p50_if_lost"] = [np.median(total[~row]) if not row.all() else np.nan for row in won]
+    records = [(line, *np.quantile(played[line], (0.1, 0.5, 0.9)), played[line].mean()) for line in LINES]
+    lines = pd.DataFrame(records, columns=["line", "p10", "p50", "p90", "mean"])
+    lines["prob_target"] = [float("nan") if target is None else (played[line] >= target).mean() for line in LINES]
+    filed = pd.DataFrame({"line": LINES[:4], "deals": [3, 9, 9, 9], "bookings": [6.2e6, 8e6, 2e7, 3e7]})
+    day, far = dt.date(2026, 10, 25), total < 0.8 * np.median(total)
+    first = [known["deal_id"].iloc[0], -2e6, won[0].mean(), won[0][far].mean()]
+    forecast = Forecast(
+        quarter=Quarter(start=dt.date(2026, 10, 1), end=dt.date(2026, 12, 31), name="2026Q4"),
+        as_of=day,
+        currency="CNY",
+        rates=(Rate(currency="EUR", rate=7.85, day=dt.date(2026, 10, 20)),),
+        target=target,
+        lines=lines,
+        groups=None,
+        draws=played,
+        deals=known.sort_values("expected_bookings", ascending=False, ignore_index=True),
+        closed=pd.DataFrame({"deal_id": ["W1"], "seller": ["S01"], "amount": [6.2e6], "closed_on": [day]}),
+        seller_rollup=filed.assign(cumulative=filed["bookings"].cumsum()),
+        stage_weighted=3e7,
+        left_out=pd.DataFrame(
+            [("open, without an amount", 2, 0.0, "D7", False)],
+            columns=["reason", "deals", "amount", "first_deal", "counted"],
+        ).assign(reason="?"),
+        shares=pd.DataFrame(
+            {
+                "source": ["winning", "amount_at_closing", "shared_doubt", "not_yet_created"],
+                "share": [0.7, 0.1, 0.15, 0.05],
+            }
+        ),
+        breaks=pd.DataFrame(
+            [("below", far.mean(), "deal", *first), ("below", far.mean(), "win_rate", None, -1e6, 3e7, 2.9e7)],
+            columns=["side", "prob", "source", "deal_id", "amount", "usual", "there"],
+        ),
+        reconciliation=pd.DataFrame(
+            [("CNY", 38, 9e7, 1.0, day, 9e7), ("EUR", 2, 1e6, 7.85, day, 7.85e6), ("=", 40, None, None, None, 97.85e6)],
+            columns=["currency", "deals", "amount", "rate", "day", "converted"],
+        ),
+        dated=True,
+        quarters_learned=8,
+        deals_revised=120,
+        model="0" * 64,
+        settings=QuarterSettings(),
+        seed=1,
+    )
+    amounts = [-2.4e6 + 0.3, -5.1e6, 3.3e6, 1.8e6, -0.7e6, 5e4 + 0.4]
+    steps = pd.DataFrame({"step": STEPS, "amount": amounts})
+    behind = pd.DataFrame([(known["deal_id"].iloc[0], "slipped", -3e6)], columns=["deal_id", "step", "amount"])
+    then = {"before": dt.date(2026, 9, 27), "p50_before": forecast.p50 - sum(amounts)}
+    return forecast, Bridge(now=day, currency="CNY", steps=steps, p50_now=forecast.p50, deals=behind, **then)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
     from winprob.explanation import explain
+    from winprob.history import check_history, read_history, replay_changes, training_rows, write_snapshot
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.portfolio import (
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
     from winprob.report.card import render_card
+    from winprob.report.quarter import render_review
     from winprob.sensitivity import post_mortem, rank_roles, what_if
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_deals, read_rates, read_visits, write_table
+    from winprob.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "calibrate_deals",
     "check_file",
     "draw_open_prob_at",
+    "check_history",
     "draw_win_prob",
     "draw_win_prob_by",
     "explain",
@@ -60,21 +63,27 @@ __all__ = [
     "prior_sheet",
     "rank_roles",
     "rank_unknowns",
+    "read_changes",
     "read_deals",
     "read_executives",
     "read_forecasts",
+    "read_history",
     "read_rates",
     "read_settings",
     "read_visits",
     "render_brief",
     "render_card",
+    "render_review",
+    "replay_changes",
     "run_backtest",
     "score_forecasts",
     "simulate",
     "slip_prob",
     "summarise_posterior",
+    "training_rows",
     "what_if",
     "win_prob_by",
+    "write_snapshot",
     "write_table",
 ]
 
@@ -89,6 +98,7 @@ _HOME = {
     "calibrate_deals": "portfolio",
     "check_file": "tables",
     "draw_open_prob_at": "timing",
+    "check_history": "history",
     "draw_win_prob": "prediction",
     "draw_win_prob_by": "timing",
     "explain": "explanation",
@@ -102,21 +112,27 @@ _HOME = {
     "prior_sheet": "summary",
     "rank_roles": "sensitivity",
     "rank_unknowns": "information",
+    "read_changes": "tables",
     "read_deals": "tables",
     "read_executives": "executives",
     "read_forecasts": "portfolio",
+    "read_history": "history",
     "read_rates": "tables",
     "read_settings": "settings",
     "read_visits": "tables",
     "render_brief": "report.brief",
     "render_card": "report.card",
+    "render_review": "report.quarter",
+    "replay_changes": "history",
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",
     "simulate": "simulation",
     "slip_prob": "timing",
     "summarise_posterior": "summary",
+    "training_rows": "history",
     "what_if": "sensitivity",
     "win_prob_by": "timing",
+    "write_snapshot": "history",
     "write_table": "tables",
 }
 

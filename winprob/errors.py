@@ -6,6 +6,7 @@
     ├── InputError          a file cannot be read: missing, a folder, empty, garbled, too large
     ├── MappingError        the mapping file is wrong, or does not fit the export
     ├── DealTableError      the deals themselves are wrong; carries every finding
+    ├── HistoryError        a folder is no history, or a snapshot does not go with those that are there
     ├── SettingsError       a setting is unknown or out of range
     ├── PlanError           executives, visit log and rules are wrong, or do not go together
     ├── ForecastError       a quarter cannot be forecast from these deals, day, target and rates
@@ -32,6 +33,10 @@ class MappingError(WinprobError):
 
 class DealTableError(WinprobError):
     """The deals are wrong. The message lists every offence at once."""
+
+
+class HistoryError(WinprobError):
+    """A folder is no history of snapshots, lacks the day asked for, or holds another export for that day."""
 
 
 class SettingsError(WinprobError):

@@ -14,7 +14,7 @@ from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import COLUMNS, last_reading, validate_deals
+from winprob.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 Array = npt.NDArray[Any]
@@ -117,8 +117,17 @@ def fact(name: str, facts: pd.Series) -> str:
         return say("How these facts combine")
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
+    if name in ELAPSED:
+        title = say("Days open") if name == "age" else say("Days to the seller's close date")
+        return say("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
     title = column_label(name) if name in COLUMNS else name
     return say("{what}: {value}", what=title, value=_value(name, facts.get(name)))
+
+
+def _days(name: str, facts: pd.Series) -> Any:
+    """Elapsed days as the model was given them: a column of the table, or what the dates tell."""
+    dates = {column: [facts.get(column, pd.NaT)] for column in ("opened_on", "as_of", "expected_close_on")}
+    return elapsed(pd.DataFrame({**dates, **({name: [facts[name]]} if name in facts else {})}), name).iloc[0]
 
 
 def _value(name: str, value: Any) -> str:

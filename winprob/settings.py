@@ -295,16 +295,18 @@ class TimingSettings:
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
     stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
+    stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
     least_closed : closed deals with dates below which nothing is learned
     """
 
     weekly_hazard: tuple[float, float] = (-3.2, 1.0)
     since_step: float = 0.3
-    near: float = 0.7
-    near_step: float = 0.4
+    near: float = 1.0
+    near_step: float = 0.5
     quarter_pull: float = 0.5
-    stage: float = 0.5
+    stage: float = 1.0
+    stage_soon: float = 2.0
     number: float = 0.3
     unknown: float = 0.4
     segment: float = 0.3
@@ -317,6 +319,31 @@ class TimingSettings:
             numbers = value if isinstance(value, tuple) else (value,)
             holds = all(isfinite(number) for number in numbers) and numbers[-1] > 0
             _require(holds, f"timing.{name}", value, say("finite, scales > 0"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSettings:
+    """What the review page calls an exception, and how much it tells.
+
+    Attributes
+    ----------
+    stale_days : a deal whose last reading is older is called stale
+    pushes : a deal whose close date was moved out so often is named
+    disagreement : model and seller are told to disagree above this difference of probability
+    deals : deals that are told in full; the appendix has all
+    risky_deals : deals that are named for carrying the risk
+    """
+
+    stale_days: int = 30
+    pushes: int = 3
+    disagreement: float = 0.25
+    deals: int = 25
+    risky_deals: int = 6
+
+    def __post_init__(self) -> None:
+        for name in ("stale_days", "pushes", "deals", "risky_deals"):
+            _require(getattr(self, name) >= 1, f"review.{name}", getattr(self, name), ">= 1")
+        _require(0 < self.disagreement < 1, "review.disagreement", self.disagreement, "0..1")
 
 
 def _refit_sampler() -> SamplerSettings:
@@ -348,6 +375,7 @@ class Settings:
     levers: LeverSettings = field(default_factory=LeverSettings)
     visits: VisitSettings = field(default_factory=VisitSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     quarter: QuarterSettings = field(default_factory=QuarterSettings)
     refit: RefitSettings = field(default_factory=RefitSettings)
 

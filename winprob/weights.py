@@ -1,4 +1,4 @@
-"""How much does each row count? Every deal once, however many readings or copies of it there are."""
+"""How much does each row count? All together as much as there are deals, however many readings or copies there are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ _CHANCE = 0.05
 
 
 def deal_weights(deals: pd.DataFrame, *, copies_count_once: bool = True) -> Array:
-    """(deal,) weight 1/n for each of the n rows of one deal, so that every deal counts once.
+    """(row,) weight of each row: the number of deals over the number of rows, so that readings add no certainty.
+
+    Not 1/n for each of the n readings of one deal: how often a deal is read depends on how long it stays open, and so
+    on how it ends. The readings of slow deals would count for less, and where the won ones are slow every chance would
+    come out too low (decision 014).
 
     Rows alike in everything but their id, where chance would not make them so, are one record exported several
     times: they share one deal's weight.
     """
-    weight = (1 / deals.groupby("deal_id")["deal_id"].transform("size")).to_numpy(dtype=float)
+    weight = np.full(len(deals), deals["deal_id"].nunique() / max(len(deals), 1))
     return weight / _copies(deals) if copies_count_once else weight
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winprob.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
+from winprob.features.columns import transformed
 from winprob.methodology.vocabulary import ROLES
 from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, CovariateSettings, NumericCovariate, Settings
@@ -101,9 +102,19 @@ def test_the_order_of_persons_changes_nothing(table, people, seed):
 # --- weights ------------------------------------------------------------------------------------------------------
 
 
-def test_a_deal_with_n_readings_weighs_one_over_n():
+def test_readings_weigh_alike_and_together_as_much_as_there_are_deals():
     deals = pd.DataFrame({"deal_id": ["A", "B", "A", "A"], "amount": [1.0, 2.0, 3.0, 4.0]})
-    np.testing.assert_allclose(deal_weights(deals), [1 / 3, 1, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(deal_weights(deals), [1 / 2] * 4)
+
+
+def test_reading_the_won_deals_more_often_moves_no_chance_of_a_reading():
+    """Won deals stay open thrice as long here: of the readings three in four are of a deal that will be won."""
+    ids = np.repeat([f"D{number}" for number in range(40)], [3] * 20 + [1] * 20)
+    deals = pd.DataFrame({"deal_id": ids, "amount": np.arange(80.0)})
+    won = np.arange(80) < 60
+    weight = deal_weights(deals)
+    assert weight @ won / weight.sum() == pytest.approx(won.mean())
+    assert weight.sum() == pytest.approx(40)
 
 
 def test_reading_every_deal_twice_changes_no_scaling(team):
@@ -280,3 +291,21 @@ def test_the_transform_is_the_one_asked_for(table, transform):
     values = {"identity": frame["amount"], "log1p": np.log1p(frame["amount"])}[transform]
     scaled = describe(frame, learn_scaling(frame, Settings(covariates=covariates))).numeric[:, 0]
     np.testing.assert_allclose(scaled, (values - values.mean()) / values.std(ddof=0), rtol=1e-5)
+
+
+# --- elapsed days -------------------------------------------------------------------------------------------------
+
+
+def test_elapsed_days_are_told_by_dates_where_a_table_has_no_such_column():
+    deals = pd.DataFrame(
+        {
+            "deal_id": ["A", "B", "C"],
+            "as_of": pd.to_datetime(["2026-03-01", "2026-03-01", None]),
+            "opened_on": pd.to_datetime(["2026-01-30", "2010-01-01", "2026-01-01"]),
+            "expected_close_on": pd.to_datetime(["2026-02-20", "2999-01-01", "2026-05-01"]),
+        }
+    )
+    np.testing.assert_array_equal(transformed(deals, "age", "identity"), [30, 1095, np.nan])
+    np.testing.assert_array_equal(transformed(deals, "days_to_expected_close", "identity"), [-9, 730, np.nan])
+    np.testing.assert_array_equal(transformed(deals.assign(age=[1.0, 2.0, 3.0]), "age", "identity"), [1, 2, 3])
+    assert np.isnan(transformed(deals[["deal_id"]], "age", "identity")).all()

@@ -5,6 +5,18 @@ from __future__ import annotations
 from winprob.cli.commands import main
 
 # Each of these adds its command to ``main``.
-from winprob.cli import allocate, brief, forecast, intel, levers, postmortem, track, whatif  # noqa: F401  isort: skip
+from winprob.cli import (  # noqa: F401  isort: skip
+    allocate,
+    brief,
+    forecast,
+    intel,
+    levers,
+    postmortem,
+    preset,
+    report,
+    snapshot,
+    track,
+    whatif,
+)
 
 __all__ = ["main"]

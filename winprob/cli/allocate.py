@@ -64,8 +64,9 @@ def allocate(
     from winprob.allocation.words import judge_plan
     from winprob.cli.models import load_model
     from winprob.executives import read_executives
+    from winprob.history import read_known
     from winprob.settings import read_settings
-    from winprob.tables import read_deals, read_visits, require_writable
+    from winprob.tables import read_visits, require_writable
 
     if out:
         require_writable(out)
@@ -73,7 +74,7 @@ def allocate(
     with stdout_for_tables(), progress() as follow:
         plan = plan_visits(
             load_model(model, None),
-            read_deals(deals, mapping, people, encoding=encoding),
+            read_known(deals, mapping, people, encoding=encoding),
             roster,
             visits=read_visits(visits) if visits else None,
             settings=read_settings(settings).visits if settings else None,

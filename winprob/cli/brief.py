@@ -41,8 +41,9 @@ def brief(
     Where DEALS holds several readings of the deal, the last two are compared without --before.
     """
     from winprob.cli.models import load_model
+    from winprob.history import read_known
     from winprob.report.brief import render_brief
-    from winprob.tables import read_deals, replacing, require_writable
+    from winprob.tables import replacing, require_writable
 
     if people_before and not before:
         raise click.UsageError(say("--people-before goes with --before."))
@@ -50,11 +51,11 @@ def brief(
         require_writable(out)
     page = render_brief(
         load_model(model, seed),
-        read_deals(deals, mapping, people, encoding=encoding),
+        read_known(deals, mapping, people, encoding=encoding),
         deal,
         role=role,
         people=people,
-        before=read_deals(before, mapping, people_before, encoding=encoding) if before else None,
+        before=read_known(before, mapping, people_before, encoding=encoding) if before else None,
         encoding=encoding,
     )
     if out is None:

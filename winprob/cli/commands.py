@@ -81,10 +81,14 @@ def simulate(deals: int, open_deals: int, out: Path, form: Literal["csv", "parqu
 def check(
     deals: Path, mapping: Path | None, people: Path | None, encoding: str | None, form: str, out: Path | None
 ) -> None:
-    """Say everything that is wrong, or odd, with an export. Exit 1 if anything must be mended."""
+    """Say everything that is wrong, or odd, with an export or a history. Exit 1 if anything must be mended."""
+    from winprob.history import check_history, require_plain
     from winprob.tables import check_file
 
-    findings = check_file(deals, mapping, people, encoding=encoding)
+    if deals.is_dir():
+        findings = check_history(require_plain(deals, mapping, people, encoding))
+    else:
+        findings = check_file(deals, mapping, people, encoding=encoding)
     show(findings, form=form, out=out)
     errors = int((findings["severity"] == "error").sum())
     warnings = int((findings["severity"] == "warning").sum())
@@ -120,10 +124,10 @@ def train(
     out: Path | None,
 ) -> None:
     """Learn the win model from closed deals and save it; say in words what to make of it."""
-    from winprob.cli.training import closed_by
+    from winprob.cli.training import past_deals
     from winprob.settings import Settings, read_settings
     from winprob.summary import summarise_posterior, verdict
-    from winprob.tables import read_deals, require_writable
+    from winprob.tables import require_writable
 
     if (deals is None) != prior_only:
         raise click.UsageError(say("Give DEALS to learn from, or --prior-only, not both."))
@@ -136,7 +140,7 @@ def train(
 
         posterior = fit_prior(seed=seed, settings=chosen)
     else:
-        table = closed_by(read_deals(deals, mapping, people, encoding=encoding), as_of)
+        table = past_deals(deals, mapping, people, encoding, settings=chosen, as_of=as_of)
         from winprob.inference import fit
 
         with progress() as follow:
@@ -178,11 +182,11 @@ def predict(
 ) -> None:
     """The win probability of every deal, with its interval."""
     from winprob.cli.models import load_model
+    from winprob.history import read_known
     from winprob.prediction import predict as predict_deals
-    from winprob.tables import read_deals
 
     posterior = load_model(model, seed)
-    chances = predict_deals(posterior, read_deals(deals, mapping, people, encoding=encoding))
+    chances = predict_deals(posterior, read_known(deals, mapping, people, encoding=encoding))
     show(chances, form=form, out=out, percent=CHANCE)
     if posterior.provenance.prior_only:
         tell(say("This model has seen no deal: every figure here is prior."))
@@ -210,11 +214,11 @@ def explain(
     """Why this probability: the deal's log-odds from the base rate, term by term."""
     from winprob.cli.models import load_model
     from winprob.explanation import explain as explain_deal
+    from winprob.history import read_known
     from winprob.prediction import predict as predict_deals
     from winprob.schema import last_reading
-    from winprob.tables import read_deals
 
-    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     terms = explain_deal(posterior, table, deal)
     show(terms, form=form, out=out)
     chance = predict_deals(posterior, last_reading(table, deal)).iloc[0]
@@ -258,12 +262,13 @@ def backtest(
 ) -> None:
     """Was it right? Refit on what was known, score what came after, beside what you would trust otherwise."""
     from winprob.cli.backtest import run
+    from winprob.cli.training import past_deals
     from winprob.settings import Settings, read_settings
-    from winprob.tables import read_deals
 
+    chosen = read_settings(settings) if settings else Settings()
     run(
-        read_deals(deals, mapping, people, encoding=encoding),
-        settings=read_settings(settings) if settings else Settings(),
+        past_deals(deals, mapping, people, encoding, settings=chosen),
+        settings=chosen,
         seed=seed,
         protocol=protocol,
         previous=previous,
@@ -296,15 +301,18 @@ def diagnose(
 ) -> None:
     """Check a model against the deals it learned from: does it fit, what does the prior decide, do data fight it?"""
     from winprob.cli.models import load_model
+    from winprob.cli.training import past_deals
     from winprob.evaluation.diagnosis import diagnose as diagnose_model
     from winprob.evaluation.diagnosis import judge
     from winprob.report.diagnosis import diagnosis_sheet
     from winprob.report.sheet import to_html
-    from winprob.tables import read_deals, replacing, require_writable
+    from winprob.tables import replacing, require_writable
 
     for place in filter(None, (page, out)):
         require_writable(place)
-    found = diagnose_model(load_model(model, None), read_deals(deals, mapping, people, encoding=encoding), seed=seed)
+    posterior = load_model(model, None)
+    table = past_deals(deals, mapping, people, encoding, settings=posterior.settings)
+    found = diagnose_model(posterior, table, seed=seed)
     show(found.table(), form=form, out=out)
     verdict = judge(found)
     tell(*verdict)
@@ -336,13 +344,13 @@ def learning_curve(
     out: Path | None,
 ) -> None:
     """How much more closed deals would help: scores and intervals after learning from 0, 10, 30, ... of yours."""
+    from winprob.cli.training import past_deals
     from winprob.evaluation.learning_curve import deals_to_halve
     from winprob.evaluation.learning_curve import learning_curve as curve_of
     from winprob.settings import Settings, read_settings
-    from winprob.tables import read_deals
 
-    table = read_deals(deals, mapping, people, encoding=encoding)
     chosen = read_settings(settings) if settings else Settings()
+    table = past_deals(deals, mapping, people, encoding, settings=chosen)
     with progress() as follow:
         curve = curve_of(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
     show(curve, form=form, out=out, digits=3)

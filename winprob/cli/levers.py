@@ -58,13 +58,13 @@ def levers(
 ) -> None:
     """Whose support would raise the odds most: each role of each deal, one tier up."""
     from winprob.cli.models import load_model
+    from winprob.history import read_known
     from winprob.schema import last_reading, validate_deals
     from winprob.sensitivity import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
-    from winprob.tables import read_deals
 
     if deal and by:
         raise click.UsageError(say("Give --deal or --by, not both."))
-    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     rope = _rope(rope, settings)
     if by:
         ranked = rank_roles(posterior, table, by=by, rope=rope)

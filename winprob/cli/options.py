@@ -38,7 +38,25 @@ def reading(command: Command) -> Command:
     """The options with which deals are read."""
     command = click.option("--encoding", help="Text encoding of the export, where it is read wrong.")(command)
     command = click.option("--people", type=FILE, help="A people table: who holds which role.")(command)
-    return click.option("--mapping", type=FILE, help="A TOML file that names the export's columns.")(command)
+    command = click.option("--mapping", type=FILE, help="A TOML file that names the export's columns.")(command)
+    return click.option("--preset", help="The CRM: salesforce, dynamics, hubspot, or a copy of one, edited.")(
+        _preset_in_mapping(command)
+    )
+
+
+def _preset_in_mapping(command: Command) -> Command:
+    """A preset travels inside the mapping, so that no command need know of it."""
+
+    @wraps(command)
+    def wrapped(*args: Any, preset: str | None, mapping: Path | None, **kwargs: Any) -> Any:
+        given: Path | dict[str, Any] | None = mapping
+        if preset is not None:
+            from winprob.tables.mapping import mapping_table
+
+            given = {**(mapping_table(mapping) if mapping else {}), "preset": preset}
+        return command(*args, mapping=given, **kwargs)
+
+    return wrapped
 
 
 def showing(command: Command) -> Command:

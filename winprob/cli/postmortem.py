@@ -32,10 +32,10 @@ def postmortem(
 ) -> None:
     """What a lost deal lacked: its terms against the same deal covered, and the classic losses."""
     from winprob.cli.models import load_model
+    from winprob.history import read_past
     from winprob.sensitivity import post_mortem, post_mortem_sentences
-    from winprob.tables import read_deals
 
-    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    posterior, table = load_model(model, seed), read_past(deals, mapping, people, encoding=encoding)
     costs = post_mortem(posterior, table, deal)
     show(costs, form=form, out=out)
     tell(*post_mortem_sentences(posterior, table, deal, costs))

@@ -1,15 +1,44 @@
-"""What training asks of its surroundings, before minutes are spent."""
+"""Which deals are learned from, and what is asked of them before minutes are spent."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winprob.catalog import say
+from winprob.cli.show import tell
 from winprob.errors import DealTableError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from winprob.settings import Settings
+
+
+def past_deals(
+    deals: Path,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    *,
+    settings: Settings,
+    as_of: datetime | None = None,
+) -> pd.DataFrame:
+    """An export's deals, or a history's training rows, told how far their labels are known.
+
+    Raises
+    ------
+    WinprobError
+        They cannot be read, or nothing of them was known on ``as_of``.
+    """
+    from winprob.history import is_history, label_sentences, read_past
+
+    table = read_past(deals, mapping, people, encoding=encoding, as_of=as_of, calendar=settings.calendar)
+    if not is_history(deals):
+        return closed_by(table, as_of)
+    tell(*label_sentences(table))
+    return table
 
 
 def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:

@@ -35,11 +35,11 @@ def whatif(
 ) -> None:
     """What if: a deal's chance as it stands and with some facts changed, alone and together."""
     from winprob.cli.models import load_model
+    from winprob.history import read_known
     from winprob.sensitivity import what_if, what_if_sentences
-    from winprob.tables import read_deals
 
     changes = _changes(sets)
-    posterior, table = load_model(model, seed), read_deals(deals, mapping, people, encoding=encoding)
+    posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     compared = what_if(posterior, table, deal, changes)
     show(compared, form=form, out=out, percent=tuple(compared.columns[1:]))
     tell(*what_if_sentences(compared, changes, posterior))

@@ -12,6 +12,7 @@ import pandas as pd
 from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.features.scaling import Field, Numeric, Scaling
+from winprob.schema import ELAPSED, elapsed
 from winprob.schema.dtypes import as_text
 
 Array = npt.NDArray[Any]
@@ -59,18 +60,19 @@ def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
 
 
 def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
-    """(deal,) the column after its transform, NaN where blank.
+    """(deal,) the column after its transform, NaN where blank; elapsed days are told by dates where they are no column.
 
     Raises
     ------
     DealTableError
         The column holds text, an infinite value, or one that has no logarithm.
     """
-    if name not in deals:
+    column = elapsed(deals, name) if name in ELAPSED else deals.get(name)
+    if column is None:
         return np.full(len(deals), np.nan)
-    values = pd.to_numeric(deals[name], errors="coerce").to_numpy(dtype=float)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     lowest = -1.0 if transform == "log1p" else -np.inf
-    wrong = (np.isnan(values) & deals[name].notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
+    wrong = (np.isnan(values) & column.notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
     if wrong.any():
         raise DealTableError(
             say(
@@ -79,7 +81,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
                 above=say(" above -1 (log1p)") if transform == "log1p" else "",
                 rows=int(wrong.sum()),
                 deal=deals["deal_id"][wrong].iloc[0],
-                got=deals[name][wrong].iloc[0],
+                got=column[wrong].iloc[0],
             )
         )
     return np.log1p(values) if transform == "log1p" else values

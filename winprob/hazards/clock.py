@@ -1,8 +1,8 @@
 """Which weeks does a deal wait through, and what kind of weeks are they?
 
 A day after a reading is of one kind (a *cell*): how long after the reading it is, how long before or after the seller's
-expected close date, and where in the fiscal quarter. What a deal waits through is a number of weeks in each cell; days
-count as sevenths, so that nothing jumps from one day to the next.
+expected close date, where in the fiscal quarter, and at which stage the deal was read. What a deal waits through is a
+number of weeks in each cell; days count as sevenths, so that nothing jumps from one day to the next.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array, vstack
 
 from winprob.fiscal import quarters_between
+from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]
@@ -27,9 +28,12 @@ NEAR_ENDS = (-13, -8, -4, -2, -1, 0, 1, 2, 4, 8, 13)
 QUARTER_STATES = ("middle", "first_week", "second_last_week", "last_week")
 SINCE_BINS = (*(f"week_{end}" for end in SINCE_ENDS), f"after_{SINCE_ENDS[-1]}")
 NEAR_BINS = (*(f"to_{end:+d}" for end in NEAR_ENDS), f"after_{NEAR_ENDS[-1]:+d}")
+STAGE_STATES = (*STAGES, "unknown")
 #: A cell for each of these; the last bin of nearness is *no date given*.
-CELL_SHAPE = (len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
+CELL_SHAPE = (len(STAGE_STATES), len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
 CELLS = int(np.prod(CELL_SHAPE))
+#: Weeks.
+HALF_LIFE = 8.0
 #: Stands for an expected close date that is not known.
 NEVER = np.iinfo(np.int64).min
 #: Days worked on at a time.
@@ -37,17 +41,29 @@ _BLOCK = 2_000_000
 
 
 def cell_design() -> Array:
-    """(cell, effect) which time effects a cell has: bins since the reading, of nearness, states but the middle one."""
-    since, near, quarter = (index.ravel() for index in np.indices(CELL_SHAPE))
-    parts = (np.eye(CELL_SHAPE[0])[since], np.eye(CELL_SHAPE[1])[near][:, :-1], np.eye(CELL_SHAPE[2])[quarter][:, 1:])
-    return np.hstack(parts)
+    """(cell, effect) which time effects a cell has: bins since the reading, bins of nearness, states of the quarter but
+    the middle one, and what the stage does soon after the reading and ever less later.
+    """
+    stage, since, near, quarter = (index.ravel() for index in np.indices(CELL_SHAPE))
+    ones = [np.eye(length) for length in CELL_SHAPE]
+    soon = ones[0][stage] * freshness()[since, None]
+    return np.hstack([ones[1][since], ones[2][near][:, :-1], ones[3][quarter][:, 1:], soon])
 
 
-def exposure(read: Array, expected: Array, start: Array, end: Array, calendar: CalendarSettings) -> csr_array:
+def freshness() -> Array:
+    """(since_bin,) how much of what the stage says of the next weeks is left: it halves every ``HALF_LIFE`` weeks."""
+    middle = np.array([0, *SINCE_ENDS]) + np.diff([0, *SINCE_ENDS, 2 * SINCE_ENDS[-1]]) / 2
+    return np.asarray(0.5 ** (middle / HALF_LIFE))
+
+
+def exposure(
+    stage: Array, read: Array, expected: Array, start: Array, end: Array, calendar: CalendarSettings
+) -> csr_array:
     """(row, cell) weeks spent in each cell after day ``start`` up to and with day ``end``.
 
     Parameters
     ----------
+    stage : (row,) position among ``STAGE_STATES``
     read, expected : (row,) days since 1970 of the reading and of the expected close, ``NEVER`` where unknown
     start, end : (row,) days since 1970; nothing is spent where the end is not after the start
     """
@@ -59,19 +75,21 @@ def exposure(read: Array, expected: Array, start: Array, end: Array, calendar: C
     ends = np.cumsum(days)
     cuts = np.unique([0, *np.searchsorted(ends, np.arange(_BLOCK, ends[-1], _BLOCK)), len(days)])
     blocks = [
-        _block(read[rows], expected[rows], start[rows], days[rows], states, first)
+        _block(stage[rows], read[rows], expected[rows], start[rows], days[rows], states, first)
         for rows in (slice(a, b) for a, b in pairwise(cuts))
     ]
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _block(read: Array, expected: Array, start: Array, days: Array, states: Array, first: int) -> csr_array:
+def _block(
+    stage: Array, read: Array, expected: Array, start: Array, days: Array, states: Array, first: int
+) -> csr_array:
     row = np.repeat(np.arange(len(days)), days)
     day = start[row] + 1 + np.arange(len(row)) - np.repeat(np.cumsum(days) - days, days)
     since = np.searchsorted(7 * np.array(SINCE_ENDS), day - read[row])
     near = np.searchsorted(7 * np.array(NEAR_ENDS), day - np.where(expected == NEVER, 0, expected)[row])
     near = np.where(expected[row] == NEVER, len(NEAR_BINS), near)
-    cell = np.ravel_multi_index((since, near, states[day - first]), CELL_SHAPE)
+    cell = np.ravel_multi_index((stage[row], since, near, states[day - first]), CELL_SHAPE)
     return coo_array((np.full(len(row), 1 / 7), (row, cell)), shape=(len(days), CELLS)).tocsr()
 
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from winprob.hazards.clock import NEVER, exposure
+from winprob.hazards.clock import NEVER, STAGE_STATES, exposure
 from winprob.hazards.facts import days, fact_values, learn_timing_scaling, stage_codes
-from winprob.hazards.records import STAGE_STATES, TimingScaling
+from winprob.hazards.records import TimingScaling
 from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]
@@ -69,16 +69,16 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     weight = reading_weights(deals)
     scaling = learn_timing_scaling(deals, weight)
     read, expected, closed = (days(deals, column) for column in ("as_of", "expected_close_on", "closed_on"))
-    done = is_closed(deals, known_on)
+    done, stage = is_closed(deals, known_on), stage_codes(deals)
     week = np.maximum(-(-(closed - read) // 7), 1)
     # The week of the close ends with what is known; a deal closed on the day of its reading closed in its first week.
     start = np.where(done, read + 7 * (week - 1), known_on)
     end = np.where(done, np.maximum(np.minimum(read + 7 * week, known_on), start + 1), start)
     design = Design(
         facts=fact_values(deals, scaling),
-        incidence=incidence_values(stage_codes(deals)),
-        before=exposure(read, expected, read, start, calendar),
-        within=exposure(read, expected, start, end, calendar),
+        incidence=incidence_values(stage),
+        before=exposure(stage, read, expected, read, start, calendar),
+        within=exposure(stage, read, expected, start, end, calendar),
         won=(done & (deals["outcome"] == "won").to_numpy()).astype(float),
         closed=done.astype(float),
         weight=weight,

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.hazards.clock import NEVER
-from winprob.hazards.records import NUMBERS, STAGE_STATES, TimingScaling
+from winprob.hazards.clock import NEVER, STAGE_STATES
+from winprob.hazards.records import NUMBERS, TimingScaling
 from winprob.methodology.vocabulary import STAGES
 from winprob.schema.dtypes import as_numbers
 
@@ -42,7 +42,11 @@ def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
         values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
         parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
     segment = _column(deals, "segment").to_numpy(dtype=object)
-    parts.append(np.array([segment == name for name in scaling.segments], dtype=float).reshape(-1, len(deals)).T)
+    parts.append(
+        np.array([segment == name for name in scaling.segments], dtype=float)
+        .reshape(len(scaling.segments), len(deals))
+        .T
+    )
     return np.hstack(parts)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.catalog import say
-from winprob.hazards.clock import NEAR_BINS, SINCE_BINS
+from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import Design, build_design, is_closed, last_day, usable
 from winprob.hazards.importance import BELIEVABLE, resample, smooth_weights
@@ -35,7 +35,7 @@ def learn_hazards(
 
     Parameters
     ----------
-    deals : frame in canonical columns; every reading counts 1/n of its deal, open deals as having waited so long
+    deals : frame in canonical columns; open deals count as having waited so long
     known_on : the day knowledge ends, by default the last that the table speaks of
     draws : how many draws to hand back
 
@@ -112,7 +112,10 @@ def _weighted(
 def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -> dict[str, Array]:
     """Points (draw, unknown) as parameters by name."""
     *ends, incidence = density.parts(points)
-    cuts = np.cumsum([len(scaling.facts), len(SINCE_BINS), len(NEAR_BINS)])
+    cuts = np.cumsum([len(scaling.facts), len(SINCE_BINS), len(NEAR_BINS), len(QUARTER_STATES) - 1])
     parts = np.split(np.stack(ends, axis=1), cuts, axis=2)
-    named = {**dict(zip(("effect", "since", "near", "quarter_pull"), parts, strict=True)), "incidence": incidence}
+    named = {
+        **dict(zip(("effect", "since", "near", "quarter_pull", "stage_soon"), parts, strict=True)),
+        "incidence": incidence,
+    }
     return {name: values.astype(np.float32) for name, values in named.items()}

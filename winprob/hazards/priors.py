@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import block_diag
 
-from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
-from winprob.hazards.records import NUMBERS, STAGE_STATES, TimingScaling
+from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
+from winprob.hazards.records import NUMBERS, TimingScaling
 from winprob.settings import TimingSettings
 
 Array = npt.NDArray[Any]
@@ -21,9 +21,10 @@ def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Arra
     since = _walk(len(SINCE_BINS), settings.weekly_hazard[1], settings.since_step)
     near = _walk(len(NEAR_BINS), settings.near, settings.near_step)
     pull = np.eye(len(QUARTER_STATES) - 1) / settings.quarter_pull**2
-    end = block_diag(np.diag(one_scale**-2.0), since, near, pull)
+    soon = np.eye(len(STAGE_STATES)) / settings.stage_soon**2
+    end = block_diag(np.diag(one_scale**-2.0), since, near, pull, soon)
     end_mean = np.concatenate(
-        [one_mean, np.full(len(SINCE_BINS), settings.weekly_hazard[0]), np.zeros(len(near) + len(pull))]
+        [one_mean, np.full(len(SINCE_BINS), settings.weekly_hazard[0]), np.zeros(len(near) + len(pull) + len(soon))]
     )
     chance = np.array([settings.incidence[1], *[settings.incidence_stage] * len(STAGE_STATES)])
     mean = np.concatenate([end_mean, end_mean, [settings.incidence[0]], np.zeros(len(STAGE_STATES))])

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy.typing as npt
 
-from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
-from winprob.methodology.vocabulary import STAGES
+from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
 from winprob.settings import CalendarSettings, settings_from
 
 Array = npt.NDArray[Any]
 
 #: How a deal ends. No decision is a loss.
 ENDS = ("won", "lost")
-STAGE_STATES = (*STAGES, "unknown")
 NUMBERS = ("age", "pushes", "amount")
 
 #: Dims of each parameter after ``draw``.
@@ -25,6 +23,7 @@ HAZARD_DIMS: dict[str, tuple[str, ...]] = {
     "since": ("end", "since_bin"),
     "near": ("end", "near_bin"),
     "quarter_pull": ("end", "quarter_state"),
+    "stage_soon": ("end", "stage"),
     "incidence": ("stage_or_all",),
 }
 
@@ -82,6 +81,7 @@ class Hazards:
             "since_bin": SINCE_BINS,
             "near_bin": NEAR_BINS,
             "quarter_state": QUARTER_STATES[1:],
+            "stage": STAGE_STATES,
             "stage_or_all": ("all", *STAGE_STATES),
         }
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.hazards.clock import NEVER, cell_design, exposure
-from winprob.hazards.facts import days, fact_values
+from winprob.hazards.facts import days, fact_values, stage_codes
 from winprob.hazards.records import ENDS, Hazards
 from winprob.settings import CalendarSettings
 
@@ -30,12 +30,14 @@ class Paces:
     effect : (end, fact, draw)
     cell : (end, cell, draw) weekly hazard of a deal without facts
     facts : (deal, fact)
+    stage : (deal,) position among ``STAGE_STATES``
     read, expected : (deal,) days since 1970
     """
 
     effect: Array
     cell: Array
     facts: Array
+    stage: Array
     read: Array
     expected: Array
     calendar: CalendarSettings
@@ -45,10 +47,10 @@ class Paces:
 
         Deals read on one day that are expected to close on one day go through the same weeks, which are added up once.
         """
-        key = np.stack([self.read[rows], self.expected[rows], start, end])
+        key = np.stack([self.stage[rows], self.read[rows], self.expected[rows], start, end])
         paths, which = np.unique(key, axis=1, return_inverse=True)
-        read, expected, begun, ended = paths
-        weeks = exposure(read, expected, begun, ended, self.calendar).astype(np.float32)
+        stage, read, expected, begun, ended = paths
+        weeks = exposure(stage, read, expected, begun, ended, self.calendar).astype(np.float32)
         total = np.exp(np.matmul(self.facts[rows], self.effect))
         for at in range(len(ENDS)):
             total[at] *= (weeks @ self.cell[at])[which.ravel()]
@@ -57,12 +59,13 @@ class Paces:
 
 def lay_out(hazards: Hazards, deals: pd.DataFrame, read: Array) -> Paces:
     """The paces of deals (valid) read on these days (days since 1970)."""
-    time = np.concatenate([hazards.draws[name] for name in ("since", "near", "quarter_pull")], axis=2)
+    time = np.concatenate([hazards.draws[name] for name in ("since", "near", "quarter_pull", "stage_soon")], axis=2)
     design = cell_design().astype(np.float32)
     return Paces(
         effect=np.ascontiguousarray(hazards.draws["effect"].transpose(1, 2, 0)),
         cell=np.stack([np.exp(design @ time[:, at].T) for at in range(len(ENDS))]),
         facts=fact_values(deals, hazards.scaling).astype(np.float32),
+        stage=stage_codes(deals),
         read=read,
         expected=days(deals, "expected_close_on"),
         calendar=hazards.calendar,

@@ -87,19 +87,24 @@ def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
     return Sheet(
         title=say("Model card"),
         lead=(_in_one_line(posterior),),
-        sections=(
-            _details(posterior),
-            _use(),
-            _factors(posterior),
-            *_calibration(record),
-            _data(posterior),
-            _prior(posterior),
-            _gates(posterior),
-            _ethics(),
-            _limits(),
-            _proof(),
-        ),
+        sections=tuple(card_sections(posterior, record)),
     )
+
+
+def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> list[Section]:
+    """What a card tells, heading by heading."""
+    return [
+        _details(posterior),
+        _use(),
+        _factors(posterior),
+        *_calibration(record),
+        _data(posterior),
+        _prior(posterior),
+        _gates(posterior),
+        _ethics(),
+        _limits(),
+        _proof(),
+    ]
 
 
 def _in_one_line(posterior: Posterior) -> str:

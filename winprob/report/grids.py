@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -23,8 +24,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
+    """A table as it is shown.
+
+    Attributes
+    ----------
+    keys : numbers to sort by, laid out as ``rows``, a blank where the text itself is the key; None without any
+    """
+
     columns: list[Column]
     rows: list[list[str]]
+    keys: Sequence[Sequence[float | str | None]] | None = None
 
 
 def deals_grid(review: pd.DataFrame) -> Grid:

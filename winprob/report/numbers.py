@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 from babel.numbers import format_compact_currency, format_currency, format_decimal
@@ -32,6 +33,27 @@ def span(lower: float, upper: float) -> str:
 def compact_money(amount: float, currency: str) -> str:
     """``¥1.2亿`` or ``CN¥123.5M``."""
     return format_compact_currency(amount, currency, locale=_locale(), fraction_digits=1)
+
+
+def signed_money(amount: float, currency: str) -> str:
+    """A change of money with its sign: ``+CN¥1.2M``, ``−CN¥0.3M``."""
+    sign = "+" if amount > 0 else "−" if amount < 0 else "±"
+    return sign + compact_money(abs(amount), currency)
+
+
+def points(change: float) -> str:
+    """A change of a share in whole points, with its sign: ``+5``, ``−7``."""
+    whole_points = round(100 * change)
+    return f"{'+' if whole_points > 0 else '−' if whole_points < 0 else '±'}{abs(whole_points)}"
+
+
+def tied(parts: Sequence[float], total: float) -> list[int]:
+    """``parts`` in whole units that add up to the rounded ``total``: the largest remainders are rounded up."""
+    floors = [math.floor(part) for part in parts]
+    missing = round(total) - sum(floors)
+    order = sorted(range(len(parts)), key=lambda at: floors[at] - parts[at])
+    lifted = set(order[: max(missing, 0)])
+    return [floor + (at in lifted) for at, floor in enumerate(floors)]
 
 
 def full_money(amount: float, currency: str) -> str:

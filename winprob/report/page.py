@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import language, say
+from winprob.catalog import say
 from winprob.posterior import Posterior
 from winprob.report.breakdown import SHOWN, break_down
 from winprob.report.charts import draw_chances, draw_role_weights
@@ -15,7 +15,7 @@ from winprob.report.grids import deals_grid, findings_grid
 from winprob.report.numbers import compact_money, one_decimal
 from winprob.report.outlook import Outlook, currencies, foresee
 from winprob.report.review import join_chances
-from winprob.report.templates import template
+from winprob.report.templates import render
 from winprob.report.words import banners, data_lines, definitions, headline, verdict
 from winprob.schema import latest_places
 
@@ -51,7 +51,8 @@ def render_page(
     """
     review = join_chances(deals, chances)
     outlook = foresee(posterior, deals.iloc[latest_places(deals)])
-    return template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         **_header(posterior, review, simulated=simulated),
         **_verdict(outlook, review),
         **_charts(posterior, review, parameters),
@@ -62,7 +63,6 @@ def render_page(
 
 def _header(posterior: Posterior, review: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
     return {
-        "lang": "zh-CN" if language() == "zh" else "en",
         "title": say("Open deals: what to expect"),
         "lead": say(
             "This page gives every open deal a chance of being won, learned from your closed deals, and says how sure "

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import language, say
+from winprob.catalog import say
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK
-from winprob.report.templates import template
+from winprob.report.templates import render
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$])")
 #: What steers a terminal or turns the direction of writing round.
@@ -47,8 +47,7 @@ class Sheet:
 
 def to_html(sheet: Sheet) -> str:
     """A whole document that loads nothing."""
-    lang = "zh-CN" if language() == "zh" else "en"
-    return template("sheet.html.j2").render(sheet=sheet, lang=lang, scroll_hint=say("scrolls sideways"))
+    return render("sheet.html.j2", sheet=sheet, scroll_hint=say("scrolls sideways"))
 
 
 def to_markdown(sheet: Sheet) -> str:

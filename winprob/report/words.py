@@ -18,10 +18,11 @@ _NAMED_FACTS = 3
 
 def data_lines(source: Provenance, deals: pd.DataFrame) -> list[str]:
     """What the page stands on."""
-    return [_learned(source), _open(deals), _made(source)]
+    return [learned(source), _open(deals), _made(source)]
 
 
-def _learned(source: Provenance) -> str:
+def learned(source: Provenance) -> str:
+    """What the model learned from."""
     if source.prior_only:
         return say("Learned from no closed deal.")
     sentence = say(
@@ -185,10 +186,11 @@ def _why_wide(wide: pd.DataFrame, rest: pd.DataFrame) -> str:
 
 def definitions() -> list[tuple[str, str]]:
     """Every number on the page, in plain words."""
-    return [*_about_chances(), *_about_totals(), *_about_factors()]
+    return [*chance_definitions(), *_about_totals(), *_about_factors()]
 
 
-def _about_chances() -> list[tuple[str, str]]:
+def chance_definitions() -> list[tuple[str, str]]:
+    """What a chance is, its interval, and what is not known."""
     return [
         (
             say("Chance"),

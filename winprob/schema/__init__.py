@@ -26,7 +26,9 @@ from winprob.schema.columns import (
     SUPPORTS,
     TEXTS,
 )
+from winprob.schema.derived import is_derived
 from winprob.schema.dtypes import as_days, as_numbers, as_text
+from winprob.schema.elapsed import ELAPSED, elapsed
 from winprob.schema.findings import Finding, refuse, spot, whole
 from winprob.schema.latest import last_reading, latest_places
 from winprob.schema.rules import ERROR_RULES, WARNING_RULES, fact_columns, training_errors
@@ -36,6 +38,7 @@ __all__ = [
     "COLUMNS",
     "COVERAGE_COLUMNS",
     "DATES",
+    "ELAPSED",
     "ID",
     "NUMBERS",
     "READINGS",
@@ -43,7 +46,9 @@ __all__ = [
     "TEXTS",
     "Finding",
     "check_deals",
+    "elapsed",
     "fact_columns",
+    "is_derived",
     "last_reading",
     "latest_places",
     "refuse",

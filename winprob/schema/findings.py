@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -81,6 +81,11 @@ def shown_cell(cell: object) -> str:
 def whole(severity: Severity, column: str, message: str) -> Finding:
     """A finding about a whole column or table."""
     return Finding(severity=severity, column=column, rows=0, first_deal="", message=message)
+
+
+def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Findings as the frame that a check gives: ``severity, column, rows, first_deal, message``."""
+    return pd.DataFrame([astuple(found) for found in findings], columns=[field.name for field in fields(Finding)])
 
 
 def refuse(findings: Sequence[Finding], *, rows: int, error: type[WinprobError] = DealTableError) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from winprob.catalog import say
-from winprob.schema import ID
+from winprob.schema import ID, is_derived
 from winprob.schema.findings import Finding, Mask, whole
 from winprob.tables.files import Sheet
 from winprob.tables.mapping import DealMapping
@@ -40,6 +40,7 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
 def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     """Warnings on columns that could not have been known before the outcome was."""
     yield from _late_sources(mapping)
+    yield from derived_covariates(dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))))
     if "outcome" not in deals:
         return
     closed = (deals["outcome"].notna() & (deals["outcome"] != "open")).to_numpy(dtype=bool)
@@ -48,10 +49,21 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     for column in (name for name in deals.columns if name not in _NOT_FACTS):
         filled = deals[column].notna().to_numpy()
         if column != "closed_on":
-            yield from _filled_late(str(column), filled, closed, is_open)
-        yield from _filled_for_won(str(column), filled, won, closed & ~won)
+            yield from filled_late(str(column), filled, closed, is_open)
+        yield from filled_for_won(str(column), filled, won, closed & ~won)
         if column != "closed_on":
-            yield from _predicts_alone(str(column), deals[column], won, closed)
+            yield from predicts_alone(str(column), deals[column], won, closed)
+
+
+def derived_covariates(columns: Iterable[str]) -> Iterator[Finding]:
+    """Warnings on covariates that a CRM works out from the stage or the outcome."""
+    for name in columns:
+        if is_derived(name):
+            message = say(
+                "covariate '{column}' is what the CRM works out from stage or outcome, no fact of its own. Take it out",
+                column=name,
+            )
+            yield whole("warning", name, message)
 
 
 def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
@@ -66,7 +78,7 @@ def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
             yield whole("warning", name, message)
 
 
-def _filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iterator[Finding]:
+def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iterator[Finding]:
     if min(closed.sum(), is_open.sum()) < _ENOUGH:
         return
     share_closed, share_open = filled[closed].mean(), filled[is_open].mean()
@@ -79,7 +91,7 @@ def _filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iter
         yield whole("warning", column, message)
 
 
-def _filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iterator[Finding]:
+def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iterator[Finding]:
     if min(won.sum(), not_won.sum()) < _ENOUGH:
         return
     share_won, share_not = filled[won].mean(), filled[not_won].mean()
@@ -92,17 +104,20 @@ def _filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iter
         yield whole("warning", column, message)
 
 
-def _predicts_alone(column: str, values: pd.Series, won: Mask, closed: Mask) -> Iterator[Finding]:
+def predicts_alone(
+    column: str, values: pd.Series, won: Mask, closed: Mask, *, limit: float = TOO_GOOD_AUC
+) -> Iterator[Finding]:
+    """A warning on a column that ranks the won above the others better than ``limit``."""
     known = closed & values.notna().to_numpy()
     labels = won[known]
     if min(labels.sum(), (~labels).sum()) < _ENOUGH:
         return
     score = _score(values[known], labels)
-    auc = _auc(score, labels)
-    if max(auc, 1 - auc) > TOO_GOOD_AUC:
+    found = auc(score, labels)
+    if max(found, 1 - found) > limit:
         message = say(
             "predicts the outcome alone (AUC {auc}): too good to be true, unless it was known before the close",
-            auc=f"{max(auc, 1 - auc):.2f}",
+            auc=f"{max(found, 1 - found):.2f}",
         )
         yield whole("warning", column, message)
 
@@ -120,7 +135,7 @@ def _score(values: pd.Series, won: Mask) -> npt.NDArray[np.float64]:
     return other.reindex(keys).fillna(won.mean()).to_numpy(dtype=np.float64)
 
 
-def _auc(score: npt.NDArray[np.float64], won: Mask) -> float:
+def auc(score: npt.NDArray[np.float64], won: Mask) -> float:
     """The chance that a won deal scores above another, ties counted half."""
     ranks = pd.Series(score).rank().to_numpy()
     count = int(won.sum())

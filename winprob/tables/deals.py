@@ -17,6 +17,7 @@ from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, Mask, shown_cell, whole
 from winprob.tables.cells import Parsed, by_value, parse_days, parse_numbers
 from winprob.tables.files import Sheet
+from winprob.tables.instants import days_in_zone
 from winprob.tables.mapping import UNKNOWN, DealMapping, Source, accepted_values, nearest
 
 #: What people write for a currency and what ISO 4217 calls it. A bare $ is left out: it may be any of twenty.
@@ -163,17 +164,26 @@ def _read_column(sheet: Sheet, source: Source, mapping: DealMapping, reading: Re
     what = f"'{source.target}'"
     if source.column != source.target:
         what = say("'{target}' (column {column})", target=source.target, column=repr(source.column))
+    parsed = read_cells(cells, source, mapping)
+    if source.target in DATES:
+        _note_days(reading, sheet, source.target, what, cells, parsed.refused)
+    elif source.target in NUMBERS and source.target not in SUPPORTS:
+        _note_numbers(reading, sheet, source.target, what, cells, parsed.refused)
+    else:
+        _note_values(reading, sheet, source, what, cells, parsed.refused)
+    return parsed.read
+
+
+def read_cells(cells: pd.Series, source: Source, mapping: DealMapping) -> Parsed:
+    """The canonical values in ``cells``, wherever they stand: in a column of the export or in a log of its changes."""
     if source.target in DATES:
         parsed = parse_days(cells, day_first=mapping.day_first)
-        _note_days(reading, sheet, source.target, what, cells, parsed.refused)
-        return parsed.read
+        zone = mapping.zone
+        return replace(parsed, read=days_in_zone(cells, parsed.read, zone)) if zone else parsed
     if source.target in NUMBERS and source.target not in SUPPORTS:
-        parsed = _parse_share(cells) if source.percent else parse_numbers(cells)
-        _note_numbers(reading, sheet, source.target, what, cells, parsed.refused)
-        return parsed.read
+        return _parse_share(cells) if source.percent else parse_numbers(cells)
     values, refused = by_value(cells, _reader(source))
-    _note_values(reading, sheet, source, what, cells, refused)
-    return values.astype("float64") if source.target in SUPPORTS else values
+    return Parsed(read=values.astype("float64") if source.target in SUPPORTS else values, refused=refused)
 
 
 def _parse_share(cells: pd.Series) -> Parsed:

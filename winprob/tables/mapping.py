@@ -18,13 +18,14 @@ from winprob.catalog import say
 from winprob.errors import MappingError
 from winprob.schema import CHOICES, COLUMNS, ID, NUMBERS, READINGS, SUPPORTS, TEXTS
 from winprob.tables.files import DELIMITERS, read_bytes
+from winprob.tables.instants import is_zone
 
 Transform = Literal["log1p"]
 TRANSFORMS: tuple[Transform, ...] = ("log1p",)
 UNKNOWN = "unknown"
 
 _TARGETS = (*COLUMNS, *READINGS)
-_TOP_KEYS = ("columns", "covariates", "encoding", "delimiter", "day_first")
+_TOP_KEYS = ("columns", "covariates", "preset", "encoding", "delimiter", "day_first", "zone")
 _COLUMN_KEYS = ("column", "values", "other", "row_number", "percent")
 _COVARIATE_KEYS = ("varying", "numeric")
 _NUMERIC_KEYS = ("column", "transform")
@@ -61,6 +62,10 @@ class DealMapping:
     encoding: str | None = None
     delimiter: str | None = None
     day_first: bool | None = None
+    zone: str | None = None
+    preset: str | None = None
+    #: The file's content: what goes before the preset.
+    own: Table[str, Any] = field(default_factory=dict)
 
     @property
     def covariates(self) -> dict[str, list[Any]]:
@@ -96,9 +101,22 @@ def read_mapping(mapping: str | Path | Table[str, Any] | None) -> tuple[DealMapp
         return DealMapping(name=""), []
     if isinstance(mapping, Table):
         return _understand(mapping, "mapping")
+    return _understand(mapping_table(mapping), str(mapping))
+
+
+def mapping_table(mapping: str | Path) -> dict[str, Any]:
+    """A mapping file's content, not yet understood.
+
+    Raises
+    ------
+    MappingError
+        When the file is no TOML.
+    InputError
+        When the file cannot be read.
+    """
     data = read_bytes(mapping)
     try:
-        return _understand(tomllib.loads(data.decode("utf-8-sig")), str(mapping))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise MappingError(say("{name} is no valid TOML in UTF-8: {fault}.", name=mapping, fault=fault)) from None
 
@@ -109,7 +127,7 @@ def _understand(table: Table[str, Any], name: str) -> tuple[DealMapping, list[st
     covariates = _sub_table(table, "covariates", faults)
     faults += _strange_keys(covariates, _COVARIATE_KEYS, "covariates.")
     sources = tuple(source for target, given in columns.items() if (source := _source(target, given, faults)))
-    if columns and ID not in columns:
+    if columns and ID not in columns and "preset" not in table:
         faults.append(
             say("[columns] has no deal_id: name its column, or write deal_id = {{ row_number = true }}", name=name)
         )
@@ -121,6 +139,9 @@ def _understand(table: Table[str, Any], name: str) -> tuple[DealMapping, list[st
         encoding=_text_key(table, "encoding", faults),
         delimiter=_delimiter(table, faults),
         day_first=_truth_key(table, "day_first", faults),
+        zone=_zone(table, faults),
+        preset=_text_key(table, "preset", faults),
+        own=table,
     )
     return understood, faults + list(_clashes(understood))
 
@@ -296,6 +317,18 @@ def _text_key(table: Table[str, Any], key: str, faults: list[str]) -> str | None
         return given
     faults.append(say("'{key}' must be text, got {got}", key=key, got=repr(given)))
     return None
+
+
+def _zone(table: Table[str, Any], faults: list[str]) -> str | None:
+    given = _text_key(table, "zone", faults)
+    if given is None or is_zone(given):
+        return given
+    faults.append(no_zone(given))
+    return None
+
+
+def no_zone(name: str) -> str:
+    return say("there is no time zone {zone}; accepted: names such as UTC, Asia/Shanghai", zone=repr(name))
 
 
 def _truth_key(table: Table[str, Any], key: str, faults: list[str]) -> bool | None:

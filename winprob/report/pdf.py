@@ -1,0 +1,57 @@
+"""How does a page become a PDF? WeasyPrint, of the extra ``pdf``, lays it out with the fonts of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from winprob.catalog import say
+from winprob.errors import OutputError
+from winprob.tables import replacing
+
+
+def require_pdf() -> None:
+    """Say before any work what is missing for a PDF.
+
+    Raises
+    ------
+    OutputError
+        WeasyPrint, or a library it needs, is not installed.
+    """
+    try:
+        import weasyprint  # noqa: F401
+    except ImportError as error:
+        raise OutputError(
+            say(
+                "a PDF needs the extra pdf, which is not installed ({reason}). Install it with: pip install "
+                "'winprob[pdf]', or open the HTML page in a browser and print it.",
+                reason=error,
+            )
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            say(
+                "WeasyPrint cannot load the system libraries it needs ({reason}). On Debian or Ubuntu: apt-get install "
+                "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0. Or open the HTML page in a browser and print.",
+                reason=error,
+            )
+        ) from error
+
+
+def write_pdf(page: str, path: Path) -> None:
+    """The page as a PDF at ``path``, whole or not at all; nothing is fetched from anywhere.
+
+    Raises
+    ------
+    OutputError
+        WeasyPrint is missing, or the file cannot be written.
+    """
+    require_pdf()
+    from weasyprint import HTML
+
+    with replacing(path) as scratch:
+        HTML(string=page, url_fetcher=_refuse).write_pdf(scratch)
+
+
+def _refuse(url: str, *_: object, **__: object) -> NoReturn:
+    raise ValueError(f"the page asks for {url}; it should ask for nothing")
