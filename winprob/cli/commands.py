@@ -54,10 +54,29 @@ def demo(out: Path, seed: int) -> None:
 @click.option("--open", "open_deals", type=COUNT, default=60, show_default=True, help="Open deals.")
 @click.option("--out", type=FILE, required=True, help="Folder to write to.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--quarters",
+    type=click.IntRange(1, 40),
+    help="Instead of the two tables a history of that many quarters: the export of every Monday, as they came.",
+)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day of such a history.")
 @seed_option
 @spoken
-def simulate(deals: int, open_deals: int, out: Path, form: Literal["csv", "parquet"], seed: int) -> None:
-    """Deals of a simulated team with known truth: closed, open, people, truth.nc."""
+def simulate(
+    deals: int,
+    open_deals: int,
+    out: Path,
+    form: Literal["csv", "parquet"],
+    quarters: int | None,
+    until: datetime | None,
+    seed: int,
+) -> None:
+    """Deals of a simulated team with known truth: closed, open, people, truth.nc; or its history, week by week."""
+    if quarters is not None:
+        from winprob.cli.pipeline import simulate_history
+
+        simulate_history(out, quarters, until, seed)
+        return
     from winprob.simulation import write_simulation
 
     with progress() as follow:
