@@ -8,12 +8,13 @@ from winprob.history.known import read_known, read_past, read_review, require_pl
 from winprob.history.reading import read_history
 from winprob.history.replay import replay_changes
 from winprob.history.review_days import review_days
-from winprob.history.training import label_sentences, training_rows
+from winprob.history.training import deal_ends, label_sentences, review_table, training_rows
 from winprob.history.writing import Snapshot, write_snapshot
 
 __all__ = [
     "Snapshot",
     "check_history",
+    "deal_ends",
     "is_history",
     "label_sentences",
     "read_history",
@@ -23,6 +24,7 @@ __all__ = [
     "replay_changes",
     "require_plain",
     "review_days",
+    "review_table",
     "training_rows",
     "write_snapshot",
 ]

@@ -11,8 +11,7 @@ from winprob.errors import HistoryError
 from winprob.history.days import Day
 from winprob.history.folder import require_days, require_history
 from winprob.history.reading import read_history
-from winprob.history.trail import follow
-from winprob.history.training import pushes, training_rows
+from winprob.history.training import review_table, training_rows
 from winprob.settings import CalendarSettings
 from winprob.tables import read_deals
 
@@ -50,19 +49,16 @@ def read_review(
     encoding: str | None = None,
     as_of: Day | None = None,
 ) -> pd.DataFrame:
-    """All deals of an export, open and closed; of a history, those of its last snapshot by ``as_of``, with ``pushes``.
+    """All deals of an export, open and closed; of a history, its ``review_table``.
 
     Raises
     ------
     InputError, MappingError, DealTableError, HistoryError
-        As ``read_known``; or there is no snapshot by that day.
+        As ``read_known`` and ``review_table``.
     """
     if not Path(path).is_dir():
         return read_deals(path, mapping, people, encoding=encoding)
-    trail = follow(require_plain(path, mapping, people, encoding), as_of=as_of)
-    last = trail.rows["as_of"] == trail.days[-1]
-    table: pd.DataFrame = trail.rows.assign(pushes=pushes(trail).astype("float64"))[last]
-    return table.reset_index(drop=True)
+    return review_table(require_plain(path, mapping, people, encoding), as_of=as_of)
 
 
 def read_past(
