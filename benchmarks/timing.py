@@ -92,7 +92,7 @@ def run_team(
                 {
                     "quarter": quarter.name,
                     "week": week,
-                    "by_end": by_end.mean(axis=1),
+                    "by_end": by_end.mean(axis=1, dtype=np.float64),
                     "won": (came["won"] & (came["closed_on"] <= pd.Timestamp(quarter.end))).to_numpy(),
                     "jump": jumps(hazards, table, chance, quarter.end) if week == WEEKS[-1] else np.nan,
                 }
@@ -210,11 +210,11 @@ def reliability(table: pd.DataFrame) -> pd.DataFrame:
 def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
     for week, rows in table.groupby("week"):
         found = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
-        slope = abs(found["calibration_slope"] - 1)
+        slope = float(abs(found["calibration_slope"] - 1))
         yield timing.Figure(quantity=f"distance of the calibration slope from 1, week {week}", got=slope, aim=0.1)
-        gap = abs((rows["won"] - rows["by_end"]).mean())
+        gap = float(abs((rows["won"] - rows["by_end"]).mean()))
         yield timing.Figure(quantity=f"realised less predicted share won by the end, week {week}", got=gap, aim=0.02)
-    largest = table["jump"].max()
+    largest = float(table["jump"].max())
     yield timing.Figure(quantity="largest move of a 90-day chance over the turn of the quarter", got=largest, aim=0.05)
 
 
