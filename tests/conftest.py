@@ -157,6 +157,7 @@ def hand_made(
         target=target,
         lines=lines,
         groups=None,
+        group_draws={},
         draws=played,
         deals=known.sort_values("expected_bookings", ascending=False, ignore_index=True),
         closed=pd.DataFrame({"deal_id": ["W1"], "seller": ["S01"], "amount": [6.2e6], "closed_on": [day]}),
