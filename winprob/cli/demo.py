@@ -9,10 +9,11 @@ from winprob.cli.show import progress, show, tell
 from winprob.errors import OutputError
 
 CLOSED, OPEN, EXPLAINED = 300, 60, 3
+EXECUTIVES = ({"name": "E1", "slots": 2}, {"name": "E2", "slots": 3})
 
 
 def run_demo(folder: Path, seed: int) -> None:
-    """Simulate, check, train, predict, explain, and write the page, the model and the deals to ``folder``.
+    """Simulate, check, train, predict, forecast, and write the page, the model and the deals to ``folder``.
 
     Raises
     ------
@@ -20,12 +21,15 @@ def run_demo(folder: Path, seed: int) -> None:
         The folder cannot be made or written to.
     """
     _make(folder)
-    from winprob.explanation import explain
+    import pandas as pd
+
+    from winprob.allocation import plan_visits
     from winprob.inference import fit
+    from winprob.portfolio import coming_quarter, forecast_quarter
     from winprob.prediction import predict
-    from winprob.report import render_page
+    from winprob.report.quarter import render_review
     from winprob.simulation import write_simulation
-    from winprob.summary import summarise_posterior, verdict
+    from winprob.summary import verdict
     from winprob.tables import check_file, read_deals, replacing
 
     tell(say("1/5 Simulating a team: {closed} closed deals, {open} open ones.", closed=CLOSED, open=OPEN))
@@ -42,21 +46,16 @@ def run_demo(folder: Path, seed: int) -> None:
     tell(*(f"    {line}" for line in verdict(posterior)))
 
     tell(say("4/5 Predicting the open deals."))
-    deals = read_deals(folder / "open.csv", people=people)
-    chances = predict(posterior, deals)
+    known = [read_deals(folder / name, people=people) for name in ("closed.csv", "open.csv")]
+    deals = pd.concat(known, ignore_index=True)
+    chances = predict(posterior, known[1])
     unsure = chances.assign(width=chances["upper"] - chances["lower"]).nlargest(EXPLAINED, "width")
     show(unsure.drop(columns="width"), form="table", out=None, percent=("mean", "lower", "upper", "prior_share"))
 
-    tell(say("5/5 Explaining the {count} most uncertain deals, and writing the page.", count=EXPLAINED))
-    page = render_page(
-        posterior,
-        deals,
-        chances,
-        {deal: explain(posterior, deals, deal) for deal in unsure["deal_id"]},
-        parameters=summarise_posterior(posterior),
-        findings=findings,
-        simulated=True,
-    )
+    tell(say("5/5 Forecasting the quarter, planning visits, and writing the page."))
+    forecast = forecast_quarter(posterior, deals, coming_quarter(deals, posterior.settings.calendar), seed=seed)
+    plan = plan_visits(posterior, known[1], {"executives": list(EXECUTIVES)}, seed=seed)
+    page = render_review(posterior, deals, forecast, plan=plan, findings=findings, simulated=True)
     target = folder / f"demo_{language()}.html"
     with replacing(target) as scratch:
         scratch.write_text(page, encoding="utf-8")

@@ -112,9 +112,11 @@ def report(
         findings = check_history(deals) if is_history(deals) else check_file(deals, mapping, people, encoding=encoding)
         follow(say("forecasting the quarter"), 0.2)
         forecast = _forecast(asked, quarter, _day(as_of), target)
-        follow(say("comparing with the last review"), 0.4)
+        if before:
+            follow(say("comparing with the last review"), 0.4)
         bridge, chances = _compare(asked, forecast)
-        follow(say("planning the visits"), 0.6)
+        if executives:
+            follow(say("planning the visits"), 0.6)
         plan = _plan(asked, executives)
         follow(say("writing the page"), 0.8)
         page = render_review(
@@ -166,15 +168,12 @@ def _is_pdf(path: Path) -> bool:
 def _quarter(asked: Asked, name: str | None, day: dt.date | None) -> Quarter:
     """The quarter asked for, or the one that the newest reading lies in."""
     from winprob.fiscal import find_quarter, quarter_of
-    from winprob.portfolio.book import last_day
+    from winprob.portfolio import coming_quarter
 
     calendar = asked.settings.calendar
     if name:
         return find_quarter(name, calendar)
-    newest = day or last_day(asked.deals)
-    if newest is None:
-        raise click.UsageError(say("DEALS has no as_of and no closed_on: say of which day it is, with --as-of."))
-    return quarter_of(newest + dt.timedelta(days=1), calendar)
+    return quarter_of(day + dt.timedelta(days=1), calendar) if day else coming_quarter(asked.deals, calendar)
 
 
 def _forecast(asked: Asked, name: str | None, day: dt.date | None, target: float | None) -> Forecast:

@@ -1,5 +1,6 @@
 """What will the quarter bring? Closed so far, open deals, and deals that nobody has created yet, simulated jointly."""
 
+from winprob.portfolio.book import coming_quarter
 from winprob.portfolio.bridge import bridge_forecasts
 from winprob.portfolio.forecast import forecast_quarter
 from winprob.portfolio.log import append_forecast, read_forecasts
@@ -15,6 +16,7 @@ __all__ = [
     "append_forecast",
     "bridge_forecasts",
     "calibrate_deals",
+    "coming_quarter",
     "forecast_quarter",
     "movers_of",
     "read_forecasts",

@@ -13,12 +13,13 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.errors import ForecastError
-from winprob.fiscal import Quarter
+from winprob.fiscal import Quarter, quarter_of
 from winprob.money import Rate, rates_for
 from winprob.schema import latest_places
 from winprob.schema.columns import ID
 from winprob.schema.dtypes import as_numbers
 from winprob.schema.findings import Mask, mask_of
+from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]
 
@@ -82,6 +83,22 @@ def last_day(deals: pd.DataFrame) -> dt.date | None:
     """The latest day that the table speaks of: a reading, or a closing."""
     days = [deals[name].max() for name in ("as_of", "closed_on") if name in deals and deals[name].notna().any()]
     return max(days).date() if days else None
+
+
+def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
+    """The quarter that the day after the table's latest day lies in: on the last day of one, the next.
+
+    Raises
+    ------
+    ForecastError
+        The table has no days.
+    """
+    day = last_day(deals)
+    if day is None:
+        raise ForecastError(
+            say("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
+        )
+    return quarter_of(day + dt.timedelta(days=1), calendar)
 
 
 def is_closed(deals: pd.DataFrame, day: dt.date) -> Mask:

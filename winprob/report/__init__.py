@@ -1,5 +1,1 @@
-"""What do we show? One self-contained HTML page for a sales leader who has never seen it."""
-
-from winprob.report.page import render_page
-
-__all__ = ["render_page"]
+"""What do we show? Self-contained pages: the quarterly review, visit sheets, model cards, backtests."""

@@ -69,7 +69,7 @@ class Axis:
 
 
 def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame]) -> list[Breakdown]:
-    """A breakdown of every explained deal that is among the open ones, on one common axis."""
+    """A breakdown of every explained deal of ``review`` (chance as ``mean, lower, upper``), on one common axis."""
     known = {str(deal_id): row for deal_id, row in review.set_index("deal_id", drop=False).iterrows()}
     told = [(known[name], terms) for name, terms in explanations.items() if name in known]
     axis = _axis(told)

@@ -1,4 +1,4 @@
-"""What do the charts show? Chances of the open deals, and role weights by decision method, as SVG."""
+"""How are charts drawn? As SVG with a name and a description; and the role weights by decision method."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from winprob.intervals import TAILS
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
 from winprob.posterior import Posterior
-from winprob.report.numbers import percent
-from winprob.report.review import name_of
 
 FONTS = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 INK, SOFT, GRID = "#1b2733", "#5b6875", "#d9dee3"
@@ -39,60 +37,6 @@ class Chart:
     svg: Markup
     title: str
     caption: str
-
-
-def draw_chances(review: pd.DataFrame) -> Chart:
-    """A dot and a 90 % interval for every row of ``review``, in its order."""
-    values = [_chance_mark(place, deal) for place, (_, deal) in enumerate(review.iterrows())]
-    title = say("Chance of winning each open deal")
-    return Chart(
-        svg=_svg(_chances_spec(values), title, _chances_in_words(review)),
-        title=title,
-        caption=say(
-            "Dot: the chance. Line: 90% interval, our doubt about that chance. A full dot was learned mostly from your "
-            "closed deals; a hollow dot stands more than half on prior belief. Best chance first."
-        ),
-    )
-
-
-def _chance_mark(place: int, deal: pd.Series) -> dict[str, Any]:
-    return {
-        "place": place + 0.5,
-        "name": _shorten(name_of(deal), _NAME_WIDTH),
-        "chance": percent(deal["mean"]),
-        "hollow": bool(deal["prior_share"] > MOSTLY_PRIOR),
-        **{end: float(deal[end]) for end in ("mean", "lower", "upper")},
-    }
-
-
-def _chances_spec(values: list[dict[str, Any]]) -> alt.LayerChart:
-    height = max(_ROW * len(values), _ROW)
-    names = max((_width(row["name"]) for row in values), default=0)
-    y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
-    axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=say("chance of winning"))
-    x = alt.X("mean:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
-    base = alt.Chart(alt.Data(values=values)).encode(y=y)
-    left = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")
-    right = base.mark_text(align="right", baseline="middle").encode(x=alt.value(_WIDTH + 42), text="chance:N")
-    line = base.mark_rule(size=1.6).encode(x=alt.X("lower:Q", axis=axis), x2="upper:Q")
-    dots = base.mark_point(shape="circle", size=52, opacity=1, strokeWidth=1.6).encode(x=x, fill=_fill())
-    padding = {"left": _LETTER * names + 16, "right": 50, "top": 44, "bottom": 6}
-    chart = alt.layer(line, dots, left, right, width=_WIDTH, height=height, padding=padding)
-    return chart.properties(autosize=alt.AutoSizeParams(type="none"))
-
-
-def _chances_in_words(review: pd.DataFrame) -> str:
-    if review.empty:
-        return say("No open deals.")
-    best, worst = review.iloc[0], review.iloc[-1]
-    return say(
-        "{count} deals from {best} ({high}) down to {worst} ({low}); the numbers stand in the table of all open deals.",
-        count=len(review),
-        best=best["deal_id"],
-        high=percent(best["mean"]),
-        worst=worst["deal_id"],
-        low=percent(worst["mean"]),
-    )
 
 
 def draw_role_weights(posterior: Posterior, parameters: pd.DataFrame) -> Chart:

@@ -1,4 +1,4 @@
-"""What stands in the tables? The open deals, and what the data check found."""
+"""What stands in a table: headings, texts, keys to sort by? And what the data check found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.methodology import column_label
-from winprob.report.numbers import BLANK, full_money, percent, span, text_of, whole, word_of
-from winprob.report.outlook import currencies
+from winprob.report.numbers import BLANK, text_of, whole
 from winprob.schema.columns import COLUMNS
 
 
@@ -34,44 +33,6 @@ class Grid:
     columns: list[Column]
     rows: list[list[str]]
     keys: Sequence[Sequence[float | str | None]] | None = None
-
-
-def deals_grid(review: pd.DataFrame) -> Grid:
-    """All open deals, in the order of ``review``."""
-    found = currencies(review)
-    one = found[0] if len(found) == 1 and review["currency"].notna().all() else None
-    amount = f"{column_label('amount')} ({one})" if one else column_label("amount")
-    return Grid(
-        columns=[
-            *(Column(title=column_label(name)) for name in ("deal_id", "account", "seller", "stage")),
-            Column(title=amount, number=True),
-            Column(title=say("Chance"), number=True),
-            Column(title=say("90% interval"), number=True),
-            Column(title=say("Unknown facts"), number=True),
-            Column(title=say("Share of prior"), number=True),
-        ],
-        rows=[_deal_row(deal, one) for _, deal in review.iterrows()],
-    )
-
-
-def _deal_row(deal: pd.Series, currency: str | None) -> list[str]:
-    return [
-        *(text_of(deal[name]) for name in ("deal_id", "account", "seller")),
-        word_of("stage", deal["stage"]),
-        _amount(deal, currency),
-        percent(deal["mean"]),
-        span(deal["lower"], deal["upper"]),
-        str(int(deal["unknowns"])),
-        percent(deal["prior_share"]),
-    ]
-
-
-def _amount(deal: pd.Series, currency: str | None) -> str:
-    if pd.isna(deal["amount"]):
-        return BLANK
-    if currency or pd.isna(deal["currency"]):
-        return whole(deal["amount"])
-    return full_money(deal["amount"], str(deal["currency"]))
 
 
 def findings_grid(findings: pd.DataFrame) -> Grid:

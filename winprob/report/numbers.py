@@ -66,11 +66,6 @@ def whole(number: float) -> str:
     return format_decimal(number, format="#,##0", locale=_locale())
 
 
-def one_decimal(number: float) -> str:
-    """``26.6``."""
-    return format_decimal(number, format="#,##0.0", locale=_locale())
-
-
 def text_of(value: object) -> str:
     """A name as it stands; a blank as a dash."""
     return BLANK if _missing(value) else str(value)

@@ -10,7 +10,7 @@ from winprob.report.numbers import BLANK, full_money, percent, span, text_of, wh
 from winprob.report.quarter.case import Case
 from winprob.report.quarter.deals import sort_keys
 from winprob.report.quarter.headline import line_name
-from winprob.report.words import chance_definitions
+from winprob.report.words import chance_definitions, factor_definitions
 
 _KEYED = ("amount", "closes", "win_prob", "by_end", "expected_bookings")
 
@@ -77,7 +77,7 @@ def reconciliation(case: Case) -> Grid | None:
 
 def definitions(case: Case) -> list[tuple[str, str]]:
     """Every number on the page, in plain words."""
-    return [*_about_the_quarter(case), *chance_definitions(), *_about_decisions()]
+    return [*_about_the_quarter(case), *chance_definitions(), *factor_definitions(), *_about_decisions()]
 
 
 def _about_the_quarter(case: Case) -> list[tuple[str, str]]:

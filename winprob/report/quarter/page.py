@@ -9,6 +9,7 @@ import pandas as pd
 
 from winprob.catalog import say
 from winprob.posterior import Posterior
+from winprob.report.breakdown import SHOWN
 from winprob.report.card import card_sections
 from winprob.report.charts import draw_role_weights
 from winprob.report.quarter import appendix, asks, changes, exceptions, header, headline, risk, track
@@ -93,6 +94,7 @@ def _first(case: Case) -> dict[str, Any]:
         "swings": risk.swings_grid(case),
         "swings_chart": risk.chart(case),
         "shares": risk.shares_grid(case),
+        "breakdowns": risk.breakdowns(case),
     }
 
 
@@ -130,6 +132,14 @@ def _titles(case: Case) -> dict[str, str]:
         "risk": say("What must be true, and what would break it"),
         "deals": say("The deals that count"),
         "deals_note": _deals_note(case),
+        "breakdowns": say("How the chances of the riskiest deals come about"),
+        "breakdowns_note": say(
+            "Each starts from the base rate. The {count} largest terms are told one by one: solid bars raise the "
+            "chance, hollow bars lower it, against the average closed deal.",
+            count=SHOWN,
+        ),
+        "bars": say("chance of winning"),
+        "terms": say("what sets the deal apart"),
         "no_deals": say("No open deals."),
         "asks": say("Asks to the executives"),
         "exceptions": say("Exceptions"),

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from winprob.catalog import say
+from winprob.explanation import explain
+from winprob.report.breakdown import Breakdown, break_down
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK, compact_money, percent, signed_money
@@ -17,6 +19,8 @@ from winprob.report.review import name_of
 
 #: So many causes are told on each side.
 _CAUSES = 4
+#: So many deals' chances are taken apart term by term.
+_BROKEN_DOWN = 3
 
 
 def _swinging(case: Case) -> pd.DataFrame:
@@ -52,6 +56,16 @@ def _alone(case: Case, deals: pd.DataFrame) -> str:
         return say("No single deal moves the P50 by {share}: it takes several at once.", share=share)
     names = say(", ").join(breaking["deal_id"])
     return say("Each of these alone moves the P50 by {share} or more: {deals}.", share=share, deals=names)
+
+
+def breakdowns(case: Case) -> list[Breakdown]:
+    """How the chances of the first of them come about."""
+    chance = {"win_prob": "mean", "win_lower": "lower", "win_upper": "upper"}
+    deals = _swinging(case).head(_BROKEN_DOWN).rename(columns=chance)
+    rows = [deals.iloc[[at]] for at in range(len(deals))]
+    return break_down(
+        deals, {str(row["deal_id"].iloc[0]): explain(case.posterior, row, row["deal_id"].iloc[0]) for row in rows}
+    )
 
 
 def chart(case: Case) -> Chart | None:
