@@ -17,10 +17,10 @@ from collections.abc import Iterator
 import _timing as timing
 import numpy as np
 import pandas as pd
-from winprob.history import training_rows
 
 import winprob
 from winprob.fiscal import Quarter, previous_quarter, quarters_between
+from winprob.history import deal_ends, review_table, training_rows
 from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
@@ -73,11 +73,13 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
     history = known_weekly(pipeline)
     for quarter in every[-forecast:]:
         known = history[history["as_of"] <= pd.Timestamp(quarter.start)]
-        posterior = winprob.fit(training_rows(known), seed=seed, settings=Settings().for_refits())
+        settings = Settings().for_refits()
+        posterior = winprob.fit(training_rows(known), seed=seed, settings=settings, ends=deal_ends(known))
         actual = booked(pipeline, quarter)
         for week in WEEKS:
             day = quarter.start + dt.timedelta(weeks=week - 1)
-            table = with_pushes(pipeline, day)
+            today = pd.concat([history[history["as_of"] < pd.Timestamp(day)], pipeline.known_on(day)])
+            table = review_table(today)
             got = winprob.forecast_quarter(posterior, table, quarter, as_of=day)
             total = got.draws["total"]
             low, middle, high = np.quantile(total, (0.1, 0.5, 0.9))
@@ -102,12 +104,6 @@ def known_weekly(pipeline: Pipeline) -> pd.DataFrame:
     days = set(pd.date_range(pipeline.first_day, pipeline.last_day, freq="W-MON").date)
     days |= {quarter.start for quarter in quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR)}
     return pd.concat([pipeline.known_on(day) for day in sorted(days)], ignore_index=True)
-
-
-def with_pushes(pipeline: Pipeline, day: dt.date) -> pd.DataFrame:
-    """The export of a day, with how often each deal's date was pushed."""
-    table = pipeline.known_on(day)
-    return table.assign(pushes=pipeline.pushes_on(day).reindex(table["deal_id"]).to_numpy())
 
 
 def booked(pipeline: Pipeline, quarter: Quarter) -> float:

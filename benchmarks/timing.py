@@ -1,11 +1,11 @@
 """Is "won by the end of the quarter" calibrated? Simulated pipelines, asked at weeks 1, 5 and 10 of a quarter.
 
 Every team has its own pipeline (``simulate_pipeline``). At the start of each of the last quarters the time to close is
-learned from the reviews before it (the first day of every quarter, open deals with what came of them by then); at weeks
+learned from the reviews before it (open deals every four weeks, ``--every``, with what came of them by then); at weeks
 1, 5 and 10 every open deal is asked how likely it is to be won by the end of the quarter. What came is known. The
-eventual probability is that of a regression which has seen other teams' truth to the end, so that what is judged is the
-time to close; ``--fits`` takes that of a win model fitted to what was known instead. The turn of the quarter is looked at
-from both sides: the same deals with the same facts, asked on its last and its first day for the day 90 days on.
+eventual probability is that of a regression which has seen other teams' truth to the end, so that what is judged is
+the time to close; ``--fits`` takes that of a win model fitted to what was known instead. The turn of the quarter is
+looked at from both sides: the same deals with the same facts, asked on its last and its first day for 90 days on.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--quarters", type=int, default=12)
     parser.add_argument("--forecast", type=int, default=4, help="how many of the last quarters are asked about")
     parser.add_argument("--per-quarter", type=float, default=60.0, help="deals created in a quarter")
+    parser.add_argument("--every", type=int, default=28, help="days from one review to the next")
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--fits", action="store_true", help="eventual probabilities of a fitted win model")
     parser.add_argument("--quick", action="store_true", help="two teams and one quarter, to try it out")
@@ -74,7 +75,8 @@ def run_team(
 ) -> Iterator[pd.DataFrame]:
     pipeline = simulate_pipeline(seed=seed, quarters=asked.quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
-    history = reviews(pipeline, [quarter.start for quarter in every])
+    review_days = pd.date_range(pipeline.first_day, pipeline.last_day, freq=f"{asked.every}D")
+    history = reviews(pipeline, [day.date() for day in review_days])
     for quarter in every[-asked.forecast :]:
         known = as_known(history, pipeline, quarter.start)
         settings = Settings().for_refits()
@@ -90,7 +92,7 @@ def run_team(
                 {
                     "quarter": quarter.name,
                     "week": week,
-                    "by_end": by_end.mean(axis=1),
+                    "by_end": by_end.mean(axis=1, dtype=np.float64),
                     "won": (came["won"] & (came["closed_on"] <= pd.Timestamp(quarter.end))).to_numpy(),
                     "jump": jumps(hazards, table, chance, quarter.end) if week == WEEKS[-1] else np.nan,
                 }
@@ -208,11 +210,11 @@ def reliability(table: pd.DataFrame) -> pd.DataFrame:
 def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
     for week, rows in table.groupby("week"):
         found = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
-        slope = abs(found["calibration_slope"] - 1)
+        slope = float(abs(found["calibration_slope"] - 1))
         yield timing.Figure(quantity=f"distance of the calibration slope from 1, week {week}", got=slope, aim=0.1)
-        gap = abs((rows["won"] - rows["by_end"]).mean())
+        gap = float(abs((rows["won"] - rows["by_end"]).mean()))
         yield timing.Figure(quantity=f"realised less predicted share won by the end, week {week}", got=gap, aim=0.02)
-    largest = table["jump"].max()
+    largest = float(table["jump"].max())
     yield timing.Figure(quantity="largest move of a 90-day chance over the turn of the quarter", got=largest, aim=0.05)
 
 

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
     from winprob.explanation import explain
-    from winprob.history import check_history, read_history, replay_changes, training_rows, write_snapshot
+    from winprob.history import (
+        check_history,
+        deal_ends,
+        read_history,
+        replay_changes,
+        review_table,
+        training_rows,
+        write_snapshot,
+    )
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.portfolio import (
@@ -50,6 +58,7 @@ __all__ = [
     "check_file",
     "draw_open_prob_at",
     "check_history",
+    "deal_ends",
     "draw_win_prob",
     "draw_win_prob_by",
     "explain",
@@ -75,6 +84,7 @@ __all__ = [
     "render_card",
     "render_review",
     "replay_changes",
+    "review_table",
     "run_backtest",
     "score_forecasts",
     "simulate",
@@ -99,6 +109,7 @@ _HOME = {
     "check_file": "tables",
     "draw_open_prob_at": "timing",
     "check_history": "history",
+    "deal_ends": "history",
     "draw_win_prob": "prediction",
     "draw_win_prob_by": "timing",
     "explain": "explanation",
@@ -124,6 +135,7 @@ _HOME = {
     "render_card": "report.card",
     "render_review": "report.quarter",
     "replay_changes": "history",
+    "review_table": "history",
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",
     "simulate": "simulation",

@@ -194,7 +194,7 @@ class QuarterSettings:
     wrong_by : the total is wrong if it ends this share of P50 below or above it
     """
 
-    mover_share: float = 0.03
+    mover_share: float = 0.05
     wrong_by: float = 0.2
 
     def __post_init__(self) -> None:

@@ -30,6 +30,7 @@ from winprob.portfolio import (
 )
 from winprob.posterior import Posterior
 from winprob.prediction import predict
+from winprob.revisions import Revisions
 from winprob.schema import validate_deals
 from winprob.settings import Settings
 from winprob.simulation import Pipeline, simulate_pipeline
@@ -293,8 +294,18 @@ def test_a_folder_that_is_no_log_is_told(tmp_path: Path, now: pd.DataFrame) -> N
 
 
 def test_movers_are_few_and_words_are_whole_in_both_languages(made: Forecast) -> None:
-    assert 0 < len(movers_of(made)) < len(made.deals) / 2
+    movers = movers_of(made)
+    assert 0 < len(movers) < len(made.deals) / 2
+    assert (movers["amount"] > 0.05 * made.p50).all()
     with speaking("zh"):
         chinese = tell_forecast(made)
     assert len(chinese) == len(tell_forecast(made))
     assert not any("{" in line for line in chinese)
+
+
+def test_a_saved_model_keeps_what_it_learned_of_arrivals_and_amounts(tmp_path: Path, dated: Posterior) -> None:
+    whole = replace(dated, revisions=Revisions(deals=20.0, changed=8.0, mean=-0.1, variance=0.05))
+    whole.save(tmp_path / "model.nc")
+    loaded = Posterior.load(tmp_path / "model.nc")
+    assert loaded.arrivals == whole.arrivals
+    assert loaded.revisions == whole.revisions

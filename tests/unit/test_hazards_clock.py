@@ -10,10 +10,11 @@ import pytest
 from winprob.fiscal import quarter_of
 from winprob.hazards.clock import (
     CELL_SHAPE,
+    HALF_LIFE,
     NEAR_ENDS,
     NEVER,
-    QUARTER_STATES,
     SINCE_ENDS,
+    STAGE_STATES,
     cell_design,
     exposure,
     quarter_states,
@@ -38,12 +39,12 @@ def state_by_hand(day: int, calendar: CalendarSettings) -> int:
     return 2 if into >= quarter.days - 14 else 0
 
 
-def weeks_by_hand(read: int, expected: int, start: int, end: int, calendar: CalendarSettings) -> np.ndarray:
+def weeks_by_hand(stage: int, read: int, expected: int, start: int, end: int, calendar: CalendarSettings) -> np.ndarray:
     weeks = np.zeros(CELL_SHAPE)
     for day in range(start + 1, end + 1):
         since = sum(day - read > 7 * edge for edge in SINCE_ENDS)
         near = len(NEAR_ENDS) + 1 if expected == NEVER else sum(day - expected > 7 * edge for edge in NEAR_ENDS)
-        weeks[since, near, state_by_hand(day, calendar)] += 1 / 7
+        weeks[stage, since, near, state_by_hand(day, calendar)] += 1 / 7
     return weeks.ravel()
 
 
@@ -51,7 +52,8 @@ def paths(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
     read = ordinal(2025, 1, 1) + rng.integers(0, 300, count)
     expected = np.where(rng.random(count) < 0.2, NEVER, read + rng.integers(-60, 200, count))
     start = read + rng.integers(0, 60, count)
-    return read, expected, start, start + rng.integers(-5, 400, count)
+    stage = rng.integers(0, len(STAGE_STATES), count)
+    return stage, read, expected, start, start + rng.integers(-5, 400, count)
 
 
 @pytest.mark.parametrize("pattern", ["months", "445"])
@@ -71,25 +73,39 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 def test_all_days_are_counted_once():
-    read, expected, start, end = paths(np.random.default_rng(2), 50)
-    spent = exposure(read, expected, start, end, CALENDAR).sum(axis=1)
+    stage, read, expected, start, end = paths(np.random.default_rng(2), 50)
+    spent = exposure(stage, read, expected, start, end, CALENDAR).sum(axis=1)
     np.testing.assert_allclose(spent, np.maximum(end - start, 0) / 7)
 
 
 def test_two_stretches_add_up_to_one():
-    read, expected, start, end = paths(np.random.default_rng(3), 30)
+    stage, read, expected, start, end = paths(np.random.default_rng(3), 30)
     end = np.maximum(end, start)
     between = (start + end) // 2
-    parts = exposure(read, expected, start, between, CALENDAR) + exposure(read, expected, between, end, CALENDAR)
-    np.testing.assert_allclose(parts.toarray(), exposure(read, expected, start, end, CALENDAR).toarray(), atol=1e-12)
+    parts = exposure(stage, read, expected, start, between, CALENDAR) + exposure(
+        stage, read, expected, between, end, CALENDAR
+    )
+    np.testing.assert_allclose(
+        parts.toarray(), exposure(stage, read, expected, start, end, CALENDAR).toarray(), atol=1e-12
+    )
 
 
 def test_every_cell_has_one_bin_each_and_the_middle_of_a_quarter_has_no_pull():
     design = cell_design()
-    near, since = CELL_SHAPE[1] - 1, CELL_SHAPE[0]
-    assert design.shape == (np.prod(CELL_SHAPE), since + near + len(QUARTER_STATES) - 1)
-    assert set(design[:, :since].sum(axis=1)) == {1}
-    assert set(design[:, since : since + near].sum(axis=1)) == {0, 1}
+    stages, since, near, quarter = CELL_SHAPE
+    cuts = np.cumsum([since, near - 1, quarter - 1])
+    by_since, by_near, by_quarter, by_stage = np.split(design, cuts, axis=1)
+    assert by_stage.shape == (np.prod(CELL_SHAPE), stages)
+    assert set(by_since.sum(axis=1)) == {1}
+    assert set(by_near.sum(axis=1)) == {0, 1}
+    assert by_quarter.sum() == np.prod(CELL_SHAPE) * (quarter - 1) / quarter
+
+
+def test_what_a_stage_says_of_the_next_weeks_fades():
+    soon = cell_design()[:, -1].reshape(CELL_SHAPE)[-1, :, 0, 0]
+    assert (np.diff(soon) < 0).all()
+    assert soon[0] == pytest.approx(0.5 ** (0.5 / HALF_LIFE))
+    assert soon[-1] < 0.01
 
 
 def test_days_outside_a_calendar_table_pull_nowhere():

@@ -11,7 +11,15 @@ import pytest
 
 from winprob.errors import HistoryError
 from winprob.evaluation.folds import plan_folds
-from winprob.history import label_sentences, read_known, read_past, training_rows, write_snapshot
+from winprob.history import (
+    deal_ends,
+    label_sentences,
+    read_known,
+    read_past,
+    review_table,
+    training_rows,
+    write_snapshot,
+)
 from winprob.inference.fitting import read_training
 from winprob.schema import check_deals, validate_deals
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
@@ -110,13 +118,36 @@ def test_pushes_count_moves_of_a_month_or_more() -> None:
     assert pushed["pushes"].tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_weights_give_each_deal_one_vote_and_open_rows_do_no_harm() -> None:
+def test_rows_weigh_as_much_as_there_are_closed_deals_and_open_ones_do_no_harm() -> None:
     rows = training_rows(HISTORY)
     assert [found.severity for found in check_deals(rows) if found.severity == "error"] == []
     pd.testing.assert_frame_equal(validate_deals(rows), rows)
     training = read_training(rows, Settings())
     assert training.weight.sum() == pytest.approx(3)
     assert sorted(training.closed["deal_id"].unique()) == ["lost late", "undated", "won"]
+
+
+def test_the_table_of_a_review_holds_all_deals_of_the_day_and_their_pushes() -> None:
+    dates = ["2026-02-10", "2026-03-20", "2026-05-09", "2026-05-09", "2026-07-01", "2026-07-01"]
+    history = pd.DataFrame(
+        [
+            *life("D", 0, ["open"] * 6, expected_close_on=dates),
+            *life("W", 1, ["open", "won 2026-03-20", "won 2026-03-20"]),
+        ]
+    )
+    table = review_table(history, as_of="2026-05-30")
+    assert table["deal_id"].tolist() == ["D", "W"]
+    assert (table["as_of"] == pd.Timestamp("2026-05-04")).all()
+    assert table["outcome"].tolist() == ["open", "won"]
+    assert table["pushes"].tolist() == [2, 0]
+
+
+def test_of_every_deal_the_end_is_known_those_without_a_row_too() -> None:
+    ends = deal_ends(HISTORY).set_index("deal_id")["outcome"]
+    assert set(ends.index) == set(HISTORY["deal_id"])
+    assert ends["in between"] == "lost"
+    assert ends["gone"] == "open"
+    assert deal_ends(HISTORY, as_of="2026-03-31").set_index("deal_id")["outcome"]["won"] == "open"
 
 
 def test_a_history_needs_days() -> None:

@@ -54,10 +54,29 @@ def demo(out: Path, seed: int) -> None:
 @click.option("--open", "open_deals", type=COUNT, default=60, show_default=True, help="Open deals.")
 @click.option("--out", type=FILE, required=True, help="Folder to write to.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--quarters",
+    type=click.IntRange(1, 40),
+    help="Instead of the two tables a history of that many quarters: the export of every Monday, as they came.",
+)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day of such a history.")
 @seed_option
 @spoken
-def simulate(deals: int, open_deals: int, out: Path, form: Literal["csv", "parquet"], seed: int) -> None:
-    """Deals of a simulated team with known truth: closed, open, people, truth.nc."""
+def simulate(
+    deals: int,
+    open_deals: int,
+    out: Path,
+    form: Literal["csv", "parquet"],
+    quarters: int | None,
+    until: datetime | None,
+    seed: int,
+) -> None:
+    """Deals of a simulated team with known truth: closed, open, people, truth.nc; or its history, week by week."""
+    if quarters is not None:
+        from winprob.cli.pipeline import simulate_history
+
+        simulate_history(out, quarters, until, seed)
+        return
     from winprob.simulation import write_simulation
 
     with progress() as follow:
@@ -124,7 +143,7 @@ def train(
     out: Path | None,
 ) -> None:
     """Learn the win model from closed deals and save it; say in words what to make of it."""
-    from winprob.cli.training import past_deals
+    from winprob.cli.training import past_deals, past_ends
     from winprob.settings import Settings, read_settings
     from winprob.summary import summarise_posterior, verdict
     from winprob.tables import require_writable
@@ -144,7 +163,8 @@ def train(
         from winprob.inference import fit
 
         with progress() as follow:
-            posterior = fit(table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow)
+            ends = past_ends(deals, as_of)
+            posterior = fit(table, seed=seed, settings=chosen, ends=ends, one_outcome=one_outcome, progress=follow)
     posterior.save(model)
     show(summarise_posterior(posterior), form=form, out=out, percent=("prior_share",))
     tell(*verdict(posterior), say("The model is in {path}.", path=model))
@@ -167,6 +187,7 @@ def priors(settings: Path | None, form: str, out: Path | None) -> None:
 @deals_argument
 @reading
 @model_option
+@click.option("--by", type=click.DateTime(["%Y-%m-%d"]), help="Beside it, how likely it is to be won by this day.")
 @unseen_seed_option
 @showing
 @spoken
@@ -176,6 +197,7 @@ def predict(
     people: Path | None,
     encoding: str | None,
     model: Path,
+    by: datetime | None,
     seed: int | None,
     form: str,
     out: Path | None,
@@ -185,9 +207,13 @@ def predict(
     from winprob.history import read_known
     from winprob.prediction import predict as predict_deals
 
-    posterior = load_model(model, seed)
-    chances = predict_deals(posterior, read_known(deals, mapping, people, encoding=encoding))
-    show(chances, form=form, out=out, percent=CHANCE)
+    posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
+    chances = predict_deals(posterior, table)
+    if by:
+        from winprob.timing import add_timing
+
+        chances = add_timing(chances, posterior, table, by.date())
+    show(chances, form=form, out=out, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
         tell(say("This model has seen no deal: every figure here is prior."))
 

@@ -76,16 +76,17 @@ def forecast(
     if before is None and (before_model or before_as_of or bridge_out):
         raise click.UsageError(say("--before-model, --before-as-of and --bridge-out need --before."))
     from winprob.cli.models import load_model
+    from winprob.history import read_review
     from winprob.portfolio import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
     from winprob.settings import read_settings
-    from winprob.tables import read_deals, read_rates, require_writable, write_table
+    from winprob.tables import read_rates, require_writable, write_table
 
     for path in (out, deals_out, bridge_out):
         if path:
             require_writable(path)
     chosen = read_settings(settings) if settings else None
     posterior = load_model(model, None)
-    table = read_deals(deals, mapping, people, encoding=encoding)
+    table = read_review(deals, mapping, people, encoding=encoding, as_of=_day(as_of))
     known_rates = read_rates(rates) if rates else None
     made = forecast_quarter(
         posterior,
@@ -103,7 +104,7 @@ def forecast(
     bridge = before and bridge_forecasts(
         posterior,
         table,
-        read_deals(before, mapping, people, encoding=encoding),
+        read_review(before, mapping, people, encoding=encoding, as_of=_day(before_as_of)),
         made.quarter,
         posterior_before=load_model(before_model, None) if before_model else None,
         as_of=made.as_of,

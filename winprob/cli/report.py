@@ -51,6 +51,7 @@ class Asked:
 @click.option("--before", type=FILE, help="The export of the last review: tell what changed since.")
 @click.option("--people-before", type=FILE, help="The people table of that time.")
 @click.option("--before-model", type=FILE, help="The model of that time, if it was another.")
+@click.option("--before-as-of", type=DAY, help="The day of the last review; by default the newest reading of --before.")
 @click.option("--executives", type=FILE, help="A TOML file: who has how many slots. The page then asks for visits.")
 @click.option("--log", type=click.Path(path_type=Path), help="Folder of past forecasts: how good they have been.")
 @click.option("--record", type=FILE, help="What winprob backtest --record wrote.")
@@ -71,6 +72,7 @@ def report(
     before: Path | None,
     people_before: Path | None,
     before_model: Path | None,
+    before_as_of: dt.datetime | None,
     executives: Path | None,
     log: Path | None,
     record: Path | None,
@@ -87,10 +89,11 @@ def report(
     DEALS holds open deals and those closed so far; closed deals of earlier quarters tell how many are still to come.
     """
     from winprob.cli.models import load_model
+    from winprob.history import check_history, is_history, read_review
     from winprob.report.card import read_record
     from winprob.report.quarter import render_review
     from winprob.settings import read_settings
-    from winprob.tables import check_file, read_deals, read_rates
+    from winprob.tables import check_file, read_rates
 
     _require_sound(before, people_before, before_model, out, pdf)
     posterior = load_model(model, seed)
@@ -98,17 +101,17 @@ def report(
         follow(say("reading the deals"), 0.0)
         asked = Asked(
             posterior=posterior,
-            deals=read_deals(deals, mapping, people, encoding=encoding),
-            before=read_deals(before, mapping, people_before, encoding=encoding) if before else None,
+            deals=read_review(deals, mapping, people, encoding=encoding, as_of=_day(as_of)),
+            before=_before(before, mapping, people_before, encoding, _day(before_as_of)),
             model_before=load_model(before_model, seed) if before_model else None,
             settings=read_settings(settings) if settings else posterior.settings,
             rates=read_rates(rates, encoding=encoding) if rates else None,
             currency=currency,
             seed=seed,
         )
-        findings = check_file(deals, mapping, people, encoding=encoding)
+        findings = check_history(deals) if is_history(deals) else check_file(deals, mapping, people, encoding=encoding)
         follow(say("forecasting the quarter"), 0.2)
-        forecast = _forecast(asked, quarter, as_of.date() if as_of else None, target)
+        forecast = _forecast(asked, quarter, _day(as_of), target)
         if before:
             follow(say("comparing with the last review"), 0.4)
         bridge, chances = _compare(asked, forecast)
@@ -129,6 +132,18 @@ def report(
             settings=asked.settings.review,
         )
     _write(page, out, pdf)
+
+
+def _before(
+    path: Path | None, mapping: Path | None, people: Path | None, encoding: str | None, day: dt.date | None
+) -> pd.DataFrame | None:
+    from winprob.history import read_review
+
+    return read_review(path, mapping, people, encoding=encoding, as_of=day) if path else None
+
+
+def _day(given: dt.datetime | None) -> dt.date | None:
+    return given.date() if given else None
 
 
 def _require_sound(

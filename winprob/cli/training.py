@@ -41,6 +41,13 @@ def past_deals(
     return table
 
 
+def past_ends(deals: Path, as_of: datetime | None) -> pd.DataFrame | None:
+    """How all deals of a history ended, None for an export, which says it itself."""
+    from winprob.history import deal_ends, is_history
+
+    return deal_ends(deals, as_of=as_of) if is_history(deals) else None
+
+
 def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:
     """The deals as they were known on a day: what closed or was read later, or on a day unknown, is left out.
 

@@ -10,7 +10,6 @@ hazard v, adds ``-u + log(1 - exp(-v))`` (grouped proportional hazards: Prentice
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from winprob.hazards.clock import cell_design
 from winprob.hazards.design import Design
 
 Array = npt.NDArray[Any]
@@ -73,15 +71,10 @@ class TimingDensity:
     mean: Array
     precision: Array
 
-    @cached_property
-    def cells(self) -> Array:
-        """(cell, time effect)."""
-        return cell_design()
-
     @property
     def per_end(self) -> int:
         """How many unknowns an end has."""
-        return int(self.design.facts.shape[1] + self.cells.shape[1])
+        return int(self.design.facts.shape[1] + self.design.cells.shape[1])
 
     def parts(self, points: Array) -> tuple[Array, Array, Array]:
         """Unknowns of won, of lost, and of the incidence, along the last axis."""
@@ -104,12 +97,14 @@ class TimingDensity:
     def _waited(self, unknown: Array, weeks: csr_array, rows: Array) -> Waited:
         facts = self.design.facts[rows]
         rate = np.exp(facts @ unknown[: facts.shape[1]])
-        cell = np.exp(self.cells @ unknown[facts.shape[1] :])
+        cell = np.exp(self.design.cells @ unknown[facts.shape[1] :])
         some = weeks[rows]
         total = rate * (some @ cell)
-        time = rate[:, None] * (some @ (cell[:, None] * self.cells))
+        time = rate[:, None] * (some @ (cell[:, None] * self.design.cells))
         jacobian = np.hstack([total[:, None] * facts, time])
-        return Waited(total=total, jacobian=jacobian, rate=rate, facts=facts, weeks=some, cell=cell, cells=self.cells)
+        return Waited(
+            total=total, jacobian=jacobian, rate=rate, facts=facts, weeks=some, cell=cell, cells=self.design.cells
+        )
 
     def _closed(self, end: int, unknown: Array) -> Slopes:
         """Deals closed with this end: ``-u + log(1 - exp(-v))``."""
@@ -163,7 +158,7 @@ class TimingDensity:
         total = -0.5 * ((offset @ self.precision) * offset).sum(axis=1)
         own, other, incidence = self.parts(points)
         facts = self.design.facts.shape[1]
-        cells = [np.exp(self.cells @ part[:, facts:].T) for part in (own, other)]
+        cells = [np.exp(self.design.cells @ part[:, facts:].T) for part in (own, other)]
         for start in range(0, len(self.design.weight), _ROWS):
             rows = np.arange(start, min(start + _ROWS, len(self.design.weight)))
             total += self._many(rows, (own, other), incidence, cells)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from winprob.hazards.clock import NEVER, STAGE_STATES, exposure
-from winprob.hazards.facts import days, fact_values, learn_timing_scaling, stage_codes
+from winprob.hazards.clock import NEVER, STAGE_STATES, cell_design, exposure
+from winprob.hazards.facts import days, fact_values, learn_timing_scaling, stage_codes, watched_until
 from winprob.hazards.records import TimingScaling
 from winprob.settings import CalendarSettings
 
@@ -28,6 +28,7 @@ class Design:
     ----------
     facts : (row, fact)
     incidence : (row, 1 + stage) for the chance of being won
+    cells : (cell, effect) the time effects of each cell that some deal goes through
     before : (row, cell) weeks through which the deal certainly stayed open
     within : (row, cell) the week in which it closed; empty for a deal still open
     won, closed : (row,) 0 or 1
@@ -36,6 +37,7 @@ class Design:
 
     facts: Array
     incidence: Array
+    cells: Array
     before: csr_array
     within: csr_array
     won: Array
@@ -45,7 +47,9 @@ class Design:
 
 def last_day(deals: pd.DataFrame) -> int | None:
     """The last day that a table speaks of: of a reading or a close, days since 1970."""
-    latest = max((int(days(deals, column).max(initial=NEVER)) for column in ("as_of", "closed_on")), default=NEVER)
+    latest = max(
+        (int(days(deals, column).max(initial=NEVER)) for column in ("as_of", "closed_on", "known_until")), default=NEVER
+    )
     return None if latest == NEVER else latest
 
 
@@ -72,13 +76,17 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     done, stage = is_closed(deals, known_on), stage_codes(deals)
     week = np.maximum(-(-(closed - read) // 7), 1)
     # The week of the close ends with what is known; a deal closed on the day of its reading closed in its first week.
-    start = np.where(done, read + 7 * (week - 1), known_on)
+    start = np.where(done, read + 7 * (week - 1), watched_until(deals, known_on))
     end = np.where(done, np.maximum(np.minimum(read + 7 * week, known_on), start + 1), start)
+    before = exposure(stage, read, expected, read, start, calendar)
+    within = exposure(stage, read, expected, start, end, calendar)
+    used = np.flatnonzero(before.sum(axis=0) + within.sum(axis=0))
     design = Design(
         facts=fact_values(deals, scaling),
         incidence=incidence_values(stage),
-        before=exposure(stage, read, expected, read, start, calendar),
-        within=exposure(stage, read, expected, start, end, calendar),
+        cells=cell_design()[used],
+        before=before[:, used],
+        within=within[:, used],
         won=(done & (deals["outcome"] == "won").to_numpy()).astype(float),
         closed=done.astype(float),
         weight=weight,

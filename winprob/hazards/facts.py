@@ -11,7 +11,7 @@ import pandas as pd
 from winprob.hazards.clock import NEVER, STAGE_STATES
 from winprob.hazards.records import NUMBERS, TimingScaling
 from winprob.methodology.vocabulary import STAGES
-from winprob.schema.dtypes import as_numbers
+from winprob.schema.dtypes import as_days, as_numbers
 
 Array = npt.NDArray[Any]
 
@@ -54,8 +54,14 @@ def days(deals: pd.DataFrame, column: str) -> Array:
     """(deal,) days since 1970, ``NEVER`` where blank."""
     if column not in deals:
         return np.full(len(deals), NEVER, dtype=np.int64)
-    values = deals[column].to_numpy().astype("datetime64[D]")
+    values = as_days(deals[column]).to_numpy().astype("datetime64[D]")
     return np.where(np.isnat(values), NEVER, values.astype(np.int64))
+
+
+def watched_until(deals: pd.DataFrame, known_on: int) -> Array:
+    """(deal,) the day up to which a deal was seen: that on which knowledge ends or, of a history, ``known_until``."""
+    seen = days(deals, "known_until")
+    return np.where(seen == NEVER, known_on, np.minimum(seen, known_on))
 
 
 def stage_codes(deals: pd.DataFrame) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +44,7 @@ def fit_pareto(excess: Array) -> tuple[float, float]:
     theta = 1 / excess[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
     shape = np.log1p(-theta[:, None] * excess).mean(axis=1)
     profile = count * (np.log(-theta / shape) - shape - 1)
-    weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
-    best = float(theta @ (weight / weight.sum()))
+    best = float(theta @ softmax(profile))
     found = float(np.log1p(-best * excess).mean())
     return (found * count + 10 * 0.5) / (count + 10), -found / best
 

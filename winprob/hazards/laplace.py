@@ -20,6 +20,9 @@ Array = npt.NDArray[Any]
 
 _STEPS = 200
 _TOLERANCE = 1e-9
+#: How many times draws are moved, and how far each is turned.
+_MOVES = 12
+_TURN = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +64,24 @@ def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float
         normal /= np.sqrt(rng.chisquare(freedom, (count, 1)) / freedom)
         log_q = -0.5 * (freedom + normal.shape[1]) * np.log1p((normal**2).sum(axis=1) / freedom)
     return mode.point + solve_triangular(mode.factor, normal.T, lower=True, trans=1).T, log_q
+
+
+def stirred(points: Array, mode: Mode, log_density: Callable[[Array], Array], rng: np.random.Generator) -> Array:
+    """Draws (draw, unknown) moved by Metropolis steps, each on its own, so that those kept twice come apart.
+
+    A step turns a draw towards a fresh one of the normal about the mode, which leaves that normal as it is; so only
+    what the density differs by decides (preconditioned Crank-Nicolson: Cotter et al. 2013, doi 10.1214/13-STS421;
+    moves after resampling: Gilks and Berzuini 2001, doi 10.1111/1467-9868.00280).
+    """
+    weight = log_density(points) - _log_normal(points, mode)
+    for _ in range(_MOVES):
+        fresh, _ = draw_around(mode, len(points), rng, None)
+        turned = mode.point + np.sqrt(1 - _TURN**2) * (points - mode.point) + _TURN * (fresh - mode.point)
+        other = log_density(turned) - _log_normal(turned, mode)
+        moves = np.log(rng.random(len(points))) < other - weight
+        points, weight = np.where(moves[:, None], turned, points), np.where(moves, other, weight)
+    return points
+
+
+def _log_normal(points: Array, mode: Mode) -> Array:
+    return np.asarray(-0.5 * (((points - mode.point) @ mode.factor) ** 2).sum(axis=1))

@@ -14,7 +14,7 @@ from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import Design, build_design, is_closed, last_day, usable
 from winprob.hazards.importance import BELIEVABLE, resample, smooth_weights
-from winprob.hazards.laplace import Mode, draw_around, find_mode
+from winprob.hazards.laplace import Mode, draw_around, find_mode, stirred
 from winprob.hazards.priors import prior_normal
 from winprob.hazards.records import Hazards, TimingScaling
 from winprob.schema import validate_deals
@@ -24,8 +24,9 @@ Array = npt.NDArray[Any]
 
 #: Degrees of freedom of the wider proposal.
 _FREEDOM = 8.0
-#: Draws proposed for each one kept.
+#: Draws proposed for each one kept, and the share of them, in worth, below which they are stirred.
 _PROPOSED = 2
+_ENOUGH = 0.5
 
 
 def learn_hazards(
@@ -98,7 +99,11 @@ def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) ->
     if pareto_k > BELIEVABLE:
         wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
         points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda found: found[2])
-    return points[resample(weights, draws, rng)], pareto_k, float(min(1 / (weights**2).sum(), draws))
+    effective = float(min(1 / (weights**2).sum(), draws))
+    kept = points[resample(weights, draws, rng)]
+    if effective < _ENOUGH * draws:
+        kept = stirred(kept, mode, density.log_density, rng)
+    return kept, pareto_k, effective
 
 
 def _weighted(

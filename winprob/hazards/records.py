@@ -60,7 +60,7 @@ class Hazards:
     known_on : ISO day on which knowledge ended
     closed, still_open : how many deals it learned from
     pareto_k : tail index of the importance weights; the draws are to be believed below 0.7 (Vehtari et al. 2024)
-    effective : how many independent draws these are worth
+    effective : how many independent draws the weighted ones are worth; where few, those kept were stirred
     """
 
     draws: Mapping[str, Array]

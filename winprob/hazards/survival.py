@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.hazards.clock import NEVER, cell_design, exposure
-from winprob.hazards.facts import days, fact_values, stage_codes
+from winprob.hazards.facts import days, fact_values, stage_codes, watched_until
 from winprob.hazards.records import ENDS, Hazards
 from winprob.settings import CalendarSettings
 
@@ -78,13 +78,13 @@ def waiting_odds(hazards: Hazards, deals: pd.DataFrame, *, known_on: dt.date) ->
     Both likelihoods are averaged over the draws before one is divided by the other, as a mixture's are. 1 where nothing
     is known of the wait: no reading day, or none that has passed.
     """
-    read, today = days(deals, "as_of"), (known_on - dt.date(1970, 1, 1)).days
+    read, seen = days(deals, "as_of"), watched_until(deals, (known_on - dt.date(1970, 1, 1)).days)
     odds = np.ones(len(deals))
-    waiting = np.flatnonzero((read != NEVER) & (read < today))
+    waiting = np.flatnonzero((read != NEVER) & (read < seen))
     paces = lay_out(hazards, deals.iloc[waiting], read[waiting])
     for start in range(0, len(waiting), BLOCK):
         rows = slice(start, start + BLOCK)
         begun = paces.read[rows]
-        stayed = np.exp(-paces.cumulated(rows, begun, np.full(len(begun), today)), dtype=np.float64).mean(axis=2)
+        stayed = np.exp(-paces.cumulated(rows, begun, seen[waiting[rows]]), dtype=np.float64).mean(axis=2)
         odds[waiting[rows]] = stayed[0] / np.maximum(stayed[1], np.finfo(float).tiny)
     return odds

@@ -11,7 +11,7 @@ from winprob.errors import HistoryError
 from winprob.history.days import Day
 from winprob.history.folder import require_days, require_history
 from winprob.history.reading import read_history
-from winprob.history.training import training_rows
+from winprob.history.training import review_table, training_rows
 from winprob.settings import CalendarSettings
 from winprob.tables import read_deals
 
@@ -39,6 +39,26 @@ def read_known(
         return last
     still: pd.DataFrame = last[(last["outcome"].isna() | (last["outcome"] == "open")).to_numpy(dtype=bool)]
     return still.reset_index(drop=True)
+
+
+def read_review(
+    path: str | Path,
+    mapping: str | Path | None = None,
+    people: str | Path | None = None,
+    *,
+    encoding: str | None = None,
+    as_of: Day | None = None,
+) -> pd.DataFrame:
+    """All deals of an export, open and closed; of a history, its ``review_table``.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError, HistoryError
+        As ``read_known`` and ``review_table``.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    return review_table(require_plain(path, mapping, people, encoding), as_of=as_of)
 
 
 def read_past(

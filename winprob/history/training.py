@@ -67,6 +67,34 @@ def training_rows(
     return rows
 
 
+def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
+
+    Raises
+    ------
+    HistoryError
+        There is no history, or no snapshot by that day.
+    """
+    trail = follow(history, as_of=as_of)
+    last = trail.rows["as_of"] == trail.days[-1]
+    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
+
+
+def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """One row per deal that any snapshot tells of: its last state.
+
+    ``training_rows`` has no row of a deal that came and closed between two reviews; how many such deals a quarter
+    brings is learned from here (``fit(..., ends=)``).
+
+    Raises
+    ------
+    HistoryError
+        There is no history, or no snapshot by ``as_of``.
+    """
+    trail = follow(history, as_of=as_of)
+    return trail.rows[trail.last].reset_index(drop=True)
+
+
 def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
     """Deals that end one way may end sooner: how long one has been open, or is to take, then tells how it will end."""
     numeric = [item for item in covariates.get("numeric", []) if item["column"] not in ELAPSED]

@@ -41,17 +41,20 @@ def fit(
     *,
     seed: int,
     settings: Settings | None = None,
+    ends: pd.DataFrame | None = None,
     one_outcome: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
     """Learn the win model and the time to close, from closed deals and from the wait of those still open.
 
     The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
-    are left out.
+    are left out. With it goes what past quarters tell of deals not yet created, and of amounts at the close.
 
     Parameters
     ----------
-    deals : frame in canonical columns; a deal with several rows (readings) counts once
+    deals : frame in canonical columns; many rows (readings) of a deal make nobody surer than one
+    ends : all deals as they ended, where ``deals`` lacks some: those of a history that came and closed between two
+        reviews (``history.deal_ends``). Only how many deals a quarter brings is learned from them
     seed : of the sampler, and of every later draw for new sellers, regions, quarters
     one_outcome : accept closed deals that all ended alike
     progress : called with what is going on and how much of it is done
@@ -79,7 +82,8 @@ def fit(
         provenance=_provenance(training, seed, learned.gates),
         hazards=hazards,
     )
-    return replace(fitted, arrivals=learn_arrivals(valid, settings.calendar), revisions=learn_revisions(valid))
+    record = valid if ends is None else validate_deals(ends)
+    return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), revisions=learn_revisions(valid))
 
 
 def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:

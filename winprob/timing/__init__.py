@@ -1,11 +1,12 @@
 """When will a deal close? Won by a day, still open on a day, slipped."""
 
 from winprob.timing.draws import Outlook, Outlooks, draw_open_prob_at, draw_win_prob_by, outlooks, same_day
-from winprob.timing.summaries import slip_prob, win_prob_by
+from winprob.timing.summaries import add_timing, slip_prob, win_prob_by
 
 __all__ = [
     "Outlook",
     "Outlooks",
+    "add_timing",
     "draw_open_prob_at",
     "draw_win_prob_by",
     "outlooks",

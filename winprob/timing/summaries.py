@@ -61,6 +61,14 @@ def slip_prob(posterior: Posterior, deals: pd.DataFrame, *, as_of: dt.date | Non
     return pd.Series(slips, index=deals.index, name="slip_prob")
 
 
+def add_timing(chances: pd.DataFrame, posterior: Posterior, deals: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    """A table of predictions with ``won_by, won_by_lower, won_by_upper`` and ``slip_prob`` of the same deals beside."""
+    by = win_prob_by(posterior, deals, day)
+    return chances.assign(
+        won_by=by["mean"], won_by_lower=by["lower"], won_by_upper=by["upper"], slip_prob=slip_prob(posterior, deals)
+    )
+
+
 def _won_by(outlook: Outlook) -> Array:
     chance = outlook.won_by()
     mean = chance.mean(axis=1, dtype=np.float64)
