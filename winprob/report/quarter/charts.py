@@ -22,7 +22,7 @@ _BINS = 34
 #: What lies further out than this share of the draws is not drawn.
 _OUTSIDE = 0.004
 _WIDE, _HIGH, _ROW = 690, 170, 27
-_LETTER, _NAME_WIDTH = 6.9, 34
+_LETTER, _NAME_WIDTH = 6.9, 40
 _UP, _DOWN = "#3c5a78", "#ffffff"
 _DASHES = {"solid": [1, 0], "dashed": [7, 4], "dotted": [2, 3]}
 
