@@ -1,0 +1,34 @@
+"""What can be tuned? Frozen dataclasses, read from one TOML file in which a typo is an error."""
+
+from winprob.settings.calendar import CalendarSettings
+from winprob.settings.decisions import EvaluationSettings, LeverSettings, VisitSettings
+from winprob.settings.forecast import QuarterSettings, ReviewSettings, TimingSettings
+from winprob.settings.model import (
+    CovariateSettings,
+    GateSettings,
+    NumericCovariate,
+    PriorSettings,
+    RefitSettings,
+    SamplerSettings,
+)
+from winprob.settings.reading import read_settings, settings_from
+from winprob.settings.whole import Settings
+
+__all__ = [
+    "CalendarSettings",
+    "CovariateSettings",
+    "EvaluationSettings",
+    "GateSettings",
+    "LeverSettings",
+    "NumericCovariate",
+    "PriorSettings",
+    "QuarterSettings",
+    "RefitSettings",
+    "ReviewSettings",
+    "SamplerSettings",
+    "Settings",
+    "TimingSettings",
+    "VisitSettings",
+    "read_settings",
+    "settings_from",
+]
