@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 import winprob
+from winprob.evaluation.scores import recalibration
 from winprob.fiscal import Quarter, previous_quarter, quarters_between
 from winprob.history import deal_ends, review_table, training_rows
 from winprob.methodology.vocabulary import STAGES
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--quarters", type=int, default=12)
     parser.add_argument("--forecast", type=int, default=4, help="how many of the last quarters are forecast")
     parser.add_argument("--per-quarter", type=float, default=60.0, help="deals created in a quarter")
+    parser.add_argument("--reviews", choices=("quarter", "month"), default="month", help="days that are learned from")
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--quick", action="store_true", help="two teams and one quarter, to try it out")
     asked = parser.parse_args()
@@ -56,17 +58,19 @@ def main() -> None:
 
 def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
     """One team's forecasts, from disk where this code has made them before."""
-    key = f"{timing.code_hash()}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
+    shape = f"{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}-{asked.reviews}"
+    key = f"{timing.code_hash()}-{seed}-{shape}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
-        records = list(run_team(seed, asked.quarters, asked.forecast, Pace(per_quarter=asked.per_quarter)))
+        pace = Pace(per_quarter=asked.per_quarter)
+        records = list(run_team(seed, asked.quarters, asked.forecast, pace, asked.reviews))
         path.write_text(json.dumps(records), encoding="utf-8")
         timing.tell(f"team {seed}")
     return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
 
 
-def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[dict[str, object]]:
+def run_team(seed: int, quarters: int, forecast: int, pace: Pace, reviews: str) -> Iterator[dict[str, object]]:
     """A record for each quarter and week: interval, P50, what came, and what the others said."""
     pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
@@ -74,7 +78,8 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
     for quarter in every[-forecast:]:
         known = history[history["as_of"] <= pd.Timestamp(quarter.start)]
         settings = Settings().for_refits()
-        posterior = winprob.fit(training_rows(known), seed=seed, settings=settings, ends=deal_ends(known))
+        rows = training_rows(known, reviews=month_starts(known) if reviews == "month" else None)
+        posterior = winprob.fit(rows, seed=seed, settings=settings, ends=deal_ends(known))
         actual = booked(pipeline, quarter)
         for week in WEEKS:
             day = quarter.start + dt.timedelta(weeks=week - 1)
@@ -92,11 +97,25 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
                 "p10": low,
                 "p50": middle,
                 "p90": high,
+                "by_end": got.deals["by_end"].tolist(),
+                "won_in_quarter": won_in(pipeline, quarter, got.deals["deal_id"]),
                 "pit": float((total < actual).mean() + 0.5 * (total == actual).mean()),
                 "apart_p10": float(np.quantile(alone, 0.1)),
                 "apart_p90": float(np.quantile(alone, 0.9)),
                 **rivals(pipeline, quarter, day, table),
             }
+
+
+def month_starts(history: pd.DataFrame) -> list[pd.Timestamp]:
+    """The first export of each month."""
+    days = pd.Series(history["as_of"].unique()).sort_values()
+    return list(days.groupby(days.dt.to_period("M")).first())
+
+
+def won_in(pipeline: Pipeline, quarter: Quarter, deals: pd.Series) -> list[bool]:
+    """Whether each deal was won in the quarter."""
+    truth = pipeline.deals.set_index("deal_id").loc[deals]
+    return (truth["won"] & between(truth["closed_on"], quarter)).tolist()
 
 
 def known_weekly(pipeline: Pipeline) -> pd.DataFrame:
@@ -160,6 +179,8 @@ def judge(found: pd.DataFrame) -> pd.DataFrame:
                 "week": week,
                 "forecasts": len(rows),
                 "coverage_80": inside.mean(),
+                "deals": (gap := calibration(rows))[0],
+                "deals_slope": gap[1],
                 "coverage_se": clustered(inside.astype(float), rows["team"]),
                 "below": (rows["actual"] < rows["p10"]).mean(),
                 "above": (rows["actual"] > rows["p90"]).mean(),
@@ -170,6 +191,13 @@ def judge(found: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(records)
+
+
+def calibration(rows: pd.DataFrame) -> tuple[float, float]:
+    """Of single deals won by the end of the quarter: predicted less realised share, and the slope of a recalibration."""
+    by_end, won = (np.concatenate(rows[name].tolist()).astype(float) for name in ("by_end", "won_in_quarter"))
+    slope, _ = recalibration(won, by_end)
+    return float(by_end.mean() - won.mean()), float(slope)
 
 
 def clustered(values: pd.Series, team: pd.Series) -> float:
@@ -191,13 +219,25 @@ def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
 
 
 def told(table: pd.DataFrame) -> str:
-    head = ("week", "coverage (aim .80) ± se", "below P10", "above P90", "without shared doubt", "width", "bias of P50")
+    head = (
+        "week",
+        "coverage (aim .80) ± se",
+        "below P10",
+        "above P90",
+        "without shared doubt",
+        "width",
+        "bias of P50",
+        "deals: predicted less won",
+        "deals: slope",
+    )
     rows = [
         (
             f"{r['week']:.0f}",
             f"{r['coverage_80']:.3f} ± {r['coverage_se']:.3f}",
             *(f"{r[name]:.3f}" for name in ("below", "above", "apart_80", "width")),
             f"{r['bias']:+.3f}",
+            f"{r['deals']:+.3f}",
+            f"{r['deals_slope']:.2f}",
             *(f"{r[name]:.3f}" for name in ("winprob", *RIVALS)),
         )
         for _, r in table.iterrows()
