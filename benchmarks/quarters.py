@@ -194,7 +194,7 @@ def judge(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(rows: pd.DataFrame) -> tuple[float, float]:
-    """Of single deals won by the end of the quarter: predicted less realised share, and the slope of a recalibration."""
+    """Of single deals won by the end of the quarter: predicted less realised share; slope of a recalibration."""
     by_end, won = (np.concatenate(rows[name].tolist()).astype(float) for name in ("by_end", "won_in_quarter"))
     slope, _ = recalibration(won, by_end)
     return float(by_end.mean() - won.mean()), float(slope)

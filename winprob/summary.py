@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from winprob.catalog import say
 from winprob.features import empty_scaling
+from winprob.hazards import BELIEVABLE
 from winprob.intervals import TAILS, summarise
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
@@ -67,7 +68,7 @@ def verdict(posterior: Posterior) -> list[str]:
             say("No deal was seen: this model is all prior. It says what the method expects, not what your team does."),
             say("Train on closed deals as soon as there are some; the first thirty already move it."),
         ]
-    lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior)]
+    lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior), *_timing(posterior)]
     if source.deals < _FEW_DEALS:
         lines.append(
             say("With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS)
@@ -103,6 +104,26 @@ def _gates_sentence(gates: Mapping[str, float]) -> str:
         ess=min(gates["bulk_ess"], gates["tail_ess"]),
         divergent=gates["divergent_share"],
     )
+
+
+def _timing(posterior: Posterior) -> Iterator[str]:
+    """What was learned of the time to close, and how far it can be believed."""
+    hazards = posterior.hazards
+    if hazards is None:
+        yield say("When deals close was not learned: the deals have too few days of reading and of closing.")
+        return
+    yield say(
+        "When deals close was learned from {closed} closed and {still_open} open deals.",
+        closed=hazards.closed,
+        still_open=hazards.still_open,
+    )
+    if hazards.pareto_k > BELIEVABLE:
+        yield say(
+            "Its draws are rough (Pareto k {k:.2f}, above {most}): take the dates as a hint "
+            "until more deals have closed.",
+            k=hazards.pareto_k,
+            most=BELIEVABLE,
+        )
 
 
 def _period(first: str | None, last: str | None) -> str:

@@ -7,7 +7,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import winprob
 from winprob.cli import main
+from winprob.hazards import learn_hazards
 from winprob.posterior import Posterior
 from winprob.settings import settings_from
 from winprob.tables.mapping import read_mapping
@@ -25,8 +26,18 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 #: What a reader brings or makes; everything else that is named must be there.
-READERS_OWN = {"salvirt.csv", "salvirt/salvirt.csv"}
+READERS_OWN = {
+    "salvirt.csv",
+    "salvirt/salvirt.csv",
+    "ours.toml",
+    "OpportunityContactRole.csv",
+    "OpportunityFieldHistory.csv",
+}
+#: Looks like a path, and is the name of a time zone.
+ZONES = {"Asia/Shanghai"}
 MADE = ("models/", "reports/")
+#: Models that have learned when the README says what they print.
+TRAINED = {"models/team.nc", "models/quarter.nc"}
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED_BLOCK = re.compile(
@@ -77,7 +88,17 @@ def samples(command: str) -> bool:
 def cheap(shown: Shown) -> bool:
     """Whether what a block prints can be had without a model that has learned."""
     commands = [command for command in shown.commands if command.startswith("winprob ")]
-    return bool(commands) and not any(samples(command) or "models/team.nc" in command for command in commands)
+    return bool(commands) and not any(samples(command) or TRAINED & set(words(command)) for command in commands)
+
+
+def makers(command: str) -> list[str]:
+    """Commands before this one in the README that name a file or folder of `reports/` which it names too."""
+    named = {word for word in words(command) if word.startswith("reports/")}
+    return [
+        earlier
+        for earlier in COMMANDS[: COMMANDS.index(command)]
+        if not samples(earlier) and earlier != command and named & set(words(earlier))
+    ]
 
 
 def plain(line: str) -> str:
@@ -93,17 +114,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory, believed: Posterior) -> Pat
         (folder / name).mkdir()
     for name, content in FILES.items():
         (folder / name).write_text(content, encoding="utf-8")
-    believed.save(folder / "models" / "team.nc")
-    believed.save(folder / "models" / "prior.nc")
+    for name in ("team", "prior"):
+        believed.save(folder / "models" / f"{name}.nc")
+    closed = winprob.read_deals(ROOT / "data" / "closed.csv")
+    hazards = learn_hazards(closed, believed.settings, draws=len(believed.flat["intercept"]), seed=1)
+    replace(believed, hazards=hazards).save(folder / "models" / "quarter.nc")
     return folder
 
 
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> Callable[[str], Result]:
-    """Runs a command in the reader's folder, each but once."""
+    """Runs a command in the reader's folder, each but once, and before it what makes the files that it names."""
 
     @cache
     def run(command: str) -> Result:
+        for maker in makers(command):
+            run(maker)
         with contextlib.chdir(folder):
             return CliRunner().invoke(main, words(command))
 
@@ -169,7 +195,7 @@ def test_every_file_it_names_exists() -> None:
         named |= set(PATH.findall(span))
     made = {name for name in named if name.startswith(MADE)} | set(FILES) | READERS_OWN
     by_simulate = {"closed.csv", "open.csv", "people.csv", "truth.nc"}
-    missing = {name for name in named - made - by_simulate if not (ROOT / name).exists()}
+    missing = {name for name in named - made - by_simulate - ZONES if not (ROOT / name).exists()}
     # `.venv` is made by ./dev setup.
     assert {name for name in missing if not name.startswith(".venv/")} == set()
     assert all((ROOT / "data" / name).exists() for name in by_simulate)

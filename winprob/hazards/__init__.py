@@ -2,11 +2,13 @@
 
 from winprob.hazards.clock import NEVER
 from winprob.hazards.facts import days
+from winprob.hazards.importance import BELIEVABLE
 from winprob.hazards.learning import learn_hazards, why_undated
 from winprob.hazards.records import ENDS, HAZARD_DIMS, Hazards, TimingScaling
 from winprob.hazards.survival import BLOCK, Paces, lay_out, waiting_odds
 
 __all__ = [
+    "BELIEVABLE",
     "BLOCK",
     "ENDS",
     "HAZARD_DIMS",
