@@ -14,6 +14,7 @@ from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import build_design, incidence_values
 from winprob.hazards.facts import stage_codes
 from winprob.hazards.laplace import find_mode
+from winprob.hazards.learning import _believable, _starts
 from winprob.hazards.priors import prior_normal
 from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, Settings
@@ -180,3 +181,20 @@ def test_every_reading_counts_alike_and_all_together_as_many_as_there_are_deals(
 def test_incidence_is_one_for_all_and_one_for_the_stage():
     deals = validate_deals(pd.DataFrame({"deal_id": ["A", "B"], "stage": ["decision", None]}))
     np.testing.assert_array_equal(incidence_values(stage_codes(deals)), [[1, 0, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, 0, 1]])
+
+
+def test_of_two_modes_the_one_with_more_of_the_density_is_taken():
+    """Deals closed within weeks or never: the slow ones may be wins or losses, and few losses were seen."""
+    rows = 60
+    read = pd.Timestamp(2025, 6, 2) + pd.to_timedelta(np.arange(rows), unit="D")
+    outcome = np.array(["won"] * 40 + ["lost"] * 5 + ["open"] * 15)
+    deals = pd.DataFrame({"deal_id": [f"D{at}" for at in range(rows)], "as_of": read, "outcome": outcome})
+    closed = (read + pd.Timedelta(days=12)).to_series(index=range(rows)).where(outcome != "open")
+    one = density_of(validate_deals(deals.assign(closed_on=closed)))
+    modes = [find_mode(one.slopes, start) for start in _starts(one)]
+    assert abs(modes[0].value - modes[1].value) > 0.5
+    points, _, _ = _believable(one, 200, np.random.default_rng(0))
+    best = max(modes, key=lambda mode: mode.evidence)
+    other = min(modes, key=lambda mode: mode.evidence)
+    mean = points.mean(axis=0)
+    assert np.linalg.norm(mean - best.point) < np.linalg.norm(mean - other.point)

@@ -27,10 +27,16 @@ _TURN = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """The highest point of a density, and the Cholesky factor of the precision there (lower)."""
+    """A highest point of a density, its log density, and the Cholesky factor of the precision there (lower)."""
 
     point: Array
+    value: float
     factor: Array
+
+    @property
+    def evidence(self) -> float:
+        """Log of how much of the density lies about it, up to a constant."""
+        return float(self.value - np.log(np.diag(self.factor)).sum())
 
 
 def find_mode(slopes: Callable[[Array], Slopes], start: Array) -> Mode:
@@ -52,7 +58,7 @@ def find_mode(slopes: Callable[[Array], Slopes], start: Array) -> Mode:
             point, here, damping = point + step, there, 0.0 if damping < 1e-3 else damping / 10
         else:
             damping = max(10 * damping, 1e-3)
-    return Mode(point=point, factor=cholesky(-here.hessian, lower=True))
+    return Mode(point=point, value=here.value, factor=cholesky(-here.hessian, lower=True))
 
 
 def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float | None) -> tuple[Array, Array]:

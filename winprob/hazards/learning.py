@@ -94,7 +94,8 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
 
 def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
     """Points (draw, unknown) that count the same, the tail index of their weights, how many draws they are worth."""
-    mode = find_mode(density.slopes, density.mean)
+    modes = [find_mode(density.slopes, start) for start in _starts(density)]
+    mode = max(modes, key=lambda found: found.evidence)
     points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, None)
     if pareto_k > BELIEVABLE:
         wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
@@ -104,6 +105,15 @@ def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) ->
     if effective < _ENOUGH * draws:
         kept = stirred(kept, mode, density.log_density, rng)
     return kept, pareto_k, effective
+
+
+def _starts(density: TimingDensity) -> list[Array]:
+    """Where to look for the mode: deals that never close may be slow wins or slow losses, and each may be one."""
+    lean = np.zeros(density.per_end)
+    first = density.design.facts.shape[1]
+    lean[first : first + len(SINCE_BINS)] = 1.0
+    rest = np.zeros(len(density.mean) - 2 * density.per_end)
+    return [density.mean + sign * np.concatenate([lean, -lean, rest]) for sign in (1, -1)]
 
 
 def _weighted(
