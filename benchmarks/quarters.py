@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument("--quarters", type=int, default=12)
     parser.add_argument("--forecast", type=int, default=4, help="how many of the last quarters are forecast")
     parser.add_argument("--per-quarter", type=float, default=60.0, help="deals created in a quarter")
-    parser.add_argument("--reviews", choices=("quarter", "month"), default="month", help="days that are learned from")
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--quick", action="store_true", help="two teams and one quarter, to try it out")
     asked = parser.parse_args()
@@ -58,19 +57,18 @@ def main() -> None:
 
 def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
     """One team's forecasts, from disk where this code has made them before."""
-    shape = f"{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}-{asked.reviews}"
-    key = f"{timing.code_hash()}-{seed}-{shape}"
+    key = f"{timing.code_hash()}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         pace = Pace(per_quarter=asked.per_quarter)
-        records = list(run_team(seed, asked.quarters, asked.forecast, pace, asked.reviews))
+        records = list(run_team(seed, asked.quarters, asked.forecast, pace))
         path.write_text(json.dumps(records), encoding="utf-8")
         timing.tell(f"team {seed}")
     return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
 
 
-def run_team(seed: int, quarters: int, forecast: int, pace: Pace, reviews: str) -> Iterator[dict[str, object]]:
+def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[dict[str, object]]:
     """A record for each quarter and week: interval, P50, what came, and what the others said."""
     pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
@@ -78,8 +76,13 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace, reviews: str) 
     for quarter in every[-forecast:]:
         known = history[history["as_of"] <= pd.Timestamp(quarter.start)]
         settings = Settings().for_refits()
-        rows = training_rows(known, reviews=month_starts(known) if reviews == "month" else None)
-        posterior = winprob.fit(rows, seed=seed, settings=settings, ends=deal_ends(known))
+        posterior = winprob.fit(
+            training_rows(known),
+            seed=seed,
+            settings=settings,
+            readings=training_rows(known, reviews="month"),
+            ends=deal_ends(known),
+        )
         actual = booked(pipeline, quarter)
         for week in WEEKS:
             day = quarter.start + dt.timedelta(weeks=week - 1)
@@ -104,12 +107,6 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace, reviews: str) 
                 "apart_p90": float(np.quantile(alone, 0.9)),
                 **rivals(pipeline, quarter, day, table),
             }
-
-
-def month_starts(history: pd.DataFrame) -> list[pd.Timestamp]:
-    """The first export of each month."""
-    days = pd.Series(history["as_of"].unique()).sort_values()
-    return list(days.groupby(days.dt.to_period("M")).first())
 
 
 def won_in(pipeline: Pipeline, quarter: Quarter, deals: pd.Series) -> list[bool]:

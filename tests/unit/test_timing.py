@@ -28,8 +28,8 @@ DAYS = [READ + dt.timedelta(days=shift) for shift in (0, 1, 8, 40, 57, 58, 120, 
 @pytest.fixture(scope="module")
 def known() -> pd.DataFrame:
     """Reviews of a simulated team, and what had come of each deal by the last day."""
-    pipeline = simulate_pipeline(seed=5, quarters=5)
-    tables = [pipeline.known_on(day.date()) for day in pd.date_range("2025-07-01", "2026-06-01", freq="56D")]
+    pipeline = simulate_pipeline(seed=5, quarters=8)
+    tables = [pipeline.known_on(day.date()) for day in pd.date_range("2024-10-01", "2026-06-01", freq="56D")]
     rows = pd.concat([table[table["outcome"] == "open"] for table in tables], ignore_index=True)
     came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
     closed = (came["closed_on"] <= pd.Timestamp("2026-06-20")).to_numpy()
@@ -64,7 +64,7 @@ def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
     """A hazard that is the same every week, one for each end."""
     sizes = {
         "end": 2,
-        "fact": 12,
+        "fact": len(TimingScaling(numbers=((0.0, 0.0),) * 4, segments=()).facts),
         "since_bin": 11,
         "near_bin": 11 + 1,
         "quarter_state": 3,
@@ -77,7 +77,7 @@ def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
     parameters["since"] += np.log(rates)[None, :, None].astype(np.float32)
     return Hazards(
         draws=parameters,
-        scaling=TimingScaling(numbers=((0.0, 0.0),) * 3, segments=()),
+        scaling=TimingScaling(numbers=((0.0, 0.0),) * 4, segments=()),
         calendar=CalendarSettings(),
         known_on="2026-06-30",
         closed=100,

@@ -143,7 +143,7 @@ def train(
     out: Path | None,
 ) -> None:
     """Learn the win model from closed deals and save it; say in words what to make of it."""
-    from winprob.cli.training import past_deals, past_ends
+    from winprob.cli.training import past_beside, past_deals
     from winprob.settings import Settings, read_settings
     from winprob.summary import summarise_posterior, verdict
     from winprob.tables import require_writable
@@ -163,8 +163,8 @@ def train(
         from winprob.inference import fit
 
         with progress() as follow:
-            ends = past_ends(deals, as_of)
-            posterior = fit(table, seed=seed, settings=chosen, ends=ends, one_outcome=one_outcome, progress=follow)
+            beside = past_beside(deals, as_of)
+            posterior = fit(table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow, **beside)
     posterior.save(model)
     show(summarise_posterior(posterior), form=form, out=out, percent=("prior_share",))
     tell(*verdict(posterior), say("The model is in {path}.", path=model))

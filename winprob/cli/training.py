@@ -41,11 +41,13 @@ def past_deals(
     return table
 
 
-def past_ends(deals: Path, as_of: datetime | None) -> pd.DataFrame | None:
-    """How all deals of a history ended, None for an export, which says it itself."""
-    from winprob.history import deal_ends, is_history
+def past_beside(deals: Path, as_of: datetime | None) -> dict[str, pd.DataFrame]:
+    """What a fit learns from a history beside its training rows; nothing of an export, which says it itself."""
+    from winprob.history import deal_ends, is_history, training_rows
 
-    return deal_ends(deals, as_of=as_of) if is_history(deals) else None
+    if not is_history(deals):
+        return {}
+    return {"readings": training_rows(deals, as_of=as_of, reviews="month"), "ends": deal_ends(deals, as_of=as_of)}
 
 
 def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:

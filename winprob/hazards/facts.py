@@ -9,11 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.hazards.clock import NEVER, STAGE_STATES
-from winprob.hazards.records import NUMBERS, TimingScaling
+from winprob.hazards.records import BY_STAGE, NUMBERS, TimingScaling
 from winprob.methodology.vocabulary import STAGES
 from winprob.schema.dtypes import as_days, as_numbers
 
 Array = npt.NDArray[Any]
+
+
+_SPANS = {"age": ("opened_on", "as_of"), "ahead": ("as_of", "expected_close_on")}
 
 
 def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
@@ -36,11 +39,14 @@ def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
 
 def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
     """(deal, fact) what each fact is worth; a blank is a state of its own, a new segment the average one."""
-    parts = [np.eye(len(STAGE_STATES))[stage_codes(deals)]]
+    stage = np.eye(len(STAGE_STATES))[stage_codes(deals)]
+    parts = [stage]
     for name, (mean, sd) in zip(NUMBERS, scaling.numbers, strict=True):
         # A number that training never saw says nothing.
         values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
         parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
+        if name in BY_STAGE:
+            parts.append(stage * np.nan_to_num(values)[:, None])
     segment = _column(deals, "segment").to_numpy(dtype=object)
     parts.append(
         np.array([segment == name for name in scaling.segments], dtype=float)
@@ -75,11 +81,13 @@ def _column(deals: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _log_number(deals: pd.DataFrame, name: str) -> Array:
-    """(deal,) log of one more than the weeks since opening, the pushes, the amount; NaN where not known."""
-    if name == "age":
-        opened, read = days(deals, "opened_on"), days(deals, "as_of")
-        known = (opened != NEVER) & (read != NEVER)
-        return np.where(known, np.log1p(np.maximum(np.where(known, read - opened, 0), 0) / 7), np.nan)
+    """(deal,) log of one more than the weeks since opening and until the seller's date (none once it has passed), the
+    pushes, the amount; NaN where not known.
+    """
+    if name in _SPANS:
+        begin, end = (days(deals, column) for column in _SPANS[name])
+        known = (begin != NEVER) & (end != NEVER)
+        return np.where(known, np.log1p(np.maximum(np.where(known, end - begin, 0), 0) / 7), np.nan)
     if name not in deals:
         return np.full(len(deals), np.nan)
     values = as_numbers(deals[name]).to_numpy()

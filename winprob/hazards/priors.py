@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.linalg import block_diag
 
 from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
-from winprob.hazards.records import NUMBERS, TimingScaling
+from winprob.hazards.records import BY_STAGE, NUMBERS, TimingScaling
 from winprob.settings import TimingSettings
 
 Array = npt.NDArray[Any]
@@ -32,7 +32,10 @@ def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Arra
 
 
 def _fact_scales(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
-    numbers = [settings.number, settings.unknown] * len(NUMBERS)
+    numbers = []
+    for name in NUMBERS:
+        by_stage = [settings.number_by_stage] * len(STAGE_STATES) if name in BY_STAGE else []
+        numbers += [settings.number, settings.unknown, *by_stage]
     scales = [
         *[settings.stage] * (len(STAGE_STATES) - 1),
         settings.unknown,

@@ -15,7 +15,9 @@ Array = npt.NDArray[Any]
 
 #: How a deal ends. No decision is a loss.
 ENDS = ("won", "lost")
-NUMBERS = ("age", "pushes", "amount")
+NUMBERS = ("age", "ahead", "pushes", "amount")
+#: Numbers that say something else at each stage.
+BY_STAGE = ("age", "ahead")
 
 #: Dims of each parameter after ``draw``.
 HAZARD_DIMS: dict[str, tuple[str, ...]] = {
@@ -44,7 +46,8 @@ class TimingScaling:
     @property
     def facts(self) -> tuple[str, ...]:
         """Names of the facts that a hazard depends on, in order."""
-        numbers = [f"{name}{suffix}" for name in NUMBERS for suffix in ("", "=")]
+        by_stage = {name: [f"{name}|stage={s}" for s in STAGE_STATES] for name in BY_STAGE}
+        numbers = [fact for name in NUMBERS for fact in (name, f"{name}=", *by_stage.get(name, ()))]
         return (*(f"stage={s}" for s in STAGE_STATES), *numbers, *(f"segment={s}" for s in self.segments))
 
 

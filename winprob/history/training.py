@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ def training_rows(
     history: str | Path | pd.DataFrame,
     *,
     as_of: Day | None = None,
-    reviews: Sequence[Day] | None = None,
+    reviews: Sequence[Day] | Literal["quarter", "month"] = "quarter",
     calendar: CalendarSettings | None = None,
 ) -> pd.DataFrame:
     """One row per deal and review day on which it was open: what was known then, and the end as it is known now.
@@ -33,7 +33,8 @@ def training_rows(
     ----------
     history : folder, or frame as ``read_history`` gives it
     as_of : know only what was known on this day
-    reviews : days of review, each as its last snapshot shows it; by default the first snapshot of each fiscal quarter
+    reviews : the first snapshot of each fiscal quarter, or of each calendar month; or days, each as its last snapshot
+        shows it
     calendar : of the fiscal quarters
 
     Returns
@@ -101,11 +102,15 @@ def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
     return {**covariates, "numeric": [*numeric, *({"column": name, "transform": None} for name in ELAPSED)]}
 
 
-def _review_places(trail: Trail, reviews: Sequence[Day] | None, calendar: CalendarSettings) -> Places:
+def _review_places(
+    trail: Trail, reviews: Sequence[Day] | Literal["quarter", "month"], calendar: CalendarSettings
+) -> Places:
     """Positions of the snapshots that are reviewed."""
-    if reviews is None:
-        starts = np.array([quarter_of(day.date(), calendar).start for day in trail.days], dtype="datetime64[D]")
-        return np.flatnonzero(np.diff(starts.astype(np.int64), prepend=-1) != 0)
+    if isinstance(reviews, str):
+        of_month = reviews == "month"
+        spans = [day.replace(day=1) if of_month else quarter_of(day, calendar).start for day in trail.days.date]
+        starts = np.array(spans, dtype="datetime64[D]").astype(np.int64)
+        return np.flatnonzero(np.diff(starts, prepend=-1) != 0)
     wanted = pd.DatetimeIndex([as_day(day) for day in reviews])
     places = np.asarray(trail.days.searchsorted(wanted, side="right")) - 1
     if (places < 0).any():

@@ -41,6 +41,7 @@ def fit(
     *,
     seed: int,
     settings: Settings | None = None,
+    readings: pd.DataFrame | None = None,
     ends: pd.DataFrame | None = None,
     one_outcome: bool = False,
     progress: Progress | None = None,
@@ -53,6 +54,8 @@ def fit(
     Parameters
     ----------
     deals : frame in canonical columns; many rows (readings) of a deal make nobody surer than one
+    readings : more readings of the deals, from which the time to close is learned instead: read at one time of the
+        quarter only, weeks of waiting cannot be told from weeks of the quarter
     ends : all deals as they ended, where ``deals`` lacks some: those of a history that came and closed between two
         reviews (``history.deal_ends``). Only how many deals a quarter brings is learned from them
     seed : of the sampler, and of every later draw for new sellers, regions, quarters
@@ -68,7 +71,8 @@ def fit(
     """
     settings = settings or Settings()
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    hazards = _learn_time(valid, settings, seed, progress or _silent)
+    dated = valid if readings is None else validate_deals(readings)
+    hazards = _learn_time(dated, settings, seed, progress or _silent)
     odds = _waiting_odds(hazards, valid)
     training = read_training(valid, settings, seed=seed, one_outcome=one_outcome, waiting_odds=odds)
     learned = learn(training, settings, seed=seed, progress=progress)

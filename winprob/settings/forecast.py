@@ -21,8 +21,10 @@ class TimingSettings:
     since_step : from one span of weeks after the reading to the next (a random walk)
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
-    stage, segment, number, unknown : of each stage, each segment, an sd of log age, pushes, amount; of not knowing one
+    stage, segment, number, unknown : of each stage, each segment, an sd of the log of age, of the time to the seller's
+        date, of pushes, of the amount; of not knowing one
     stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
+    number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
     least_closed : closed deals with dates below which nothing is learned
     """
@@ -33,8 +35,9 @@ class TimingSettings:
     near_step: float = 0.5
     quarter_pull: float = 0.5
     stage: float = 1.0
-    stage_soon: float = 2.0
+    stage_soon: float = 3.0
     number: float = 0.3
+    number_by_stage: float = 0.3
     unknown: float = 0.4
     segment: float = 0.3
     incidence: tuple[float, float] = (-0.4, 1.5)
