@@ -13,7 +13,7 @@ from typing import Any
 
 import _timing as timing
 
-NAMES = ("startup", "prediction", "levers", "speed", "sbc", "teams", "salvirt", "maven")
+NAMES = ("startup", "prediction", "levers", "speed", "sbc", "teams", "quarters", "timing", "forecast", "salvirt", "maven")
 
 
 def main() -> int:

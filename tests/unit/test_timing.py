@@ -242,7 +242,7 @@ def test_the_draws_can_be_believed(hazards):
     assert hazards.effective > 50
     # Stirring tells apart what resampling kept twice.
     assert len(np.unique(hazards.draws["since"][:, 0, 0])) > 950
-    assert hazards.known_on == "2026-06-15"
+    assert hazards.known_on == "2026-06-19"
     for name, dims in HAZARD_DIMS.items():
         assert hazards.draws[name].shape == (1000, *(len(hazards.coords[dim]) for dim in dims))
 
