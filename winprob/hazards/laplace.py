@@ -20,8 +20,7 @@ Array = npt.NDArray[Any]
 
 _STEPS = 200
 _TOLERANCE = 1e-9
-#: How many times draws are moved, and how far each is turned.
-_MOVES = 12
+#: How far a draw is turned at each try to move it.
 _TURN = 0.6
 
 
@@ -72,7 +71,9 @@ def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float
     return mode.point + solve_triangular(mode.factor, normal.T, lower=True, trans=1).T, log_q
 
 
-def stirred(points: Array, mode: Mode, log_density: Callable[[Array], Array], rng: np.random.Generator) -> Array:
+def stirred(
+    points: Array, mode: Mode, log_density: Callable[[Array], Array], rng: np.random.Generator, *, tries: int
+) -> Array:
     """Draws (draw, unknown) moved by Metropolis steps, each on its own, so that those kept twice come apart.
 
     A step turns a draw towards a fresh one of the normal about the mode, which leaves that normal as it is; so only
@@ -80,7 +81,7 @@ def stirred(points: Array, mode: Mode, log_density: Callable[[Array], Array], rn
     moves after resampling: Gilks and Berzuini 2001, doi 10.1111/1467-9868.00280).
     """
     weight = log_density(points) - _log_normal(points, mode)
-    for _ in range(_MOVES):
+    for _ in range(tries):
         fresh, _ = draw_around(mode, len(points), rng, None)
         turned = mode.point + np.sqrt(1 - _TURN**2) * (points - mode.point) + _TURN * (fresh - mode.point)
         other = log_density(turned) - _log_normal(turned, mode)

@@ -27,6 +27,8 @@ _FREEDOM = 8.0
 #: Draws proposed for each one kept, and the share of them, in worth, below which they are stirred.
 _PROPOSED = 2
 _ENOUGH = 0.5
+#: Tries to move each draw, and readings times tries that are worth the time.
+_TRIES, _WORK = (12, 80), 60_000
 
 
 def learn_hazards(
@@ -103,7 +105,9 @@ def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) ->
     effective = float(min(1 / (weights**2).sum(), draws))
     kept = points[resample(weights, draws, rng)]
     if effective < _ENOUGH * draws:
-        kept = stirred(kept, mode, density.log_density, rng)
+        # The fewer the readings, the further from a normal, and the cheaper a try.
+        tries = int(np.clip(_WORK / len(density.design.weight), *_TRIES))
+        kept = stirred(kept, mode, density.log_density, rng, tries=tries)
     return kept, pareto_k, effective
 
 
