@@ -112,8 +112,9 @@ def test_nine_in_ten_intervals_hold_the_truth():
 
 
 def test_the_draws_are_those_of_nuts():
-    """The same density as a PyMC graph, on few deals, where it is furthest from a normal: no mean off by a third of an sd,
-    most by a thirtieth; sds within a sixth.
+    """The same density as a PyMC graph, on few deals, where it is furthest from a normal.
+
+    No mean is off by a third of an sd, most by a thirtieth; sds within a sixth.
     """
     import pymc as pm
     import pytensor.tensor as pt
