@@ -247,3 +247,13 @@ def test_rounded_parts_add_up_to_the_rounded_total(parts: list[float]) -> None:
 def test_changes_carry_their_sign() -> None:
     assert [points(change) for change in (0.051, -0.07, 0.001)] == ["+5", "−7", "±0"]
     assert signed_money(-1_200_000, "CNY") == "−CN¥1.2M"
+
+
+def test_past_forecasts_are_told_in_money_and_words(posterior: Posterior, made: Made) -> None:
+    deals, forecast, _ = made
+    score = {"quarter": "2026Q2", "as_of": pd.Timestamp(2026, 4, 6), "week": 1, "currency": "CNY", "inside_80": True}
+    money = {"p10": 6e6, "p50": 8e6, "p90": 1e7, "actual": 9e6, "model_error": -1e6, "commit_error": 3e6}
+    scores = pd.DataFrame([{**score, **money, "stage_weighted_error": np.nan, "prob_target": np.nan, "reached": False}])
+    page = Page(render_review(posterior, deals, forecast, scores=scores))
+    rows = [[text for text, _ in row] for table in page.tables for row in table]
+    assert ["2026Q2", "2026-04-06", "1", "yes", "CN¥6M", "CN¥8M", "CN¥10M", "CN¥9M", "−CN¥1M", "+CN¥3M", "–"] in rows

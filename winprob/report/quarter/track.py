@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from winprob.catalog import say
 from winprob.portfolio import tell_record
 from winprob.report.backtest import calibration_section, difference_section
+from winprob.report.grids import Column, Grid
+from winprob.report.numbers import BLANK, compact_money, signed_money
 from winprob.report.quarter.case import Case
 from winprob.report.sheet import Section, grid_of
 
@@ -32,9 +36,42 @@ def _forecasts(case: Case) -> list[Section]:
         return []
     return [
         Section(
-            title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=grid_of(case.scores)
+            title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=_scored(case.scores)
         )
     ]
+
+
+def _scored(scores: pd.DataFrame) -> Grid:
+    """A row a forecast: the range, what came, and how far off each was (forecast less actual)."""
+    titles = {
+        "p10": say("P10"),
+        "p50": say("P50"),
+        "p90": say("P90"),
+        "actual": say("Actual"),
+        "model_error": say("P50, off by"),
+        "commit_error": say("Sellers' commit, off by"),
+        "stage_weighted_error": say("Weighted by stage, off by"),
+    }
+    words = (say("Quarter"), say("As of"), say("Week"), say("Inside P10 to P90"))
+    return Grid(
+        columns=[*(Column(title=word) for word in words), *(Column(title=t, number=True) for t in titles.values())],
+        rows=[
+            [
+                str(row["quarter"]),
+                f"{row['as_of']:%Y-%m-%d}",
+                str(row["week"]),
+                say("yes") if row["inside_80"] else say("no"),
+                *(_money(row[name], str(row["currency"]), signed=name.endswith("_error")) for name in titles),
+            ]
+            for row in scores.to_dict("records")
+        ],
+    )
+
+
+def _money(amount: float, currency: str, *, signed: bool) -> str:
+    if math.isnan(amount):
+        return BLANK
+    return signed_money(amount, currency) if signed else compact_money(amount, currency)
 
 
 def _backtest(case: Case) -> list[Section]:
