@@ -28,7 +28,7 @@ _FREEDOM = 8.0
 _PROPOSED = 2
 _ENOUGH = 0.5
 #: Tries to move each draw, and readings times tries that are worth the time.
-_TRIES, _WORK = (12, 80), 60_000
+_TRIES, _WORK = (12, 40), 40_000
 
 
 def learn_hazards(
