@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.i18n import gettext
 from winprob.methodology import canonical
 from winprob.methodology.vocabulary import ROLES
 
@@ -88,10 +88,10 @@ def read_executives(path: Path | str) -> Roster:
             table = tomllib.load(file)
     except OSError as error:
         raise PlanError(
-            say("executives file {path} cannot be read: {reason}", path=path, reason=error.strerror)
+            gettext("executives file {path} cannot be read: {reason}", path=path, reason=error.strerror)
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError(say("executives file {path} is not TOML: {reason}", path=path, reason=error)) from error
+        raise PlanError(gettext("executives file {path} is not TOML: {reason}", path=path, reason=error)) from error
     return roster_from(table)
 
 
@@ -109,7 +109,7 @@ def roster_from(table: Mapping[str, Any]) -> Roster:
     executives = tuple(_executive(entry, at, faults) for at, entry in enumerate(entries, 1))
     names = Counter(executive.name for executive in executives if executive.name)
     for name in sorted(name for name, count in names.items() if count > 1):
-        faults.say(say("executive {name!r} stands there {count} times; wanted once", name=name, count=names[name]))
+        faults.add(gettext("executive {name!r} stands there {count} times; wanted once", name=name, count=names[name]))
     single = faults.flag(table, "one_executive_per_account")
     faults.refuse()
     return Roster(executives=executives, one_executive_per_account=single)
@@ -119,9 +119,9 @@ def nearest(name: str, known: Sequence[str], *, most: int = 5) -> str:
     """The known name that was most likely meant, else a few of them."""
     near = get_close_matches(name, known, n=1)
     if near:
-        return say("did you mean {near!r}?", near=near[0])
+        return gettext("did you mean {near!r}?", near=near[0])
     shown = ", ".join(map(repr, known[:most])) + (", ..." if len(known) > most else "")
-    return say("accepted: {accepted}", accepted=shown or "-")
+    return gettext("accepted: {accepted}", accepted=shown or "-")
 
 
 @dataclass(slots=True)
@@ -130,22 +130,22 @@ class _Faults:
 
     messages: list[str] = field(default_factory=list)
 
-    def say(self, message: str) -> None:
+    def add(self, message: str) -> None:
         self.messages.append(message)
 
     def wrong(self, where: str, got: object, wanted: str) -> None:
-        self.say(say("{where} is {got!r}, wanted {wanted}", where=where, got=got, wanted=wanted))
+        self.add(gettext("{where} is {got!r}, wanted {wanted}", where=where, got=got, wanted=wanted))
 
     def strangers(self, where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
         for name in table:
             if name not in known:
                 near = nearest(name, known, most=len(known))
-                self.say(say("{where}{name!r} is not known; {near}", where=where, name=name, near=near))
+                self.add(gettext("{where}{name!r} is not known; {near}", where=where, name=name, near=near))
 
     def flag(self, table: Mapping[str, Any], name: str) -> bool:
         value = table.get(name, False)
         if not isinstance(value, bool):
-            self.wrong(name, value, say("true or false"))
+            self.wrong(name, value, gettext("true or false"))
         return value is True
 
     def texts(self, table: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
@@ -155,23 +155,23 @@ class _Faults:
         value = table[name]
         if isinstance(value, list) and value and all(isinstance(item, str) and item.strip() for item in value):
             return tuple(dict.fromkeys(item.strip() for item in value))
-        self.wrong(where + name, value, say("a list of texts (leave it out for no limit)"))
+        self.wrong(where + name, value, gettext("a list of texts (leave it out for no limit)"))
         return ()
 
     def role(self, value: object, where: str) -> str | None:
         found = canonical("role", value) if isinstance(value, str) else None
         if found is None:
             near = nearest(str(value), ROLES, most=len(ROLES))
-            self.say(say("{where}: role {got!r} is not known; {near}", where=where, got=value, near=near))
+            self.add(gettext("{where}: role {got!r} is not known; {near}", where=where, got=value, near=near))
         return found
 
     def refuse(self) -> None:
         if len(self.messages) == 1:
-            raise PlanError(say("executives: {fault}\nMend the executives file.", fault=self.messages[0]))
+            raise PlanError(gettext("executives: {fault}\nMend the executives file.", fault=self.messages[0]))
         if self.messages:
             listed = "\n".join(f"  - {message}" for message in self.messages)
             raise PlanError(
-                say(
+                gettext(
                     "executives, {count} faults:\n{faults}\nMend the executives file.",
                     count=len(self.messages),
                     faults=listed,
@@ -182,13 +182,13 @@ class _Faults:
 def _entries(value: object, faults: _Faults) -> list[Mapping[str, Any]]:
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         return value
-    faults.wrong("executives", value, say("one table [[executives]] for each, with name and slots"))
+    faults.wrong("executives", value, gettext("one table [[executives]] for each, with name and slots"))
     return []
 
 
 def _executive(entry: Mapping[str, Any], at: int, faults: _Faults) -> Executive:
     name = entry.get("name")
-    where = say("executive {name!r}: ", name=name) if isinstance(name, str) else say("executive {at}: ", at=at)
+    where = gettext("executive {name!r}: ", name=name) if isinstance(name, str) else gettext("executive {at}: ", at=at)
     faults.strangers(where, entry, _KEYS)
     limits = {key: faults.texts(entry, key, where) for key in _LISTS}
     exclude = _exclude(entry.get("exclude", {}), where, faults)
@@ -207,14 +207,14 @@ def _executive(entry: Mapping[str, Any], at: int, faults: _Faults) -> Executive:
 def _name(value: object, where: str, faults: _Faults) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
-    faults.wrong(where + "name", value, say("a name or a code"))
+    faults.wrong(where + "name", value, gettext("a name or a code"))
     return ""
 
 
 def _slots(value: object, where: str, faults: _Faults) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1000:
         return value
-    faults.wrong(where + "slots", value, say("a whole number, 0 to 1000"))
+    faults.wrong(where + "slots", value, gettext("a whole number, 0 to 1000"))
     return 0
 
 
@@ -234,7 +234,7 @@ def _roles(entry: Mapping[str, Any], where: str, faults: _Faults) -> tuple[str, 
 
 
 def _fixed(value: object, where: str, faults: _Faults) -> tuple[Visit, ...]:
-    wanted = say("a list of tables with deal_id and role")
+    wanted = gettext("a list of tables with deal_id and role")
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         faults.wrong(where + "fixed", value, wanted)
         return ()
@@ -244,7 +244,7 @@ def _fixed(value: object, where: str, faults: _Faults) -> tuple[Visit, ...]:
         deal = item.get("deal_id")
         role = faults.role(item.get("role"), where + "fixed")
         if not isinstance(deal, str) or not deal.strip():
-            faults.wrong(where + "fixed.deal_id", deal, say("a deal's id"))
+            faults.wrong(where + "fixed.deal_id", deal, gettext("a deal's id"))
         elif role:
             visits.append(Visit(deal_id=deal.strip(), role=role))
     return tuple(dict.fromkeys(visits))
@@ -252,7 +252,7 @@ def _fixed(value: object, where: str, faults: _Faults) -> tuple[Visit, ...]:
 
 def _exclude(value: object, where: str, faults: _Faults) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, Mapping):
-        faults.wrong(where + "exclude", value, say("a table with deals and accounts"))
+        faults.wrong(where + "exclude", value, gettext("a table with deals and accounts"))
         value = {}
     faults.strangers(where + "exclude.", value, _EXCLUDE)
     return {key: faults.texts(value, key, where + "exclude.") for key in _EXCLUDE}

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.features import describe
+from winprob.i18n import gettext
 from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES
@@ -81,20 +81,20 @@ def _sentence(name: str, draws: Array, facts: pd.Series, *, prior_only: bool) ->
         return _base_rate(draws, prior_only=prior_only)
     times = {end: float(np.exp(value)) for end, value in zip(ENDS, summarise(draws), strict=True)}
     if name == DOUBT:
-        return say(
+        return gettext(
             "Not knowing support exactly draws all this towards even: x{mean:.2f} against the typical deal "
             "({lower:.2f} to {upper:.2f}).",
             **times,
         )
     if times["lower"] > 1:
-        return say(
+        return gettext(
             "{fact}; raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
         )
     if times["upper"] < 1:
-        return say(
+        return gettext(
             "{fact}; lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
         )
-    return say(
+    return gettext(
         "{fact}; unclear which way, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
     )
 
@@ -102,26 +102,28 @@ def _sentence(name: str, draws: Array, facts: pd.Series, *, prior_only: bool) ->
 def _base_rate(draws: Array, *, prior_only: bool) -> str:
     chance = dict(zip(ENDS, (float(end) for end in summarise(1 / (1 + np.exp(-draws)))), strict=True))
     if prior_only:
-        return say(
+        return gettext(
             "Base rate: before any deal is seen, {mean:.0%} of typical deals are won ({lower:.0%} to {upper:.0%}).",
             **chance,
         )
-    return say("Base rate: {mean:.0%} of deals like those learned from are won ({lower:.0%} to {upper:.0%}).", **chance)
+    return gettext(
+        "Base rate: {mean:.0%} of deals like those learned from are won ({lower:.0%} to {upper:.0%}).", **chance
+    )
 
 
 def fact(name: str, facts: pd.Series) -> str:
     """What a deal's record says where a term looks: ``Buying stage: Evaluation``."""
     if name == "quarter":
-        return say("Quarter of the reading")
+        return gettext("Quarter of the reading")
     if name == "combinations":
-        return say("How these facts combine")
+        return gettext("How these facts combine")
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
     if name in ELAPSED:
-        title = say("Days open") if name == "age" else say("Days to the seller's close date")
-        return say("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
+        title = gettext("Days open") if name == "age" else gettext("Days to the seller's close date")
+        return gettext("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
     title = column_label(name) if name in COLUMNS else name
-    return say("{what}: {value}", what=title, value=_value(name, facts.get(name)))
+    return gettext("{what}: {value}", what=title, value=_value(name, facts.get(name)))
 
 
 def _days(name: str, facts: pd.Series) -> Any:
@@ -132,7 +134,7 @@ def _days(name: str, facts: pd.Series) -> Any:
 
 def _value(name: str, value: Any) -> str:
     if pd.isna(value):
-        return say("unknown")
+        return gettext("unknown")
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
     return label(_WORDS[name], str(value)) if name in _WORDS else str(value)
@@ -145,10 +147,10 @@ _WORDS = {"stage": "stage", "coach": "coach", "decision_method": "decision_metho
 def _support(role: str, facts: pd.Series) -> str:
     support, coach = facts.get(f"{role}_support"), facts.get("coach")
     if pd.isna(support):
-        return say("Support of the {role}: not reported", role=label("role", role))
-    return say(
+        return gettext("Support of the {role}: not reported", role=label("role", role))
+    return gettext(
         "Support of the {role}: {tier} (coach: {coach})",
         role=label("role", role),
         tier=label("support", support),
-        coach=label("coach", coach) if pd.notna(coach) else say("unknown"),
+        coach=label("coach", coach) if pd.notna(coach) else gettext("unknown"),
     )

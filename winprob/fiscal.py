@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
 
 _NAME = re.compile(r"(?P<fiscal>FY)?\s*(?P<year>\d{4}|\d{2})\s*[-/ ]?\s*Q(?P<quarter>[1-4])", re.IGNORECASE)
@@ -98,13 +98,13 @@ def find_quarter(name: str, calendar: CalendarSettings) -> Quarter:
     found = _NAME.fullmatch(name.strip()) or _TURNED.fullmatch(name.strip())
     if found is None:
         raise SettingsError(
-            say("quarter {name!r} is not understood: write it as {accepted}", name=name, accepted="2026Q4, FY27 Q2")
+            gettext("quarter {name!r} is not understood: write it as {accepted}", name=name, accepted="2026Q4, FY27 Q2")
         )
     year = int(found["year"]) + (2000 if len(found["year"]) == 2 else 0)
     if found["fiscal"] and calendar.fiscal_year_start_month > 1:
         year -= 1
     if not 1970 <= year <= 2099:
-        raise SettingsError(say("quarter {name!r} lies outside 1970 to 2099", name=name))
+        raise SettingsError(gettext("quarter {name!r} lies outside 1970 to 2099", name=name))
     start = _quarter_starts(_year_start(year, calendar), year, calendar)[int(found["quarter"]) - 1]
     return quarter_of(start, calendar)
 
@@ -149,7 +149,7 @@ def _from_table(day: dt.date, calendar: CalendarSettings) -> Quarter:
         if day in quarter:
             return quarter
     raise SettingsError(
-        say(
+        gettext(
             "day {day} lies outside the calendar table, which runs from {first} to {last}: add its quarters",
             day=day,
             first=quarters[0].start,
@@ -164,4 +164,6 @@ def _named_in_table(name: str, calendar: CalendarSettings) -> Quarter:
         if "".join(quarter.name.split()).casefold() == wanted:
             return quarter
     known = ", ".join(calendar.names)
-    raise SettingsError(say("quarter {name!r} is not in the calendar table; it has {known}", name=name, known=known))
+    raise SettingsError(
+        gettext("quarter {name!r} is not in the calendar table; it has {known}", name=name, known=known)
+    )

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.arrivals import Arrivals
-from winprob.catalog import say
 from winprob.errors import PosteriorError
 from winprob.features import Scaling
 from winprob.hazards import HAZARD_DIMS, Hazards
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import ROLES
 from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
@@ -286,15 +286,17 @@ def _read(path: Path) -> Posterior:
 def _sealed_content(path: Path) -> bytes:
     """The NetCDF part of a model file that is whole and of this format."""
     if path.is_dir():
-        raise PosteriorError(say("model {path} is a folder, not a model file. Name the file.", path=path))
+        raise PosteriorError(gettext("model {path} is a folder, not a model file. Name the file.", path=path))
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PosteriorError(
-            say("model {path} is not there. Make one with: winprob train DEALS --model {path}", path=path)
+            gettext("model {path} is not there. Make one with: winprob train DEALS --model {path}", path=path)
         ) from error
     except OSError as error:
-        raise PosteriorError(say("model {path} cannot be read: {reason}.", path=path, reason=error.strerror)) from error
+        raise PosteriorError(
+            gettext("model {path} cannot be read: {reason}.", path=path, reason=error.strerror)
+        ) from error
     length = len(_seal(FORMAT, b""))
     content, seal = data[:-length], data[-length:]
     number = seal[len(_MARK) : len(_MARK) + 6]
@@ -303,7 +305,7 @@ def _sealed_content(path: Path) -> bytes:
     if int(number) != FORMAT:
         raise _other_format(path, int(number))
     if seal != _seal(FORMAT, content):
-        raise PosteriorError(say("model {path} was changed after it was written; its checksum differs.", path=path))
+        raise PosteriorError(gettext("model {path} was changed after it was written; its checksum differs.", path=path))
     return content
 
 
@@ -340,7 +342,7 @@ def _read_hazards(file: Any, entry: Mapping[str, Any] | None) -> Hazards | None:
 
 def _damaged(path: Path) -> PosteriorError:
     return PosteriorError(
-        say("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
+        gettext("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
     )
 
 
@@ -348,9 +350,9 @@ def _other_format(path: Path, found: int) -> PosteriorError:
     words = {"path": path, "found": found, "known": FORMAT}
     if found > FORMAT:
         return PosteriorError(
-            say(
+            gettext(
                 "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again.",
                 **words,
             )
         )
-    return PosteriorError(say("model {path} has the old format {found}, now {known}. Train it again.", **words))
+    return PosteriorError(gettext("model {path} has the old format {found}, now {known}. Train it again.", **words))

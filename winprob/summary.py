@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 
-from winprob.catalog import say
 from winprob.features import empty_scaling
 from winprob.hazards import BELIEVABLE
+from winprob.i18n import gettext
 from winprob.intervals import TAILS, summarise
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
@@ -65,31 +65,35 @@ def verdict(posterior: Posterior) -> list[str]:
     source = posterior.provenance
     if source.prior_only:
         return [
-            say("No deal was seen: this model is all prior. It says what the method expects, not what your team does."),
-            say("Train on closed deals as soon as there are some; the first thirty already move it."),
+            gettext(
+                "No deal was seen: this model is all prior. It says what the method expects, not what your team does."
+            ),
+            gettext("Train on closed deals as soon as there are some; the first thirty already move it."),
         ]
     lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior), *_timing(posterior)]
     if source.deals < _FEW_DEALS:
         lines.append(
-            say("With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS)
+            gettext(
+                "With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS
+            )
         )
     return lines
 
 
 def _learned_from(source: Provenance) -> Iterator[str]:
-    yield say(
+    yield gettext(
         "Learned from {deals} closed deals, {won:.0%} won{period}.",
         deals=source.deals,
         won=source.won / source.counted,
         period=_period(source.first_day, source.last_day),
     )
     if source.counted < source.deals - 0.5:
-        yield say(
+        yield gettext(
             "{copies:.0f} rows repeat another in all but their id; each record counts once.",
             copies=source.deals - source.counted,
         )
     if source.available > source.deals:
-        yield say(
+        yield gettext(
             "The table has {available:,} closed deals; {deals:,} of them, drawn at random, were learned from "
             "(setting sampler.most_deals).",
             available=source.available,
@@ -98,7 +102,7 @@ def _learned_from(source: Provenance) -> Iterator[str]:
 
 
 def _gates_sentence(gates: Mapping[str, float]) -> str:
-    return say(
+    return gettext(
         "The draws can be believed: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
         r_hat=gates["r_hat"],
         ess=min(gates["bulk_ess"], gates["tail_ess"]),
@@ -110,15 +114,15 @@ def _timing(posterior: Posterior) -> Iterator[str]:
     """What was learned of the time to close, and how far it can be believed."""
     hazards = posterior.hazards
     if hazards is None:
-        yield say("When deals close was not learned: the deals have too few days of reading and of closing.")
+        yield gettext("When deals close was not learned: the deals have too few days of reading and of closing.")
         return
-    yield say(
+    yield gettext(
         "When deals close was learned from {closed} closed and {still_open} open deals.",
         closed=hazards.closed,
         still_open=hazards.still_open,
     )
     if hazards.pareto_k > BELIEVABLE:
-        yield say(
+        yield gettext(
             "Its draws are rough (Pareto k {k:.2f}, above {most}): take the dates as a hint "
             "until more deals have closed.",
             k=hazards.pareto_k,
@@ -127,7 +131,7 @@ def _timing(posterior: Posterior) -> Iterator[str]:
 
 
 def _period(first: str | None, last: str | None) -> str:
-    return say(", read {first} to {last}", first=first, last=last) if first else ""
+    return gettext(", read {first} to {last}", first=first, last=last) if first else ""
 
 
 def _prior_sentence(posterior: Posterior) -> str:
@@ -135,8 +139,8 @@ def _prior_sentence(posterior: Posterior) -> str:
     share = prior_share(weights.var(axis=0), posterior.prior["role_weight_population"].astype(float).var(axis=0))
     roles = [label("role", role) for role, part in zip(posterior.coords["role"], share, strict=True) if part > 0.8]
     if not roles:
-        return say("Every role's weight was learned from the deals, none is mostly prior.")
-    return say("Still mostly prior: the weight of {roles}.", roles=", ".join(roles))
+        return gettext("Every role's weight was learned from the deals, none is mostly prior.")
+    return gettext("Still mostly prior: the weight of {roles}.", roles=", ".join(roles))
 
 
 def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
@@ -160,40 +164,40 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     rng = np.random.default_rng(1)
     steps = np.diff(bin_moments(np.ones(4))[0]).mean()
     weight, reliability = draws["role_weight"], draws["reliability"]
-    yield say("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
-    yield say("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
+    yield gettext("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
+    yield gettext("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
     yield (
-        say("odds ratio of one tier more support, one role"),
+        gettext("odds ratio of one tier more support, one role"),
         np.exp(weight[:, 0, -1] * reliability[:, 1] * steps),
         "role_weight, method_spread",
     )
     yield (
-        say("a role's weight where the method lets it decide, over that where it does not"),
+        gettext("a role's weight where the method lets it decide, over that where it does not"),
         weight[:, ROLES.index("approver"), _EXECUTIVE] / weight[:, ROLES.index("approver"), _SCORING],
         "method_lean, method_spread",
     )
-    yield say("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
+    yield gettext("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
     yield (
-        say("odds ratio from identified to engaged approver"),
+        gettext("odds ratio from identified to engaged approver"),
         _climb(draws["coverage_effect"][:, :3]),
         "coverage_step",
     )
-    yield say("odds ratio of any one coach state"), np.exp(draws["coach_effect"][:, 0]), "coach"
-    yield say("odds ratio of any one decision method"), np.exp(draws["method_effect"][:, 0]), "decision_method"
-    yield say("reliability of a report, no coach"), reliability[:, 0], "reliability_none_ratio"
-    yield say("reliability of a report, unvalidated coach"), reliability[:, 1], "reliability_unvalidated_ratio"
-    yield say("reliability of a report, validated coach"), reliability[:, 2], "reliability_validated"
-    yield say("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
+    yield gettext("odds ratio of any one coach state"), np.exp(draws["coach_effect"][:, 0]), "coach"
+    yield gettext("odds ratio of any one decision method"), np.exp(draws["method_effect"][:, 0]), "decision_method"
+    yield gettext("reliability of a report, no coach"), reliability[:, 0], "reliability_none_ratio"
+    yield gettext("reliability of a report, unvalidated coach"), reliability[:, 1], "reliability_unvalidated_ratio"
+    yield gettext("reliability of a report, validated coach"), reliability[:, 2], "reliability_validated"
+    yield gettext("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
     noise = rng.standard_normal((3, len(weight)))
     field = draws["offset_scale"][:, 0]
     yield (
-        say("odds ratio of one seller, region or other level"),
+        gettext("odds ratio of one seller, region or other level"),
         np.exp(field * noise[0]),
         "offset_scale, field_deviation",
     )
-    yield say("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
-    yield say("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
-    yield say("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
+    yield gettext("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
+    yield gettext("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
+    yield gettext("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
 
 
 def _climb(effects: Array) -> Array:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from winprob.catalog import speaking
 from winprob.errors import DealTableError, InputError, MappingError, OutputError, WinprobError
+from winprob.i18n import use_language
 from winprob.tables import check_file, read_deals, write_table
 
 GOOD = "deal_id,outcome,amount\nD1,won,10\nD2,lost,20\n"
@@ -82,7 +82,7 @@ def test_unreadable_file_is_one_message(case: str, tmp_path: Path) -> None:
     found = check_file(path)
     assert found["severity"].tolist() == ["error"]
     assert found["message"].tolist() == [str(caught.value)]
-    with speaking("zh"), pytest.raises(InputError) as chinese:
+    with use_language("zh"), pytest.raises(InputError) as chinese:
         read_deals(path)
     assert str(chinese.value) != str(caught.value)
 

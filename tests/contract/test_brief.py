@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
 from winprob import render_brief
-from winprob.catalog import speaking
 from winprob.cli import main
+from winprob.i18n import use_language
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
 from winprob.simulation import Simulation
@@ -107,7 +107,7 @@ def test_every_role_has_a_page_in_one_language_without_gaps(
     posterior: Posterior, team: Simulation, role: str, lang: str
 ) -> None:
     for deal in team.open["deal_id"].head(3):
-        with speaking(lang):
+        with use_language(lang):
             page = render_brief(posterior, team.open, deal, role=role, people=team.people)
         executive = role in ("approver", "decision_maker")
         assert printed(page) <= (LINES_EXECUTIVE if executive else LINES)
@@ -176,7 +176,7 @@ def test_a_hostile_name_stays_text(posterior: Posterior, team: Simulation, lang:
     names = dict.fromkeys(("account", "seller", "product", "competitor", "currency"), HOSTILE)
     deal = team.open.head(1).assign(deal_id=HOSTILE.strip(), **{**names, "currency": "CNY"})
     people = pd.DataFrame({"deal_id": [HOSTILE], "person": [HOSTILE], "role": ["approver"], "support": [2]})
-    with speaking(lang):
+    with use_language(lang):
         page = render_brief(posterior, deal, HOSTILE.strip(), role="approver", people=people)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page)
     assert titles(page) == TITLES[lang]

@@ -11,10 +11,10 @@ import pytest
 import winprob
 from winprob.allocation import allocate, plan_visits
 from winprob.allocation.words import judge_plan
-from winprob.catalog import speaking
 from winprob.errors import PlanError
 from winprob.executives import roster_from
 from winprob.features import describe
+from winprob.i18n import use_language
 from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import ROLES
 from winprob.schema import validate_deals
@@ -303,7 +303,7 @@ def test_the_words_say_what_the_record_holds(posterior, team):
     assert any("slots stay free" in line for line in told)
     assert any("no past visit was counted" in line for line in told)
     assert not any("effect" in line for line in told)
-    with speaking("zh"):
+    with use_language("zh"):
         assert "预期增加" in judge_plan(plan)[0]
 
 

@@ -8,10 +8,10 @@ import pytest
 from scipy.special import expit, logit
 
 from winprob import explain, predict
-from winprob.catalog import speaking
 from winprob.errors import DealTableError
 from winprob.explanation import _contributions
 from winprob.features import describe
+from winprob.i18n import use_language
 from winprob.schema import validate_deals
 from winprob.terms import ROLE_TERMS, coefficients, logits
 
@@ -101,7 +101,7 @@ def test_the_base_rate_of_the_prior_is_its_intercept(believed, table):
 
 
 def test_it_speaks_chinese(posterior, table):
-    with speaking("zh"):
+    with use_language("zh"):
         rows = explain(posterior, table(stage=[None]), "D0")
     assert rows["text"].str.contains(r"[\u4e00-\u9fff]").all()
 

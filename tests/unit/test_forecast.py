@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from winprob.arrivals import learn_arrivals
-from winprob.catalog import speaking
 from winprob.errors import ForecastError, InputError, SettingsError
 from winprob.hazards import learn_hazards
+from winprob.i18n import use_language
 from winprob.portfolio import (
     LINES,
     Forecast,
@@ -297,7 +297,7 @@ def test_movers_are_few_and_words_are_whole_in_both_languages(made: Forecast) ->
     movers = movers_of(made)
     assert 0 < len(movers) < len(made.deals) / 2
     assert (movers["amount"] > 0.05 * made.p50).all()
-    with speaking("zh"):
+    with use_language("zh"):
         chinese = tell_forecast(made)
     assert len(chinese) == len(tell_forecast(made))
     assert not any("{" in line for line in chinese)

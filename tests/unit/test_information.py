@@ -14,9 +14,9 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from winprob import draw_win_prob, plan_questions, predict, rank_unknowns
-from winprob.catalog import speaking
 from winprob.errors import DealTableError, SettingsError
 from winprob.features import describe
+from winprob.i18n import use_language
 from winprob.information import planning
 from winprob.information.answers import Answers, answers_to, situation
 from winprob.information.facts import SupportFact, facts_of
@@ -449,7 +449,7 @@ def test_an_unvalidated_coach_passes_or_stays_so(posterior, table):
 def test_questions_and_channels_are_the_methods_in_both_languages(posterior, table):
     frame = table(approver_support=[None, None], coach=["validated", "none"], stage=["evaluation", None])
     english = rank_unknowns(posterior, frame)
-    with speaking("zh"):
+    with use_language("zh"):
         chinese = rank_unknowns(posterior, frame)
     asked = english.set_index(["deal_id", "fact"])
     assert "who on our side" not in asked.loc[("D0", "approver_support"), "question"]

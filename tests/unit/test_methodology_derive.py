@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winprob.catalog import speaking
 from winprob.errors import SettingsError
+from winprob.i18n import use_language
 from winprob.methodology import (
     RoleContact,
     coach_status,
@@ -75,7 +75,7 @@ def test_order_and_repeats_do_not_matter() -> None:
 
 
 def test_why_is_said_in_the_language_spoken() -> None:
-    with speaking("zh"):
+    with use_language("zh"):
         assert derive_stage(signs("approval.says", "approval.does")).why.startswith("内部立项：")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from winprob import schema
-from winprob.catalog import speaking
 from winprob.errors import SettingsError
+from winprob.i18n import use_language
 from winprob.methodology import canonical, canonical_column, column_label, is_unknown, label, load, plays, vocabulary
 from winprob.methodology.spelling import normal
 
@@ -61,7 +61,7 @@ def test_no_alias_is_written_twice() -> None:
 
 def test_label_follows_the_language_spoken_and_takes_tiers_as_numbers() -> None:
     assert label("support", 4) == label("support", "4") == label("support", 4.0) == "Champion"
-    with speaking("zh"):
+    with use_language("zh"):
         assert label("stage", "approval") == "内部立项"
         assert label("stage", None) == label("support", float("nan")) == "未知"
         assert column_label("deal_id") == "商机编号"

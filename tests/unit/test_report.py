@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from winprob import Posterior, explain, predict, simulate
-from winprob.catalog import speaking
+from winprob.i18n import use_language
 from winprob.report.breakdown import SHOWN, break_down
 from winprob.report.charts import _shorten, draw_role_weights
 from winprob.report.numbers import compact_money, percent, span
@@ -52,7 +52,7 @@ def test_percent_claims_no_certainty(share: float, text: str) -> None:
 
 def test_numbers_in_words() -> None:
     assert span(0.41, 0.8) == "41–80%"
-    with speaking("zh"):
+    with use_language("zh"):
         assert compact_money(123_456_789, "CNY") == "¥1.2亿"
     assert compact_money(123_456_789, "CNY") == "CN¥123.5M"
     assert _shorten("华东区域电力公司总部数据中心", 10) == "华东区域…"

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.catalog import speaking
 from winprob.evaluation.calibration import group_calibration, reliability_curve
+from winprob.i18n import use_language
 from winprob.report import calibration_chart
 from winprob.report.calibration_chart import _bars, _thinned, draw_groups, draw_reliability
 
@@ -111,7 +111,7 @@ def test_a_group_is_a_dot_on_its_interval(spec: list[alt.TopLevelMixin], groups:
 
 def test_groups_are_named_in_the_readers_words(spec: list[alt.TopLevelMixin], groups: list[dict[str, object]]) -> None:
     for lang, unknown in (("en", "unknown"), ("zh", "未知")):
-        with speaking(lang):
+        with use_language(lang):
             svg = str(draw_groups(groups).svg)
         assert unknown in svg
         assert "<b>" not in svg

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from winprob import Posterior, predict
-from winprob.catalog import speaking
+from winprob.i18n import use_language
 from winprob.portfolio import LINES, Bridge, Forecast
 from winprob.report.numbers import points, signed_money, tied
 from winprob.report.quarter import render_review
@@ -83,7 +83,7 @@ def made(posterior: Posterior, team: Simulation, make_forecast: Callable[..., tu
 def page(posterior: Posterior, made: Made, lang: str = "en", **given: object) -> str:
     deals, forecast, bridge = made
     chosen = {"bridge": bridge, "settings": ReviewSettings(deals=4), **given}
-    with speaking(lang):
+    with use_language(lang):
         return render_review(posterior, deals, forecast, **chosen)  # type: ignore[arg-type]
 
 

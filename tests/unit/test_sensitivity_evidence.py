@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from winprob import rank_roles
-from winprob.catalog import speaking
+from winprob.i18n import use_language
 from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
 from winprob.odds import to_win_prob
@@ -125,7 +125,7 @@ def said(posterior, frame) -> list[str]:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_lift_is_never_called_an_effect(posterior, table, lang):
-    with speaking(lang):
+    with use_language(lang):
         words = " ".join(said(posterior, table(stage=["difficulty"], procurement_support=[None]))).lower()
     assert "effect" not in words
     assert "效应" not in words

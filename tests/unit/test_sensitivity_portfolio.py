@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from winprob import rank_roles
-from winprob.catalog import speaking
 from winprob.errors import DealTableError
+from winprob.i18n import use_language
 from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
 from winprob.odds import to_win_prob
@@ -128,7 +128,7 @@ def test_what_cannot_be_grouped_is_said(posterior, table, columns, by, words):
 def test_ties_are_called_ties(posterior, team, lang):
     got = rank_roles(posterior, team.open, by="stage")
     best = got.groupby("stage", dropna=False, sort=False)["prob_best"].max()
-    with speaking(lang):
+    with use_language(lang):
         lines = group_sentences(got, "stage")
     tie = {"en": "a tie", "zh": "不分先后"}[lang]
     assert [tie in line for line in lines[: len(best)]] == (best <= 0.5).tolist()

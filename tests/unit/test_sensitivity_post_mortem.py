@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from winprob import post_mortem, predict
-from winprob.catalog import speaking
 from winprob.errors import DealTableError
 from winprob.features import describe
+from winprob.i18n import use_language
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
 from winprob.schema import validate_deals
 from winprob.sensitivity import loss_patterns, post_mortem_sentences
@@ -166,7 +166,7 @@ def test_effort_counts_contact_and_what_came_of_it():
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_reviewers_sentences(posterior, table, lang):
     frame = lost(table, approver_support=[1.0])
-    with speaking(lang):
+    with use_language(lang):
         words = post_mortem_sentences(posterior, frame, "D0", post_mortem(posterior, frame, "D0"))
     title = {"en": "Lost by the approver", "zh": "因决策审批者输单"}[lang]
     assert any(line.startswith(title) for line in words)

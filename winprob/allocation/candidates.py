@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.i18n import gettext
 from winprob.schema import latest_places
 
 Array = npt.NDArray[Any]
@@ -48,10 +48,10 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
         No deal is left, or amounts are in several currencies.
     """
     if goal not in GOALS:
-        raise PlanError(say("goal {goal!r} is not one of {accepted}", goal=goal, accepted=", ".join(GOALS)))
+        raise PlanError(gettext("goal {goal!r} is not one of {accepted}", goal=goal, accepted=", ".join(GOALS)))
     rows = latest_places(deals)
     is_open = _still_open(deals.iloc[rows])
-    notes = [] if is_open.all() else [_left_out(say("closed already"), deals, rows[~is_open])]
+    notes = [] if is_open.all() else [_left_out(gettext("closed already"), deals, rows[~is_open])]
     rows = rows[is_open]
     worth, unit = np.ones(len(rows)), None
     if goal == "bookings":
@@ -61,7 +61,7 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
         worth = deals["amount"].to_numpy(dtype=float)[rows] if known.any() else worth[known]
     if not len(rows):
         raise PlanError(
-            " ".join([say("there is no deal to plan for: none of {rows} rows is left.", rows=len(deals)), *notes])
+            " ".join([gettext("there is no deal to plan for: none of {rows} rows is left.", rows=len(deals)), *notes])
         )
     return Candidates(deals=deals.iloc[rows], place=rows, worth=worth, unit=unit, notes=tuple(notes))
 
@@ -85,7 +85,7 @@ def _priced(deals: pd.DataFrame) -> tuple[Array, str]:
     if len(counts) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise PlanError(
-            say(
+            gettext(
                 "amounts are in several currencies (deals: {listed}) and cannot be added up. "
                 "Convert them to one, plan each currency by itself, or plan for wins (--goal wins).",
                 listed=listed,
@@ -100,11 +100,11 @@ def _unpriced(deals: pd.DataFrame, known: Array) -> Iterator[tuple[str, Array]]:
     """Why some deals have no worth, and which (deal,)."""
     amount = _column(deals, "amount").notna().to_numpy(dtype=bool)
     if not amount.all():
-        yield say("without an amount"), ~amount
+        yield gettext("without an amount"), ~amount
     if (amount & ~known).any():
-        yield say("with an amount and no currency"), amount & ~known
+        yield gettext("with an amount and no currency"), amount & ~known
 
 
 def _left_out(why: str, deals: pd.DataFrame, rows: Array) -> str:
     named = ", ".join(deals["deal_id"].iloc[rows[:3]]) + (", ..." if len(rows) > 3 else "")
-    return say("Left out, {why}: {count} deals ({named}).", why=why, count=len(rows), named=named)
+    return gettext("Left out, {why}: {count} deals ({named}).", why=why, count=len(rows), named=named)

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import PlanError
 from winprob.executives import Executive, Roster, nearest
+from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.methodology.vocabulary import ROLES
 
@@ -116,7 +116,7 @@ def _empty_limits(roster: Roster, everything: pd.DataFrame) -> Iterator[str]:
 
 
 def _not_there(executive: Executive, where: str, column: str, name: str, known: list[str]) -> str:
-    return say(
+    return gettext(
         "executive {executive!r}, {where}: {column} {name!r} is not in the deal table; {near}",
         executive=executive.name,
         where=where,
@@ -133,7 +133,7 @@ def _conflicts(
     known = set(everything["deal_id"])
     for executive in roster.executives:
         if len(executive.fixed) > executive.slots:
-            yield say(
+            yield gettext(
                 "{name!r} has {slots} slots and {fixed} fixed visits: raise slots to {fixed}, or drop fixed visits",
                 name=executive.name,
                 slots=executive.slots,
@@ -141,7 +141,7 @@ def _conflicts(
             )
         for visit in executive.fixed:
             if visit.deal_id in known and (why := _barred(executive, visit.deal_id, visit.role, deals, place)):
-                yield say(
+                yield gettext(
                     "{name!r}: the fixed visit to {role} of {deal!r} breaks a rule: {why}",
                     name=executive.name,
                     role=label("role", visit.role),
@@ -157,17 +157,17 @@ def _conflicts(
 def _barred(executive: Executive, deal: str, role: str, deals: pd.DataFrame, place: dict[str, int]) -> str:
     """What forbids an agreed visit; empty if nothing does."""
     if deal not in place:
-        return say("the deal is closed or left out of the plan; drop the visit")
+        return gettext("the deal is closed or left out of the plan; drop the visit")
     row = deals.iloc[[place[deal]]]
     if role not in executive.meets:
-        return say("roles (or level) let this executive meet {roles} only", roles=", ".join(executive.meets) or "-")
+        return gettext("roles (or level) let this executive meet {roles} only", roles=", ".join(executive.meets) or "-")
     for limit, column in _LIMITS.items():
         accepted, got = getattr(executive, limit), _column(row, column).iloc[0]
         if accepted and got not in accepted:
-            shown = say("unknown") if pd.isna(got) else got
-            return say("{limit} leaves {got!r} out; add it there, or drop the visit", limit=limit, got=shown)
+            shown = gettext("unknown") if pd.isna(got) else got
+            return gettext("{limit} leaves {got!r} out; add it there, or drop the visit", limit=limit, got=shown)
     if not _reach(executive, row)[0]:
-        return say("the deal or its account is under exclude; take it out there, or drop the visit")
+        return gettext("the deal or its account is under exclude; take it out there, or drop the visit")
     return ""
 
 
@@ -178,7 +178,7 @@ def _visits(executives: Sequence[Executive]) -> Counter[tuple[str, str]]:
 def _doubled(executives: Sequence[Executive]) -> Iterator[str]:
     for (deal, role), count in _visits(executives).items():
         if count > 1:
-            yield say(
+            yield gettext(
                 "{count} executives are fixed to visit {role} of {deal!r}: keep one of them",
                 count=count,
                 role=label("role", role),
@@ -189,7 +189,7 @@ def _doubled(executives: Sequence[Executive]) -> Iterator[str]:
 def _crowded(executives: Sequence[Executive], most: int) -> Iterator[str]:
     for deal, count in Counter(deal for deal, _ in _visits(executives)).items():
         if count > most:
-            yield say(
+            yield gettext(
                 "{count} visits are fixed in {deal!r}, at most {most} are allowed: raise visits.most_per_deal "
                 "(settings, at most 3), or drop some",
                 count=count,
@@ -208,7 +208,7 @@ def _shared_accounts(executives: Sequence[Executive], deals: pd.DataFrame, place
                 visitors.setdefault(str(account), set()).add(executive.name)
     for account, names in visitors.items():
         if len(names) > 1:
-            yield say(
+            yield gettext(
                 "account {account!r} has fixed visits by {names}, and one_executive_per_account is true: "
                 "turn the rule off, or give these visits to one of them",
                 account=account,
@@ -219,16 +219,18 @@ def _shared_accounts(executives: Sequence[Executive], deals: pd.DataFrame, place
 def _nowhere(executive: Executive, reach: Array, meets: Array) -> str:
     """Why an executive with slots has no visit to make."""
     if not meets.any():
-        why = say("roles and level leave nobody to meet")
+        why = gettext("roles and level leave nobody to meet")
     elif not reach.any():
-        why = say("no open deal lies within the limits (regions, accounts, segments, exclude)")
+        why = gettext("no open deal lies within the limits (regions, accounts, segments, exclude)")
     else:
-        why = say("in the deals within reach, the roles to meet are all at the top tier")
-    return say("{name} has no deal to go to: {why}.", name=executive.name, why=why)
+        why = gettext("in the deals within reach, the roles to meet are all at the top tier")
+    return gettext("{name} has no deal to go to: {why}.", name=executive.name, why=why)
 
 
 def _refusal(conflicts: Sequence[str]) -> str:
     if len(conflicts) == 1:
-        return say("the rules cannot all be met: {conflict}.", conflict=conflicts[0])
+        return gettext("the rules cannot all be met: {conflict}.", conflict=conflicts[0])
     listed = "\n".join(f"  - {conflict}" for conflict in conflicts)
-    return say("the rules cannot all be met, {count} conflicts:\n{conflicts}", count=len(conflicts), conflicts=listed)
+    return gettext(
+        "the rules cannot all be met, {count} conflicts:\n{conflicts}", count=len(conflicts), conflicts=listed
+    )

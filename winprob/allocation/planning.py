@@ -23,10 +23,10 @@ from winprob.allocation.records import Plan
 from winprob.allocation.success import STATES, Success, learn_success
 from winprob.allocation.tail import solve_tail
 from winprob.allocation.telling import FURTHER, tell_plan
-from winprob.catalog import say
 from winprob.errors import PlanError
 from winprob.executives import Roster, read_executives, roster_from
 from winprob.features import describe
+from winprob.i18n import gettext
 from winprob.lifts import steps_up
 from winprob.methodology.vocabulary import COVERAGES, ROLES
 from winprob.posterior import Posterior
@@ -115,21 +115,21 @@ def plan_visits(
         risk=risk,
         time_limit=time_limit,
     )
-    follow(say("working out what each visit would add"), 0.1)
+    follow(gettext("working out what each visit would add"), 0.1)
     problem, scenarios = _problem(case, picked)
-    follow(say("searching for the best plan"), 0.3)
+    follow(gettext("searching for the best plan"), 0.3)
     made = _settled(case, problem, scenarios)
     best = _best(case, made.problem, scenarios, follow)
-    follow(say("comparing with other plans"), 0.9)
+    follow(gettext("comparing with other plans"), 0.9)
     return tell_plan(replace(case, kinds=made.kinds), picked, made, scenarios, best, success, deals.index)
 
 
 def _require_sound(risk: float | None, time_limit: float) -> None:
     faults = []
     if risk is not None and not 0 < risk < 1:
-        faults.append(say("risk is {got}, wanted a share between 0 and 1", got=risk))
+        faults.append(gettext("risk is {got}, wanted a share between 0 and 1", got=risk))
     if not 0 < time_limit < float("inf"):
-        faults.append(say("the time limit is {got} seconds, wanted more than 0", got=time_limit))
+        faults.append(gettext("the time limit is {got} seconds, wanted more than 0", got=time_limit))
     if faults:
         raise PlanError("; ".join(faults))
 
@@ -224,5 +224,5 @@ def _best(case: Case, problem: Problem, scenarios: Array, follow: Follow) -> Bes
         problem,
         scenarios,
         seconds=case.time_limit * FURTHER,
-        follow=lambda share: follow(say("searching for the best plan of each draw"), 0.4 + 0.5 * share),
+        follow=lambda share: follow(gettext("searching for the best plan of each draw"), 0.4 + 0.5 * share),
     )

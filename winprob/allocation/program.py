@@ -17,8 +17,8 @@ from scipy.sparse import csr_array, hstack, vstack
 from winprob.allocation.choices import Choices, list_choices, visitors, write_rules
 from winprob.allocation.prices import price
 from winprob.allocation.problem import NOBODY, Problem, Solution
-from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.i18n import gettext
 
 Array = npt.NDArray[Any]
 
@@ -92,7 +92,7 @@ def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, ti
     )
     if result.x is None:
         raise PlanError(
-            say("no plan was found within {seconds:g} seconds; allow more with --time-limit", seconds=time_limit)
+            gettext("no plan was found within {seconds:g} seconds; allow more with --time-limit", seconds=time_limit)
         )
     result.fun *= scale
     return result

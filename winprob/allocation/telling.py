@@ -22,8 +22,8 @@ from winprob.allocation.program import solve
 from winprob.allocation.records import COLUMNS, Estimate, Plan
 from winprob.allocation.success import STATES, Success
 from winprob.allocation.tail import one_visit_more, tail_mean
-from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.i18n import gettext
 from winprob.intervals import TAILS, summarise
 from winprob.methodology.vocabulary import ROLES
 
@@ -184,13 +184,13 @@ def _log_notes(success: Success) -> list[str]:
     notes = []
     if success.at_top:
         notes.append(
-            say(
+            gettext(
                 "Past visits not counted, the role was at the top tier and could not rise: {count}.",
                 count=success.at_top,
             )
         )
     if success.unjudged:
         notes.append(
-            say("Past visits not counted, the tier before or after is blank: {count}.", count=success.unjudged)
+            gettext("Past visits not counted, the tier before or after is blank: {count}.", count=success.unjudged)
         )
     return notes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from winprob.allocation.records import Estimate, Plan
-from winprob.catalog import say
+from winprob.i18n import gettext
 
 
 def judge_plan(plan: Plan) -> list[str]:
@@ -17,7 +17,7 @@ def judge_plan(plan: Plan) -> list[str]:
 
 def _headline(plan: Plan) -> Iterator[str]:
     visits = plan.visits
-    yield say(
+    yield gettext(
         "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
         visits=len(visits),
         executives=visits["executive"].nunique(),
@@ -25,21 +25,21 @@ def _headline(plan: Plan) -> Iterator[str]:
         **_worded(plan, plan.gain),
     )
     if plan.tail_gain is not None:
-        yield say(
+        yield gettext(
             "Planned for the worst case: in the worst draws it still adds {gain} on average.",
             gain=amount(plan, plan.tail_gain),
         )
     if plan.gap >= 0.0005:
-        yield say(
+        yield gettext(
             "The best plan may be up to {gap:.1%} better than this one; with more time it may be found.", gap=plan.gap
         )
 
 
 def _sureness(plan: Plan) -> Iterator[str]:
     if not plan.draws:
-        yield say("Time ran out before any draw's own best plan was found: allow more to see how sure this one is.")
+        yield gettext("Time ran out before any draw's own best plan was found: allow more to see how sure this one is.")
         return
-    yield say(
+    yield gettext(
         "Were the model's unknowns known, another plan would add {regret} more on average "
         "(the best plan found for each of {draws} draws).",
         regret=amount(plan, plan.regret),
@@ -53,47 +53,47 @@ def _against(plan: Plan) -> Iterator[str]:
         words = _worded(plan, apart)
         name = _plan_name(row["plan"])
         gain = amount(plan, row["expected_gain"])
-        yield say(
+        yield gettext(
             "{name}: {total}; this plan adds {gain} to that ({lower} to {upper}).", name=name, total=gain, **words
         )
 
 
 def _plan_name(plan: str) -> str:
     names = {
-        "largest_amounts": say("Largest amounts first"),
-        "lowest_probabilities": say("Lowest probabilities first"),
-        "largest_lift": say("Largest lift first"),
+        "largest_amounts": gettext("Largest amounts first"),
+        "lowest_probabilities": gettext("Lowest probabilities first"),
+        "largest_lift": gettext("Largest lift first"),
     }
     return names[plan]
 
 
 def _slots(plan: Plan) -> Iterator[str]:
     if plan.free_slots:
-        yield say("{count} slots stay free: nobody within the limits could still be moved.", count=plan.free_slots)
+        yield gettext("{count} slots stay free: nobody within the limits could still be moved.", count=plan.free_slots)
     table: pd.DataFrame = plan.one_more_slot
     useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, kind="stable")
     if table["expected_gain"].isna().any():
-        yield say("Time ran out before the worth of one slot more was known for all executives.")
+        yield gettext("Time ran out before the worth of one slot more was known for all executives.")
     elif useful.empty:
-        yield say("One slot more would add nothing, whoever had it.")
+        yield gettext("One slot more would add nothing, whoever had it.")
     if useful.empty:
         return
     listed = ", ".join(
         f"{name} {amount(plan, gain)}"
         for name, gain in zip(useful["executive"].head(5), useful["expected_gain"], strict=False)
     )
-    yield say("One slot more would add: {listed}.", listed=listed)
+    yield gettext("One slot more would add: {listed}.", listed=listed)
 
 
 def _grounds(plan: Plan) -> Iterator[str]:
     if plan.visits_learned_from:
-        yield say(
+        yield gettext(
             "The chance that a visit moves a role rests on {count} past visits and on what was believed before.",
             count=plan.visits_learned_from,
         )
     else:
-        yield say("The chance that a visit moves a role is what the settings say: no past visit was counted.")
-    yield say("Gains assume that support, once moved, goes with winning as the model has learned: an association.")
+        yield gettext("The chance that a visit moves a role is what the settings say: no past visit was counted.")
+    yield gettext("Gains assume that support, once moved, goes with winning as the model has learned: an association.")
 
 
 def _worded(plan: Plan, estimate: Estimate) -> dict[str, str]:
@@ -107,5 +107,5 @@ def _worded(plan: Plan, estimate: Estimate) -> dict[str, str]:
 def amount(plan: Plan, value: float) -> str:
     """A gain with its unit: ``1,240,000 CNY``, ``0.42 wins``."""
     if plan.unit is None:
-        return say("{value} wins", value=f"{value:.2f}")
+        return gettext("{value} wins", value=f"{value:.2f}")
     return f"{value:,.0f} {plan.unit}".strip()

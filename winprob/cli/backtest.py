@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.cli.show import progress, show, tell
+from winprob.i18n import gettext
 from winprob.settings import Settings
 
 
@@ -51,8 +51,8 @@ def run(
     if record:
         with replacing(record) as scratch:
             scratch.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        tell(say("The record is in {path}; winprob card takes it with --record.", path=record))
+        tell(gettext("The record is in {path}; winprob card takes it with --record.", path=record))
     if page:
         with replacing(page) as scratch:
             scratch.write_text(to_html(backtest_sheet(plain, verdict)), encoding="utf-8")
-        tell(say("The page is in {path}. Open it in a browser.", path=page))
+        tell(gettext("The page is in {path}. Open it in a browser.", path=page))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import FILE, deals_argument, model_option, reading, spoken, unseen_seed_option
 from winprob.cli.show import show_text, tell
+from winprob.i18n import gettext
 
 
 @main.command()
@@ -46,7 +46,7 @@ def brief(
     from winprob.tables import replacing, require_writable
 
     if people_before and not before:
-        raise click.UsageError(say("--people-before goes with --before."))
+        raise click.UsageError(gettext("--people-before goes with --before."))
     if out:
         require_writable(out)
     page = render_brief(
@@ -63,4 +63,4 @@ def brief(
         return
     with replacing(out) as scratch:
         scratch.write_text(page, encoding="utf-8")
-    tell(say("The visit sheet is in {path}.", path=out))
+    tell(gettext("The visit sheet is in {path}.", path=out))

@@ -8,7 +8,6 @@ from typing import Literal
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.group import House
 from winprob.cli.options import (
     FILE,
@@ -24,6 +23,7 @@ from winprob.cli.options import (
     unseen_seed_option,
 )
 from winprob.cli.show import progress, show, show_text, tell
+from winprob.i18n import gettext
 
 #: More than anyone has; a slip of the finger must not fill the memory.
 COUNT = click.IntRange(0, 100_000_000)
@@ -86,9 +86,11 @@ def simulate(
             open_deals,
             seed=seed,
             format=form,
-            progress=lambda done, total: follow(say("simulating"), done / max(total, 1)),
+            progress=lambda done, total: follow(gettext("simulating"), done / max(total, 1)),
         )
-    tell(say("{deals} closed and {open_deals} open deals are in {out}.", deals=deals, open_deals=open_deals, out=out))
+    tell(
+        gettext("{deals} closed and {open_deals} open deals are in {out}.", deals=deals, open_deals=open_deals, out=out)
+    )
 
 
 @main.command()
@@ -112,9 +114,9 @@ def check(
     errors = int((findings["severity"] == "error").sum())
     warnings = int((findings["severity"] == "warning").sum())
     if errors:
-        tell(say("{errors} errors to mend before training, {warnings} warnings.", errors=errors, warnings=warnings))
+        tell(gettext("{errors} errors to mend before training, {warnings} warnings.", errors=errors, warnings=warnings))
         raise SystemExit(1)
-    tell(say("Ready to use: no errors, {warnings} warnings.", warnings=warnings))
+    tell(gettext("Ready to use: no errors, {warnings} warnings.", warnings=warnings))
 
 
 @main.command()
@@ -149,7 +151,7 @@ def train(
     from winprob.tables import require_writable
 
     if (deals is None) != prior_only:
-        raise click.UsageError(say("Give DEALS to learn from, or --prior-only, not both."))
+        raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
     chosen = read_settings(settings) if settings else Settings()
     for place in filter(None, (model, out)):
         # Now rather than after the sampling.
@@ -167,7 +169,7 @@ def train(
             posterior = fit(table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow, **beside)
     posterior.save(model)
     show(summarise_posterior(posterior), form=form, out=out, percent=("prior_share",))
-    tell(*verdict(posterior), say("The model is in {path}.", path=model))
+    tell(*verdict(posterior), gettext("The model is in {path}.", path=model))
 
 
 @main.command()
@@ -215,7 +217,7 @@ def predict(
         chances = add_timing(chances, posterior, table, by.date())
     show(chances, form=form, out=out, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
-        tell(say("This model has seen no deal: every figure here is prior."))
+        tell(gettext("This model has seen no deal: every figure here is prior."))
 
 
 @main.command()
@@ -249,7 +251,7 @@ def explain(
     show(terms, form=form, out=out)
     chance = predict_deals(posterior, last_reading(table, deal)).iloc[0]
     tell(
-        say(
+        gettext(
             "Together {log_odds:+.2f} log-odds: {mean:.0%} to win ({lower:.0%} to {upper:.0%}).",
             log_odds=terms["log_odds"].sum(),
             mean=chance["mean"],
@@ -345,7 +347,7 @@ def diagnose(
     if page:
         with replacing(page) as scratch:
             scratch.write_text(to_html(diagnosis_sheet(found, verdict)), encoding="utf-8")
-        tell(say("The page is in {path}. Open it in a browser.", path=page))
+        tell(gettext("The page is in {path}. Open it in a browser.", path=page))
 
 
 @main.command("learning-curve")
@@ -383,9 +385,9 @@ def learning_curve(
     closed = int(table["outcome"].isin(["won", "lost", "no_decision"]).sum())
     more = deals_to_halve(curve, closed)
     if more is None:
-        tell(say("More closed deals alone would hardly narrow these intervals: find out more about each deal."))
+        tell(gettext("More closed deals alone would hardly narrow these intervals: find out more about each deal."))
     else:
-        tell(say("You need about {more} more closed deals to halve these intervals.", more=more))
+        tell(gettext("You need about {more} more closed deals to halve these intervals.", more=more))
 
 
 @main.command()
@@ -410,4 +412,4 @@ def card(model: Path, record: Path | None, form: str | None, out: Path | None) -
         return
     with replacing(out) as scratch:
         scratch.write_text(text, encoding="utf-8")
-    tell(say("The model card is in {path}.", path=out))
+    tell(gettext("The model card is in {path}.", path=out))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import (
     FILE,
@@ -21,6 +20,7 @@ from winprob.cli.options import (
     spoken,
 )
 from winprob.cli.show import show, tell
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ def forecast(
 ) -> None:
     """What the quarter will bring: closed so far, open deals, and deals not yet created."""
     if before is None and (before_model or before_as_of or bridge_out):
-        raise click.UsageError(say("--before-model, --before-as-of and --bridge-out need --before."))
+        raise click.UsageError(gettext("--before-model, --before-as-of and --bridge-out need --before."))
     from winprob.cli.models import load_model
     from winprob.history import read_review
     from winprob.portfolio import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
@@ -123,7 +123,7 @@ def forecast(
     if deals_out:
         write_table(made.deals, deals_out, "csv")
     if log:
-        tell(say("Kept as {path}.", path=append_forecast(log, made)))
+        tell(gettext("Kept as {path}.", path=append_forecast(log, made)))
 
 
 def _day(given: dt.datetime | None) -> dt.date | None:

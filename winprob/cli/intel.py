@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import deals_argument, model_option, reading, showing, spoken, unseen_seed_option
 from winprob.cli.show import show, tell
+from winprob.i18n import gettext
 
 COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 
@@ -56,4 +56,4 @@ def intel(
     show(shown, form=form, out=out, percent=("expected_shift", "changes_lever"), digits=4)
     tell(*said)
     if posterior.provenance.prior_only:
-        tell(say("This model has seen no deal: every figure here is prior."))
+        tell(gettext("This model has seen no deal: every figure here is prior."))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import (
     deals_argument,
@@ -19,6 +18,7 @@ from winprob.cli.options import (
     unseen_seed_option,
 )
 from winprob.cli.show import show, tell
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def levers(
     from winprob.sensitivity import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
 
     if deal and by:
-        raise click.UsageError(say("Give --deal or --by, not both."))
+        raise click.UsageError(gettext("Give --deal or --by, not both."))
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     rope = _rope(rope, settings)
     if by:
@@ -80,7 +80,7 @@ def levers(
     if deal or evidence:
         tell(bound_sentence(posterior))
     if posterior.provenance.prior_only:
-        tell(say("This model has seen no deal: every figure here is prior."))
+        tell(gettext("This model has seen no deal: every figure here is prior."))
 
 
 def _rope(rope: float | None, settings: Path | None) -> float | None:

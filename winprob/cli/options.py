@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from winprob.catalog import LANGUAGES, speaking
+from winprob.i18n import LANGUAGES, use_language
 
 Command = Callable[..., Any]
 
@@ -72,7 +72,7 @@ def spoken(command: Command) -> Command:
     @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language.")
     @wraps(command)
     def wrapped(*args: Any, lang: str, **kwargs: Any) -> Any:
-        with speaking(lang):
+        with use_language(lang):
             return command(*args, **kwargs)
 
     return wrapped

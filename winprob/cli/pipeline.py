@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from winprob.catalog import say
 from winprob.cli.show import progress, tell
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 
 
 def simulate_history(out: Path, quarters: int, until: datetime | None, seed: int) -> None:
@@ -28,14 +28,18 @@ def simulate_history(out: Path, quarters: int, until: datetime | None, seed: int
     days = export_days(pipeline.first_day, last)
     if not days:
         raise SettingsError(
-            say("the history begins on {first}, after {last}: nothing to write", first=pipeline.first_day, last=last)
+            gettext(
+                "the history begins on {first}, after {last}: nothing to write", first=pipeline.first_day, last=last
+            )
         )
     with progress() as follow:
         for done, day in enumerate(days):
-            follow(say("simulating"), done / len(days))
+            follow(gettext("simulating"), done / len(days))
             write_snapshot(pipeline.known_on(day), day, out)
     tell(
-        say("{count} exports from {first} to {last} are in {out}.", count=len(days), first=days[0], last=last, out=out)
+        gettext(
+            "{count} exports from {first} to {last} are in {out}.", count=len(days), first=days[0], last=last, out=out
+        )
     )
 
 

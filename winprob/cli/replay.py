@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from winprob.catalog import say
 from winprob.cli.show import tell
 from winprob.errors import HistoryError
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def keep_replay(
     last, roles = as_day(as_of), _roles(export)
     if export.people and roles is None:
         raise HistoryError(
-            say(
+            gettext(
                 "{people} does not say since when its people are known: a replay takes a CRM's table of contact roles",
                 people=export.people,
             )
@@ -77,7 +77,7 @@ def keep_replay(
     frames = ((day, known if roles is None else cover(known, roles, day)) for day, known in told)
     kept = [write_snapshot(frame, day, history) for day, frame in frames if len(frame)]
     if not kept:
-        raise HistoryError(say("no review day up to --as-of on which there was a deal: nothing was added"))
+        raise HistoryError(gettext("no review day up to --as-of on which there was a deal: nothing was added"))
     return kept
 
 

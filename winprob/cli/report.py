@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import FILE, deals_argument, model_option, reading, seed_option, settings_option, spoken
 from winprob.cli.show import progress, stdout_for_tables, tell
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def report(
     _require_sound(before, people_before, before_model, out, pdf)
     posterior = load_model(model, seed)
     with progress() as follow:
-        follow(say("reading the deals"), 0.0)
+        follow(gettext("reading the deals"), 0.0)
         asked = Asked(
             posterior=posterior,
             deals=read_review(deals, mapping, people, encoding=encoding, as_of=_day(as_of)),
@@ -110,15 +110,15 @@ def report(
             seed=seed,
         )
         findings = check_history(deals) if is_history(deals) else check_file(deals, mapping, people, encoding=encoding)
-        follow(say("forecasting the quarter"), 0.2)
+        follow(gettext("forecasting the quarter"), 0.2)
         forecast = _forecast(asked, quarter, _day(as_of), target)
         if before:
-            follow(say("comparing with the last review"), 0.4)
+            follow(gettext("comparing with the last review"), 0.4)
         bridge, chances = _compare(asked, forecast)
         if executives:
-            follow(say("planning the visits"), 0.6)
+            follow(gettext("planning the visits"), 0.6)
         plan = _plan(asked, executives)
-        follow(say("writing the page"), 0.8)
+        follow(gettext("writing the page"), 0.8)
         page = render_review(
             asked.posterior,
             asked.deals,
@@ -153,7 +153,7 @@ def _require_sound(
     from winprob.tables import require_writable
 
     if (people_before or before_model) and not before:
-        raise click.UsageError(say("--people-before and --before-model go with --before."))
+        raise click.UsageError(gettext("--people-before and --before-model go with --before."))
     if pdf or _is_pdf(out):
         require_pdf()
     for path in (out, pdf):
@@ -242,7 +242,7 @@ def _write(page: str, out: Path, pdf: Path | None) -> None:
     else:
         with replacing(out) as scratch:
             scratch.write_text(page, encoding="utf-8")
-        tell(say("The page is in {path}. Open it in a browser.", path=out))
+        tell(gettext("The page is in {path}. Open it in a browser.", path=out))
     for path in wanted:
         write_pdf(page, path)
-        tell(say("The PDF is in {path}.", path=path))
+        tell(gettext("The PDF is in {path}.", path=path))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from winprob.catalog import say
 from winprob.errors import OutputError
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def _printing() -> Iterator[None]:
         raise
     except (OSError, UnicodeEncodeError) as fault:
         hush_stdout()
-        raise OutputError(say("cannot write {path}: {fault}.", path="stdout", fault=fault)) from None
+        raise OutputError(gettext("cannot write {path}: {fault}.", path="stdout", fault=fault)) from None
 
 
 def _width() -> int:

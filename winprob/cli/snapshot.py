@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import FILE, deals_argument, idle_seed_option, reading, settings_option, showing, spoken
 from winprob.cli.show import show, tell
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     from winprob.history import Snapshot
@@ -73,7 +73,7 @@ def _in_zone(mapping: Path | dict[str, Any] | None, zone: str | None) -> dict[st
 def _of_many(kept: list[Snapshot]) -> Iterator[str]:
     added = sum(one.added for one in kept)
     path = kept[0].place.parent
-    yield say(
+    yield gettext(
         "{added} snapshots added to {path}, {same} were there already.", added=added, path=path, same=len(kept) - added
     )
 
@@ -81,17 +81,17 @@ def _of_many(kept: list[Snapshot]) -> Iterator[str]:
 def _sentences(kept: Snapshot) -> Iterator[str]:
     words = {"deals": kept.deals, "day": f"{kept.as_of:%Y-%m-%d}", "path": kept.place.parent}
     if kept.added:
-        yield say("{deals} deals as of {day} are in {path}.", **words)
+        yield gettext("{deals} deals as of {day} are in {path}.", **words)
     else:
-        yield say("The same export is in {path} already, as of {day}: nothing to add.", **words)
+        yield gettext("The same export is in {path} already, as of {day}: nothing to add.", **words)
     if kept.next_day:
-        yield say(
+        yield gettext(
             "{count} deals closed on the day after {day}: taken for a clock in another zone.",
             count=kept.next_day,
             day=words["day"],
         )
     if kept.left_out:
-        yield say(
+        yield gettext(
             "Not kept, being neither canonical nor covariates: {columns}. Name them in mapping.toml to keep them.",
             columns=", ".join(map(repr, kept.left_out)),
         )

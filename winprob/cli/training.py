@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winprob.catalog import say
 from winprob.cli.show import tell
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +61,11 @@ def closed_by(deals: pd.DataFrame, as_of: datetime | None) -> pd.DataFrame:
     if as_of is None:
         return deals
     if "closed_on" not in deals:
-        raise DealTableError(say("--as-of needs the column 'closed_on', and the deals have none."))
+        raise DealTableError(gettext("--as-of needs the column 'closed_on', and the deals have none."))
     by_then = deals["closed_on"] <= as_of
     if "as_of" in deals:
         by_then &= deals["as_of"] <= as_of
     known = deals[by_then]
     if known.empty:
-        raise DealTableError(say("no deal was closed by {day:%Y-%m-%d}.", day=as_of))
+        raise DealTableError(gettext("no deal was closed by {day:%Y-%m-%d}.", day=as_of))
     return known

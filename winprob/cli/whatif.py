@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from winprob.catalog import say
 from winprob.cli.commands import main
 from winprob.cli.options import deals_argument, model_option, reading, showing, spoken, unseen_seed_option
 from winprob.cli.show import show, tell
+from winprob.i18n import gettext
 
 
 @main.command()
@@ -52,8 +52,8 @@ def _changes(sets: tuple[str, ...]) -> dict[str, str]:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if wrong:
         raise click.UsageError(
-            say("--set wants COLUMN=VALUE, such as approver_support=3; got {got}", got=", ".join(wrong))
+            gettext("--set wants COLUMN=VALUE, such as approver_support=3; got {got}", got=", ".join(wrong))
         )
     if doubled:
-        raise click.UsageError(say("--set names {columns} twice", columns=", ".join(doubled)))
+        raise click.UsageError(gettext("--set names {columns} twice", columns=", ".join(doubled)))
     return {name: value.strip() for name, (_, _, value) in zip(names, parts, strict=True)}

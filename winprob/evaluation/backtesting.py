@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
 from winprob.evaluation.folds import Fold, Plan, closed_rows, identical_rows, plan_folds
 from winprob.evaluation.kept import Store
 from winprob.evaluation.scores import log_losses, paired_difference, score
+from winprob.i18n import gettext
 from winprob.posterior import Posterior
 from winprob.schema import validate_deals
 from winprob.settings import Settings
@@ -190,14 +190,14 @@ def run_backtest(
     found, failed = [], []
     for at, fold in enumerate(plan.folds):
         if progress:
-            progress(say("backtest: fold {at} of {folds}", at=at + 1, folds=len(plan.folds)), at / len(plan.folds))
+            progress(gettext("backtest: fold {at} of {folds}", at=at + 1, folds=len(plan.folds)), at / len(plan.folds))
         try:
             found.append(folds.predicted(fold))
         except NotConvergedError as error:
             failed.append(f"{fold.name}: {error}")
     if failed:
         raise NotConvergedError(
-            say("{count} folds failed; the others are kept. {words}", count=len(failed), words="; ".join(failed))
+            gettext("{count} folds failed; the others are kept. {words}", count=len(failed), words="; ".join(failed))
         )
     return _gathered(plan, valid, groups, found, seed)
 

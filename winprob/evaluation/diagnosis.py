@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.evaluation.conflict import AGAINST, LEANS, find_conflicts
 from winprob.evaluation.leave_one_out import LeaveOneOut, leave_one_out
 from winprob.evaluation.power_scaling import PRIOR, scale_power
 from winprob.evaluation.predictive import UNLIKE, check_predictions
+from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.posterior import Posterior
 
@@ -83,8 +83,10 @@ def judge(found: Diagnosis) -> list[str]:
 def _predictive(table: pd.DataFrame) -> str:
     unlike = table.loc[table["p"] < UNLIKE, "quantity"].tolist()
     if not unlike:
-        return say("Deals drawn from the model look like yours in all {count} quantities compared.", count=len(table))
-    return say(
+        return gettext(
+            "Deals drawn from the model look like yours in all {count} quantities compared.", count=len(table)
+        )
+    return gettext(
         "{unlike} of {count} quantities are unlike what the model gives (chance alone: about {luck:.1f}): {names}.",
         unlike=len(unlike),
         count=len(table),
@@ -95,7 +97,7 @@ def _predictive(table: pd.DataFrame) -> str:
 
 def _left_out(found: LeaveOneOut) -> list[str]:
     said = [
-        say(
+        gettext(
             "Predicted without itself, a deal costs a log loss of {out:.3f} (with itself {fitted:.3f}).",
             out=found.log_loss,
             fitted=found.fitted_log_loss,
@@ -103,7 +105,7 @@ def _left_out(found: LeaveOneOut) -> list[str]:
     ]
     if found.high_k:
         said.append(
-            say(
+            gettext(
                 "For {count} of {records} deals that figure cannot be trusted (Pareto k up to {k:.2f}, wanted below "
                 "0.7): the model leans on them. Take winprob backtest instead.",
                 count=found.high_k,
@@ -117,8 +119,8 @@ def _left_out(found: LeaveOneOut) -> list[str]:
 def _power(table: pd.DataFrame) -> str:
     names = table.loc[table["diagnosis"] == PRIOR, "parameter"].tolist()
     if not names:
-        return say("No main parameter is decided by the prior alone.")
-    return say(
+        return gettext("No main parameter is decided by the prior alone.")
+    return gettext(
         "The prior decides {count} of {all} main parameters, first of all: {names}.",
         count=len(names),
         all=len(table),
@@ -138,7 +140,7 @@ def _conflicts(table: pd.DataFrame) -> list[str]:
         }
         if row["verdict"] == AGAINST:
             said.append(
-                say(
+                gettext(
                     "The deals speak AGAINST the method: under {method}, more support of the {role} went with fewer "
                     "wins (probability {negative:.0%}). The data may overrule the course: look at these deals.",
                     **words,
@@ -146,10 +148,10 @@ def _conflicts(table: pd.DataFrame) -> list[str]:
             )
         else:
             said.append(
-                say(
+                gettext(
                     "The deals lean against the method: under {method}, support of the {role} may go with fewer wins "
                     "(probability {negative:.0%}).",
                     **words,
                 )
             )
-    return said or [say("Nowhere do the deals speak against the method: no role's support goes with fewer wins.")]
+    return said or [gettext("Nowhere do the deals speak against the method: no role's support goes with fewer wins.")]

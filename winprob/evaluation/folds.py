@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.posterior import quarter_name
 from winprob.schema import fact_columns
 from winprob.settings import Settings
@@ -66,14 +66,14 @@ def plan_folds(deals: pd.DataFrame, settings: Settings, *, protocol: str, seed: 
         The protocol asked for needs dates, or more deals, than there are.
     """
     if protocol == KFOLD:
-        return _k_fold(deals, settings, seed, say("k-fold, as asked for"))
+        return _k_fold(deals, settings, seed, gettext("k-fold, as asked for"))
     folds, not_scored, missing = _rolling(deals, settings)
     if len(folds) >= _LEAST_ORIGINS:
-        reason = say("rolling origin: learned from what was known at the start of each fiscal quarter")
+        reason = gettext("rolling origin: learned from what was known at the start of each fiscal quarter")
         return Plan(protocol=ROLLING, reason=reason, folds=tuple(folds), not_scored=not_scored)
     if protocol == ROLLING:
-        raise DealTableError(say("no backtest by quarter: {missing}. Use --protocol k-fold.", missing=missing))
-    return _k_fold(deals, settings, seed, say("k-fold, since a rolling origin is not possible: {why}", why=missing))
+        raise DealTableError(gettext("no backtest by quarter: {missing}. Use --protocol k-fold.", missing=missing))
+    return _k_fold(deals, settings, seed, gettext("k-fold, since a rolling origin is not possible: {why}", why=missing))
 
 
 def closed_rows(deals: pd.DataFrame) -> Array:
@@ -108,7 +108,7 @@ def _k_fold(deals: pd.DataFrame, settings: Settings, seed: int, reason: str) -> 
     least = min(won.sum(), (~won).sum())
     if least < wanted.folds:
         raise DealTableError(
-            say(
+            gettext(
                 "{folds} folds need as many deals won and lost; there are {won} won and {lost} not.",
                 folds=wanted.folds,
                 won=int(won.sum()),
@@ -128,7 +128,7 @@ def _rolling(deals: pd.DataFrame, settings: Settings) -> tuple[list[Fold], int, 
     """Folds by fiscal quarter, how many deals are not scored yet, and what is missing where there are too few."""
     for column in ("as_of", "closed_on"):
         if column not in deals or deals[column].isna().all():
-            return [], 0, say("it needs the column {column!r}", column=column)
+            return [], 0, gettext("it needs the column {column!r}", column=column)
     known = np.isin(np.arange(len(deals)), closed_rows(deals))
     read, ended = (deals[column].astype("datetime64[us]") for column in ("as_of", "closed_on"))
     quarter = _quarters(read, settings)
@@ -142,7 +142,7 @@ def _rolling(deals: pd.DataFrame, settings: Settings) -> tuple[list[Fold], int, 
             continue
         not_scored += int((here & ~known).sum())
         folds.append(Fold(name=quarter_name(int(at)), repeat=0, train=train, test=test, origin=origin))
-    missing = say(
+    missing = gettext(
         "fewer than {origins} quarters have {least} mature closed deals before them",
         origins=_LEAST_ORIGINS,
         least=settings.evaluation.least_training,

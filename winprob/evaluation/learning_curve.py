@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.evaluation.backtesting import OURS
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.folds import closed_rows, identical_rows
 from winprob.evaluation.scores import score
+from winprob.i18n import gettext
 from winprob.posterior import Posterior
 from winprob.schema import validate_deals
 from winprob.settings import Settings
@@ -61,7 +61,7 @@ def learning_curve(
     if len(closed) * _TEST_SHARE < _LEAST_TEST:
         wanted = int(_LEAST_TEST / _TEST_SHARE)
         raise DealTableError(
-            say("a learning curve needs {want} closed deals, got {got}.", want=wanted, got=len(closed))
+            gettext("a learning curve needs {want} closed deals, got {got}.", want=wanted, got=len(closed))
         )
     parts: list[pd.DataFrame] = []
     for repeat in range(repeats):
@@ -70,7 +70,7 @@ def learning_curve(
         for at, size in enumerate(possible):
             if progress:
                 done = (repeat + at / len(possible)) / repeats
-                progress(say("learning curve: {size} deals, repeat {repeat}", size=size, repeat=repeat + 1), done)
+                progress(gettext("learning curve: {size} deals, repeat {repeat}", size=size, repeat=repeat + 1), done)
             parts += _predicted(closed.iloc[train[:size]], closed.iloc[test], settings, seed + repeat)
     everything = pd.concat(parts, ignore_index=True)
     groups = everything.groupby(["deals", "model"], sort=False)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import PosteriorError
 from winprob.evaluation.leave_one_out import record_log_likelihood, trained_on
+from winprob.i18n import gettext
 from winprob.posterior import Posterior
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def scale_power(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
 
     if "log_prior" not in posterior.draws:
         raise PosteriorError(
-            say("this model does not hold the density of its prior: it has seen no deal, or is old. Train it again.")
+            gettext(
+                "this model does not hold the density of its prior: it has seen no deal, or is old. Train it again."
+            )
         )
     shape = posterior.draws["intercept"].shape
     likelihood = record_log_likelihood(posterior, trained_on(posterior, deals)).sum(axis=0).reshape(shape)

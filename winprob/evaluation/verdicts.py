@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
 from winprob.evaluation.scores import EDGE, recalibration
+from winprob.i18n import gettext
 
 Array = npt.NDArray[Any]
 
@@ -24,10 +24,10 @@ def judge_backtest(result: Backtest) -> list[str]:
 
 def _protocol(result: Backtest) -> str:
     scored = result.deals["deal_id"].nunique()
-    said = say("{reason}. {scored} deals scored", reason=_upper(result.plan.reason), scored=scored)
+    said = gettext("{reason}. {scored} deals scored", reason=_upper(result.plan.reason), scored=scored)
     if result.plan.not_scored:
-        said += say(", {open} more are still open and not scored yet", open=result.plan.not_scored)
-    return said + say(".")
+        said += gettext(", {open} more are still open and not scored yet", open=result.plan.not_scored)
+    return said + gettext(".")
 
 
 def _against(differences: pd.DataFrame) -> str:
@@ -39,45 +39,45 @@ def _against(differences: pd.DataFrame) -> str:
         side.append(str(model))
     said = []
     if better:
-        said.append(say("winprob predicts better than: {models}.", models=", ".join(better)))
+        said.append(gettext("winprob predicts better than: {models}.", models=", ".join(better)))
     if even:
-        said.append(say("No difference beyond chance from: {models}.", models=", ".join(even)))
+        said.append(gettext("No difference beyond chance from: {models}.", models=", ".join(even)))
     if worse:
-        said.append(say("winprob predicts WORSE than: {models}.", models=", ".join(worse)))
-    return " ".join(said) or say("There is nothing to compare with.")
+        said.append(gettext("winprob predicts WORSE than: {models}.", models=", ".join(worse)))
+    return " ".join(said) or gettext("There is nothing to compare with.")
 
 
 def _calibration(result: Backtest) -> list[str]:
     rows = ~np.isnan(result.win_prob[OURS])
     won, chance = result.won[rows], result.win_prob[OURS][rows]
-    said = [say("{expected:.0%} were expected to be won, {won:.0%} were.", expected=chance.mean(), won=won.mean())]
+    said = [gettext("{expected:.0%} were expected to be won, {won:.0%} were.", expected=chance.mean(), won=won.mean())]
     table = result.table()
     ours = table[table["model"] == OURS]
     slope, coverage = (float(ours[name].iloc[0]) for name in ("calibration_slope", "coverage_90"))
     if np.isnan(slope):
-        said.append(say("Calibration cannot be judged: outcomes or chances are all alike."))
+        said.append(gettext("Calibration cannot be judged: outcomes or chances are all alike."))
     else:
         said.append(_slope(slope, _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))))
     if not np.isnan(coverage):
-        said.append(say("{share:.0%} of groups of deals won as many as their 90% interval says.", share=coverage))
+        said.append(gettext("{share:.0%} of groups of deals won as many as their 90% interval says.", share=coverage))
     return said
 
 
 def _slope(slope: float, reach: float) -> str:
     words = {"slope": slope, "lower": slope - reach, "upper": slope + reach}
     if slope + reach < 1:
-        return say(
+        return gettext(
             "The chances lie too far from the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
             "{upper:.2f}; ideal 1).",
             **words,
         )
     if slope - reach > 1:
-        return say(
+        return gettext(
             "The chances lie too close to the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
             "{upper:.2f}; ideal 1).",
             **words,
         )
-    return say(
+    return gettext(
         "The spread of the chances agrees with what happened (calibration slope {slope:.2f}, 90% {lower:.2f} to "
         "{upper:.2f}; ideal 1).",
         **words,
@@ -98,10 +98,10 @@ def _reach(won: Array, chance: Array, *, repeats: int) -> float:
 def _warnings(result: Backtest) -> list[str]:
     said = []
     if result.deals["deal_id"].nunique() < _FEW:
-        said.append(say("With fewer than {few} deals scored, every figure here is rough.", few=_FEW))
+        said.append(gettext("With fewer than {few} deals scored, every figure here is rough.", few=_FEW))
     if PREVIOUS in result.win_prob and result.plan.folds[0].origin is None:
         said.append(
-            say("The previous model may have learned from the very deals it is scored on: do not trust its row.")
+            gettext("The previous model may have learned from the very deals it is scored on: do not trust its row.")
         )
     return said
 

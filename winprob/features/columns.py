@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.features.scaling import Field, Numeric, Scaling
+from winprob.i18n import gettext
 from winprob.schema import ELAPSED, elapsed
 from winprob.schema.dtypes import as_text
 
@@ -75,10 +75,10 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
     wrong = (np.isnan(values) & column.notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
     if wrong.any():
         raise DealTableError(
-            say(
+            gettext(
                 "covariate {column!r} is no finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
                 column=name,
-                above=say(" above -1 (log1p)") if transform == "log1p" else "",
+                above=gettext(" above -1 (log1p)") if transform == "log1p" else "",
                 rows=int(wrong.sum()),
                 deal=deals["deal_id"][wrong].iloc[0],
                 got=column[wrong].iloc[0],

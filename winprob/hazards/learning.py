@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import Design, build_design, is_closed, last_day, usable
@@ -17,6 +16,7 @@ from winprob.hazards.importance import BELIEVABLE, resample, smooth_weights
 from winprob.hazards.laplace import Mode, draw_around, find_mode, stirred
 from winprob.hazards.priors import prior_normal
 from winprob.hazards.records import Hazards, TimingScaling
+from winprob.i18n import gettext
 from winprob.schema import validate_deals
 from winprob.settings import Settings
 
@@ -71,13 +71,13 @@ def why_undated(deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | 
     """In words, why a table (valid) cannot teach the time to close; None where it can."""
     absent = [name for name in ("as_of", "closed_on") if name not in deals or deals[name].isna().all()]
     if absent or "outcome" not in deals:
-        return say("the deals have no {columns}", columns=", ".join(repr(name) for name in absent or ["outcome"]))
+        return gettext("the deals have no {columns}", columns=", ".join(repr(name) for name in absent or ["outcome"]))
     day = _day_of(deals, known_on)
     rows = usable(deals, day)
     closed = int(rows.loc[is_closed(rows, day), "deal_id"].nunique())
     least = settings.timing.least_closed
     if closed < least:
-        return say(
+        return gettext(
             "only {closed} deals have a reading ('as_of') and a close after it ('closed_on'), and {least} are needed",
             closed=closed,
             least=least,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.history.changes import Track
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import STAGES
 from winprob.schema import ID
 from winprob.schema.dtypes import as_text
@@ -60,7 +60,7 @@ def _broken_chain(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         broken,
         "warning",
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{rows} changes start from another value than the one before them left, first deal {deal}", **spot
         ),
     )
@@ -75,7 +75,7 @@ def _one_moment(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         doubled,
         "warning",
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{rows} changes are of one moment with another: which came last is not told, first deal {deal}", **spot
         ),
     )
@@ -89,7 +89,7 @@ def _before_creation(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         early,
         "warning",
-        lambda **spot: say("{rows} changes are older than the deal's creation, first deal {deal}", **spot),
+        lambda **spot: gettext("{rows} changes are older than the deal's creation, first deal {deal}", **spot),
     )
 
 
@@ -113,7 +113,7 @@ def _after_close(deals: pd.DataFrame, track: Track, outcome: Track) -> Iterator[
         track,
         late,
         "warning",
-        lambda **spot: say("{rows} changes came after the deal was closed, first deal {deal}", **spot),
+        lambda **spot: gettext("{rows} changes came after the deal was closed, first deal {deal}", **spot),
     )
 
 
@@ -125,7 +125,7 @@ def _stage_back(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         back,
         "note",
-        lambda **spot: say("{rows} times a deal went back to an earlier stage, first deal {deal}", **spot),
+        lambda **spot: gettext("{rows} times a deal went back to an earlier stage, first deal {deal}", **spot),
     )
 
 
@@ -137,7 +137,7 @@ def _reopened(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         again,
         "warning",
-        lambda **spot: say("{rows} times a closed deal was opened again, first deal {deal}", **spot),
+        lambda **spot: gettext("{rows} times a closed deal was opened again, first deal {deal}", **spot),
     )
 
 
@@ -152,7 +152,7 @@ def _ended_otherwise(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         differs,
         "warning",
-        lambda **spot: say("{rows} deals ended otherwise in the log than in the export, first deal {deal}", **spot),
+        lambda **spot: gettext("{rows} deals ended otherwise in the log than in the export, first deal {deal}", **spot),
     )
 
 
@@ -170,7 +170,7 @@ def _not_todays(deals: pd.DataFrame, track: Track) -> Iterator[Finding]:
         track,
         odd,
         "warning",
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{rows} open deals have another value in the export than the log's last, first deal {deal}", **spot
         ),
     )

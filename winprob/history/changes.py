@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.schema import DATES, ID, NUMBERS
 from winprob.schema.dtypes import as_days, as_numbers, as_text
 from winprob.schema.findings import refuse, whole
@@ -50,7 +50,7 @@ def ready(changes: pd.DataFrame) -> pd.DataFrame:
     if "changed_at" not in changes and "changed_on" not in changes:
         missing.append("changed_on")
     if missing:
-        message = say("the log of changes has no column {missing}", missing=", ".join(missing))
+        message = gettext("the log of changes has no column {missing}", missing=", ".join(missing))
         refuse([whole("error", "", message)], rows=len(changes), error=DealTableError)
     log = changes.reset_index(drop=True).copy()
     if "has_old" not in log and "old" in log:
@@ -62,7 +62,7 @@ def ready(changes: pd.DataFrame) -> pd.DataFrame:
     log["changed_at"] = _moments(log["changed_at" if "changed_at" in log else "changed_on"])
     bad = int(log["changed_at"].isna().sum())
     if bad:
-        message = say("the log of changes has {rows} rows without a day that reads", rows=bad)
+        message = gettext("the log of changes has {rows} rows without a day that reads", rows=bad)
         refuse([whole("error", "changed_on", message)], rows=len(log), error=DealTableError)
     log["day"] = log["changed_at"].dt.normalize()
     return log

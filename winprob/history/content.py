@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, HistoryError
 from winprob.history.days import OTHER_ZONE
+from winprob.i18n import gettext
 from winprob.schema import ID, fact_columns, latest_places, refuse, validate_deals
 from winprob.schema.dtypes import as_numbers, as_text
 from winprob.schema.findings import Finding, mask_of, shown_cell, spot
@@ -26,7 +26,7 @@ def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """
     valid = validate_deals(deals)
     if valid.empty:
-        raise DealTableError(say("the export holds no deal: nothing was added to the history."))
+        raise DealTableError(gettext("the export holds no deal: nothing was added to the history."))
     refuse(list(_from_later(valid, day)), rows=len(valid))
     last = valid.iloc[latest_places(valid)]
     kept = last[[ID, *(name for name in fact_columns(valid) if name != "as_of")]].reset_index(drop=True)
@@ -49,7 +49,7 @@ def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
     if "as_of" in deals and (late := mask_of(deals["as_of"] > last)).any():
         found = spot(deals, late, deals["as_of"])
         yield found.error(
-            say(
+            gettext(
                 "'as_of' is after the snapshot's day {day} in {rows} rows, first deal {deal} has {got}: "
                 "give that day, or an earlier export",
                 day=f"{day:%Y-%m-%d}",
@@ -59,7 +59,7 @@ def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
     if "closed_on" in deals and (late := mask_of(deals["closed_on"] > last)).any():
         found = spot(deals, late, deals["closed_on"])
         yield found.error(
-            say(
+            gettext(
                 "'closed_on' is after the snapshot's day {day} in {rows} rows, first deal {deal} has {got}: "
                 "nobody knew it then (one day more is taken for a clock in another zone). "
                 "If it is the day the seller hopes for, map it to 'expected_close_on'",
@@ -107,7 +107,7 @@ def _disagreement(
     place: object,
 ) -> str:
     first = old.index[deals[0]]
-    return say(
+    return gettext(
         "overlapping snapshots that disagree: {place} already holds another export for {day}; {count} deals differ, "
         "first deal {deal}: {how}. A snapshot is never rewritten: give this export its own day, or, if the one "
         "that is there is wrong, move its folder away and run this again.",
@@ -121,14 +121,14 @@ def _disagreement(
 
 def _how(old: pd.Series, other: pd.Series, was_there: bool, is_new: bool) -> str:
     if not is_new:
-        return say("it is missing now")
+        return gettext("it is missing now")
     if not was_there:
-        return say("it was not there")
+        return gettext("it was not there")
     unlike = (old != other) & ~(old.isna() & other.isna())
     column = str(unlike[unlike].index[0])
     was, now = (_shown(row[column]) for row in (old, other))
-    return say("'{column}' was {was} and is {now} now", column=column, was=was, now=now)
+    return gettext("'{column}' was {was} and is {now} now", column=column, was=was, now=now)
 
 
 def _shown(cell: object) -> str:
-    return say("blank") if pd.isna(cell) else shown_cell(cell)  # type: ignore[call-overload]
+    return gettext("blank") if pd.isna(cell) else shown_cell(cell)  # type: ignore[call-overload]

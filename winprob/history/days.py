@@ -7,8 +7,8 @@ from datetime import date
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError
+from winprob.i18n import gettext
 from winprob.schema.dtypes import as_days, cell_text
 
 Day = str | date | pd.Timestamp
@@ -27,7 +27,9 @@ def as_day(given: Day) -> pd.Timestamp:
     """
     day = as_days(pd.Series([given], dtype=object)).iloc[0]
     if pd.isna(day):
-        raise HistoryError(say("{got} is no day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given))))
+        raise HistoryError(
+            gettext("{got} is no day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
+        )
     return pd.Timestamp(day)
 
 

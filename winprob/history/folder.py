@@ -17,9 +17,9 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError
 from winprob.history.days import listed
+from winprob.i18n import gettext
 from winprob.schema.dtypes import as_days
 
 MANIFEST = "_winprob_history.json"
@@ -55,9 +55,9 @@ def require_history(path: str | Path) -> Path:
     """
     folder = Path(path)
     if not folder.exists():
-        raise HistoryError(say("{path} does not exist. Make a history with winprob snapshot.", path=path))
+        raise HistoryError(gettext("{path} does not exist. Make a history with winprob snapshot.", path=path))
     if not folder.is_dir():
-        raise HistoryError(say("{path} is a file; a history is a folder. Name the folder.", path=path))
+        raise HistoryError(gettext("{path} is a file; a history is a folder. Name the folder.", path=path))
     _require_manifest(folder)
     return folder
 
@@ -69,13 +69,13 @@ def _require_manifest(folder: Path) -> None:
         raise HistoryError(_foreign(folder)) from None
     except (OSError, ValueError) as fault:
         raise HistoryError(
-            say("{path} cannot be read: {fault}. Restore it from a copy.", path=folder / MANIFEST, fault=fault)
+            gettext("{path} cannot be read: {fault}. Restore it from a copy.", path=folder / MANIFEST, fault=fault)
         ) from None
     if not isinstance(said, dict) or said.get("kind") != _KIND:
         raise HistoryError(_foreign(folder))
     if said.get("format") != _FORMAT:
         raise HistoryError(
-            say(
+            gettext(
                 "{path} is a history of format {got}; this winprob reads format {known}. Update winprob.",
                 path=folder,
                 got=said.get("format"),
@@ -86,7 +86,7 @@ def _require_manifest(folder: Path) -> None:
 
 def _foreign(folder: Path) -> str:
     names = ", ".join(sorted(item.name for item in folder.iterdir())[:5]) or "-"
-    return say(
+    return gettext(
         "{path} is no winprob history: {manifest} is not in it ({names}). Name another folder, or one that is empty.",
         path=folder,
         manifest=MANIFEST,
@@ -111,7 +111,7 @@ def snapshot_days(folder: Path) -> list[pd.Timestamp]:
     wrong = [name for name, day in zip(names, days, strict=True) if pd.isna(day) or f"{day:%Y-%m-%d}" != name]
     if wrong:
         raise HistoryError(
-            say(
+            gettext(
                 "{path} holds folders that name no day: {names}. Move them away.",
                 path=folder,
                 names=", ".join(f"{_DAY_IS}{name}" for name in wrong[:5]),
@@ -130,7 +130,7 @@ def require_days(folder: Path) -> list[pd.Timestamp]:
     """
     days = snapshot_days(folder)
     if not days:
-        raise HistoryError(say("{path} holds no snapshot yet. Add one with winprob snapshot.", path=folder))
+        raise HistoryError(gettext("{path} holds no snapshot yet. Add one with winprob snapshot.", path=folder))
     return days
 
 
@@ -145,7 +145,7 @@ def require_day(folder: Path, day: pd.Timestamp) -> None:
     days = require_days(folder)
     if day not in days:
         raise HistoryError(
-            say(
+            gettext(
                 "{path} has no snapshot of {day}; it has {count}: {days}.",
                 path=folder,
                 day=f"{day:%Y-%m-%d}",

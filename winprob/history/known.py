@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError
 from winprob.history.days import Day
 from winprob.history.folder import require_days, require_history
 from winprob.history.reading import read_history
 from winprob.history.training import review_table, training_rows
+from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
 from winprob.tables import read_deals
 
@@ -93,7 +93,7 @@ def require_plain(path: str | Path, *options: object) -> Path:
     folder = require_history(path)
     if any(options):
         raise HistoryError(
-            say(
+            gettext(
                 "{path} is a history, read already: --mapping, --people and --encoding belong to winprob snapshot.",
                 path=path,
             )

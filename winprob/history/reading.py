@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError, InputError
 from winprob.history.days import Day, as_day, listed
 from winprob.history.folder import SNAPSHOT, place_of, require_day, require_days, require_history
+from winprob.i18n import gettext
 from winprob.schema import COLUMNS, READINGS
 from winprob.schema.dtypes import as_text
 
@@ -58,7 +58,7 @@ def _between(folder: Path, since: Day | None, until: Day | None) -> list[pd.Time
     days = [day for day in every if first <= day <= last]
     if not days:
         raise HistoryError(
-            say(
+            gettext(
                 "{path} has no snapshot from {first} to {last}; it has {count}: {days}.",
                 path=folder,
                 first=f"{first:%Y-%m-%d}",
@@ -88,7 +88,9 @@ def read_content(place: Path) -> pd.DataFrame:
         said = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
     except (pa.ArrowException, OSError, ValueError) as fault:
         raise InputError(
-            say("{path} does not read: missing or damaged ({fault}). Restore it from a copy.", path=file, fault=fault)
+            gettext(
+                "{path} does not read: missing or damaged ({fault}). Restore it from a copy.", path=file, fault=fault
+            )
         ) from None
     content: pd.DataFrame = table.to_pandas()
     content.attrs = {"covariates": said.get("covariates", {})}

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.history.backwards import odd_histories
 from winprob.history.changes import Track, build_track, ready, typed
+from winprob.i18n import gettext
 from winprob.schema import COLUMNS, ID, validate_deals
 from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
@@ -232,17 +232,19 @@ def _closed_on(
 
 def _faults(deals: pd.DataFrame, log: pd.DataFrame) -> Iterator[Finding]:
     if "opened_on" not in deals or deals["opened_on"].isna().all():
-        yield whole("error", "opened_on", say("no deal has 'opened_on' (CreatedDate): when each began cannot be told"))
+        yield whole(
+            "error", "opened_on", gettext("no deal has 'opened_on' (CreatedDate): when each began cannot be told")
+        )
     doubled = mask_of(deals[ID].duplicated())
     if doubled.any():
         yield spot(deals, doubled, deals[ID]).error(
-            say("replay needs a row a deal: {rows} rows repeat a deal", rows=int(doubled.sum()))
+            gettext("replay needs a row a deal: {rows} rows repeat a deal", rows=int(doubled.sum()))
         )
     if len(log) and not log[ID].isin(deals[ID]).any():
         yield whole(
             "error",
             ID,
-            say(
+            gettext(
                 "the log of changes is of other deals: none of its {count} ids is in the deal table, "
                 "which has such as {ours}; the log such as {theirs}",
                 count=log[ID].nunique(),
@@ -255,7 +257,7 @@ def _faults(deals: pd.DataFrame, log: pd.DataFrame) -> Iterator[Finding]:
 def _no_creation(deals: pd.DataFrame) -> Iterator[Finding]:
     blank = mask_of(deals["opened_on"].isna())
     if blank.any():
-        message = say(
+        message = gettext(
             "{rows} deals have no creation day: each begins with its first change in the log, or is left out",
             rows=int(blank.sum()),
         )
@@ -271,27 +273,27 @@ def _told(history: _History, log: pd.DataFrame, days: list[pd.Timestamp]) -> Ite
             column=ID,
             rows=len(strange),
             first_deal=str(strange[ID].iloc[0]),
-            message=say(
+            message=gettext(
                 "the log has changes of {deals} deals that the export lacks (deleted, or not exported): the past is "
                 "told without them",
                 deals=strange[ID].nunique(),
             ),
         )
     if len(log) and days and days[0] < history.begins:
-        message = say(
+        message = gettext(
             "the log begins on {day}: before, a value is what the first change says it was, or unknown",
             day=history.begins.date(),
         )
         yield whole("warning", "", message)
     if history.held:
-        message = say(
+        message = gettext(
             "not in the log, taken from today's export as if it had never changed: {columns}",
             columns=", ".join(history.held),
         )
         yield whole("note", "", message)
     rest = [str(name) for name in deals if name not in (*_NOT_LOGGED, *history.held, *history.tracks, "closed_on")]
     if rest:
-        message = say(
+        message = gettext(
             "not in the log and left out, for nobody knows since when they hold: {columns}", columns=", ".join(rest)
         )
         yield whole("note", "", message)

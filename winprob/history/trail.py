@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError
 from winprob.history.days import Day, as_day
 from winprob.history.reading import read_history
+from winprob.i18n import gettext
 from winprob.schema import DATES, ID, fact_columns, validate_deals
 from winprob.schema.findings import Mask, mask_of
 
@@ -111,7 +111,9 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
 def _dated(history: pd.DataFrame) -> pd.DataFrame:
     """The frame, once each of its rows is known to have a day."""
     if history.empty or "as_of" not in history or history["as_of"].isna().any():
-        raise HistoryError(say("a history needs the day of its snapshot, 'as_of', in every row, and at least one row."))
+        raise HistoryError(
+            gettext("a history needs the day of its snapshot, 'as_of', in every row, and at least one row.")
+        )
     return history
 
 
@@ -121,5 +123,5 @@ def _until(history: pd.DataFrame, as_of: Day | None) -> pd.DataFrame:
     last = as_day(as_of)
     known = history[pd.to_datetime(history["as_of"]) <= last]
     if known.empty:
-        raise HistoryError(say("the history has no snapshot by {day}.", day=f"{last:%Y-%m-%d}"))
+        raise HistoryError(gettext("the history has no snapshot by {day}.", day=f"{last:%Y-%m-%d}"))
     return known

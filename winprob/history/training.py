@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError
 from winprob.fiscal import quarter_of
 from winprob.history.days import Day, as_day
 from winprob.history.trail import Places, Trail, follow
+from winprob.i18n import gettext
 from winprob.schema import ELAPSED, ID, elapsed
 from winprob.schema.findings import Mask
 from winprob.settings import CalendarSettings
@@ -116,7 +116,7 @@ def _review_places(
     if (places < 0).any():
         early = ", ".join(f"{day:%Y-%m-%d}" for day in wanted[places < 0])
         raise HistoryError(
-            say("no snapshot by the review of {days}; the first is of {first}.", days=early, first=_first(trail))
+            gettext("no snapshot by the review of {days}; the first is of {first}.", days=early, first=_first(trail))
         )
     return np.unique(places)
 
@@ -174,32 +174,32 @@ def _maturity(trail: Trail, kept: Mask, entered_late: int) -> dict[str, int]:
 def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
     """In words, how far the labels of ``training_rows`` are known and what has no row."""
     counts = rows.attrs["maturity"]
-    yield say(
+    yield gettext(
         "{rows} rows of {deals} deals, as known on {reviews} review days: {closed} deals have closed, {open} are still "
         "open (kept as censored: their ends are not known).",
         reviews=rows["as_of"].nunique(),
         **counts,
     )
     if counts["vanished"]:
-        yield say(
+        yield gettext(
             "{vanished} of the open deals are missing from later exports: their last known state counts, "
             "censored on the last day they were seen.",
             **counts,
         )
     if counts["came_closed"] or counts["between_reviews"]:
-        yield say(
+        yield gettext(
             "Nothing tells what was known of {count} closed deals: {came_closed} were closed when they first "
             "appeared, {between_reviews} came and closed between two reviews.",
             count=counts["came_closed"] + counts["between_reviews"],
             **counts,
         )
     if counts["not_reviewed_yet"]:
-        yield say("{not_reviewed_yet} open deals came after the last review: they have no row yet.", **counts)
+        yield gettext("{not_reviewed_yet} open deals came after the last review: they have no row yet.", **counts)
     if counts["entered_late"]:
-        yield say(
+        yield gettext(
             "{entered_late} deals were still open on a review day that came after their close: the close was entered "
             "late, and counts on the review day.",
             **counts,
         )
     if counts["undated"]:
-        yield say("{undated} closed deals have no 'closed_on': when they closed is not known.", **counts)
+        yield gettext("{undated} closed deals have no 'closed_on': when they closed is not known.", **counts)

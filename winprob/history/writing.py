@@ -20,7 +20,6 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import HistoryError, OutputError
 from winprob.history.content import content_of, of_next_day, refuse_other
 from winprob.history.days import Day, as_day
@@ -34,6 +33,7 @@ from winprob.history.folder import (
     require_history,
 )
 from winprob.history.reading import KEY, read_content
+from winprob.i18n import gettext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +210,10 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except NotADirectoryError:
-        raise HistoryError(say("{path} is a file; a history is a folder. Name the folder.", path=folder)) from None
+        raise HistoryError(gettext("{path} is a file; a history is a folder. Name the folder.", path=folder)) from None
     except PermissionError:
-        raise OutputError(say("cannot write {path}: permission denied.", path=folder)) from None
+        raise OutputError(gettext("cannot write {path}: permission denied.", path=folder)) from None
     except OSError as fault:
-        raise OutputError(say("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)) from None
+        raise OutputError(
+            gettext("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)
+        ) from None

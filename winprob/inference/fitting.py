@@ -16,11 +16,11 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from winprob.arrivals import learn_arrivals
-from winprob.catalog import say
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
 from winprob.hazards import Hazards, learn_hazards, waiting_odds
+from winprob.i18n import gettext
 from winprob.inference.gates import Gates, measure_gates
 from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
@@ -92,12 +92,12 @@ def fit(
 
 def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:
     """The time to close, with as many draws as the win model will have, of no more deals."""
-    progress(say("learning when deals close"), 0.0)
+    progress(gettext("learning when deals close"), 0.0)
     sampler = settings.sampler
     draws = sampler.chains * -(-sampler.draws // sampler.thin)
     known = valid[_at_most(sampler.most_deals, valid["deal_id"], seed)]
     hazards = learn_hazards(known, settings, draws=draws, seed=seed)
-    progress(say("learning when deals close"), 1.0)
+    progress(gettext("learning when deals close"), 1.0)
     return hazards
 
 
@@ -296,7 +296,7 @@ def _believable_draws(
         if not failures:
             return found.points[:, :: sampler.thin], gates
     raise NotConvergedError(
-        say(
+        gettext(
             "sampling did not converge, twice (worst at {worst}): {failures}. Nothing was saved. "
             "Look for a column that separates won from lost exactly (winprob check), or for fewer covariates.",
             worst=gates.worst,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.intervals import TAILS
 from winprob.settings import GateSettings
 
@@ -30,24 +30,27 @@ class Gates:
     def failures(self, wanted: GateSettings) -> list[str]:
         """In words, each gate that was not passed."""
         checks = (
-            (self.r_hat < wanted.r_hat, say("R-hat {got:.3f}, wanted < {want}", got=self.r_hat, want=wanted.r_hat)),
+            (self.r_hat < wanted.r_hat, gettext("R-hat {got:.3f}, wanted < {want}", got=self.r_hat, want=wanted.r_hat)),
             (
                 self.bulk_ess > wanted.bulk_ess,
-                say("bulk ESS {got:.0f}, wanted > {want:.0f}", got=self.bulk_ess, want=wanted.bulk_ess),
+                gettext("bulk ESS {got:.0f}, wanted > {want:.0f}", got=self.bulk_ess, want=wanted.bulk_ess),
             ),
             (
                 self.tail_ess > wanted.tail_ess,
-                say("tail ESS {got:.0f}, wanted > {want:.0f}", got=self.tail_ess, want=wanted.tail_ess),
+                gettext("tail ESS {got:.0f}, wanted > {want:.0f}", got=self.tail_ess, want=wanted.tail_ess),
             ),
             (
                 self.divergent_share <= wanted.divergent_share,
-                say(
+                gettext(
                     "{got:.1%} of draws diverged, wanted <= {want:.1%}",
                     got=self.divergent_share,
                     want=wanted.divergent_share,
                 ),
             ),
-            (self.bfmi > wanted.bfmi, say("energy (BFMI) {got:.2f}, wanted > {want}", got=self.bfmi, want=wanted.bfmi)),
+            (
+                self.bfmi > wanted.bfmi,
+                gettext("energy (BFMI) {got:.2f}, wanted > {want}", got=self.bfmi, want=wanted.bfmi),
+            ),
         )
         return [words for passed, words in checks if not passed]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from winprob.catalog import say
 from winprob.density import Density
+from winprob.i18n import gettext
 from winprob.settings import SamplerSettings
 
 Array = npt.NDArray[Any]
@@ -39,16 +39,16 @@ def sample(density: Density, sampler: SamplerSettings, *, seed: int, progress: P
     """Draws from a density, the same for a seed on however many cores."""
     # nutpie takes a second to import, the density half a minute to compile, once on a machine: a command that fails on
     # its input should not pay for them.
-    progress(say("preparing the sampler (half a minute the first time)"), 0.0)
+    progress(gettext("preparing the sampler (half a minute the first time)"), 0.0)
     import nutpie
 
     total = sampler.chains * (sampler.tune + sampler.draws)
 
     def tell(chains: Any) -> None:
-        progress(say("sampling"), sum(chain.finished_draws for chain in chains) / total)
+        progress(gettext("sampling"), sum(chain.finished_draws for chain in chains) / total)
 
     compiled = _as_compiled(density)
-    progress(say("sampling"), 0.0)
+    progress(gettext("sampling"), 0.0)
     tree = nutpie.sample(
         compiled,
         draws=sampler.draws,
@@ -60,7 +60,7 @@ def sample(density: Density, sampler: SamplerSettings, *, seed: int, progress: P
         progress_callback=tell,
         save_warmup=False,
     )
-    progress(say("sampling"), 1.0)
+    progress(gettext("sampling"), 1.0)
     return Draws(points=tree["posterior"]["point"].to_numpy(), statistics=tree["sample_stats"])
 
 

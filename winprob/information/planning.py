@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
 from winprob.features import Features
+from winprob.i18n import gettext
 from winprob.information.answers import Ground, Situation, answers_to, situation
 from winprob.information.facts import Fact, SupportFact
 from winprob.information.ranking import BLOCK, OpenQuestions, open_questions, question_table
@@ -59,7 +59,7 @@ def plan_questions(posterior: Posterior, deals: pd.DataFrame, k: int, *, seed: i
         ``k`` is below 1.
     """
     if k < 1:
-        raise SettingsError(say("questions asked for: {got!r}, wanted a whole number of at least 1", got=k))
+        raise SettingsError(gettext("questions asked for: {got!r}, wanted a whole number of at least 1", got=k))
     asked = open_questions(posterior, still_open(validate_deals(deals)), seed=seed)
     chosen = list(_best(asked, k, seed=posterior.provenance.seed if seed is None else seed))
     deal, place = (np.array([getattr(step, name) for step in chosen], dtype=int) for name in ("deal", "place"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import column_label
 
 #: A chance of another best lever that is worth a word.
@@ -18,7 +18,7 @@ def ranking_sentences(ranked: pd.DataFrame) -> tuple[str, ...]:
     if ranked.empty:
         return (_nothing(),)
     ordered = ranked.sort_values("bits", ascending=False, kind="stable")
-    counted = say(
+    counted = gettext(
         "{facts} open facts in {deals} deals. Bits: what the answer would tell of won or not won, 1 at most.",
         facts=len(ranked),
         deals=ranked["deal_id"].nunique(),
@@ -30,7 +30,7 @@ def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
     """The verdict on what ``plan_questions`` chose."""
     if plan.empty:
         return (_nothing(),)
-    counted = say(
+    counted = gettext(
         "{questions} questions about {deals} deals, {bits:.2f} bits in all; each counts what it adds to those above.",
         questions=len(plan),
         deals=plan["deal_id"].nunique(),
@@ -44,7 +44,7 @@ def _several(questions: pd.DataFrame) -> bool:
 
 
 def _nothing() -> str:
-    return say("Nothing to ask: no fact of these deals is open.")
+    return gettext("Nothing to ask: no fact of these deals is open.")
 
 
 def _faded(plan: pd.DataFrame) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def _faded(plan: pd.DataFrame) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        say(
+        gettext(
             "{count} of them would tell more if they were asked alone: answers above them tell part of the same.",
             count=count,
         ),
@@ -60,18 +60,18 @@ def _faded(plan: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _first(question: pd.Series) -> tuple[str, ...]:
-    worth = say(
+    worth = gettext(
         "Ask first, of deal {deal}: {fact}. The answer moves its win probability by {points:.0f} points on average.",
         deal=question["deal_id"],
         fact=column_label(question["fact"]),
         points=100 * question["expected_shift"],
     )
-    how = say(
+    how = gettext(
         "{question} (Most likely to know: {channel}.)", question=question["question"], channel=question["channel"]
     )
     if question["changes_lever"] < _OFTEN:
         return worth, how
-    lever = say(
+    lever = gettext(
         "With a chance of {chance:.0%} the answer makes another role the one to win over.",
         chance=question["changes_lever"],
     )
@@ -85,6 +85,6 @@ def _whom(questions: pd.DataFrame) -> tuple[str, ...]:
         names = questions["deal_id"].astype("str") + " " + names
     asked = names.groupby(questions["channel"].to_numpy(), sort=False)
     return tuple(
-        say("Most likely to know, {channel}: {facts}.", channel=channel, facts=say(", ").join(group))
+        gettext("Most likely to know, {channel}: {facts}.", channel=channel, facts=gettext(", ").join(group))
         for channel, group in asked
     )

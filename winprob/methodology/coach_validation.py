@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology
 from winprob.methodology.spelling import is_blank
@@ -45,7 +45,7 @@ def coach_status(
         Unknown tests, answers other than True, False and blank, or answered tests of a coach who does not exist.
     """
     tests = [play.id for play in plays("coach", "validation", using=using)]
-    check_ids(evidence, tests, say("coach test"))
+    check_ids(evidence, tests, gettext("coach test"))
     _check_answers(evidence, exists)
     passed = tuple(test for test in tests if evidence.get(test) is True)
     failed = tuple(test for test in tests if evidence.get(test) is False)
@@ -65,11 +65,13 @@ def _state(exists: bool | None, answered: bool, *, proved: bool) -> str | None:
 def _check_answers(evidence: Mapping[str, object], exists: bool | None) -> None:
     answers = {test: answer for test, answer in evidence.items() if not is_blank(answer)}
     faults = [
-        say("coach test {test!r} is {got!r}, wanted true, false or blank", test=test, got=answer)
+        gettext("coach test {test!r} is {got!r}, wanted true, false or blank", test=test, got=answer)
         for test, answer in answers.items()
         if not isinstance(answer, bool)
     ]
     if exists is False and answers:
-        faults.append(say("coach tests are answered although there is no coach: leave them blank, or say there is one"))
+        faults.append(
+            gettext("coach tests are answered although there is no coach: leave them blank, or say there is one")
+        )
     if faults:
         raise SettingsError("; ".join(faults))

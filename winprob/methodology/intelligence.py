@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology, Play
 from winprob.methodology.words import is_unknown
@@ -52,7 +52,7 @@ def intelligence_completeness(
     """
     facts = plays("intelligence", "fact", using=using)
     have = set(known)
-    check_ids(sorted(have), [fact.id for fact in facts], say("fact"))
+    check_ids(sorted(have), [fact.id for fact in facts], gettext("fact"))
     have |= {fact.id for fact in facts if _is_in(fact, deal or {})}
     kinds = tuple(_kind(kind, facts, have) for kind in dict.fromkeys(fact.of for fact in facts))
     return Completeness(kinds=kinds, share=len(have) / len(facts))

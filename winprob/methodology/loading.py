@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from winprob.catalog import say
 from winprob.errors import InputError, SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.play_files import build_plays, play_faults
 from winprob.methodology.records import Methodology
 from winprob.methodology.situation import RULES, rule_faults
@@ -55,9 +55,9 @@ def _shipped() -> Methodology:
 
 def _overridden(folder: Path, ours: Methodology) -> Methodology:
     if not folder.is_dir():
-        raise InputError(say("methodology folder {path} is not a folder", path=folder))
+        raise InputError(gettext("methodology folder {path} is not a folder", path=folder))
     found, tables = _toml_files(folder), {}
-    faults = [] if found else [say("it holds no TOML file")]
+    faults = [] if found else [gettext("it holds no TOML file")]
     for name, file in found.items():
         if name != _VOCABULARY and name not in ours.plays:
             faults.append(f"{file.name}: {_stranger(name, (_VOCABULARY, *ours.plays))}")
@@ -65,7 +65,7 @@ def _overridden(folder: Path, ours: Methodology) -> Methodology:
         try:
             tables[name] = _parse(file)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            faults.append(f"{file.name}: " + say("not TOML: {reason}", reason=error))
+            faults.append(f"{file.name}: " + gettext("not TOML: {reason}", reason=error))
     return _build(tables, ours, str(folder), faults)
 
 
@@ -107,9 +107,9 @@ def _in_file(name: str, faults: list[str]) -> list[str]:
 
 def _stranger(name: str, accepted: tuple[str, ...]) -> str:
     near = get_close_matches(name, accepted, n=1) or accepted
-    return say("not a file of the methodology; did you mean {near}?", near=", ".join(near))
+    return gettext("not a file of the methodology; did you mean {near}?", near=", ".join(near))
 
 
 def _message(where: str, faults: list[str]) -> str:
-    head = say("methodology in {path}, {count} to mend:", path=where, count=len(faults))
+    head = gettext("methodology in {path}, {count} to mend:", path=where, count=len(faults))
     return "\n".join([head, *(f"  - {fault}" for fault in faults)])

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Play
 from winprob.methodology.situation import FACTS, FOR_ALL, FOR_SOME, RULES, UNKNOWN, WEAKEST, find, fitting, rubric
@@ -114,7 +114,7 @@ def _value(value: object) -> str:
 def _check(situation: Mapping[str, str], methodology: Methodology) -> None:
     accepted = {**FACTS, WEAKEST: (*rubric(methodology.plays), UNKNOWN)}
     faults = [
-        say("{word} {value!r} is not one of {accepted}", word=fact, value=value, accepted=", ".join(accepted[fact]))
+        gettext("{word} {value!r} is not one of {accepted}", word=fact, value=value, accepted=", ".join(accepted[fact]))
         for fact, value in situation.items()
         if value not in accepted[fact]
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology.records import Phrase, Play
 from winprob.methodology.spelling import is_blank
 
@@ -25,11 +25,11 @@ def play_faults(
     items = table.get("items")
     yield from (_unknown_key(key, ("items",)) for key in table if key != "items")
     if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
-        yield say("no [[items]] found")
+        yield gettext("no [[items]] found")
         return
     required, accepted = _rules(columns, ours)
     counts = Counter(item.get("id") for item in items if isinstance(item.get("id"), str))
-    yield from (_at(name, say("the id is used {count} times", count=n)) for name, n in counts.items() if n > 1)
+    yield from (_at(name, gettext("the id is used {count} times", count=n)) for name, n in counts.items() if n > 1)
     for number, item in enumerate(items, start=1):
         faults = (*_key_faults(item, required), *_shape_faults(item), *_choice_faults(item, accepted))
         yield from (_at(item.get("id", number), fault) for fault in faults)
@@ -73,22 +73,22 @@ def _rules(
 
 def _key_faults(item: Mapping[str, Any], required: tuple[str, ...]) -> Iterator[str]:
     yield from (_unknown_key(key, _KEYS) for key in item if key not in _KEYS)
-    yield from (say("{key!r} is missing", key=key) for key in required if key not in item)
+    yield from (gettext("{key!r} is missing", key=key) for key in required if key not in item)
 
 
 def _shape_faults(item: Mapping[str, Any]) -> Iterator[str]:
     for key in _TEXTS:
         if key in item and (not isinstance(item[key], str) or is_blank(item[key])):
-            yield say("{key!r} must be a text", key=key)
+            yield gettext("{key!r} must be a text", key=key)
     for key in _LISTS:
         if key in item and not _is_list(item[key], str):
-            yield say("{key!r} must be a list of texts", key=key)
+            yield gettext("{key!r} must be a list of texts", key=key)
     if "how" in item and not _is_phrase(item["how"]):
-        yield say("{key!r} needs en and zh", key="how")
+        yield gettext("{key!r} needs en and zh", key="how")
     if "anchors" in item and not _are_anchors(item["anchors"]):
-        yield say("'anchors' needs {count} entries, each with en and zh", count=_RATINGS)
+        yield gettext("'anchors' needs {count} entries, each with en and zh", count=_RATINGS)
     if "when" in item and not _is_situation(item["when"]):
-        yield say("'when' must be a table of facts, each with a list of texts")
+        yield gettext("'when' must be a table of facts, each with a list of texts")
 
 
 def _choice_faults(item: Mapping[str, Any], accepted: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -96,8 +96,8 @@ def _choice_faults(item: Mapping[str, Any], accepted: Mapping[str, Collection[st
         got = item.get(key, [])
         for value in got if isinstance(got, list) else [got]:
             if isinstance(value, str) and value and value not in choices:
-                wanted = ", ".join(sorted(choices)) or say("nothing")
-                yield say("{key!r} is {got!r}, accepted: {accepted}", key=key, got=value, accepted=wanted)
+                wanted = ", ".join(sorted(choices)) or gettext("nothing")
+                yield gettext("{key!r} is {got!r}, accepted: {accepted}", key=key, got=value, accepted=wanted)
 
 
 def _is_list(value: object, kind: type) -> bool:
@@ -119,8 +119,8 @@ def _are_anchors(value: object) -> bool:
 
 
 def _unknown_key(key: str, accepted: tuple[str, ...]) -> str:
-    return say("unknown key {key!r}; accepted: {accepted}", key=key, accepted=", ".join(accepted))
+    return gettext("unknown key {key!r}; accepted: {accepted}", key=key, accepted=", ".join(accepted))
 
 
 def _at(item: object, fault: str) -> str:
-    return say("item {item!r}: {fault}", item=item, fault=fault)
+    return gettext("item {item!r}: {fault}", item=item, fault=fault)

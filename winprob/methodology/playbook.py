@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Play
 
@@ -33,7 +33,7 @@ def plays(
         There is no such subject.
     """
     known = (using or load()).plays
-    check_ids([subject], known, say("subject"))
+    check_ids([subject], known, gettext("subject"))
     return tuple(
         play for play in known[subject] if (part is None or play.part == part) and (of is None or play.of == of)
     )
@@ -49,7 +49,7 @@ def channels_for(fact: str, *, using: Methodology | None = None) -> tuple[Play, 
     """
     facts = plays("intelligence", "fact", using=using)
     kinds = {key: play.of for play in facts for key in (play.id, *play.columns)}
-    check_ids([fact], kinds, say("fact"))
+    check_ids([fact], kinds, gettext("fact"))
     return tuple(channel for channel in plays("channels", using=using) if kinds[fact] in channel.knows)
 
 
@@ -69,6 +69,6 @@ def check_ids(ids: Iterable[str], accepted: Collection[str], what: str) -> None:
 def _stranger(name: str, accepted: Collection[str], what: str) -> str:
     near = get_close_matches(name, accepted, n=3)
     if near:
-        return say("{what} {name!r} is not known; did you mean {near}?", what=what, name=name, near=", ".join(near))
+        return gettext("{what} {name!r} is not known; did you mean {near}?", what=what, name=name, near=", ".join(near))
     some = ", ".join(sorted(accepted)[:6])
-    return say("{what} {name!r} is not known; known are {some}, ...", what=what, name=name, some=some)
+    return gettext("{what} {name!r} is not known; known are {some}, ...", what=what, name=name, some=some)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from winprob.catalog import language
+from winprob.i18n import language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

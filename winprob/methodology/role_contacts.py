@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COVERAGES, ROLES
 
 
@@ -64,6 +64,6 @@ def _coverage(contact: RoleContact) -> str:
 def _faults(contacts: tuple[RoleContact, ...]) -> Iterator[str]:
     for contact in contacts:
         if contact.role not in ROLES:
-            yield say("role {role!r} is not one of {accepted}", role=contact.role, accepted=", ".join(ROLES))
+            yield gettext("role {role!r} is not one of {accepted}", role=contact.role, accepted=", ".join(ROLES))
         if contact.talks < 0:
-            yield say("{role}: {count} talks, wanted 0 or more", role=contact.role, count=contact.talks)
+            yield gettext("{role}: {count} talks, wanted 0 or more", role=contact.role, count=contact.talks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology.records import Play
 from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES, STAGES, SUPPORT_TIERS
 
@@ -47,20 +47,24 @@ def rubric(plays: Mapping[str, tuple[Play, ...]]) -> tuple[str, ...]:
 def _strangers(rule: Play, accepted: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     if rule.part not in (*FOR_ALL, *FOR_SOME):
         wanted = ", ".join((*FOR_ALL, *FOR_SOME))
-        yield _at(rule, say("{key!r} is {got!r}, accepted: {accepted}", key="part", got=rule.part, accepted=wanted))
+        yield _at(rule, gettext("{key!r} is {got!r}, accepted: {accepted}", key="part", got=rule.part, accepted=wanted))
     for fact, values in rule.when:
         if fact not in accepted:
-            yield _at(rule, say("unknown key {key!r}; accepted: {accepted}", key=fact, accepted=", ".join(accepted)))
+            yield _at(
+                rule, gettext("unknown key {key!r}; accepted: {accepted}", key=fact, accepted=", ".join(accepted))
+            )
         for value in values if fact in accepted else ():
             if value not in accepted[fact]:
                 wanted = ", ".join(accepted[fact])
-                yield _at(rule, say("{key!r} is {got!r}, accepted: {accepted}", key=fact, got=value, accepted=wanted))
+                yield _at(
+                    rule, gettext("{key!r} is {got!r}, accepted: {accepted}", key=fact, got=value, accepted=wanted)
+                )
 
 
 def _dangling(rule: Play, plays: Mapping[str, tuple[Play, ...]]) -> Iterator[str]:
     for pointer in rule.points_to:
         if find(pointer, plays) is None:
-            yield _at(rule, say("it points to {pointer!r}, which is no subject.item", pointer=pointer))
+            yield _at(rule, gettext("it points to {pointer!r}, which is no subject.item", pointer=pointer))
 
 
 def find(pointer: str, plays: Mapping[str, tuple[Play, ...]]) -> Play | None:
@@ -78,9 +82,9 @@ def _gaps(rules: tuple[Play, ...], accepted: Mapping[str, tuple[str, ...]]) -> I
             situation = dict(zip(looked_at, values, strict=True))
             if fitting(section, situation) is None:
                 where = ", ".join(f"{fact} = {value}" for fact, value in situation.items()) or "-"
-                yield say("section {part!r}: no item fits {where}", part=part, where=where)
+                yield gettext("section {part!r}: no item fits {where}", part=part, where=where)
                 break
 
 
 def _at(rule: Play, fault: str) -> str:
-    return say("item {item!r}: {fault}", item=rule.id, fault=fault)
+    return gettext("item {item!r}: {fault}", item=rule.id, fault=fault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology, Play
 from winprob.methodology.vocabulary import STAGES
@@ -54,7 +54,7 @@ def derive_stage(signals: Iterable[str], *, using: Methodology | None = None) ->
     """
     observed = set(signals)
     signs = {play.id: play for play in plays("signs", using=using)}
-    check_ids(sorted(observed), signs, say("sign"))
+    check_ids(sorted(observed), signs, gettext("sign"))
     seen = [sign for name, sign in signs.items() if name in observed]
     evidence = tuple(entry for stage in STAGES if (entry := _evidence(stage, seen)).signs)
     stage, why = _judge(evidence, using)
@@ -71,18 +71,18 @@ def _evidence(stage: str, seen: list[Play]) -> StageEvidence:
 
 def _judge(evidence: tuple[StageEvidence, ...], using: Methodology | None) -> tuple[str | None, str]:
     if not evidence:
-        return None, say("no sign was observed")
+        return None, gettext("no sign was observed")
     leader, *others = sorted(evidence, key=lambda entry: -len(entry.kinds))
     name = label("stage", leader.stage, using=using)
     if len(leader.kinds) < _ENOUGH:
-        return None, say("no stage shows signs of two kinds out of what the customer says, does and asks for")
+        return None, gettext("no stage shows signs of two kinds out of what the customer says, does and asks for")
     rival = next((entry for entry in others if _contradicts(entry, leader)), None)
     if rival is None:
-        return leader.stage, say(
+        return leader.stage, gettext(
             "{stage}: signs of {count} kinds, more than any other stage", stage=name, count=len(leader.kinds)
         )
     other = label("stage", rival.stage, using=using)
-    return None, say("the signs conflict: {stage} and {other} are both well supported", stage=name, other=other)
+    return None, gettext("the signs conflict: {stage} and {other} are both well supported", stage=name, other=other)
 
 
 def _contradicts(entry: StageEvidence, leader: StageEvidence) -> bool:

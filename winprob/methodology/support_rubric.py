@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology
 from winprob.methodology.spelling import is_blank
@@ -53,7 +53,7 @@ def derive_influence(ratings: Mapping[str, object], *, using: Methodology | None
 
 
 def _rated(ratings: Mapping[str, object], using: Methodology | None) -> dict[str, int]:
-    check_ids(ratings, [play.id for play in plays("support", using=using)], say("rubric item"))
+    check_ids(ratings, [play.id for play in plays("support", using=using)], gettext("rubric item"))
     faults = [*_faults(ratings)]
     if faults:
         raise SettingsError("; ".join(faults))
@@ -63,7 +63,7 @@ def _rated(ratings: Mapping[str, object], using: Methodology | None) -> dict[str
 def _faults(ratings: Mapping[str, object]) -> Iterator[str]:
     for item, rating in ratings.items():
         if not is_blank(rating) and _whole(rating) not in SUPPORT_TIERS:
-            yield say("rating {item!r} is {got!r}, wanted 1, 2, 3, 4 or blank", item=item, got=rating)
+            yield gettext("rating {item!r} is {got!r}, wanted 1, 2, 3, 4 or blank", item=item, got=rating)
 
 
 def _whole(rating: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology.records import Phrase, Word
 from winprob.methodology.spelling import is_blank, normal
 
@@ -17,7 +17,7 @@ def word_faults(table: Mapping[str, Any], ours: Words | None = None) -> Iterator
     """Everything wrong with a parsed vocabulary: a wrong shape, or other words and values than ``ours``."""
     for word, entries in table.items():
         if not isinstance(entries, Mapping):
-            yield say("[{table}]: not a table of values", table=word)
+            yield gettext("[{table}]: not a table of values", table=word)
             continue
         for value, entry in entries.items():
             yield from (f"[{word}.{value}]: {fault}" for fault in _entry_faults(entry))
@@ -53,7 +53,7 @@ def _index(word: str, entries: Mapping[str, Word], faults: list[str]) -> dict[st
 
 
 def _ambiguous(word: str, text: str, first: str, second: str) -> str:
-    return say(
+    return gettext(
         "[{table}]: {text!r} means both {first!r} and {second!r}", table=word, text=text, first=first, second=second
     )
 
@@ -64,21 +64,21 @@ def _word(value: str, entry: Mapping[str, Any]) -> Word:
 
 def _entry_faults(entry: object) -> Iterator[str]:
     if not isinstance(entry, Mapping):
-        yield say("not a table with en and zh")
+        yield gettext("not a table with en and zh")
         return
     for key in entry:
         if key not in _KEYS:
-            yield say("unknown key {key!r}; accepted: {accepted}", key=key, accepted=", ".join(_KEYS))
+            yield gettext("unknown key {key!r}; accepted: {accepted}", key=key, accepted=", ".join(_KEYS))
     for key in ("en", "zh"):
         if not isinstance(entry.get(key), str) or is_blank(entry[key]):
-            yield say("{key!r} is missing or not a text", key=key)
+            yield gettext("{key!r} is missing or not a text", key=key)
     aliases = entry.get("aliases", [])
     if not isinstance(aliases, list) or any(not isinstance(alias, str) or is_blank(alias) for alias in aliases):
-        yield say("{key!r} must be a list of texts", key="aliases")
+        yield gettext("{key!r} must be a list of texts", key="aliases")
 
 
 def _set_faults(table: Mapping[str, Any], ours: Words) -> Iterator[str]:
     wanted = {f"{word}.{value}" for word, entries in ours.items() for value in entries}
     got = {f"{word}.{value}" for word, entries in table.items() if isinstance(entries, Mapping) for value in entries}
-    yield from (say("[{table}] is missing", table=name) for name in sorted(wanted - got))
-    yield from (say("[{table}] is not a canonical value", table=name) for name in sorted(got - wanted))
+    yield from (gettext("[{table}] is missing", table=name) for name in sorted(wanted - got))
+    yield from (gettext("[{table}] is not a canonical value", table=name) for name in sorted(got - wanted))

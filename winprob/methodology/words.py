@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Word
 from winprob.methodology.spelling import is_blank, normal
@@ -67,7 +67,7 @@ def is_unknown(text: object, *, using: Methodology | None = None) -> bool:
 
 def _of[T](by_word: Mapping[str, T], word: str) -> T:
     if word not in by_word:
-        raise SettingsError(say("word {word!r} is not one of {accepted}", word=word, accepted=", ".join(by_word)))
+        raise SettingsError(gettext("word {word!r} is not one of {accepted}", word=word, accepted=", ".join(by_word)))
     return by_word[word]
 
 
@@ -75,6 +75,6 @@ def _entry(entries: Mapping[str, Word], word: str, value: object) -> Word:
     key = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if key not in entries:
         raise SettingsError(
-            say("{word} {value!r} is not one of {accepted}", word=word, value=value, accepted=", ".join(entries))
+            gettext("{word} {value!r} is not one of {accepted}", word=word, value=value, accepted=", ".join(entries))
         )
     return entries[key]

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import ForecastError
 from winprob.fiscal import Quarter, quarter_of
+from winprob.i18n import gettext
 from winprob.money import Rate, rates_for
 from winprob.schema import latest_places
 from winprob.schema.columns import ID
@@ -96,7 +96,7 @@ def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
     day = last_day(deals)
     if day is None:
         raise ForecastError(
-            say("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
+            gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
         )
     return quarter_of(day + dt.timedelta(days=1), calendar)
 
@@ -129,8 +129,8 @@ def open_book(
     known = _known_rates(closed, still, report, rates, days.closings)
     closed, still = (_priced(some, known).reset_index(drop=True) for some in (closed, still))
     reasons = [
-        (say("won, and no day of closing"), deals[undated], False),
-        (say("opened after the day of the forecast"), deals[later], False),
+        (gettext("won, and no day of closing"), deals[undated], False),
+        (gettext("opened after the day of the forecast"), deals[later], False),
         *_odd(still, closed, days),
     ]
     return Book(
@@ -179,11 +179,11 @@ def _known_rates(
     unknown = both[~both["currency"].isin(list(known))].groupby("currency")["amount"].agg(["size", "sum"])
     if len(unknown):
         listed = "\n".join(
-            say("  - {currency}: {deals} deals, {amount}", currency=name, deals=int(size), amount=f"{total:,.2f}")
+            gettext("  - {currency}: {deals} deals, {amount}", currency=name, deals=int(size), amount=f"{total:,.2f}")
             for name, size, total in unknown.itertuples()
         )
         raise ForecastError(
-            say(
+            gettext(
                 "no rate into {report} on or before {day} for:\n{listed}\n"
                 "Give a table with currency, rate and from (--rates FILE).",
                 report=report,
@@ -204,14 +204,14 @@ def _priced(deals: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:
 
 def _odd(still: pd.DataFrame, closed: pd.DataFrame, days: Days) -> Iterator[tuple[str, pd.DataFrame, bool]]:
     for deals, without, unnamed in (
-        (still, say("open, without an amount"), say("open, with an amount and no currency")),
-        (closed, say("won, without an amount"), say("won, with an amount and no currency")),
+        (still, gettext("open, without an amount"), gettext("open, with an amount and no currency")),
+        (closed, gettext("won, without an amount"), gettext("won, with an amount and no currency")),
     ):
         amount = mask_of(column(deals, "amount").notna())
         yield without, deals[~amount], False
         yield unnamed, deals[amount & mask_of(deals["worth"].isna())], False
     overdue = mask_of(column(still, "expected_close_on") < pd.Timestamp(days.waiting))
-    yield say("open, and the seller's date has passed"), still[overdue], True
+    yield gettext("open, and the seller's date has passed"), still[overdue], True
 
 
 def _counted(reason: str, deals: pd.DataFrame, counted: bool) -> tuple[str, int, float, str, bool]:
@@ -229,6 +229,6 @@ def _reconciled(closed: pd.DataFrame, still: pd.DataFrame, known: dict[str, Rate
         rate = known[str(name)]
         amount = float(rows["amount"].sum())
         records.append((str(name), len(rows), amount, rate.rate, rate.day, amount * rate.rate))
-    total = (say("total"), sum(r[1] for r in records), np.nan, np.nan, None, sum(r[5] for r in records))
+    total = (gettext("total"), sum(r[1] for r in records), np.nan, np.nan, None, sum(r[5] for r in records))
     columns = ["currency", "deals", "amount", "rate", "day", "converted"]
     return pd.DataFrame([*records, total], columns=columns)

@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import ForecastError
 from winprob.fiscal import Quarter
+from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, is_closed, known_deals
 from winprob.portfolio.forecast import ask
 from winprob.portfolio.play import Outcome, play_quarter
@@ -79,7 +79,9 @@ def bridge_forecasts(
     now, then = ask(deals, quarter, as_of, known, []), ask(deals_before, quarter, as_of_before, known, [])
     if then.as_of > now.as_of:
         raise ForecastError(
-            say("the earlier table is of {before}, after {now}: turn the two round", before=then.as_of, now=now.as_of)
+            gettext(
+                "the earlier table is of {before}, after {now}: turn the two round", before=then.as_of, now=now.as_of
+            )
         )
     rates_before = rates if rates_before is None else rates_before
     tables = known_deals(then.deals, then.as_of), known_deals(now.deals, now.as_of)

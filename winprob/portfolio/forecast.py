@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import ForecastError
 from winprob.fiscal import Quarter, find_quarter
+from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, known_deals, last_day, lines_of
 from winprob.portfolio.chances import falls_in
 from winprob.portfolio.play import Outcome, play_quarter
@@ -107,9 +107,11 @@ def ask(
     day = as_of or last_day(valid)
     if by is not None and by not in valid:
         columns = ", ".join(map(str, valid.columns))
-        faults.append(say("there is no column {by!r} to group by; the columns are {columns}", by=by, columns=columns))
+        faults.append(
+            gettext("there is no column {by!r} to group by; the columns are {columns}", by=by, columns=columns)
+        )
     if day is None:
-        faults.append(say("the table has no day of reading or closing: say on which day knowledge ends (--as-of)"))
+        faults.append(gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)"))
     elif found.end < day:
         faults.append(_over(found, day))
     if faults or day is None:
@@ -118,7 +120,7 @@ def ask(
 
 
 def _over(quarter: Quarter, day: dt.date) -> str:
-    return say(
+    return gettext(
         "quarter {quarter} ended on {end}, before {day}, the day knowledge ends: there is nothing left to forecast. "
         "Name a later quarter, or a day within it (--as-of) to see what would have been said then",
         quarter=quarter.name,
@@ -129,7 +131,7 @@ def _over(quarter: Quarter, day: dt.date) -> str:
 
 def _wrong_target(target: float | None) -> Iterator[str]:
     if target is not None and not (math.isfinite(target) and target > 0):
-        yield say("the target is {target}: bookings to reach are a number above 0", target=target)
+        yield gettext("the target is {target}: bookings to reach are a number above 0", target=target)
 
 
 def _refuse_nothing(outcome: Outcome, asked: Asked) -> None:
@@ -138,7 +140,7 @@ def _refuse_nothing(outcome: Outcome, asked: Asked) -> None:
         return
     odd = "; ".join(f"{row['reason']}: {row['deals']}" for row in book.left_out.to_dict("records"))
     raise ForecastError(
-        say(
+        gettext(
             "there is nothing to forecast for {quarter}: on {day} the table of {rows} rows has no deal that is open or "
             "was won in the quarter and has an amount ({odd}).",
             quarter=asked.quarter.name,
@@ -258,6 +260,6 @@ def _closed(outcome: Outcome) -> pd.DataFrame:
 def _left_out(outcome: Outcome) -> pd.DataFrame:
     if not outcome.without_rate:
         return outcome.book.left_out
-    reason = say("not yet created, in a currency without a rate: won so far in past quarters")
+    reason = gettext("not yet created, in a currency without a rate: won so far in past quarters")
     row = pd.DataFrame([(reason, outcome.without_rate, np.nan, None, False)], columns=list(outcome.book.left_out))
     return pd.concat([outcome.book.left_out, row], ignore_index=True)

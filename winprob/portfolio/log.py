@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import InputError, OutputError
 from winprob.fiscal import Quarter
+from winprob.i18n import gettext
 from winprob.portfolio.results import Forecast
 from winprob.tables.write import replacing
 
@@ -55,7 +55,9 @@ def append_forecast(folder: Path | str, forecast: Forecast) -> Path:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as fault:
-        raise OutputError(say("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)) from None
+        raise OutputError(
+            gettext("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)
+        ) from None
     if not path.exists():
         _write(path, deals, numbers)
     return path
@@ -72,7 +74,7 @@ def read_log(folder: Path | str) -> list[Logged]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
-            say("{folder} is no folder of forecasts. Make one with: winprob forecast --log", folder=folder)
+            gettext("{folder} is no folder of forecasts. Make one with: winprob forecast --log", folder=folder)
         )
     found, strange = [], []
     for path in sorted(folder.glob("*.parquet")):
@@ -81,10 +83,10 @@ def read_log(folder: Path | str) -> list[Logged]:
         strange += [] if logged else [path.name]
     if strange:
         raise InputError(
-            say("{folder} holds files that are no forecasts: {files}.", folder=folder, files=", ".join(strange))
+            gettext("{folder} holds files that are no forecasts: {files}.", folder=folder, files=", ".join(strange))
         )
     if not found:
-        raise InputError(say("{folder} holds no forecast. Keep one with: winprob forecast --log", folder=folder))
+        raise InputError(gettext("{folder} holds no forecast. Keep one with: winprob forecast --log", folder=folder))
     return sorted(found, key=lambda logged: (logged.as_of, logged.path.name))
 
 

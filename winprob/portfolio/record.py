@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import ForecastError
+from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, known_deals, last_day, open_book
 from winprob.portfolio.log import Logged, read_log
 from winprob.schema import validate_deals
@@ -104,21 +104,21 @@ def summarise_record(scores: pd.DataFrame) -> pd.DataFrame:
 def tell_record(scores: pd.DataFrame) -> Iterator[str]:
     """The record in words, and whether it is long enough to say anything."""
     if scores.empty:
-        yield say("No quarter of the log is over in this table: there is nothing to score yet.")
+        yield gettext("No quarter of the log is over in this table: there is nothing to score yet.")
         return
     told = summarise_record(scores).set_index("forecaster")
-    yield say(
+    yield gettext(
         "{inside:.0%} of {count} forecasts of {quarters} quarters held the actual between P10 and P90 (80% should).",
         inside=told.loc["model", "coverage_80"],
         count=len(scores),
         quarters=scores["quarter"].nunique(),
     )
-    yield say(
+    yield gettext(
         "Mean absolute error: P50 {model}, sellers' commit {commit}, stage-weighted pipeline {stage_weighted}.",
         **{str(name): f"{error:,.0f}" for name, error in told["mean_abs_error"].items()},
     )
     if scores["quarter"].nunique() < FEW:
-        yield say("Fewer than {few} quarters: too few to tell a good forecaster from a lucky one.", few=FEW)
+        yield gettext("Fewer than {few} quarters: too few to tell a good forecaster from a lucky one.", few=FEW)
 
 
 def _known(deals: pd.DataFrame, as_of: dt.date | None) -> tuple[pd.DataFrame, dt.date]:
@@ -126,7 +126,7 @@ def _known(deals: pd.DataFrame, as_of: dt.date | None) -> tuple[pd.DataFrame, dt
     day = as_of or last_day(valid)
     if day is None:
         raise ForecastError(
-            say("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
+            gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
         )
     return known_deals(valid, day), day
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.portfolio.results import Bridge, Forecast
 
 #: Deals named in one sentence.
@@ -24,16 +24,16 @@ def tell_forecast(forecast: Forecast) -> list[str]:
 def tell_bridge(bridge: Bridge) -> list[str]:
     """Why P50 is not what it was."""
     names = {
-        "closed": say("closed"),
-        "slipped": say("slipped and time passed"),
-        "new": say("new deals, less what was expected of them"),
-        "facts_changed": say("facts changed"),
-        "model_changed": say("model changed"),
-        "simulation_noise": say("simulation noise"),
+        "closed": gettext("closed"),
+        "slipped": gettext("slipped and time passed"),
+        "new": gettext("new deals, less what was expected of them"),
+        "facts_changed": gettext("facts changed"),
+        "model_changed": gettext("model changed"),
+        "simulation_noise": gettext("simulation noise"),
     }
     signed = "; ".join(f"{names[step]} {amount:+,.0f}" for step, amount in bridge.steps.itertuples(index=False))
     return [
-        say(
+        gettext(
             "P50 was {before} on {then} and is {now} on {day}: {steps}.",
             before=money(bridge.p50_before, bridge.currency),
             then=bridge.before,
@@ -57,7 +57,7 @@ def _number(forecast: Forecast) -> Iterator[str]:
         **{name: money(total[name], forecast.currency) for name in ("p10", "p50", "p90")},
     }
     if forecast.as_of >= quarter.start:
-        yield say(
+        yield gettext(
             "{quarter}, week {week} of {weeks}, as known on {day}: P50 {p50}; "
             "8 in 10 futures lie between {p10} and {p90}.",
             week=quarter.week_of(forecast.as_of),
@@ -65,12 +65,12 @@ def _number(forecast: Forecast) -> Iterator[str]:
             **words,
         )
     else:
-        yield say(
+        yield gettext(
             "{quarter}, not yet begun, as known on {day}: P50 {p50}; 8 in 10 futures lie between {p10} and {p90}.",
             **words,
         )
     if forecast.target is not None:
-        yield say(
+        yield gettext(
             "The target of {target} is reached in {share:.0%} of them.",
             target=money(forecast.target, forecast.currency),
             share=total["prob_target"],
@@ -79,7 +79,7 @@ def _number(forecast: Forecast) -> Iterator[str]:
 
 def _beside(forecast: Forecast) -> Iterator[str]:
     rolled = forecast.seller_rollup.set_index("line")["cumulative"]
-    yield say(
+    yield gettext(
         "As the sellers file it: closed and commit {commit}, with best case {best_case}, with pipeline {pipeline}; "
         "weighted by stage {weighted}.",
         weighted=money(forecast.stage_weighted, forecast.currency),
@@ -90,7 +90,7 @@ def _beside(forecast: Forecast) -> Iterator[str]:
 def _risk(forecast: Forecast) -> Iterator[str]:
     share = forecast.shares.set_index("source")["share"]
     if share.abs().sum() > 0:
-        yield say(
+        yield gettext(
             "Of the variance, {own:.0%} is single deals' luck, {shared:.0%} doubt that all deals share, "
             "{new:.0%} deals not yet created.",
             own=share["winning"] + share["amount_at_closing"],
@@ -100,7 +100,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
     movers = movers_of(forecast)
     if len(movers):
         listed = "; ".join(
-            say(
+            gettext(
                 "{deal} {won} if won, {lost} if not",
                 deal=row["deal_id"],
                 won=money(row["p50_if_won"], forecast.currency),
@@ -108,7 +108,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
             )
             for row in movers.head(_NAMED).to_dict("records")
         )
-        yield say(
+        yield gettext(
             "{count} deals may move P50 by more than {share:.0%} by themselves: {listed}.",
             count=len(movers),
             share=forecast.settings.mover_share,
@@ -137,44 +137,44 @@ def _breaks(forecast: Forecast) -> Iterator[str]:
             "listed": "; ".join(_cause(row) for row in rows.head(4).to_dict("records")),
         }
         if side == "below":
-            yield say("{share:.0%} below P50 or worse ({prob:.0%} of futures) goes with: {listed}.", **words)
+            yield gettext("{share:.0%} below P50 or worse ({prob:.0%} of futures) goes with: {listed}.", **words)
         else:
-            yield say("{share:.0%} above P50 or better ({prob:.0%} of futures) goes with: {listed}.", **words)
+            yield gettext("{share:.0%} above P50 or better ({prob:.0%} of futures) goes with: {listed}.", **words)
 
 
 def _cause(row: Mapping[Hashable, Any]) -> str:
     change = row["there"] / row["usual"] - 1 if row["usual"] else 0.0
     if row["source"] == "deal":
-        return say(
+        return gettext(
             "{deal} won in {there:.0%} of these (otherwise expected in {usual:.0%})",
             deal=row["deal_id"],
             there=row["there"],
             usual=row["usual"],
         )
     if row["source"] == "win_rate":
-        return say("win rates of all open deals {change:+.0%} from what is expected", change=change)
-    return say("deals not yet created {change:+.0%} from what is expected", change=change)
+        return gettext("win rates of all open deals {change:+.0%} from what is expected", change=change)
+    return gettext("deals not yet created {change:+.0%} from what is expected", change=change)
 
 
 def _grounds(forecast: Forecast) -> Iterator[str]:
     if not forecast.dated:
-        yield say(
+        yield gettext(
             "This model knows nothing of time: a deal counts with its chance of being won some day, if the seller's "
             "date lies in the quarter. Train it on deals with 'as_of' and 'closed_on' to know by when."
         )
     if forecast.quarters_learned:
-        yield say("Deals not yet created: learned from {count} past quarters.", count=forecast.quarters_learned)
+        yield gettext("Deals not yet created: learned from {count} past quarters.", count=forecast.quarters_learned)
     else:
-        yield say("Deals not yet created are not counted: the model saw no whole quarter of closings.")
+        yield gettext("Deals not yet created are not counted: the model saw no whole quarter of closings.")
     if forecast.deals_revised:
-        yield say("Amounts at closing: learned from {count} won deals.", count=forecast.deals_revised)
+        yield gettext("Amounts at closing: learned from {count} won deals.", count=forecast.deals_revised)
     else:
-        yield say("Amounts are taken as written: the model saw none both before and at closing.")
+        yield gettext("Amounts are taken as written: the model saw none both before and at closing.")
     if forecast.rates:
         listed = "; ".join(
             f"1 {rate.currency} = {rate.rate:,.6g} {forecast.currency} ({rate.day})" for rate in forecast.rates
         )
-        yield say("Amounts are in {currency}; rates: {listed}.", currency=forecast.currency, listed=listed)
+        yield gettext("Amounts are in {currency}; rates: {listed}.", currency=forecast.currency, listed=listed)
     yield from _left_out(forecast)
 
 
@@ -182,6 +182,6 @@ def _left_out(forecast: Forecast) -> Iterator[str]:
     for row in forecast.left_out.to_dict("records"):
         words = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
         if row["counted"]:
-            yield say("Counted all the same, {reason}: {count} deals (first {deal}).", **words)
+            yield gettext("Counted all the same, {reason}: {count} deals (first {deal}).", **words)
         else:
-            yield say("Not counted, {reason}: {count} deals (first {deal}).", **words)
+            yield gettext("Not counted, {reason}: {count} deals (first {deal}).", **words)

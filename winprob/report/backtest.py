@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.report.calibration_chart import draw_groups, draw_reliability
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -24,13 +24,13 @@ def backtest_sheet(record: Mapping[str, Any], verdict: Sequence[str]) -> Sheet:
     verdict : what to make of it, a sentence each
     """
     return Sheet(
-        title=say("Backtest: was it right?"),
+        title=gettext("Backtest: was it right?"),
         lead=tuple(verdict),
         sections=(
             Section(
-                title=say("Scores on deals the models had not seen"),
+                title=gettext("Scores on deals the models had not seen"),
                 words=(
-                    say(
+                    gettext(
                         "log_loss and brier: lower is better. auc: the share of pairs, one won and one not, in which "
                         "the won deal had the higher chance. calibration_slope: below 1, the chances lie too far from "
                         "the middle. coverage_90: the share of groups that won as many deals as their 90% interval "
@@ -48,9 +48,9 @@ def backtest_sheet(record: Mapping[str, Any], verdict: Sequence[str]) -> Sheet:
 def difference_section(record: Mapping[str, Any]) -> Section:
     """Winprob beside each other model, with intervals."""
     return Section(
-        title=say("winprob beside each other model"),
+        title=gettext("winprob beside each other model"),
         words=(
-            say(
+            gettext(
                 "Log loss of winprob minus that of the other, on the deals both have, with a 90% interval; below zero "
                 "winprob is better, an interval with zero inside is no difference beyond chance."
             ),
@@ -65,7 +65,7 @@ def calibration_section(record: Mapping[str, Any]) -> Section:
     charts = [draw_reliability(pd.DataFrame(record["reliability"]))]
     if groups:
         charts.append(draw_groups(groups))
-    return Section(title=say("Calibration"), charts=tuple(charts))
+    return Section(title=gettext("Calibration"), charts=tuple(charts))
 
 
 def _one_repeat(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

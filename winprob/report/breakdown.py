@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.special import logit
 
-from winprob.catalog import say
 from winprob.explanation import BASE_RATE, DOUBT
+from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.report.numbers import percent, span
 from winprob.report.review import FACTS, missing_facts, name_of
@@ -83,18 +83,18 @@ def _axis(told: Sequence[tuple[pd.Series, pd.DataFrame]]) -> Axis:
 
 
 def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
-    chance = say("{chance} ({interval})", chance=percent(deal["mean"]), interval=span(deal["lower"], deal["upper"]))
+    chance = gettext("{chance} ({interval})", chance=percent(deal["mean"]), interval=span(deal["lower"], deal["upper"]))
     missing = [column_label(fact) for fact in FACTS if missing_facts(deal.to_frame().T)[fact].item()]
     return Breakdown(
         heading=name_of(deal),
-        verdict=say(
+        verdict=gettext(
             "Chance {chance}: about {count} in 100 such deals are won.",
             chance=chance,
             count=f"{100 * deal['mean']:.0f}",
         ),
-        unknown=say("Not known: {facts}.", facts=say(", ").join(missing))
+        unknown=gettext("Not known: {facts}.", facts=gettext(", ").join(missing))
         if missing
-        else say("All nine facts are known; the doubt is about what they are worth."),
+        else gettext("All nine facts are known; the doubt is about what they are worth."),
         bars=[*_bars(terms, axis), _result(deal, chance, axis)],
         ticks=axis.ticks(),
     )
@@ -129,10 +129,10 @@ def _steps(terms: pd.DataFrame) -> list[tuple[str, float]]:
 
 
 def _together(rest: pd.DataFrame) -> str:
-    return say("{count} smaller terms together.", count=len(rest))
+    return gettext("{count} smaller terms together.", count=len(rest))
 
 
 def _result(deal: pd.Series, chance: str, axis: Axis) -> Bar:
     start, end = axis.place(float(logit(deal["lower"]))), axis.place(float(logit(deal["upper"])))
-    text = say("This deal: {chance}", chance=chance)
+    text = gettext("This deal: {chance}", chance=chance)
     return Bar(kind="point", text=text, start=start, width=end - start, at=axis.place(float(logit(deal["mean"]))))

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
 
@@ -29,8 +29,8 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
     curve : ``win_prob, observed, lower, upper, deals``, as ``evaluation.reliability_curve`` gives it
     """
     scale, ticks = alt.Scale(domain=[0, 1], nice=False), {"values": _TICKS, "format": ".0%", "grid": True}
-    x = alt.X("win_prob:Q", scale=scale, axis=alt.Axis(**ticks, title=say("predicted chance of winning")))
-    y = alt.Y("observed:Q", scale=scale, axis=alt.Axis(**ticks, title=say("share won")))
+    x = alt.X("win_prob:Q", scale=scale, axis=alt.Axis(**ticks, title=gettext("predicted chance of winning")))
+    y = alt.Y("observed:Q", scale=scale, axis=alt.Axis(**ticks, title=gettext("share won")))
     base = alt.Chart(alt.Data(values=_thinned(curve).to_dict("records")))
     band = base.mark_area(opacity=0.2, color=SOFT, interpolate="linear").encode(x=x, y="lower:Q", y2="upper:Q")
     ideal = alt.Chart(alt.Data(values=[{"win_prob": 0, "observed": 0}, {"win_prob": 1, "observed": 1}]))
@@ -48,16 +48,16 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
         .encode(
             x=alt.X("from:Q", scale=scale, axis=None),
             x2="to:Q",
-            y=alt.Y("deals:Q", axis=alt.Axis(title=say("deals"), tickCount=2)),
+            y=alt.Y("deals:Q", axis=alt.Axis(title=gettext("deals"), tickCount=2)),
             y2=alt.datum(0),
         )
     )
-    title = say("Are the chances right?")
-    words = say("Predicted chances beside the shares won. On the dashed line every chance is right.")
+    title = gettext("Are the chances right?")
+    words = gettext("Predicted chances beside the shares won. On the dashed line every chance is right.")
     return Chart(
         svg=_svg(alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6), title, words),
         title=title,
-        caption=say(
+        caption=gettext(
             "Line: the share won at each predicted chance. Grey: where the line of a model whose chances are all right "
             "would lie, nine times in ten. Bars: how many deals had which chance."
         ),
@@ -94,7 +94,7 @@ def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
     height = max(_ROW * len(values), _ROW)
     names = max((_width(str(row["name"])) for row in values), default=0)
     y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
-    axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=say("share won"))
+    axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=gettext("share won"))
     x = alt.X("won:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
     base = alt.Chart(alt.Data(values=values)).encode(y=y)
     text = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")
@@ -102,15 +102,15 @@ def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
     dots = base.mark_point(shape="circle", size=48, opacity=1, filled=True, color=INK).encode(x=x)
     padding = {"left": _LETTER * names + 16, "right": 14, "top": 44, "bottom": 6}
     chart = alt.layer(line, dots, text, width=_SPAN, height=height, padding=padding)
-    title = say("Group by group")
+    title = gettext("Group by group")
     return Chart(
         svg=_svg(
             chart.properties(autosize=alt.AutoSizeParams(type="none")),
             title,
-            say("The share won in each group beside the interval expected for it."),
+            gettext("The share won in each group beside the interval expected for it."),
         ),
         title=title,
-        caption=say("Dot: the share won. Bar: where it was expected to lie, nine times in ten, luck included."),
+        caption=gettext("Dot: the share won. Bar: where it was expected to lie, nine times in ten, luck included."),
     )
 
 
@@ -123,5 +123,5 @@ def _group_mark(place: int, group: Mapping[str, Any]) -> dict[str, Any]:
 
 def _level(grouping: str, level: str) -> str:
     if not level:
-        return say("unknown")
+        return gettext("unknown")
     return label(grouping, level) if grouping in ("stage", "decision_method") else level

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import InputError
+from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
 from winprob.posterior import FORMAT, Posterior
@@ -40,17 +40,17 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(say("record {path} cannot be read: {reason}.", path=path, reason=error)) from error
+        raise InputError(gettext("record {path} cannot be read: {reason}.", path=path, reason=error)) from error
     except json.JSONDecodeError as error:
         raise InputError(_not_a_record(path, str(error))) from error
     missing = [name for name in _NEEDED if not isinstance(record, dict) or name not in record]
     if missing:
-        raise InputError(_not_a_record(path, say("it lacks {names}", names=", ".join(missing))))
+        raise InputError(_not_a_record(path, gettext("it lacks {names}", names=", ".join(missing))))
     return dict(record)
 
 
 def _not_a_record(path: Path, reason: str) -> str:
-    return say(
+    return gettext(
         "record {path} is not one of winprob backtest: {reason}. Make one with: winprob backtest DEALS --record {path}",
         path=path,
         reason=reason,
@@ -79,13 +79,13 @@ def render_card(
         if record is None:
             raise
         raise InputError(
-            say("the record does not hold what winprob backtest writes: {reason}.", reason=error)
+            gettext("the record does not hold what winprob backtest writes: {reason}.", reason=error)
         ) from error
 
 
 def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
     return Sheet(
-        title=say("Model card"),
+        title=gettext("Model card"),
         lead=(_in_one_line(posterior),),
         sections=tuple(card_sections(posterior, record)),
     )
@@ -110,8 +110,8 @@ def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> lis
 def _in_one_line(posterior: Posterior) -> str:
     source = posterior.provenance
     if source.prior_only:
-        return say("This model has seen no deal: it is all prior, and says what the method expects.")
-    return say(
+        return gettext("This model has seen no deal: it is all prior, and says what the method expects.")
+    return gettext(
         "A Bayesian model of whether a large B2B deal will be won, learned from {deals} closed deals.",
         deals=source.deals,
     )
@@ -120,24 +120,24 @@ def _in_one_line(posterior: Posterior) -> str:
 def _details(posterior: Posterior) -> Section:
     source = posterior.provenance
     rows = [
-        (say("versions"), ", ".join(f"{name} {number}" for name, number in source.versions.items())),
-        (say("file format"), FORMAT),
-        (say("seed"), source.seed),
-        (say("hash of the training data"), source.data_hash or "–"),
-        (say("draws"), f"{posterior.draws['intercept'].size}"),
+        (gettext("versions"), ", ".join(f"{name} {number}" for name, number in source.versions.items())),
+        (gettext("file format"), FORMAT),
+        (gettext("seed"), source.seed),
+        (gettext("hash of the training data"), source.data_hash or "–"),
+        (gettext("draws"), f"{posterior.draws['intercept'].size}"),
     ]
-    return Section(title=say("Details"), grid=_pairs(rows))
+    return Section(title=gettext("Details"), grid=_pairs(rows))
 
 
 def _use() -> Section:
     return Section(
-        title=say("Intended use"),
+        title=gettext("Intended use"),
         words=(
-            say(
+            gettext(
                 "For: the probability that an open deal will be won, with its uncertainty, in deal reviews, "
                 "forecasts and the choice of where to spend time."
             ),
-            say(
+            gettext(
                 "Not for: judging, ranking or paying people, on either side; deals of a kind the training data do not "
                 "hold; proof that an action causes a win. Whoever is judged by the readings will bend them."
             ),
@@ -147,14 +147,16 @@ def _use() -> Section:
 
 def _factors(posterior: Posterior) -> Section:
     scaling = posterior.scaling
-    fields = [(field.name, say("{count} levels", count=len(field.levels))) for field in scaling.fields]
+    fields = [(field.name, gettext("{count} levels", count=len(field.levels))) for field in scaling.fields]
     numbers = [(column.name, column.transform) for column in scaling.numeric]
-    pairs = [(say("combinations of two facts"), scaling.layout.components)] if scaling.pairs else []
-    method = [(column_label(word), say("of the method")) for word in (*_WORDS, *(f"{role}_support" for role in ROLES))]
+    pairs = [(gettext("combinations of two facts"), scaling.layout.components)] if scaling.pairs else []
+    method = [
+        (column_label(word), gettext("of the method")) for word in (*_WORDS, *(f"{role}_support" for role in ROLES))
+    ]
     return Section(
-        title=say("Factors"),
+        title=gettext("Factors"),
         words=(
-            say(
+            gettext(
                 "Blank means unknown, always a state of its own. Of columns with names in them (sellers, customers) "
                 "this card tells only how many there are."
             ),
@@ -164,13 +166,13 @@ def _factors(posterior: Posterior) -> Section:
 
 
 def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
-    title = say("Metrics and calibration record")
+    title = gettext("Metrics and calibration record")
     if record is None:
         return [
             Section(
                 title=title,
                 words=(
-                    say(
+                    gettext(
                         "NOT ON RECORD. Nobody can say from this card how well the model is calibrated. Make a "
                         "record with winprob backtest DEALS --record backtest.json and add it with --record "
                         "backtest.json."
@@ -180,7 +182,7 @@ def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
         ]
     protocol = record["protocol"]
     words = [
-        say(
+        gettext(
             "Made on {day} by {kind}: {scored} deals scored that the scoring fits had not seen, {open} not closed "
             "yet. The record belongs to the same procedure on the deals given then; that it is of this very model "
             "file cannot be known from the files.",
@@ -200,18 +202,18 @@ def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
 def _data(posterior: Posterior) -> Section:
     source = posterior.provenance
     if source.prior_only:
-        return Section(title=say("Training data"), words=(say("None."),))
+        return Section(title=gettext("Training data"), words=(gettext("None."),))
     rows = [
-        (say("closed deals"), source.deals),
-        (say("rows"), source.rows),
-        (say("deals that count, copies once"), f"{source.counted:.0f}"),
-        (say("share won"), percent(source.won / source.counted)),
-        (say("first reading"), source.first_day or "–"),
-        (say("last reading"), source.last_day or "–"),
+        (gettext("closed deals"), source.deals),
+        (gettext("rows"), source.rows),
+        (gettext("deals that count, copies once"), f"{source.counted:.0f}"),
+        (gettext("share won"), percent(source.won / source.counted)),
+        (gettext("first reading"), source.first_day or "–"),
+        (gettext("last reading"), source.last_day or "–"),
         *_unknown_shares(posterior),
         *_tiers(posterior),
     ]
-    return Section(title=say("Training data"), grid=_pairs(rows))
+    return Section(title=gettext("Training data"), grid=_pairs(rows))
 
 
 def _unknown_shares(posterior: Posterior) -> list[tuple[str, str]]:
@@ -221,7 +223,7 @@ def _unknown_shares(posterior: Posterior) -> list[tuple[str, str]]:
     shares = [(column_label(word), states[end]) for word, end in zip(lengths, ends, strict=True)]
     unreported = [sum(row) for row in posterior.scaling.unreported_share]
     shares += [(column_label(f"{role}_support"), share) for role, share in zip(ROLES, unreported, strict=True)]
-    return [(say("{column}: unknown", column=name), percent(share)) for name, share in shares]
+    return [(gettext("{column}: unknown", column=name), percent(share)) for name, share in shares]
 
 
 def _tiers(posterior: Posterior) -> list[tuple[str, str]]:
@@ -238,9 +240,9 @@ def _prior(posterior: Posterior) -> Section:
     share = prior_share(learned.astype(float).var(axis=0), believed.astype(float).var(axis=0))
     rows = [(label("role", role), percent(float(part))) for role, part in zip(ROLES, share, strict=True)]
     return Section(
-        title=say("How much of it is prior"),
+        title=gettext("How much of it is prior"),
         words=(
-            say(
+            gettext(
                 "Share of the prior's variance that is left in each role's weight: 100% is all prior. winprob train "
                 "prints it for every parameter, winprob diagnose says which parameters the prior decides."
             ),
@@ -252,72 +254,74 @@ def _prior(posterior: Posterior) -> Section:
 def _gates(posterior: Posterior) -> Section:
     measured, wanted = posterior.provenance.gates, posterior.settings.gates
     if not measured:
-        return Section(title=say("Can the draws be believed?"), words=(say("Drawn straight from the prior: exact."),))
+        return Section(
+            title=gettext("Can the draws be believed?"), words=(gettext("Drawn straight from the prior: exact."),)
+        )
     signs = {"r_hat": "<", "bulk_ess": ">", "tail_ess": ">", "divergent_share": "<=", "bfmi": ">"}
     table = pd.DataFrame(
         {
-            say("diagnostic"): list(_GATES),
-            say("measured"): [f"{measured[name]:.4g}" for name in _GATES],
-            say("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in _GATES],
+            gettext("diagnostic"): list(_GATES),
+            gettext("measured"): [f"{measured[name]:.4g}" for name in _GATES],
+            gettext("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in _GATES],
         }
     )
-    return Section(title=say("Can the draws be believed?"), grid=grid_of(table))
+    return Section(title=gettext("Can the draws be believed?"), grid=grid_of(table))
 
 
 def _ethics() -> Section:
     return Section(
-        title=say("Ethical considerations"),
+        title=gettext("Ethical considerations"),
         words=(
-            say(
+            gettext(
                 "What the customer's people think of us is personal data. Collect it for winning this deal and "
                 "nothing else, keep it no longer than needed, let few see it, write pseudonyms instead of names, "
                 "and be ready to show or delete it when asked."
             ),
-            say(
+            gettext(
                 "Every reading is a salesperson's opinion of a person, not a fact about the person. The model "
                 "treats it as noisy; people who read its output should too."
             ),
-            say(
+            gettext(
                 "A low chance can come true because a team then gives up. Use it to decide what to find out, not "
                 "only what to drop."
             ),
-            say("The model file holds names of levels (sellers, regions, competitors), and no deal's row."),
+            gettext("The model file holds names of levels (sellers, regions, competitors), and no deal's row."),
         ),
     )
 
 
 def _limits() -> Section:
     return Section(
-        title=say("Known limits"),
+        title=gettext("Known limits"),
         words=(
-            say("Lift is an association that the model learned. It is not the effect of a visit."),
-            say(
+            gettext("Lift is an association that the model learned. It is not the effect of a visit."),
+            gettext(
                 "Closed deals only: open ones that drag on are not learned from, and quick closers are not like "
                 "others. No decision counts as not won."
             ),
-            say(
+            gettext(
                 "Drift follows the last quarter learned from; a jump in the market shows only in the next training. "
                 "Deals of sellers or regions never seen are drawn from the population."
             ),
-            say(
+            gettext(
                 "True support is averaged out with two approximations (cut normals by their moments, a logistic by a "
                 "probit); with several people in one role doubt is understated a little."
             ),
-            say("No check finds all facts that were filled in after the end. They make any model look good."),
+            gettext("No check finds all facts that were filled in after the end. They make any model look good."),
         ),
     )
 
 
 def _proof() -> Section:
     return Section(
-        title=say("What is proven on real deals, and what is not"),
+        title=gettext("What is proven on real deals, and what is not"),
         words=(
-            say(
+            gettext(
                 "On real deals: that what is learned from plain columns and their combinations predicts as well as "
                 "or better than usual methods (one public data set of 448 B2B deals), and that it claims nothing "
                 "where nothing can be predicted (a practice CRM)."
             ),
-            say(
+            gettext(
                 "On simulated truth only: the five roles, the decision method and the validation of coaches. No "
                 "public data hold them. Your own backtest is the only proof for your team."
             ),
@@ -326,5 +330,5 @@ def _proof() -> Section:
 
 
 def _pairs(rows: list[tuple[Any, Any]]) -> Any:
-    table = pd.DataFrame([(str(name), str(value)) for name, value in rows], columns=[say("what"), say("value")])
+    table = pd.DataFrame([(str(name), str(value)) for name, value in rows], columns=[gettext("what"), gettext("value")])
     return grid_of(table)

@@ -13,7 +13,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.intervals import TAILS
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
@@ -47,11 +47,11 @@ def draw_role_weights(posterior: Posterior, parameters: pd.DataFrame) -> Chart:
         for method in DECISION_METHODS
         for role in ROLES
     ]
-    title = say("How much each role's support moves the odds, by decision method")
+    title = gettext("How much each role's support moves the odds, by decision method")
     return Chart(
         svg=_svg(_roles_spec(values), title, _roles_in_words(values)),
         title=title,
-        caption=say(
+        caption=gettext(
             "Dot: the middle estimate of the factor on the odds of winning when this role truly supports us one "
             "standard deviation more. ×1 means no difference, ×2 doubles the odds. Line: 90% interval. A hollow dot "
             "stands more than half on prior belief, not on your deals. An association in past deals, not a promise of "
@@ -78,7 +78,7 @@ def _roles_spec(values: list[dict[str, Any]]) -> alt.FacetChart:
     base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("role:N", sort=roles, title=None))
     scale = alt.Scale(type="log", domain=[min(1.0, *(row["lower"] for row in values)), top], nice=False)
     ticks = [tick for tick in (_FACTORS if top < 13 else _LARGE_FACTORS) if tick <= top]
-    axis = alt.Axis(values=ticks, labelExpr="'×' + datum.value", grid=True, title=say("factor on the odds"))
+    axis = alt.Axis(values=ticks, labelExpr="'×' + datum.value", grid=True, title=gettext("factor on the odds"))
     line = base.mark_rule(size=1.6).encode(x=alt.X("lower:Q", scale=scale, axis=axis), x2="upper:Q")
     dots = base.mark_point(shape="circle", size=52, opacity=1, strokeWidth=1.6).encode(
         x=alt.X("middle:Q", scale=scale, axis=axis), fill=_fill()
@@ -114,7 +114,7 @@ def _roles_in_words(values: list[dict[str, Any]]) -> str:
     for method in dict.fromkeys(row["method"] for row in values):
         first = max((row for row in values if row["method"] == method), key=lambda row: float(row["middle"]))
         sentences.append(
-            say(
+            gettext(
                 "{method}: {role} leads with a factor of {middle:.2f} ({lower:.2f} to {upper:.2f}).",
                 **{name: first[name] for name in ("method", "role", "middle", "lower", "upper")},
             )

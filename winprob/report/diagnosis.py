@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.sheet import Section, Sheet, grid_of
@@ -26,13 +26,13 @@ def diagnosis_sheet(found: Diagnosis, verdict: Sequence[str]) -> Sheet:
         decision_method=[label("decision_method", method) for method in found.conflicts["decision_method"]],
     )
     return Sheet(
-        title=say("Checks of the model"),
+        title=gettext("Checks of the model"),
         lead=tuple(verdict),
         sections=(
             Section(
-                title=say("Do deals drawn from the model look like yours?"),
+                title=gettext("Do deals drawn from the model look like yours?"),
                 words=(
-                    say(
+                    gettext(
                         "These are the deals the model learned from: what does not fit here is wrong, what fits is not "
                         "thereby proven. Rare levels are left out."
                     ),
@@ -40,9 +40,9 @@ def diagnosis_sheet(found: Diagnosis, verdict: Sequence[str]) -> Sheet:
                 charts=(_draw_predictive(found.predictive),),
             ),
             Section(
-                title=say("Do the deals speak against the method?"),
+                title=gettext("Do the deals speak against the method?"),
                 words=(
-                    say(
+                    gettext(
                         "The same model with role weights free to be negative. In the model that predicts, more "
                         "support never lowers the odds."
                     ),
@@ -51,9 +51,9 @@ def diagnosis_sheet(found: Diagnosis, verdict: Sequence[str]) -> Sheet:
                 grid=grid_of(conflicts, digits=2),
             ),
             Section(
-                title=say("Which parameters does the prior decide?"),
+                title=gettext("Which parameters does the prior decide?"),
                 words=(
-                    say(
+                    gettext(
                         "How far a parameter moves when all priors, or all deals, are made to count a little more "
                         "or less. Below 0.05 it hardly moves."
                     ),
@@ -69,14 +69,14 @@ def _draw_predictive(table: pd.DataFrame) -> Chart:
         {**row, "name": _shorten(f"{row['quantity']} ({row['deals']})", _NAME_WIDTH)}
         for row in table.to_dict("records")
     ]
-    title = say("Win rates: yours, and the model's")
+    title = gettext("Win rates: yours, and the model's")
     return _dots(
         rows,
         title,
-        axis=say("share won"),
+        axis=gettext("share won"),
         dot="observed",
         bars=(("prior_lower", "prior_upper", "#e3e8ec", 11), ("lower", "upper", "#9fb0bf", 6)),
-        caption=say(
+        caption=gettext(
             "Dot: your deals. Dark bar: nine in ten sets of deals drawn from the model with the same facts. Pale "
             "bar: the same before it had seen any deal."
         ),
@@ -89,11 +89,11 @@ def _draw_weights(table: pd.DataFrame) -> Chart:
         row["name"] = _shorten(row["name"], _NAME_WIDTH)
     return _dots(
         rows,
-        say("Role weights when free to be negative"),
-        axis=say("log-odds for one sd more support"),
+        gettext("Role weights when free to be negative"),
+        axis=gettext("log-odds for one sd more support"),
         dot="mean",
         bars=(("lower", "upper", "#9fb0bf", 5),),
-        caption=say("Dot: mean. Bar: 90% interval. Left of zero, more support would go with fewer wins."),
+        caption=gettext("Dot: mean. Bar: 90% interval. Left of zero, more support would go with fewer wins."),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.report.numbers import BLANK, text_of, whole
 from winprob.schema.columns import COLUMNS
@@ -37,14 +37,14 @@ class Grid:
 
 def findings_grid(findings: pd.DataFrame) -> Grid:
     """What the data check found, as it was said then."""
-    severities = {"error": say("Error"), "warning": say("Warning"), "note": say("Note")}
+    severities = {"error": gettext("Error"), "warning": gettext("Warning"), "note": gettext("Note")}
     return Grid(
         columns=[
-            Column(title=say("Severity")),
-            Column(title=say("Column")),
-            Column(title=say("Rows"), number=True),
-            Column(title=say("First deal")),
-            Column(title=say("What was found")),
+            Column(title=gettext("Severity")),
+            Column(title=gettext("Column")),
+            Column(title=gettext("Rows"), number=True),
+            Column(title=gettext("First deal")),
+            Column(title=gettext("What was found")),
         ],
         rows=[
             [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 from babel.numbers import format_compact_currency, format_currency, format_decimal
 
-from winprob.catalog import language, say
+from winprob.i18n import gettext, language
 from winprob.methodology import is_unknown, label
 
 #: A cell of which nothing is known.
@@ -73,7 +73,7 @@ def text_of(value: object) -> str:
 
 def word_of(word: str, value: object) -> str:
     """The label of a canonical value; the word for unknown when it is blank."""
-    return say("unknown") if _missing(value) or is_unknown(value) else label(word, value)
+    return gettext("unknown") if _missing(value) or is_unknown(value) else label(word, value)
 
 
 def _missing(value: object) -> bool:

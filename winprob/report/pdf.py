@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn
 
-from winprob.catalog import say
 from winprob.errors import OutputError
+from winprob.i18n import gettext
 from winprob.tables import replacing
 
 
@@ -22,7 +22,7 @@ def require_pdf() -> None:
         import weasyprint  # noqa: F401
     except ImportError as error:
         raise OutputError(
-            say(
+            gettext(
                 "a PDF needs the extra pdf, which is not installed ({reason}). Install it with: pip install "
                 "'winprob[pdf]', or open the HTML page in a browser and print it.",
                 reason=error,
@@ -30,7 +30,7 @@ def require_pdf() -> None:
         ) from error
     except OSError as error:
         raise OutputError(
-            say(
+            gettext(
                 "WeasyPrint cannot load the system libraries it needs ({reason}). On Debian or Ubuntu: apt-get install "
                 "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0. Or open the HTML page in a browser and print.",
                 reason=error,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK
@@ -47,7 +47,7 @@ class Sheet:
 
 def to_html(sheet: Sheet) -> str:
     """A whole document that loads nothing."""
-    return render("sheet.html.j2", sheet=sheet, scroll_hint=say("scrolls sideways"))
+    return render("sheet.html.j2", sheet=sheet, scroll_hint=gettext("scrolls sideways"))
 
 
 def to_markdown(sheet: Sheet) -> str:

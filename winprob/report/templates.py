@@ -11,7 +11,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from winprob.catalog import language
+from winprob.i18n import language
 
 
 def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | None = None, **values: object) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.schema.columns import (
     CHOICES,
     COLUMNS,
@@ -105,7 +105,7 @@ def validate_deals(frame: pd.DataFrame, *, training: bool = False, one_outcome: 
 def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) -> tuple[pd.DataFrame, list[Finding]]:
     """The deals in canonical types, and every error."""
     if not isinstance(frame, pd.DataFrame):
-        raise DealTableError(say("deals must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
+        raise DealTableError(gettext("deals must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
     findings = list(_column_errors(frame))
     if findings:
         return frame, findings
@@ -123,10 +123,10 @@ def _readable(deals: pd.DataFrame) -> bool:
 def _column_errors(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in frame.columns[frame.columns.duplicated()].unique():
         if column in _KNOWN:
-            yield whole("error", column, say("column '{column}' appears more than once", column=column))
+            yield whole("error", column, gettext("column '{column}' appears more than once", column=column))
     if ID not in frame:
         columns = ", ".join(repr(str(name)) for name in frame.columns[:12]) or "-"
-        yield whole("error", ID, say("column 'deal_id' is missing; the columns are {columns}", columns=columns))
+        yield whole("error", ID, gettext("column 'deal_id' is missing; the columns are {columns}", columns=columns))
 
 
 def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
@@ -157,7 +157,7 @@ def _not_read(deals: pd.DataFrame, given: pd.Series) -> Iterator[Finding]:
     found = spot(deals, lost, given)
     if given.name in DATES:
         yield found.error(
-            say("'{column}' is no date (YYYY-MM-DD) in {rows} rows, first deal {deal} has {got}", **found.words)
+            gettext("'{column}' is no date (YYYY-MM-DD) in {rows} rows, first deal {deal} has {got}", **found.words)
         )
     else:
-        yield found.error(say("'{column}' is no number in {rows} rows, first deal {deal} has {got}", **found.words))
+        yield found.error(gettext("'{column}' is no number in {rows} rows, first deal {deal} has {got}", **found.words))

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, WinprobError
+from winprob.i18n import gettext
 from winprob.schema.columns import ID
 from winprob.schema.dtypes import cell_text
 
@@ -99,7 +99,7 @@ def refuse(findings: Sequence[Finding], *, rows: int, error: type[WinprobError] 
     faults = [finding.message for finding in findings if finding.severity == "error"]
     if len(faults) == 1:
         raise error(
-            say(
+            gettext(
                 "deal table with {rows} rows: {fault}. Fix the export or map the value in mapping.toml.",
                 rows=rows,
                 fault=faults[0],
@@ -107,7 +107,7 @@ def refuse(findings: Sequence[Finding], *, rows: int, error: type[WinprobError] 
         )
     if faults:
         raise error(
-            say(
+            gettext(
                 "deal table with {rows} rows, {count} faults:\n{faults}\n"
                 "Fix the export or map the values in mapping.toml.",
                 rows=rows,

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.schema.columns import ID
 
 
@@ -25,7 +25,7 @@ def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
     if rows.empty:
         some = ", ".join(deals[ID].head(5))
         raise DealTableError(
-            say(
+            gettext(
                 "deal {deal!r} is not in the table of {rows} rows; it has {some}, ...",
                 deal=deal_id,
                 rows=len(deals),

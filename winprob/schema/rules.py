@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.schema.columns import CHOICES, COLUMNS, DATES, ID, READINGS, SUPPORTS
 from winprob.schema.findings import Finding, mask_of, spot, whole
 
@@ -25,7 +25,7 @@ def _missing_ids(deals: pd.DataFrame) -> Iterator[Finding]:
     blank = mask_of(deals[ID].isna())
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
-        message = say("'deal_id' is blank in {rows} rows, first in row {row}", rows=int(blank.sum()), row=row)
+        message = gettext("'deal_id' is blank in {rows} rows, first in row {row}", rows=int(blank.sum()), row=row)
         yield spot(deals, blank, deals[ID]).error(message)
 
 
@@ -38,10 +38,10 @@ def _doubled_ids(deals: pd.DataFrame) -> Iterator[Finding]:
     found = spot(deals, doubled, deals[ID])
     if "as_of" in deals:
         yield found.error(
-            say("'deal_id' and 'as_of' repeat an earlier row in {rows} rows, first deal {deal}", **found.words)
+            gettext("'deal_id' and 'as_of' repeat an earlier row in {rows} rows, first deal {deal}", **found.words)
         )
     else:
-        yield found.error(say("'deal_id' repeats an earlier row in {rows} rows, first deal {deal}", **found.words))
+        yield found.error(gettext("'deal_id' repeats an earlier row in {rows} rows, first deal {deal}", **found.words))
 
 
 def _support_range(deals: pd.DataFrame) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def _support_range(deals: pd.DataFrame) -> Iterator[Finding]:
             if wrong.any():
                 found = spot(deals, wrong, tier)
                 yield found.error(
-                    say("'{column}' outside 1..4 in {rows} rows, first deal {deal} has {got}", **found.words)
+                    gettext("'{column}' outside 1..4 in {rows} rows, first deal {deal} has {got}", **found.words)
                 )
 
 
@@ -65,14 +65,16 @@ def _probability_range(deals: pd.DataFrame) -> Iterator[Finding]:
         found = spot(deals, wrong, chance)
         if chance[wrong].between(1.0, 100.0).all():
             yield found.error(
-                say(
+                gettext(
                     "'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}, "
                     "which looks like a percentage: write 62% or 0.62",
                     **found.words,
                 )
             )
         else:
-            yield found.error(say("'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}", **found.words))
+            yield found.error(
+                gettext("'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}", **found.words)
+            )
 
 
 def _amount_range(deals: pd.DataFrame) -> Iterator[Finding]:
@@ -83,7 +85,7 @@ def _amount_range(deals: pd.DataFrame) -> Iterator[Finding]:
     if wrong.any():
         found = spot(deals, wrong, amount)
         yield found.error(
-            say("'{column}' negative or infinite in {rows} rows, first deal {deal} has {got}", **found.words)
+            gettext("'{column}' negative or infinite in {rows} rows, first deal {deal} has {got}", **found.words)
         )
 
 
@@ -95,7 +97,7 @@ def _possible_days(deals: pd.DataFrame) -> Iterator[Finding]:
             if wrong.any():
                 found = spot(deals, wrong, day)
                 yield found.error(
-                    say(
+                    gettext(
                         "'{column}' before 1970 or after 2099 in {rows} rows, first deal {deal} has {got}",
                         **found.words,
                     )
@@ -109,7 +111,7 @@ def _closed_before_opened(deals: pd.DataFrame) -> Iterator[Finding]:
     if wrong.any():
         found = spot(deals, wrong, deals["closed_on"])
         yield found.error(
-            say("'closed_on' before 'opened_on' in {rows} rows, first deal {deal} closed {got}", **found.words)
+            gettext("'closed_on' before 'opened_on' in {rows} rows, first deal {deal} closed {got}", **found.words)
         )
 
 
@@ -121,7 +123,7 @@ def _canonical_values(deals: pd.DataFrame) -> Iterator[Finding]:
             if wrong.any():
                 found = spot(deals, wrong, value)
                 yield found.error(
-                    say(
+                    gettext(
                         "'{column}' not one of {accepted} in {rows} rows, first deal {deal} has {got}",
                         accepted=", ".join(accepted),
                         **found.words,
@@ -137,7 +139,9 @@ def _currency_codes(deals: pd.DataFrame) -> Iterator[Finding]:
     if wrong.any():
         found = spot(deals, wrong, code)
         yield found.error(
-            say("'{column}' is no ISO 4217 code such as CNY in {rows} rows, first deal {deal} has {got}", **found.words)
+            gettext(
+                "'{column}' is no ISO 4217 code such as CNY in {rows} rows, first deal {deal} has {got}", **found.words
+            )
         )
 
 
@@ -149,7 +153,7 @@ def _people_readings(deals: pd.DataFrame) -> Iterator[Finding]:
             if wrong.any():
                 found = spot(deals, wrong, value)
                 yield found.error(
-                    say(
+                    gettext(
                         "'{column}' is not 'tier*influence' per person, such as '3*2 4*1', in {rows} rows, "
                         "first deal {deal} has {got}",
                         **found.words,
@@ -160,23 +164,25 @@ def _people_readings(deals: pd.DataFrame) -> Iterator[Finding]:
 def training_errors(deals: pd.DataFrame, *, one_outcome: bool = False) -> Iterator[Finding]:
     """A model learns the difference between won and not won, so it needs both."""
     if "outcome" not in deals:
-        yield whole("error", "outcome", say("column 'outcome' is missing, and training needs it"))
+        yield whole("error", "outcome", gettext("column 'outcome' is missing, and training needs it"))
         return
     closed = deals["outcome"][deals["outcome"].notna() & (deals["outcome"] != "open")]
     if closed.empty:
         yield whole(
-            "error", "outcome", say("no deal is closed: every 'outcome' is open or blank, so nothing can be learned")
+            "error",
+            "outcome",
+            gettext("no deal is closed: every 'outcome' is open or blank, so nothing can be learned"),
         )
     elif one_outcome:
         return
     elif (closed == "won").all():
-        yield _one_outcome(len(closed), say("won"))
+        yield _one_outcome(len(closed), gettext("won"))
     elif not (closed == "won").any():
-        yield _one_outcome(len(closed), say("lost or without a decision"))
+        yield _one_outcome(len(closed), gettext("lost or without a decision"))
 
 
 def _one_outcome(count: int, outcome: str) -> Finding:
-    message = say(
+    message = gettext(
         "all {count} closed deals are {outcome}: most often a wrong export. "
         "Add the other deals, or train with --one-outcome",
         count=count,
@@ -199,7 +205,7 @@ def _copies(deals: pd.DataFrame) -> Iterator[Finding]:
     if copied.any():
         found = spot(deals, copied, deals[ID])
         yield found.warning(
-            say("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **found.words)
+            gettext("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **found.words)
         )
 
 
@@ -211,7 +217,7 @@ def _known_too_late(deals: pd.DataFrame) -> Iterator[Finding]:
     if late.any():
         found = spot(deals, late, deals["as_of"])
         yield found.warning(
-            say(
+            gettext(
                 "'as_of' after 'closed_on' in {rows} rows, first deal {deal} has {got}: "
                 "not what was known before the deal closed",
                 **found.words,
@@ -226,7 +232,7 @@ def _open_yet_closed(deals: pd.DataFrame) -> Iterator[Finding]:
     if odd.any():
         found = spot(deals, odd, deals["closed_on"])
         yield found.warning(
-            say(
+            gettext(
                 "'outcome' is open, yet 'closed_on' is given in {rows} rows, first deal {deal} has {got}", **found.words
             )
         )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import PlanError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COVERAGES, ROLES, SUPPORT_TIERS
 from winprob.schema.columns import ID
 from winprob.schema.dtypes import as_days, as_numbers, as_text
@@ -30,11 +30,11 @@ def validate_visits(frame: pd.DataFrame) -> pd.DataFrame:
         A column is missing, or a cell holds what it may not: every offence at once.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise PlanError(say("visits must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
+        raise PlanError(gettext("visits must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
     missing = [name for name in VISIT_COLUMNS if name not in frame]
     if missing:
         raise PlanError(
-            say(
+            gettext(
                 "visit log: no column is {missing} (the columns are {columns})",
                 missing=", ".join(map(repr, missing)),
                 columns=", ".join(map(repr, frame.columns[:12])) or "-",
@@ -58,9 +58,9 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _faults(visits: pd.DataFrame, given: pd.DataFrame) -> Iterator[str]:
     for name in (ID, "executive"):
-        yield from _fault(name, mask_of(visits[name].isna()), given, say("a name"))
+        yield from _fault(name, mask_of(visits[name].isna()), given, gettext("a name"))
     yield from _fault("role", mask_of(~visits["role"].isin(ROLES)), given, ", ".join(ROLES))
-    yield from _fault("date", mask_of(visits["date"].isna()), given, say("a date (YYYY-MM-DD)"))
+    yield from _fault("date", mask_of(visits["date"].isna()), given, gettext("a date (YYYY-MM-DD)"))
     for name in TIERS:
         outside = ~visits[name].isin(SUPPORT_TIERS) & given[name].notna() & as_text(given[name]).notna()
         yield from _fault(name, mask_of(outside), given, "1..4")
@@ -73,7 +73,7 @@ def _fault(column: str, mask: Mask, given: pd.DataFrame, wanted: str) -> Iterato
         return
     first = int(np.flatnonzero(mask)[0])
     got = given[column].iloc[first]
-    yield say(
+    yield gettext(
         "'{column}' is not {wanted} in {rows} rows, first visit {number} (deal {deal!r}) has {got}",
         column=column,
         wanted=wanted,
@@ -86,9 +86,9 @@ def _fault(column: str, mask: Mask, given: pd.DataFrame, wanted: str) -> Iterato
 
 def _refusal(faults: list[str], rows: int) -> str:
     if len(faults) == 1:
-        return say("visit log with {rows} rows: {fault}. Mend the log.", rows=rows, fault=faults[0])
+        return gettext("visit log with {rows} rows: {fault}. Mend the log.", rows=rows, fault=faults[0])
     listed = "\n".join(f"  - {fault}" for fault in faults)
-    return say(
+    return gettext(
         "visit log with {rows} rows, {count} faults:\n{faults}\nMend the log.",
         rows=rows,
         count=len(faults),

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.features import Scaling
+from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown
 from winprob.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, SUPPORTS
 from winprob.tables.cells import is_blank_word, parse_days, parse_numbers
@@ -55,7 +55,7 @@ def read_changes(changes: Mapping[str, object], scaling: Scaling) -> tuple[Chang
     DealTableError
         Nothing is changed, a column is unknown or named twice, or a value impossible: all are listed.
     """
-    faults = [] if changes else [say("nothing is set; name a column and a value, such as approver_support=3")]
+    faults = [] if changes else [gettext("nothing is set; name a column and a value, such as approver_support=3")]
     own = _own_columns(scaling)
     found: dict[str, Change] = {}
     for name, value in changes.items():
@@ -64,12 +64,12 @@ def read_changes(changes: Mapping[str, object], scaling: Scaling) -> tuple[Chang
             faults.append(_no_column(name, own))
             continue
         if column in found:
-            faults.append(say("{column} is set twice", column=column))
+            faults.append(gettext("{column} is set twice", column=column))
         try:
             found[column] = Change(column=column, value=_value(column, value, own))
         except _ImpossibleError as fault:
             faults.append(
-                say(
+                gettext(
                     "{column} cannot be {got!r}; accepted: {accepted}",
                     column=column,
                     got=str(value),
@@ -77,7 +77,7 @@ def read_changes(changes: Mapping[str, object], scaling: Scaling) -> tuple[Chang
                 )
             )
     if faults:
-        raise DealTableError(say("what-if: {faults}.", faults="; ".join(faults)))
+        raise DealTableError(gettext("what-if: {faults}.", faults="; ".join(faults)))
     return tuple(found.values())
 
 
@@ -111,7 +111,7 @@ def _column(name: str, own: Mapping[str, bool]) -> str | None:
 def _no_column(name: str, own: Mapping[str, bool]) -> str:
     known = [*(column for column in COLUMNS if column != ID), *(column for column in own if column not in COLUMNS)]
     near = get_close_matches(name, known, n=1) or known
-    return say("there is no column {name!r} to set; accepted: {accepted}", name=name, accepted=", ".join(near))
+    return gettext("there is no column {name!r} to set; accepted: {accepted}", name=name, accepted=", ".join(near))
 
 
 def _value(column: str, value: object, own: Mapping[str, bool]) -> Any:
@@ -125,7 +125,7 @@ def _value(column: str, value: object, own: Mapping[str, bool]) -> Any:
     if text == "" or is_unknown(text):
         return None
     if column == "currency" and not re.fullmatch("[A-Z]{3}", text):
-        raise _ImpossibleError(say("a code of ISO 4217, such as CNY"))
+        raise _ImpossibleError(gettext("a code of ISO 4217, such as CNY"))
     return text
 
 
@@ -143,7 +143,7 @@ def _word(column: str, text: str) -> Any:
 def _day(text: str) -> Any:
     parsed = parse_days(pd.Series([text], dtype="str"))
     if parsed.refused[0]:
-        raise _ImpossibleError(say("a day such as 2026-11-24, unknown"))
+        raise _ImpossibleError(gettext("a day such as 2026-11-24, unknown"))
     return parsed.read.iloc[0]
 
 
@@ -154,11 +154,11 @@ def _number(column: str, text: str) -> float:
     low = -np.inf if column not in ("amount", "rep_probability") else 0.0
     if parsed.refused[0] or np.isinf(number) or not (is_blank_word(text) or low <= number <= top):
         raise _ImpossibleError(
-            say("a number from 0 to 1, unknown")
+            gettext("a number from 0 to 1, unknown")
             if top == 1
-            else say("a number from 0 on, unknown")
+            else gettext("a number from 0 on, unknown")
             if low == 0
-            else say("a number, unknown")
+            else gettext("a number, unknown")
         )
     return number
 

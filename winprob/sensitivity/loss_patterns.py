@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import label, plays
 from winprob.methodology.vocabulary import ROLES
 from winprob.sensitivity.covered import SUPPORTIVE, tier_of
@@ -88,7 +88,7 @@ def _by_method(facts: pd.Series, behind: Sequence[str]) -> str:
     decide = deciders(str(method))
     spent = {role: effort(facts, role) for role in _others(decide)}
     busy = [role for role, much in spent.items() if much >= max(spent.values())]
-    return say(
+    return gettext(
         "under this method ({method}) {deciders} decide; {behind} did not stand behind us, while our effort went to "
         "{others}",
         method=label("decision_method", method),
@@ -102,18 +102,18 @@ def _by_approver(facts: pd.Series) -> str:
     """Never covered, or opposed."""
     coverage, tier = facts.get("approver_coverage"), tier_of(facts, "approver")
     if tier < _OPPOSED:
-        return say("the approver was opposed, and nobody turned that")
+        return gettext("the approver was opposed, and nobody turned that")
     if coverage == "identified":
-        return say("we knew who approves, and nobody ever spoke with that person")
+        return gettext("we knew who approves, and nobody ever spoke with that person")
     if np.isnan(tier) and (pd.isna(coverage) or coverage == "unknown"):
-        return say("the approver was never covered: neither person nor support is on record")
+        return gettext("the approver was never covered: neither person nor support is on record")
     return ""
 
 
 def _with_remedy(name: str, why: str) -> str:
     (play,) = (play for play in plays("losses", "loss") if play.id == name)
     remedy = play.how.text() if play.how else ""
-    return say("{loss}: {why}. Next time: {remedy}", loss=play.phrase.text(), why=why, remedy=remedy)
+    return gettext("{loss}: {why}. Next time: {remedy}", loss=play.phrase.text(), why=why, remedy=remedy)
 
 
 def _names(roles: Sequence[str]) -> str:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.intervals import sorted_tails
 from winprob.lifts import lifts
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES, STAGES
@@ -96,17 +96,17 @@ def _open_deals(valid: pd.DataFrame, by: str) -> pd.DataFrame:
     """The last reading of each deal that has not ended."""
     if by not in GROUPINGS:
         raise DealTableError(
-            say("levers by {by!r} are not known; accepted: {accepted}.", by=by, accepted=", ".join(GROUPINGS))
+            gettext("levers by {by!r} are not known; accepted: {accepted}.", by=by, accepted=", ".join(GROUPINGS))
         )
     if by not in valid:
         raise DealTableError(
-            say("column {by!r} is missing: levers cannot be told by it. Map it, or choose another.", by=by)
+            gettext("column {by!r} is missing: levers cannot be told by it. Map it, or choose another.", by=by)
         )
     last = valid.iloc[latest_places(valid)]
     if "outcome" in last:
         last = last[~last["outcome"].isin(["won", "lost", "no_decision"])]
     if last.empty:
-        raise DealTableError(say("no deal of the {rows} rows is open: there is no lever to pull.", rows=len(valid)))
+        raise DealTableError(gettext("no deal of the {rows} rows is open: there is no lever to pull.", rows=len(valid)))
     return last
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError
 from winprob.features import describe
+from winprob.i18n import gettext
 from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.odds import to_win_prob
@@ -74,13 +74,13 @@ def lost_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
         return row
     if outcome == "won":
         raise DealTableError(
-            say(
+            gettext(
                 "deal {deal!r} was won: there is no loss to review. winprob explain says what it stood on.",
                 deal=deal_id,
             )
         )
     raise DealTableError(
-        say(
+        gettext(
             "deal {deal!r} is not known to be lost (outcome: {outcome}). "
             "For an open deal ask winprob levers what to do.",
             deal=deal_id,
@@ -94,7 +94,7 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     row = lost_reading(deals, deal_id)
     stood, covered, lift = _chances(posterior, row)
     lines = [
-        say(
+        gettext(
             "As it stood {stood:.0%} to win; covered, {covered:.0%}: {lift:+.0f} points "
             "({lower:+.0f} to {upper:+.0f}).",
             stood=stood,
@@ -106,11 +106,11 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     ]
     dearest = table[(table["log_odds_cost"] > 0) & (table["term"] != DOUBT)].head(_NAMED)
     if len(dearest):
-        lines.append(say("What cost most: {terms}.", terms=", ".join(_title(term) for term in dearest["term"])))
+        lines.append(gettext("What cost most: {terms}.", terms=", ".join(_title(term) for term in dearest["term"])))
     patterns = loss_patterns(row.iloc[0])
     if not patterns:
         lines.append(
-            say("The record shows neither of the two classic losses, by the decision method or by the approver.")
+            gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
         )
     costs = dict(_costs(posterior, row, covered_twin(row)))
     won = _won_deals(deals)
@@ -128,13 +128,13 @@ def _weighed(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFrame) -
     """What the model puts on a classic loss, and how many deals were won all the same."""
     price = [costs[term] for term in pattern.terms if term in costs]
     mean, lower, upper = (float(np.exp(end)) for end in summarise(np.sum(price, axis=0)))
-    said = say(
+    said = gettext(
         "The model puts x{mean:.2f} in odds on that ({lower:.2f} to {upper:.2f}).", mean=mean, lower=lower, upper=upper
     )
     if len(won) < _ENOUGH_WON:
         return said
     same = sum(any(found.id == pattern.id for found in loss_patterns(facts)) for _, facts in won.iterrows())
-    return f"{said} " + say(
+    return f"{said} " + gettext(
         "Of the {count} won deals here {share:.0%} show the same.", count=len(won), share=same / len(won)
     )
 
@@ -170,17 +170,17 @@ def _text(name: str, draws: Array, facts: pd.Series, twin: pd.Series) -> str:
     mean, lower, upper = (float(np.exp(end)) for end in summarise(draws))
     times = {"mean": mean, "lower": lower, "upper": upper}
     if name == DOUBT:
-        return say("Support known less surely: about x{mean:.2f} in odds ({lower:.2f} to {upper:.2f}).", **times)
+        return gettext("Support known less surely: about x{mean:.2f} in odds ({lower:.2f} to {upper:.2f}).", **times)
     was, would = _shown(name, facts), _shown(name, twin)
     if was == would:
-        return say(
+        return gettext(
             "{what}: {was}, believed more with a validated coach; about x{mean:.2f} in odds "
             "({lower:.2f} to {upper:.2f}).",
             what=_title(name),
             was=was,
             **times,
         )
-    return say(
+    return gettext(
         "{what}: {was}, covered it would be {would}; about x{mean:.2f} in odds ({lower:.2f} to {upper:.2f}).",
         what=_title(name),
         was=was,

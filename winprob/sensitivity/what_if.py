@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.intervals import summarise
 from winprob.posterior import Posterior
 from winprob.prediction import draw_win_prob
@@ -73,7 +73,7 @@ def what_if_sentences(table: pd.DataFrame, changes: Mapping[str, object], poster
     """What a what-if comes to, a sentence a line."""
     now, then = table.iloc[0], table.iloc[-1]
     lines = [
-        say(
+        gettext(
             "From {now:.0%} to {then:.0%}: {lift:+.0f} points ({lower:+.0f} to {upper:+.0f}).",
             now=now["mean"],
             then=then["mean"],
@@ -85,7 +85,7 @@ def what_if_sentences(table: pd.DataFrame, changes: Mapping[str, object], poster
     if len(table) > 2:
         parts = table["win_prob_lift"].iloc[1:-1].sum()
         lines.append(
-            say(
+            gettext(
                 "One by one they add up to {parts:+.0f} points; together {together:+.0f}.",
                 parts=100 * parts,
                 together=100 * then["win_prob_lift"],
@@ -94,7 +94,11 @@ def what_if_sentences(table: pd.DataFrame, changes: Mapping[str, object], poster
     idle = ignored(read_changes(changes, posterior.scaling), posterior.scaling)
     if idle:
         lines.append(
-            say("The model does not look at {columns}: setting it changes nothing.", columns=", ".join(np.unique(idle)))
+            gettext(
+                "The model does not look at {columns}: setting it changes nothing.", columns=", ".join(np.unique(idle))
+            )
         )
-    lines.append(say("This is how the record would be read, not a promise of what a visit brings: see winprob levers."))
+    lines.append(
+        gettext("This is how the record would be read, not a promise of what a visit brings: see winprob levers.")
+    )
     return lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.settings.checks import require
 
 
@@ -40,8 +40,10 @@ class CalendarSettings:
         require(self.year_end in ends, "calendar.year_end", self.year_end, ", ".join(ends))
         if self.names or self.starts:
             wanted = len(self.names) + 1
-            require(len(self.starts) == wanted, "calendar.starts", len(self.starts), say("{count} days", count=wanted))
-            require(_rising_days(self.starts), "calendar.starts", self.starts, say("ISO days, each after the last"))
+            require(
+                len(self.starts) == wanted, "calendar.starts", len(self.starts), gettext("{count} days", count=wanted)
+            )
+            require(_rising_days(self.starts), "calendar.starts", self.starts, gettext("ISO days, each after the last"))
 
 
 def _rising_days(days: tuple[str, ...]) -> bool:

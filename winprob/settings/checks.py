@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 
 
 def wrong(where: str, got: object, wanted: str) -> SettingsError:
-    return SettingsError(say("setting {path!r} is {got!r}, wanted {wanted}", path=where, got=got, wanted=wanted))
+    return SettingsError(gettext("setting {path!r} is {got!r}, wanted {wanted}", path=where, got=got, wanted=wanted))
 
 
 def require(holds: bool, where: str, got: object, wanted: str) -> None:

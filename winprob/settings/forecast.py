@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from math import isfinite
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.settings.checks import require
 
 
@@ -48,7 +48,7 @@ class TimingSettings:
         for name, value in asdict(self).items():
             numbers = value if isinstance(value, tuple) else (value,)
             holds = all(isfinite(number) for number in numbers) and numbers[-1] > 0
-            require(holds, f"timing.{name}", value, say("finite, scales > 0"))
+            require(holds, f"timing.{name}", value, gettext("finite, scales > 0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

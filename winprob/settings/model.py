@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.settings.checks import require
 
 
@@ -90,7 +90,7 @@ class PriorSettings:
                 require(isfinite(value) and value >= 0, "priors.method_lean", value, ">= 0")
                 continue
             holds = all(isfinite(number) for number in numbers) and all(number > 0 for number in positive)
-            require(holds, f"priors.{name}", value, say("finite, scales > 0"))
+            require(holds, f"priors.{name}", value, gettext("finite, scales > 0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.settings.checks import wrong
 from winprob.settings.model import NumericCovariate
 from winprob.settings.whole import Settings
@@ -29,10 +29,10 @@ def read_settings(path: Path | str) -> Settings:
             table = tomllib.load(file)
     except OSError as error:
         raise SettingsError(
-            say("settings file {path} cannot be read: {reason}", path=path, reason=error.strerror)
+            gettext("settings file {path} cannot be read: {reason}", path=path, reason=error.strerror)
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(say("settings file {path} is not TOML: {reason}", path=path, reason=error)) from error
+        raise SettingsError(gettext("settings file {path} is not TOML: {reason}", path=path, reason=error)) from error
     return settings_from(table)
 
 
@@ -60,7 +60,7 @@ _TEXT_LISTS = ("calendar.names", "calendar.starts")
 def _value(default: Any, value: Any, where: str) -> Any:
     if is_dataclass(default):
         if not isinstance(value, Mapping):
-            raise wrong(where, value, say("a table"))
+            raise wrong(where, value, gettext("a table"))
         return _build(type(default), value, where + ".", default)
     if where == "covariates.numeric":
         return tuple(_numeric(item) for item in _sequence(value, where))
@@ -75,7 +75,7 @@ def _tuple(default: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any,
     if default and isinstance(default[0], str):
         return tuple(_scalar("", item, where) for item in value)
     if len(value) != len(default):
-        raise wrong(where, value, say("{count} numbers", count=len(default)))
+        raise wrong(where, value, gettext("{count} numbers", count=len(default)))
     return tuple(_scalar(0.0, item, where) for item in value)
 
 
@@ -84,7 +84,9 @@ def _scalar(default: Any, value: Any, where: str) -> Any:
         return float(value)
     if type(value) is type(default):
         return value
-    raise wrong(where, value, {int: say("a whole number"), float: say("a number")}.get(type(default), say("a text")))
+    raise wrong(
+        where, value, {int: gettext("a whole number"), float: gettext("a number")}.get(type(default), gettext("a text"))
+    )
 
 
 def _numeric(item: Any) -> NumericCovariate:
@@ -92,15 +94,15 @@ def _numeric(item: Any) -> NumericCovariate:
         return NumericCovariate(column=item)
     if isinstance(item, Mapping) and set(item) != {"transform"}:
         return cast(NumericCovariate, _build(NumericCovariate, item, "covariates.numeric."))
-    raise wrong("covariates.numeric", item, say("a column or a table with column and transform"))
+    raise wrong("covariates.numeric", item, gettext("a column or a table with column and transform"))
 
 
 def _sequence(value: Any, where: str) -> list[Any]:
     if isinstance(value, list | tuple):
         return list(value)
-    raise wrong(where, value, say("a list"))
+    raise wrong(where, value, gettext("a list"))
 
 
 def _stranger(path: str, name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1) or known
-    return say("setting {path!r} is not known; did you mean {near}?", path=path, near=", ".join(near))
+    return gettext("setting {path!r} is not known; did you mean {near}?", path=path, near=", ".join(near))

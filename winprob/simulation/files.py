@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from winprob.catalog import say
 from winprob.errors import InputError, OutputError, SettingsError
+from winprob.i18n import gettext
 from winprob.schema import SUPPORTS
 from winprob.simulation.deals import Team
 from winprob.simulation.frames import level_names
@@ -82,7 +82,7 @@ def write_simulation(
         If the directory or a file in it cannot be written.
     """
     if format not in FORMATS:
-        raise SettingsError(say("format {got!r} is not one of {wanted}", got=format, wanted=", ".join(FORMATS)))
+        raise SettingsError(gettext("format {got!r} is not one of {wanted}", got=format, wanted=", ".join(FORMATS)))
     order = Order(deals=deals, open_deals=open_deals, seed=seed, quarters=quarters, as_of=as_of, chunk=chunk)
     team = found_team(order, truth)
     folder = Path(directory)
@@ -102,7 +102,7 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        message = say("cannot write the simulation to '{path}': {reason}", path=folder, reason=reason)
+        message = gettext("cannot write the simulation to '{path}': {reason}", path=folder, reason=reason)
         raise OutputError(message) from error
 
 
@@ -210,6 +210,6 @@ def read_truth(path: str | os.PathLike[str]) -> Truth:
             numbers: dict[str, Any] = {name: file.variables[name][()] for name in Truth.numbers()}
             link = str(file.attrs["link"])
     except (OSError, KeyError) as error:
-        message = say("cannot read the simulation's truth from '{path}': {reason}", path=path, reason=error)
+        message = gettext("cannot read the simulation's truth from '{path}': {reason}", path=path, reason=error)
         raise InputError(message) from error
     return Truth(**numbers, link=link)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import STAGES
 from winprob.simulation.truth import Vector
 
@@ -58,4 +58,4 @@ class Pace:
         if len(self.season) != 4 or len(self.stall) != len(STAGES) or not np.isclose(sum(self.stall), 1):
             wrong += ["season", "stall"]
         if wrong:
-            raise SettingsError(say("simulation pace: {names} out of range", names=", ".join(map(repr, wrong))))
+            raise SettingsError(gettext("simulation pace: {names} out of range", names=", ".join(map(repr, wrong))))

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COVERAGES, OUTCOMES, REP_CATEGORIES, ROLES, STAGES
 from winprob.simulation.deals import AMOUNT_STEP, Block, Codes, Days, Flags, draw_block, draw_team
 from winprob.simulation.frames import CATEGORY_EDGES, deal_frame
@@ -147,7 +147,7 @@ def simulate_pipeline(
     as_of = np.datetime64(last_day) + _DAY
     starts_quarter = as_of == as_of.astype("datetime64[M]") and int(as_of.astype("datetime64[M]").astype(int)) % 3 == 0
     if quarters < 1 or not starts_quarter:
-        raise SettingsError(say("simulation pipeline: wanted at least one quarter, ending on a quarter's last day"))
+        raise SettingsError(gettext("simulation pipeline: wanted at least one quarter, ending on a quarter's last day"))
     rng = np.random.default_rng([seed, 7])
     span = quarters + BURN_IN
     deals = int(rng.poisson(pace.per_quarter * span * max(pace.season)))

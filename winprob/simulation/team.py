@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, STAGES
 from winprob.simulation.deals import Block, Days, Flags, Team, draw_block, draw_team
 from winprob.simulation.frames import deal_frame, people_frame
@@ -93,15 +93,15 @@ class Order:
     def __post_init__(self) -> None:
         lowest = {"deals": 0, "open_deals": 0, "seed": 0, "quarters": 1, "chunk": 1}
         offences = [
-            say("'{name}' is {got!r}, wanted a whole number of at least {least}", name=name, got=got, least=least)
+            gettext("'{name}' is {got!r}, wanted a whole number of at least {least}", name=name, got=got, least=least)
             for name, least in lowest.items()
             if not _whole(got := getattr(self, name)) or got < least
         ]
         if not offences and self.quarters > MOST_QUARTERS:
-            offences = [say("'quarters' is {got}, wanted at most {most}", got=self.quarters, most=MOST_QUARTERS)]
+            offences = [gettext("'quarters' is {got}, wanted at most {most}", got=self.quarters, most=MOST_QUARTERS)]
         if not _is_date(self.as_of) or not YEARS[0] <= self.as_of.year <= YEARS[1]:
             offences.append(
-                say(
+                gettext(
                     "'as_of' is {got!r}, wanted a date from {first} to {last}",
                     got=self.as_of,
                     first=YEARS[0],
@@ -109,7 +109,7 @@ class Order:
                 )
             )
         if offences:
-            raise SettingsError(say("simulation: {offences}", offences="; ".join(offences)))
+            raise SettingsError(gettext("simulation: {offences}", offences="; ".join(offences)))
 
 
 def _is_date(day: object) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from winprob.catalog import say
 from winprob.errors import SettingsError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES, SUPPORT_TIERS
 
 Vector = tuple[float, ...]
@@ -182,7 +182,7 @@ class Truth:
         for name in self.numbers():
             object.__setattr__(self, name, _frozen(name, getattr(self, name)))
         if offences := list(_offences(self)):
-            raise SettingsError(say("simulation truth: {offences}", offences="; ".join(offences)))
+            raise SettingsError(gettext("simulation truth: {offences}", offences="; ".join(offences)))
 
     @classmethod
     def numbers(cls) -> tuple[str, ...]:
@@ -199,7 +199,7 @@ def _frozen(name: str, numbers: object) -> object:
     try:
         array = np.asarray(numbers, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingsError(say("simulation truth: '{name}' is not made of numbers", name=name)) from error
+        raise SettingsError(gettext("simulation truth: '{name}' is not made of numbers", name=name)) from error
     return tuple(map(tuple, array.tolist())) if array.ndim == 2 else _flat(array)
 
 
@@ -213,31 +213,31 @@ def _offences(truth: Truth) -> Iterator[str]:
     for name in FRACTIONS:
         numbers = truth.array(name)
         if np.any((numbers < 0) | (numbers > 1)):
-            yield say("'{name}' has a number outside 0..1", name=name)
+            yield gettext("'{name}' has a number outside 0..1", name=name)
     for name in SHARES:
         if not np.allclose(truth.array(name).sum(axis=-1), 1.0, rtol=0.0, atol=1e-9):
-            yield say("the shares in '{name}' do not sum to 1", name=name)
+            yield gettext("the shares in '{name}' do not sum to 1", name=name)
     for name in POSITIVE:
         if np.any(truth.array(name) <= 0):
-            yield say("'{name}' must be above 0", name=name)
+            yield gettext("'{name}' must be above 0", name=name)
     for name in NOT_NEGATIVE:
         if np.any(truth.array(name) < 0):
-            yield say("'{name}' must not be negative", name=name)
+            yield gettext("'{name}' must not be negative", name=name)
     if not 0 <= truth.support_correlation < 1:
-        yield say("'{name}' must be at least 0 and below 1", name="support_correlation")
+        yield gettext("'{name}' must be at least 0 and below 1", name="support_correlation")
     if truth.seller_bias and len(truth.seller_bias) != len(truth.seller_offset):
-        yield say("'seller_bias' and 'seller_offset' must name the same sellers")
+        yield gettext("'seller_bias' and 'seller_offset' must name the same sellers")
     if truth.link not in LINKS:
-        yield say("'link' is {got!r}, wanted one of {wanted}", got=truth.link, wanted=", ".join(LINKS))
+        yield gettext("'link' is {got!r}, wanted one of {wanted}", got=truth.link, wanted=", ".join(LINKS))
 
 
 def _shape_offences(name: str, numbers: Floats) -> Iterator[str]:
     if not np.all(np.isfinite(numbers)):
-        yield say("'{name}' has a number that is not finite", name=name)
+        yield gettext("'{name}' has a number that is not finite", name=name)
     if (wanted := _wanted_shape(name)) is not None and numbers.shape != wanted:
-        yield say("'{name}' has shape {got}, wanted {wanted}", name=name, got=numbers.shape, wanted=wanted)
+        yield gettext("'{name}' has shape {got}, wanted {wanted}", name=name, got=numbers.shape, wanted=wanted)
     elif wanted is None and numbers.ndim != 1:
-        yield say("'{name}' must be a list of numbers", name=name)
+        yield gettext("'{name}' must be a list of numbers", name=name)
 
 
 def _wanted_shape(name: str) -> tuple[int, ...] | None:
@@ -299,7 +299,7 @@ def _levels(name: str, deals: int) -> int:
 
 def _check_length(name: str, numbers: Vector, wanted: int) -> None:
     if len(numbers) != wanted:
-        message = say(
+        message = gettext(
             "simulation truth: '{name}' has {got} numbers, wanted {wanted}", name=name, got=len(numbers), wanted=wanted
         )
         raise SettingsError(message)

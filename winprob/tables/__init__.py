@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import InputError, MappingError, WinprobError
+from winprob.i18n import gettext
 from winprob.schema import ID, Finding, check_deals, refuse, validate_deals
 from winprob.schema.findings import SEVERITIES, findings_table, whole
 from winprob.tables.audit import describe, suspect
@@ -360,7 +360,7 @@ def _people(
         return read_people(with_one_id(preset, sheet))
     roles, findings = read_roles(preset, sheet)
     if roles.empty:
-        return pd.DataFrame(), [*findings, whole("warning", "role", say("people: no row names a role that counts"))]
+        return pd.DataFrame(), [*findings, whole("warning", "role", gettext("people: no row names a role that counts"))]
     table, of_people = read_people(_people_sheet(roles.drop(columns="known_on"), None, None))
     return table, [*findings, *of_people]
 

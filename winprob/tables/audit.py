@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.schema import ID, is_derived
 from winprob.schema.findings import Finding, Mask, whole
 from winprob.tables.files import Sheet
@@ -26,14 +26,16 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
     """Notes on how the file was read and how much of each column is unknown."""
     kind = sheet.kind.upper()
     if sheet.encoding:
-        kind = say("CSV ({encoding}, delimiter {delimiter})", encoding=sheet.encoding, delimiter=repr(sheet.delimiter))
+        kind = gettext(
+            "CSV ({encoding}, delimiter {delimiter})", encoding=sheet.encoding, delimiter=repr(sheet.delimiter)
+        )
     width = sheet.cells.shape[1]
-    message = say("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
+    message = gettext("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
     yield whole("note", "", message)
     for column in deals.columns:
         unknown = int(deals[column].isna().sum())
         if unknown:
-            message = say("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")
+            message = gettext("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")
             yield Finding(severity="note", column=str(column), rows=unknown, first_deal="", message=message)
 
 
@@ -59,7 +61,7 @@ def derived_covariates(columns: Iterable[str]) -> Iterator[Finding]:
     """Warnings on covariates that a CRM works out from the stage or the outcome."""
     for name in columns:
         if is_derived(name):
-            message = say(
+            message = gettext(
                 "covariate '{column}' is what the CRM works out from stage or outcome, no fact of its own. Take it out",
                 column=name,
             )
@@ -70,7 +72,7 @@ def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
     late = {source.column: source.target for source in mapping.sources if source.target in ("outcome", "closed_on")}
     for name in (*mapping.varying, *(item.column for item in mapping.numeric)):
         if name in late:
-            message = say(
+            message = gettext(
                 "covariate '{column}' is also '{target}': it is known only once the deal has closed. Take it out",
                 column=name,
                 target=late[name],
@@ -83,7 +85,7 @@ def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Itera
         return
     share_closed, share_open = filled[closed].mean(), filled[is_open].mean()
     if share_closed - share_open > TOO_GOOD_GAP:
-        message = say(
+        message = gettext(
             "filled in {closed} of the closed deals and {open} of the open ones: known only after the close, it seems",
             closed=f"{share_closed:.0%}",
             open=f"{share_open:.0%}",
@@ -96,7 +98,7 @@ def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Itera
         return
     share_won, share_not = filled[won].mean(), filled[not_won].mean()
     if abs(share_won - share_not) > TOO_GOOD_GAP:
-        message = say(
+        message = gettext(
             "filled in {won} of the won deals and {lost} of the others: that it is filled gives the outcome away",
             won=f"{share_won:.0%}",
             lost=f"{share_not:.0%}",
@@ -115,7 +117,7 @@ def predicts_alone(
     score = _score(values[known], labels)
     found = auc(score, labels)
     if max(found, 1 - found) > limit:
-        message = say(
+        message = gettext(
             "predicts the outcome alone (AUC {auc}): too good to be true, unless it was known before the close",
             auc=f"{max(found, 1 - found):.2f}",
         )

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, InputError
+from winprob.i18n import gettext
 from winprob.methodology import canonical_column
 from winprob.methodology.spelling import normal
 from winprob.schema import COLUMNS, ID
@@ -97,7 +97,7 @@ def changes_on(
     log = _Log(sheet=sheet, words=words, spec=spec, headers=headers, zone=zone)
     _drop_deleted(log)
     log.ids = same_ids(log.sheet.cells[headers["deal_id"]], preset.ids if preset else "")
-    _faults(log, mask_of(log.ids.isna()), log.sheet.cells[headers["deal_id"]], say("a deal's id"))
+    _faults(log, mask_of(log.ids.isna()), log.sheet.cells[headers["deal_id"]], gettext("a deal's id"))
     _READERS[kind](log)
     refuse(log.findings, rows=len(sheet.cells), error=DealTableError)
     parts = [part for part in log.parts if len(part)]
@@ -141,7 +141,7 @@ def _kind_of(sheet: Sheet, preset: Preset | None, words: _Words) -> tuple[str, M
     spec = specs["fields"][0]
     missing = [f"{part} ({', '.join(spec[part])})" for part in _NEEDED["fields"] if not _header(spec, part, sheet)]
     raise InputError(
-        say(
+        gettext(
             "{name} is no log of changes: it lacks {missing}; its columns are {columns}",
             name=sheet.name,
             missing=", ".join(missing),
@@ -258,7 +258,9 @@ def _read_entered(log: _Log) -> None:
         _add(log, log.spec["field"], cells, None, kind="state")
         for flag in _flags(log.words, [log.spec["field"]]):
             _add_outcome(log, {flag: (cells, None)}, "state")
-    message = say("each stage has only the day on which it was entered last: earlier visits to a stage are not in it")
+    message = gettext(
+        "each stage has only the day on which it was entered last: earlier visits to a stage are not in it"
+    )
     log.findings.append(whole("note", "stage", message))
 
 
@@ -347,7 +349,7 @@ def _drop_deleted(log: _Log) -> None:
 def _instants(log: _Log, cells: pd.Series, *, needed: bool = True) -> pd.Series:
     parsed = parse_instants(cells, log.zone, day_first=log.words.mapping.day_first)
     wrong = parsed.refused | mask_of(parsed.read.isna()) if needed else parsed.refused
-    _faults(log, wrong, cells, say("a date"))
+    _faults(log, wrong, cells, gettext("a date"))
     return parsed.read
 
 
@@ -360,7 +362,7 @@ def _faults(log: _Log, mask: Mask, cells: pd.Series | None, wanted: str) -> None
     first = int(np.flatnonzero(mask)[0])
     got = None if cells is None else cells.iloc[first]
     deal = log.ids.iloc[first] if len(log.ids) == len(mask) else ""
-    message = say(
+    message = gettext(
         "change log: {rows} rows do not read as {wanted}, first row {row}, has {got}",
         rows=int(mask.sum()),
         wanted=wanted,
@@ -374,7 +376,7 @@ def _faults(log: _Log, mask: Mask, cells: pd.Series | None, wanted: str) -> None
 def _note_unused(log: _Log, unused: Mapping[str, int]) -> None:
     if unused:
         shown = ", ".join(f"{name!r} ({count})" for name, count in unused.items())
-        message = say("change log: fields that no column is mapped to are left out: {fields}", fields=shown)
+        message = gettext("change log: fields that no column is mapped to are left out: {fields}", fields=shown)
         log.findings.append(whole("note", "", message))
 
 
@@ -382,7 +384,7 @@ def _note_backward(log: _Log, until: pd.Series) -> None:
     wrong = mask_of(until < log.at)
     if wrong.any():
         first = str(log.ids.iloc[int(np.flatnonzero(wrong)[0])])
-        message = say(
+        message = gettext(
             "change log: {rows} rows end before they begin, first deal {deal}", rows=int(wrong.sum()), deal=repr(first)
         )
         found = Finding(severity="warning", column="", rows=int(wrong.sum()), first_deal=first, message=message)

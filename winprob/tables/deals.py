@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, MappingError, WinprobError
+from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown
 from winprob.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, NUMBERS, READINGS, SUPPORTS
 from winprob.schema.dtypes import as_text
@@ -104,7 +104,7 @@ def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
                 whole(
                     "error",
                     target,
-                    say(
+                    gettext(
                         "columns {first} and {second} both mean '{target}': rename one, or choose in mapping.toml",
                         first=repr(taken[target]),
                         second=repr(header),
@@ -117,7 +117,9 @@ def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
         yield Source(target=target, column=header)
     if ID not in taken:
         columns = ", ".join(map(repr, sheet.cells.columns[:12]))
-        message = say("no column is 'deal_id' (the columns are {columns}): map one in mapping.toml", columns=columns)
+        message = gettext(
+            "no column is 'deal_id' (the columns are {columns}): map one in mapping.toml", columns=columns
+        )
         reading.findings.append(whole("error", ID, message))
 
 
@@ -131,7 +133,7 @@ def _present(sources: tuple[Source, ...], sheet: Sheet, reading: Reading) -> Ite
 
 def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> None:
     headers = list(sheet.cells.columns)
-    message = say(
+    message = gettext(
         "'{target}' is to come from column {column}, which the file lacks{hint}; its columns are {columns}",
         target=target,
         column=repr(column),
@@ -151,7 +153,7 @@ def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> di
     if blank.any():
         first = int(np.flatnonzero(blank)[0])
         count = int(blank.sum())
-        message = say("'deal_id' is blank in {rows} rows, first in row {row}", rows=count, row=sheet.rows[first])
+        message = gettext("'deal_id' is blank in {rows} rows, first in row {row}", rows=count, row=sheet.rows[first])
         reading.findings.append(Finding(severity="error", column=ID, rows=count, first_deal="", message=message))
         # A stand-in, so that other messages name the row and the check of ids does not repeat this one.
         ids = ids.fillna(pd.Series([f"#{row}" for row in sheet.rows], index=ids.index, dtype="str"))
@@ -163,7 +165,7 @@ def _read_column(sheet: Sheet, source: Source, mapping: DealMapping, reading: Re
     cells = sheet.cells[source.column]
     what = f"'{source.target}'"
     if source.column != source.target:
-        what = say("'{target}' (column {column})", target=source.target, column=repr(source.column))
+        what = gettext("'{target}' (column {column})", target=source.target, column=repr(source.column))
     parsed = read_cells(cells, source, mapping)
     if source.target in DATES:
         _note_days(reading, sheet, source.target, what, cells, parsed.refused)
@@ -234,7 +236,7 @@ def _read_covariates(
     covariates: dict[str, pd.Series] = {}
     for name in dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))):
         if name not in sheet.cells:
-            _note_absent(reading, sheet, say("covariate {name}", name=name), name)
+            _note_absent(reading, sheet, gettext("covariate {name}", name=name), name)
         elif name in columns:
             continue
         elif name in mapping.varying:
@@ -270,7 +272,7 @@ def _note_days(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd
     either = refused & as_text(cells).str.fullmatch(_EITHER_WAY.pattern).fillna(False).to_numpy(dtype=bool)
     _note(
         reading, sheet, column, either, cells,
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{what} may be day/month or month/day in {rows} rows, first row {row}, deal {deal}, has {got}: "
             "set day_first = true or false in mapping.toml",
             what=what, **spot,
@@ -278,7 +280,7 @@ def _note_days(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd
     )  # fmt: skip
     _note(
         reading, sheet, column, refused & ~either, cells,
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{what} does not read as a date in {rows} rows, first row {row}, deal {deal}, has {got}; "
             "accepted: {accepted}",
             what=what, accepted="2026-06-30, 2026/6/30, 2026年6月30日, 31.03.2026, 30 Jun 2026, 46203 (Excel)", **spot,
@@ -289,7 +291,7 @@ def _note_days(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd
 def _note_numbers(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd.Series, refused: Mask) -> None:
     _note(
         reading, sheet, column, refused, cells,
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{what} does not read as a number in {rows} rows, first row {row}, deal {deal}, has {got}; "
             "accepted: {accepted}",
             what=what, accepted="1200000, 1,200,000.50, 1.200.000,50, 1,200万, ¥3.5亿, 62%", **spot,
@@ -300,7 +302,7 @@ def _note_numbers(reading: Reading, sheet: Sheet, column: str, what: str, cells:
 def _note_log(reading: Reading, sheet: Sheet, column: str, values: pd.Series) -> None:
     _note(
         reading, sheet, column, (values <= -1).to_numpy(dtype=bool), values,
-        lambda **spot: say(
+        lambda **spot: gettext(
             "'{column}' is -1 or less in {rows} rows, first row {row}, deal {deal}, has {got}: it has no log1p",
             column=column, **spot,
         ),
@@ -313,7 +315,7 @@ def _note_values(reading: Reading, sheet: Sheet, source: Source, what: str, cell
     reading.misfit |= bool(refused.any() and reading.mapped)
     _note(
         reading, sheet, source.target, refused, cells,
-        lambda **spot: say(
+        lambda **spot: gettext(
             "{what} holds values neither mapped nor canonical in {rows} rows: {values}; first row {row}, deal {deal}, "
             "has {got}; accepted: {accepted}, or map them, or name the rest with other",
             what=what, values=values + (", …" if len(counts) > 5 else ""),

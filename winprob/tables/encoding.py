@@ -9,8 +9,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
-from winprob.catalog import say
 from winprob.errors import InputError
+from winprob.i18n import gettext
 
 LEGACY = ("gb18030", "big5", "cp1252")
 
@@ -68,7 +68,7 @@ def _decode_as(data: bytes, name: str, encoding: str) -> str:
         return data.decode(encoding)
     except LookupError:
         raise InputError(
-            say(
+            gettext(
                 "{name}: there is no text encoding {encoding}. Use utf-8, gb18030, big5 or cp1252.",
                 name=name,
                 encoding=repr(encoding),
@@ -76,7 +76,7 @@ def _decode_as(data: bytes, name: str, encoding: str) -> str:
         ) from None
     except UnicodeError as fault:
         raise InputError(
-            say(
+            gettext(
                 "{name} does not read as {encoding}: byte {start} does not fit. Leave it out, or give another.",
                 name=name,
                 encoding=encoding,
@@ -93,7 +93,7 @@ def _refuse_damaged_utf8(data: bytes, name: str, fault: UnicodeDecodeError) -> N
     if whole > 10 * broken:
         line = data.count(b"\n", 0, fault.start) + 1
         raise InputError(
-            say(
+            gettext(
                 "{name} is UTF-8 but damaged: line {line} holds bytes that are no letter (cut short, or two encodings "
                 "in one file). Export it again.",
                 name=name,
@@ -114,7 +114,7 @@ def _best_legacy(data: bytes, name: str, known: Callable[[str], bool]) -> tuple[
     best = max(scored, key=lambda item: item[:2], default=None)
     if best is None or (best[0] == 0 and best[1] < 0.5):
         raise InputError(
-            say(
+            gettext(
                 "{name}: cannot tell its text encoding (tried UTF-8, GB 18030, Big5, Windows-1252). "
                 "Save it as CSV UTF-8, or name the encoding with --encoding.",
                 name=name,

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import InputError
+from winprob.i18n import gettext
 from winprob.tables.encoding import decode, has_mark
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -63,15 +63,15 @@ def read_bytes(path: str | Path) -> bytes:
     path = Path(path)
     try:
         if path.is_dir():
-            raise InputError(say("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
+            raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
         with path.open("rb") as file:
             return _read_blocks(file, str(path))
     except FileNotFoundError:
-        raise InputError(say("{name} does not exist. Check the path.", name=path)) from None
+        raise InputError(gettext("{name} does not exist. Check the path.", name=path)) from None
     except PermissionError:
-        raise InputError(say("{name} may not be read: permission denied.", name=path)) from None
+        raise InputError(gettext("{name} may not be read: permission denied.", name=path)) from None
     except (OSError, ValueError) as fault:
-        raise InputError(say("{name} cannot be read: {fault}.", name=path, fault=fault)) from None
+        raise InputError(gettext("{name} cannot be read: {fault}.", name=path, fault=fault)) from None
 
 
 def _read_blocks(file: io.BufferedReader, name: str) -> bytes:
@@ -96,7 +96,7 @@ def _longest_open_line(block: bytes, open_length: int, name: str) -> int:
     open_length += len(block)
     if open_length > MAX_LINE:
         raise InputError(
-            say("{name} holds a line of more than 10 MB: no deal table. Check the export's line ends.", name=name)
+            gettext("{name} holds a line of more than 10 MB: no deal table. Check the export's line ends.", name=name)
         )
     return open_length
 
@@ -129,16 +129,16 @@ def parse_sheet(
     else:
         sheet = _parse_csv(data, name, encoding, delimiter, known)
     if sheet.cells.empty:
-        raise InputError(say("{name} has a header and no rows: there is no deal in it.", name=name))
+        raise InputError(gettext("{name} has a header and no rows: there is no deal in it.", name=name))
     return sheet
 
 
 def _refuse_foreign(data: bytes, name: str) -> None:
     if not data.strip(b' \t\r\n\x0b\x0c\xef\xbb\xbf,;|"'):
-        raise InputError(say("{name} is empty: there is no deal in it.", name=name))
+        raise InputError(gettext("{name} is empty: there is no deal in it.", name=name))
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(
-            say(
+            gettext(
                 "{name} is an old .xls or a workbook with a password. Save it as .xlsx without one, or as CSV.",
                 name=name,
             )
@@ -146,14 +146,14 @@ def _refuse_foreign(data: bytes, name: str) -> None:
     kind = next((kind for start, kind in _FOREIGN if data.lstrip()[: len(start)].lower() == start.lower()), None)
     if kind:
         raise InputError(
-            say("{name} is a {kind} file, not a table. Export CSV, XLSX or Parquet.", name=name, kind=kind)
+            gettext("{name} is a {kind} file, not a table. Export CSV, XLSX or Parquet.", name=name, kind=kind)
         )
     if data.startswith((b"PK\x03\x04", b"PAR1")) or has_mark(data):
         return
     if b"\x00" in data:
         line = data.count(b"\n", 0, data.index(b"\x00")) + 1
         raise InputError(
-            say(
+            gettext(
                 "{name} holds NUL bytes (first in line {line}): binary or damaged. Export it again.",
                 name=name,
                 line=line,
@@ -162,7 +162,7 @@ def _refuse_foreign(data: bytes, name: str) -> None:
     head = data[:_BLOCK]
     control = sum(head.count(bytes([code])) for code in range(32) if code not in (9, 10, 11, 12, 13, 27))
     if control * 50 > len(head):
-        raise InputError(say("{name} is binary, not a table. Export CSV, XLSX or Parquet.", name=name))
+        raise InputError(gettext("{name} is binary, not a table. Export CSV, XLSX or Parquet.", name=name))
 
 
 def _parse_csv(
@@ -173,7 +173,7 @@ def _parse_csv(
     if "\x00" in text:
         line = text.count("\n", 0, text.index("\x00")) + 1
         raise InputError(
-            say(
+            gettext(
                 "{name} holds NUL bytes (first in line {line}): binary or damaged. Export it again.",
                 name=name,
                 line=line,
@@ -182,7 +182,7 @@ def _parse_csv(
     split = delimiter or _sniff(text, known)
     first = next(iter(_first_rows(text, split, 1)), [])
     if not first:
-        raise InputError(say("{name} is empty: there is no deal in it.", name=name))
+        raise InputError(gettext("{name} is empty: there is no deal in it.", name=name))
     _refuse_wide(len(first), name)
     cells, rows = _arrow_csv(text, name, split, len(first))
     # Blank lines above the header are no header.
@@ -222,7 +222,7 @@ def _sniff(text: str, known: Callable[[str], bool]) -> str:
 def _refuse_wide(width: int, name: str) -> None:
     if width > MAX_COLUMNS:
         raise InputError(
-            say(
+            gettext(
                 "{name} has {width} columns; {most} is the most. Export the columns the mapping names.",
                 name=name,
                 width=width,
@@ -257,7 +257,7 @@ def _arrow_csv(text: str, name: str, delimiter: str, width: int) -> tuple[pd.Dat
             ),
         )
     except pa.ArrowInvalid as fault:
-        raise InputError(say("{name} does not read as CSV: {fault}", name=name, fault=fault)) from None
+        raise InputError(gettext("{name} does not read as CSV: {fault}", name=name, fault=fault)) from None
     if ragged:
         _refuse_ragged(ragged, name, width, delimiter)
     cells = table.to_pandas()
@@ -266,14 +266,14 @@ def _arrow_csv(text: str, name: str, delimiter: str, width: int) -> tuple[pd.Dat
 
 def _refuse_ragged(ragged: list[tuple[int, int]], name: str, width: int, delimiter: str) -> None:
     raise InputError(
-        say(
+        gettext(
             "{name}: {count} rows have another number of cells than the header's {width} (delimiter {delimiter}): "
             "{rows}. Quote cells that hold the delimiter, or close an open quote.",
             name=name,
             count=len(ragged),
             width=width,
             delimiter=repr(delimiter),
-            rows=", ".join(say("row {row} has {cells}", row=row, cells=cells) for row, cells in ragged[:5])
+            rows=", ".join(gettext("row {row} has {cells}", row=row, cells=cells) for row, cells in ragged[:5])
             + (", …" if len(ragged) > 5 else ""),
         )
     )
@@ -285,7 +285,7 @@ def _refuse_odd_delimiter(headers: list[str], name: str, known: Callable[[str], 
     odd = next((mark for mark in (*DELIMITERS, "^", "~", ":", "\x01", "#") if mark in headers[0]), None)
     if odd:
         raise InputError(
-            say(
+            gettext(
                 "{name} reads as one column, {header}: its cells seem to be separated by {mark}. "
                 "Separate them by , ; tab or |, or name the delimiter in mapping.toml (delimiter = {mark}).",
                 name=name,
@@ -305,7 +305,7 @@ def _parse_xlsx(data: bytes, name: str) -> Sheet:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             unpacked = sum(item.file_size for item in packed.infolist())
         if unpacked > _MAX_UNPACKED:
-            raise InputError(say("{name} unpacks to more than 2 GB: no deal table.", name=name))
+            raise InputError(gettext("{name} unpacks to more than 2 GB: no deal table.", name=name))
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         pages = [book.get_sheet_by_name(page) for page in book.sheet_names]
         page = next((page for page in pages if page.total_height > 0), None)
@@ -313,10 +313,10 @@ def _parse_xlsx(data: bytes, name: str) -> Sheet:
         top = page.start[0] if page and page.start else 0
     except (CalamineError, zipfile.BadZipFile, NotImplementedError, KeyError, EOFError) as fault:
         raise InputError(
-            say("{name} does not read as an XLSX workbook: damaged or cut short ({fault}).", name=name, fault=fault)
+            gettext("{name} does not read as an XLSX workbook: damaged or cut short ({fault}).", name=name, fault=fault)
         ) from None
     if not grid:
-        raise InputError(say("{name} is empty: there is no deal in it.", name=name))
+        raise InputError(gettext("{name} is empty: there is no deal in it.", name=name))
     _refuse_wide(len(grid[0]), name)
     headers = [_cell(header) for header in grid[0]]
     columns = {str(index): [_cell(row[index]) for row in grid[1:]] for index in range(len(headers))}
@@ -346,7 +346,7 @@ def _parse_parquet(data: bytes, name: str) -> Sheet:
         frame = table.to_pandas()
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as fault:
         raise InputError(
-            say("{name} does not read as Parquet: damaged or cut short ({fault}).", name=name, fault=fault)
+            gettext("{name} does not read as Parquet: damaged or cut short ({fault}).", name=name, fault=fault)
         ) from None
     if frame.index.names != [None]:
         frame = frame.reset_index()
@@ -370,11 +370,11 @@ def _sheet(
     headers = [header.strip() for header in headers]
     filled = cells.notna() & (cells != "") if kind != "parquet" else cells.notna()
     kept = [index for index, header in enumerate(headers) if header or filled.iloc[:, index].any()]
-    named = [headers[index] or say("column {number}", number=index + 1) for index in kept]
+    named = [headers[index] or gettext("column {number}", number=index + 1) for index in kept]
     doubled = sorted(header for header, count in Counter(named).items() if count > 1)
     if doubled:
         raise InputError(
-            say(
+            gettext(
                 "{name} has several columns of the same name: {columns}. Rename or drop all but one.",
                 name=name,
                 columns=", ".join(map(repr, doubled)),

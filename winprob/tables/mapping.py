@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from winprob.catalog import say
 from winprob.errors import MappingError
+from winprob.i18n import gettext
 from winprob.schema import CHOICES, COLUMNS, ID, NUMBERS, READINGS, SUPPORTS, TEXTS
 from winprob.tables.files import DELIMITERS, read_bytes
 from winprob.tables.instants import is_zone
@@ -118,7 +118,7 @@ def mapping_table(mapping: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise MappingError(say("{name} is no valid TOML in UTF-8: {fault}.", name=mapping, fault=fault)) from None
+        raise MappingError(gettext("{name} is no valid TOML in UTF-8: {fault}.", name=mapping, fault=fault)) from None
 
 
 def _understand(table: Table[str, Any], name: str) -> tuple[DealMapping, list[str]]:
@@ -129,7 +129,7 @@ def _understand(table: Table[str, Any], name: str) -> tuple[DealMapping, list[st
     sources = tuple(source for target, given in columns.items() if (source := _source(target, given, faults)))
     if columns and ID not in columns and "preset" not in table:
         faults.append(
-            say("[columns] has no deal_id: name its column, or write deal_id = {{ row_number = true }}", name=name)
+            gettext("[columns] has no deal_id: name its column, or write deal_id = {{ row_number = true }}", name=name)
         )
     understood = DealMapping(
         name=name,
@@ -150,14 +150,14 @@ def _sub_table(table: Table[str, Any], key: str, faults: list[str]) -> Table[str
     given = table.get(key, {})
     if isinstance(given, Table):
         return given
-    faults.append(say("'{key}' must be a table ([{key}]), got {got}", key=key, got=repr(given)))
+    faults.append(gettext("'{key}' must be a table ([{key}]), got {got}", key=key, got=repr(given)))
     return {}
 
 
 def _strange_keys(table: Iterable[str], accepted: Iterable[str], prefix: str) -> Iterator[str]:
     for key in table:
         if key not in accepted:
-            yield say(
+            yield gettext(
                 "unknown key '{key}'{hint}; accepted: {accepted}",
                 key=f"{prefix}{key}",
                 hint=nearest(key, accepted),
@@ -169,21 +169,21 @@ def nearest(word: str, accepted: Iterable[str]) -> str:
     """A hint at the accepted word that ``word`` may have meant, or nothing."""
     by_case = {name.casefold(): name for name in accepted}
     close = difflib.get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
-    return say(" (did you mean {name}?)", name=repr(by_case[close[0]])) if close else ""
+    return gettext(" (did you mean {name}?)", name=repr(by_case[close[0]])) if close else ""
 
 
 def _source(target: str, given: object, faults: list[str]) -> Source | None:
     if target not in _TARGETS:
         faults.append(
-            say("[columns] knows no column '{key}'{hint}", key=target, hint=nearest(target, _TARGETS))
-            + ("" if nearest(target, _TARGETS) else say("; accepted: {accepted}", accepted=", ".join(COLUMNS)))
+            gettext("[columns] knows no column '{key}'{hint}", key=target, hint=nearest(target, _TARGETS))
+            + ("" if nearest(target, _TARGETS) else gettext("; accepted: {accepted}", accepted=", ".join(COLUMNS)))
         )
         return None
     if isinstance(given, str):
         return Source(target=target, column=given.strip())
     if not isinstance(given, Table):
         faults.append(
-            say("columns.{key} must be a source column's name or a table, got {got}", key=target, got=repr(given))
+            gettext("columns.{key} must be a source column's name or a table, got {got}", key=target, got=repr(given))
         )
         return None
     faults += _strange_keys(given, _COLUMN_KEYS, f"columns.{target}.")
@@ -191,7 +191,7 @@ def _source(target: str, given: object, faults: list[str]) -> Source | None:
         return _row_number(target, given, faults)
     column = given.get("column")
     if not isinstance(column, str) or not column.strip():
-        faults.append(say('columns.{key} names no source column (column = "...")', key=target))
+        faults.append(gettext('columns.{key} names no source column (column = "...")', key=target))
         return None
     return Source(
         target=target,
@@ -204,7 +204,7 @@ def _source(target: str, given: object, faults: list[str]) -> Source | None:
 
 def _row_number(target: str, given: Table[str, Any], faults: list[str]) -> Source | None:
     if target != ID or "column" in given:
-        faults.append(say("columns.{key}: row_number stands alone, and only for deal_id", key=target))
+        faults.append(gettext("columns.{key}: row_number stands alone, and only for deal_id", key=target))
         return None
     return Source(target=target, row_number=True)
 
@@ -212,7 +212,7 @@ def _row_number(target: str, given: Table[str, Any], faults: list[str]) -> Sourc
 def _percent(target: str, given: Table[str, Any], faults: list[str]) -> bool:
     percent = _truth_key(given, "percent", faults)
     if percent and target != "rep_probability":
-        faults.append(say("columns.{key}: percent is for rep_probability only", key=target))
+        faults.append(gettext("columns.{key}: percent is for rep_probability only", key=target))
     return bool(percent)
 
 
@@ -224,14 +224,14 @@ def accepted_values(target: str) -> tuple[str, ...]:
 def _takes_values(target: str, faults: list[str]) -> bool:
     if target in TEXTS or accepted_values(target):
         return True
-    faults.append(say("columns.{key} takes no 'values' or 'other': it holds days, numbers or ids", key=target))
+    faults.append(gettext("columns.{key} takes no 'values' or 'other': it holds days, numbers or ids", key=target))
     return False
 
 
 def _lookup(target: str, given: object, faults: list[str]) -> dict[str, str]:
     """From source text to canonical value; the file says it the other way round."""
     if not isinstance(given, Table):
-        faults.append(say("columns.{key}.values must be a table of canonical = [source, ...]", key=target))
+        faults.append(gettext("columns.{key}.values must be a table of canonical = [source, ...]", key=target))
         return {}
     if not given or not _takes_values(target, faults):
         return {}
@@ -242,7 +242,7 @@ def _lookup(target: str, given: object, faults: list[str]) -> dict[str, str]:
             text = str(word).strip()
             if lookup.setdefault(text, value) != value:
                 faults.append(
-                    say(
+                    gettext(
                         "columns.{key}.values: {word} stands under both '{first}' and '{second}'",
                         key=target,
                         word=repr(text),
@@ -266,7 +266,7 @@ def _refuse_value(target: str, value: str, faults: list[str]) -> None:
     if accepted and value not in accepted and value != UNKNOWN:
         choices = (*accepted, UNKNOWN) if UNKNOWN not in accepted else accepted
         faults.append(
-            say(
+            gettext(
                 "columns.{key}: '{value}' is no canonical value{hint}; accepted: {accepted}",
                 key=target,
                 value=value,
@@ -278,18 +278,20 @@ def _refuse_value(target: str, value: str, faults: list[str]) -> None:
 
 def _varying(given: object, faults: list[str]) -> Iterator[str]:
     if not isinstance(given, list):
-        faults.append(say("covariates.{key} must be a list", key="varying"))
+        faults.append(gettext("covariates.{key} must be a list", key="varying"))
         return
     for item in given:
         if isinstance(item, str) and item.strip():
             yield item.strip()
         else:
-            faults.append(say("covariates.{key} lists source columns' names, got {got}", key="varying", got=repr(item)))
+            faults.append(
+                gettext("covariates.{key} lists source columns' names, got {got}", key="varying", got=repr(item))
+            )
 
 
 def _numeric(given: object, faults: list[str]) -> Iterator[Numeric]:
     if not isinstance(given, list):
-        faults.append(say("covariates.{key} must be a list", key="numeric"))
+        faults.append(gettext("covariates.{key} must be a list", key="numeric"))
         return
     for item in given:
         if isinstance(item, str) and item.strip():
@@ -299,7 +301,7 @@ def _numeric(given: object, faults: list[str]) -> Iterator[Numeric]:
             transform = item.get("transform")
             if transform is not None and transform not in TRANSFORMS:
                 faults.append(
-                    say(
+                    gettext(
                         "covariates.numeric: unknown transform {got}; accepted: {accepted}",
                         got=repr(transform),
                         accepted=", ".join(TRANSFORMS),
@@ -308,14 +310,16 @@ def _numeric(given: object, faults: list[str]) -> Iterator[Numeric]:
                 transform = None
             yield Numeric(column=item["column"].strip(), transform=transform)
         else:
-            faults.append(say("covariates.{key} lists source columns' names, got {got}", key="numeric", got=repr(item)))
+            faults.append(
+                gettext("covariates.{key} lists source columns' names, got {got}", key="numeric", got=repr(item))
+            )
 
 
 def _text_key(table: Table[str, Any], key: str, faults: list[str]) -> str | None:
     given = table.get(key)
     if given is None or isinstance(given, str):
         return given
-    faults.append(say("'{key}' must be text, got {got}", key=key, got=repr(given)))
+    faults.append(gettext("'{key}' must be text, got {got}", key=key, got=repr(given)))
     return None
 
 
@@ -328,14 +332,14 @@ def _zone(table: Table[str, Any], faults: list[str]) -> str | None:
 
 
 def no_zone(name: str) -> str:
-    return say("there is no time zone {zone}; accepted: names such as UTC, Asia/Shanghai", zone=repr(name))
+    return gettext("there is no time zone {zone}; accepted: names such as UTC, Asia/Shanghai", zone=repr(name))
 
 
 def _truth_key(table: Table[str, Any], key: str, faults: list[str]) -> bool | None:
     given = table.get(key)
     if given is None or isinstance(given, bool):
         return given
-    faults.append(say("'{key}' must be true or false, got {got}", key=key, got=repr(given)))
+    faults.append(gettext("'{key}' must be true or false, got {got}", key=key, got=repr(given)))
     return None
 
 
@@ -344,7 +348,7 @@ def _delimiter(table: Table[str, Any], faults: list[str]) -> str | None:
     if given is None or (isinstance(given, str) and len(given) == 1 and given.isascii() and given not in '"\r\n\0'):
         return given
     faults.append(
-        say(
+        gettext(
             "'delimiter' must be one character such as {accepted}, got {got}",
             accepted=" ".join(map(repr, DELIMITERS)),
             got=repr(given),
@@ -358,14 +362,14 @@ def _clashes(mapping: DealMapping) -> Iterator[str]:
     numeric = tuple(item.column for item in mapping.numeric)
     names = (*mapping.varying, *numeric)
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield say("covariate '{name}' is listed more than once", name=name)
+        yield gettext("covariate '{name}' is listed more than once", name=name)
     source_of = {source.target: source.column for source in mapping.sources}
     for name in dict.fromkeys(names):
         if name not in _TARGETS:
             continue
         alike = name in TEXTS if name in mapping.varying else name in NUMBERS
         if not alike or source_of.get(name, name) != name:
-            yield say(
+            yield gettext(
                 "covariate '{name}' bears the name of a canonical column of another meaning; rename it in the export",
                 name=name,
             )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, derive_support, is_unknown, plays
 from winprob.methodology.vocabulary import COVERAGES, ROLES
 from winprob.schema import COLUMNS, ID, READINGS
@@ -55,9 +55,9 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     days = parse_days(cells["as_of"]) if "as_of" in cells else None
     people["as_of"] = days.read if days else pd.Series(np.datetime64("NaT", "us"), index=cells.index)
     if days:
-        findings += _fault(people, "as_of", days.refused, cells["as_of"], say("a date"))
-    findings += _fault(people, ID, mask_of(people[ID].isna()), cells[ID], say("a deal's id"))
-    findings += _fault(people, "person", mask_of(people["person"].isna()), cells["person"], say("a name"))
+        findings += _fault(people, "as_of", days.refused, cells["as_of"], gettext("a date"))
+    findings += _fault(people, ID, mask_of(people[ID].isna()), cells[ID], gettext("a deal's id"))
+    findings += _fault(people, "person", mask_of(people["person"].isna()), cells["person"], gettext("a name"))
     ratings = _ratings(people, cells, findings)
     people["tier"] = _tiers(people, cells, ratings, findings)
     people["influence"] = _influence(people, cells, findings)
@@ -74,12 +74,12 @@ def _columns(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     wanted = (ID, *_FACTS, *rubric_items())
     found = [name for name in names.values() if name in wanted]
     faults = [
-        whole("error", name, say("people table: several columns mean '{column}'", column=name))
+        whole("error", name, gettext("people table: several columns mean '{column}'", column=name))
         for name in sorted({name for name in found if found.count(name) > 1})
     ]
     for name in (ID, "person", "role"):
         if name not in found:
-            message = say(
+            message = gettext(
                 "people table: no column is '{column}' (the columns are {columns})",
                 column=name,
                 columns=", ".join(map(repr, sheet.cells.columns[:12])),
@@ -96,7 +96,7 @@ def _fault(people: pd.DataFrame, column: str, mask: Mask, cells: pd.Series, want
     deal = people[ID].iloc[first]
     name = "" if pd.isna(deal) else str(deal)
     got = cells.iloc[first]
-    message = say(
+    message = gettext(
         "people table: '{column}' is not {wanted} in {rows} rows, first row {row}, deal {deal}, has {got}",
         column=column,
         wanted=wanted,
@@ -176,7 +176,7 @@ def _listed_twice(people: pd.DataFrame, keys: list[str]) -> Iterator[Finding]:
         return
     first = people.iloc[int(np.flatnonzero(twice)[0])]
     deal = str(first[ID])
-    message = say(
+    message = gettext(
         "people table: a person is listed more than once for one deal, date and role in {rows} rows, "
         "first row {row}, deal {deal}: {person}",
         rows=int(twice.sum()),
@@ -230,7 +230,7 @@ def _match(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, lis
     stray = people[~people["row"].isin(matched["row"])]
     if len(stray):
         first = stray.iloc[0]
-        message = say(
+        message = gettext(
             "people table: {rows} rows belong to no deal and date of the deal table and are left out, "
             "first row {row}, deal {deal}",
             rows=len(stray),
@@ -248,7 +248,7 @@ def _several_dates(dated: pd.DataFrame, dateless: pd.DataFrame) -> Iterator[Find
     several = dates[dates > 1]
     if len(several):
         deal = str(several.index[0])
-        message = say(
+        message = gettext(
             "people table: {rows} deals have people of several dates but no 'as_of' in the deal table, "
             "first deal {deal}",
             rows=len(several),
@@ -295,7 +295,7 @@ def _place(merged: pd.DataFrame, column: str, from_people: pd.Series) -> Iterato
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
         deal = str(merged[ID].iloc[first])
-        message = say(
+        message = gettext(
             "'{column}' differs between deal table and people table in {rows} rows, first deal {deal}: "
             "{wide} and {people}; the people count",
             column=column,

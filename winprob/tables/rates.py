@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import ForecastError
+from winprob.i18n import gettext
 from winprob.schema.dtypes import as_text
 from winprob.schema.findings import Mask, mask_of, shown_cell
 from winprob.tables.cells import parse_days, parse_numbers
@@ -57,7 +57,7 @@ def rates_on(sheet: Sheet) -> pd.DataFrame:
     cells = cells.loc[:, ~cells.columns.duplicated()].reset_index(drop=True)
     if missing := _missing(cells):
         raise ForecastError(
-            say(
+            gettext(
                 "rates {name}: no column is {missing} (the columns are {columns}). "
                 "Wanted: currency, rate, from and, if there is one, to.",
                 name=sheet.name,
@@ -69,7 +69,7 @@ def rates_on(sheet: Sheet) -> pd.DataFrame:
     faults += [] if faults else list(_contradictions(rates))
     if faults:
         raise ForecastError(
-            say(
+            gettext(
                 "rates {name}, {count} faults:\n{faults}\nMend the rate table.",
                 name=sheet.name,
                 count=len(faults),
@@ -95,13 +95,13 @@ def _typed(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     to = next((name for name in ("valid_to", "next_from") if name in cells), None)
     last = parse_days(cells[to]).read if to else pd.Series(pd.NaT, index=cells.index)
     faults = [
-        *_fault("currency", ~mask_of(code.str.fullmatch(r"[A-Z]{3}")), cells["currency"], say("an ISO 4217 code")),
-        *_fault("rate", ~mask_of((rate > 0) & np.isfinite(rate)), given, say("a number above 0")),
-        *_fault("from", mask_of(first.isna()), cells["valid_from"], say("a date (YYYY-MM-DD)")),
+        *_fault("currency", ~mask_of(code.str.fullmatch(r"[A-Z]{3}")), cells["currency"], gettext("an ISO 4217 code")),
+        *_fault("rate", ~mask_of((rate > 0) & np.isfinite(rate)), given, gettext("a number above 0")),
+        *_fault("from", mask_of(first.isna()), cells["valid_from"], gettext("a date (YYYY-MM-DD)")),
     ]
     if to:
         unread = mask_of(last.isna()) & mask_of(as_text(cells[to]).notna())
-        faults += _fault("to", unread, cells[to], say("a date (YYYY-MM-DD)"))
+        faults += _fault("to", unread, cells[to], gettext("a date (YYYY-MM-DD)"))
     # The next rate's first day is not this one's last.
     last = last - pd.Timedelta(days=1) if to == "next_from" else last
     values = {"currency": code, "rate": 1 / rate if turned else rate, "valid_from": first, "valid_to": last}
@@ -112,14 +112,14 @@ def _contradictions(rates: pd.DataFrame) -> Iterator[str]:
     """Two rates of one currency that begin on one day and differ."""
     kinds = rates.groupby(["currency", "valid_from"])["rate"].nunique()
     for currency, day in kinds[kinds > 1].index:
-        yield say("{currency} has two different rates from {day} on", currency=currency, day=day.date())
+        yield gettext("{currency} has two different rates from {day} on", currency=currency, day=day.date())
 
 
 def _fault(column: str, mask: Mask, given: pd.Series, wanted: str) -> Iterator[str]:
     if mask.any():
         first = int(np.flatnonzero(mask)[0])
         got = given.iloc[first]
-        yield say(
+        yield gettext(
             "'{column}' is not {wanted} in {rows} rows, first in row {row}: {got}",
             column=column,
             wanted=wanted,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import OutputError
+from winprob.i18n import gettext
 from winprob.schema.dtypes import cell_text
 
 FORMATS = ("csv", "json", "xlsx", "parquet")
@@ -45,11 +45,11 @@ def write_table(frame: pd.DataFrame, path: str | Path | None, format: str) -> No
     """
     if format not in FORMATS:
         raise OutputError(
-            say("unknown format {format}; accepted: {accepted}", format=repr(format), accepted=", ".join(FORMATS))
+            gettext("unknown format {format}; accepted: {accepted}", format=repr(format), accepted=", ".join(FORMATS))
         )
     if path is None:
         if format not in _ON_SCREEN:
-            raise OutputError(say("{format} cannot be printed: name a file with --out.", format=format))
+            raise OutputError(gettext("{format} cannot be printed: name a file with --out.", format=format))
         sys.stdout.write(_text(frame, format))
         return
     with replacing(path) as temporary:
@@ -114,14 +114,18 @@ def _told(target: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise OutputError(
-            say("cannot write {path}: there is no folder {folder}. Make it first.", path=target, folder=target.parent)
+            gettext(
+                "cannot write {path}: there is no folder {folder}. Make it first.", path=target, folder=target.parent
+            )
         ) from None
     except IsADirectoryError:
-        raise OutputError(say("cannot write {path}: it is a folder. Name a file in it.", path=target)) from None
+        raise OutputError(gettext("cannot write {path}: it is a folder. Name a file in it.", path=target)) from None
     except PermissionError:
-        raise OutputError(say("cannot write {path}: permission denied.", path=target)) from None
+        raise OutputError(gettext("cannot write {path}: permission denied.", path=target)) from None
     except OSError as fault:
-        raise OutputError(say("cannot write {path}: {fault}.", path=target, fault=fault.strerror or fault)) from None
+        raise OutputError(
+            gettext("cannot write {path}: {fault}.", path=target, fault=fault.strerror or fault)
+        ) from None
 
 
 def _text(frame: pd.DataFrame, format: str) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, UndatedError
 from winprob.features import Features, describe
 from winprob.hazards import BLOCK, NEVER, Paces, days, lay_out
+from winprob.i18n import gettext
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
 from winprob.schema import validate_deals
@@ -102,7 +102,7 @@ def outlooks(posterior: Posterior, deals: pd.DataFrame, asked: Array, as_of: dt.
     """
     if posterior.hazards is None:
         raise UndatedError(
-            say(
+            gettext(
                 "this model says how likely a win is in the end, not by when: what it learned from had too few days of "
                 "reading ('as_of') and of closing ('closed_on'). Train it on deals that have both."
             )
@@ -127,7 +127,7 @@ def _require_days(deals: pd.DataFrame, read: Array) -> None:
     missing = read == NEVER
     if missing.any():
         raise DealTableError(
-            say(
+            gettext(
                 "'as_of' is blank in {rows} rows, first deal {deal!r}: when was it read? Fill it, or give the day "
                 "on which knowledge ends.",
                 rows=int(missing.sum()),

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.history.audit.columns import (
     ENOUGH,
     at,
@@ -22,6 +21,7 @@ from winprob.history.audit.columns import (
 )
 from winprob.history.days import OTHER_ZONE
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES
 from winprob.schema import COVERAGE_COLUMNS, SUPPORTS
 from winprob.schema.findings import Finding, Mask, mask_of, whole
@@ -43,7 +43,7 @@ def _after_the_close(trail: Trail) -> Iterator[Finding]:
         if late.any():
             found = at(trail, late, column)
             yield found.warning(
-                say(
+                gettext(
                     "changed after the deal had closed in {rows} rows, first deal {deal} from {was} to {got}: "
                     "hindsight. Learn from training rows, which know only the days before",
                     was=was(trail, late, column),
@@ -61,7 +61,7 @@ def _filled_at_the_close(trail: Trail) -> Iterator[Finding]:
         if (ends & blank & known).sum() >= ENOUGH and at_close - before > _FILLED_MORE:
             found = at(trail, ends & blank & known, column)
             yield found.warning(
-                say(
+                gettext(
                     "blank until the close and filled with it: {at_close} of the blanks at the close, {before} from "
                     "one open snapshot to the next; first deal {deal}",
                     at_close=f"{at_close:.0%}",
@@ -92,7 +92,7 @@ def _rewritten_at_the_close(trail: Trail) -> Iterator[Finding]:
         if tells > _TELLS:
             found = at(trail, changed, column)
             yield found.warning(
-                say(
+                gettext(
                     "rewritten as the deal closed in {rows} rows, up for the won and down for the others; first deal "
                     "{deal} from {was} to {got}: hindsight",
                     was=was(trail, changed, column),
@@ -112,7 +112,7 @@ def _amount_tells(trail: Trail) -> Iterator[Finding]:
     if emptied.sum() >= ENOUGH and share(nothing, ends & ~won) - share(nothing, ends & won) > _FILLED_MORE:
         found = at(trail, emptied, "amount")
         yield found.warning(
-            say(
+            gettext(
                 "zero or blank once a deal is not won, in {rows} rows, first deal {deal}: it tells the outcome. "
                 "Learn from training rows, which hold the amount known before",
                 **found.words,
@@ -125,7 +125,7 @@ def _other_outcome(trail: Trail) -> Iterator[Finding]:
     if flipped.any():
         found = at(trail, flipped, "outcome")
         yield found.warning(
-            say(
+            gettext(
                 "another outcome after the close in {rows} rows, first deal {deal} from {was} to {got}; "
                 "the last one counts",
                 was=was(trail, flipped, "outcome"),
@@ -136,7 +136,7 @@ def _other_outcome(trail: Trail) -> Iterator[Finding]:
     if again.any():
         found = at(trail, again, "outcome")
         yield found.warning(
-            say(
+            gettext(
                 "open again after a close in {rows} rows, first deal {deal}, which was {was}: reopened, or a snapshot "
                 "older than its day",
                 was=was(trail, again, "outcome"),
@@ -150,7 +150,7 @@ def _other_day(trail: Trail) -> Iterator[Finding]:
     if moved.any():
         found = at(trail, moved, "closed_on")
         yield found.warning(
-            say(
+            gettext(
                 "rewritten after the close in {rows} rows, first deal {deal} from {was} to {got}; the last one counts",
                 was=was(trail, moved, "closed_on"),
                 **found.words,
@@ -161,7 +161,7 @@ def _other_day(trail: Trail) -> Iterator[Finding]:
     if begun.any():
         found = at(trail, begun, "opened_on")
         yield found.warning(
-            say(
+            gettext(
                 "another day than before in {rows} rows, first deal {deal} from {was} to {got}: a deal is opened once",
                 was=was(trail, begun, "opened_on"),
                 **found.words,
@@ -178,7 +178,7 @@ def _closed_before_seen_open(trail: Trail) -> Iterator[Finding]:
         often = share(late, ends) > _OFTEN_LATE and late.sum() >= ENOUGH // 2
         yield found.found(
             "warning" if often else "note",
-            say(
+            gettext(
                 "before a snapshot that still has the deal open in {rows} rows, first deal {deal} has {got}: "
                 "closes are entered late, or dated back",
                 **found.words,
@@ -195,7 +195,7 @@ def _hoped_for_day_is_right(trail: Trail) -> Iterator[Finding]:
     if early.sum() >= 2 * ENOUGH and share(right, early) > _RIGHT:
         found = at(trail, right, "expected_close_on")
         yield found.warning(
-            say(
+            gettext(
                 "the very day of the close, four weeks before or more, for {share} of the deals, first deal {deal} has "
                 "{got}: overwritten with 'closed_on'",
                 share=f"{share(right, early):.0%}",
@@ -216,7 +216,7 @@ def _undated(trail: Trail) -> Iterator[Finding]:
     undated = trail.last & trail.closed & mask_of(trail.rows["closed_on"].isna())
     if undated.any():
         count = deals_in(trail, undated)
-        yield whole("note", "closed_on", say("{count} closed deals have no day of closing", count=count))
+        yield whole("note", "closed_on", gettext("{count} closed deals have no day of closing", count=count))
 
 
 def _only_once_closed(trail: Trail) -> Iterator[Finding]:
@@ -233,7 +233,7 @@ def _only_once_closed(trail: Trail) -> Iterator[Finding]:
             if rows.sum() >= ENOUGH // 2:
                 found = at(trail, rows, column)
                 yield found.warning(
-                    say(
+                    gettext(
                         "{got} is only ever seen once a deal has closed ({rows} deals, {won} of them won, first deal "
                         "{deal}): it stands for the outcome",
                         won=int((rows & won).sum()),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from winprob.catalog import say
 from winprob.history.audit.columns import at, covariates, ends_closed, ends_won, last_open, learned
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.schema.findings import Finding
 from winprob.tables.audit import TOO_GOOD_AUC, derived_covariates, filled_for_won, filled_late, predicts_alone
 
@@ -70,7 +70,7 @@ def _open_yet_closed(trail: Trail) -> Iterator[Finding]:
     if odd.any():
         found = at(trail, odd, "closed_on")
         yield found.warning(
-            say("given for open deals in {rows} rows, first deal {deal} has {got}: the end is known", **found.words)
+            gettext("given for open deals in {rows} rows, first deal {deal} has {got}: the end is known", **found.words)
         )
 
 

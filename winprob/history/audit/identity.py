@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from winprob.catalog import say
 from winprob.history.audit.columns import at, deals_in
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.schema import ID
 from winprob.schema.findings import Finding, Mask, mask_of, spot, whole
 
@@ -28,7 +28,7 @@ def _one_deal_twice(trail: Trail) -> Iterator[Finding]:
     if copied.any():
         found = spot(trail.rows, copied, trail.rows[ID])
         yield found.warning(
-            say("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **found.words)
+            gettext("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **found.words)
         )
     yield from _same_marks(trail, copied)
 
@@ -46,7 +46,7 @@ def _same_marks(trail: Trail, copied: Mask) -> Iterator[Finding]:
     if rows.any():
         found = at(trail, rows, ID)
         yield found.warning(
-            say(
+            gettext(
                 "{rows} deals have the account, seller, product, amount and day of opening of another, first deal "
                 "{deal}: one deal under two ids, it seems",
                 **found.words,
@@ -69,7 +69,7 @@ def _long_and_short_ids(trail: Trail) -> Iterator[Finding]:
     if twice.any():
         found = spot(trail.rows, twice, names)
         yield found.warning(
-            say(
+            gettext(
                 "{rows} deals are there under an id of 18 characters and under its first 15, first deal {deal}: "
                 "one deal each. Export one kind of id",
                 **found.words,
@@ -85,7 +85,7 @@ def _gone(trail: Trail) -> Iterator[Finding]:
         found = at(trail, lost_sight, "as_of")
         yield _about_ids(
             found.warning(
-                say(
+                gettext(
                     "{rows} open deals are missing from later snapshots, first deal {deal}, last seen on {got}: "
                     "deleted, merged or left out of the export; they count as open until then",
                     **found.words,
@@ -94,7 +94,7 @@ def _gone(trail: Trail) -> Iterator[Finding]:
         )
     if (gone & trail.closed).any():
         count = deals_in(trail, gone & trail.closed)
-        yield whole("note", ID, say("{count} closed deals are no longer in later snapshots", count=count))
+        yield whole("note", ID, gettext("{count} closed deals are no longer in later snapshots", count=count))
 
 
 def _away_in_between(trail: Trail) -> Iterator[Finding]:
@@ -103,7 +103,7 @@ def _away_in_between(trail: Trail) -> Iterator[Finding]:
         found = at(trail, away, "as_of")
         yield _about_ids(
             found.warning(
-                say(
+                gettext(
                     "missing from snapshots in between in {rows} rows, first deal {deal}, back on {got}: "
                     "an export with another filter, it seems",
                     **found.words,
@@ -136,13 +136,13 @@ def _all_of_one_kind(trail: Trail) -> Iterator[Finding]:
 def _words_for(which: str, of_came: float, of_open: float, words: dict[str, object]) -> str:
     shares = {"came": f"{of_came:.0%}", "open": f"{of_open:.0%}"}
     if which == "first":
-        return say(
+        return gettext(
             "{came} of the {rows} deals that were closed in the first snapshot are won, {open} of those seen open: "
             "lost deals were cleared away before, it seems",
             **words,
             **shares,
         )
-    return say(
+    return gettext(
         "{came} of the {rows} deals that first appear closed are won, {open} of those seen open, first deal {deal}: "
         "deals are entered once they are won",
         **words,

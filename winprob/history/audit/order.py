@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.history.audit.columns import ENOUGH, at, deals_in, learned
 from winprob.history.days import OTHER_ZONE
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.schema.findings import Finding, mask_of, whole
 
 #: Deals in which nothing may well happen for a while, if there are fewer.
@@ -31,7 +31,7 @@ def _knows_the_end(trail: Trail) -> Iterator[Finding]:
     if late.any():
         found = at(trail, late, "closed_on")
         yield found.warning(
-            say(
+            gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: filled in later, "
                 "nobody knew it then",
                 **found.words,
@@ -44,7 +44,7 @@ def _knows_the_beginning(trail: Trail) -> Iterator[Finding]:
     if early.any():
         found = at(trail, early, "opened_on")
         yield found.warning(
-            say(
+            gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: a history from before the "
                 "deal was created",
                 **found.words,
@@ -62,7 +62,7 @@ def _same_export_again(trail: Trail) -> Iterator[Finding]:
         day = int(trail.snapshot[rows[0]])
         earlier = seen.setdefault(table[rows].tobytes(), day)
         if trail.days[day] - trail.days[earlier] >= _APART:
-            message = say(
+            message = gettext(
                 "the snapshots of {earlier} and {later} are the same in all {deals} deals: one export under two days",
                 earlier=f"{trail.days[earlier]:%Y-%m-%d}",
                 later=f"{trail.days[day]:%Y-%m-%d}",
@@ -82,7 +82,7 @@ def _from_a_later_export(trail: Trail) -> Iterator[Finding]:
         differs += np.bincount(trail.snapshot[to_change], minlength=len(trail.days))
         agrees += np.bincount(trail.snapshot[to_change & (codes == codes[end])], minlength=len(trail.days))
     for place in map(int, np.flatnonzero((differs >= _DEALS) & (agrees > _AGREES * differs))):
-        message = say(
+        message = gettext(
             "the snapshot of {day} has {share} of the facts that changed later as they stood at last, the one after "
             "has not: filled in from a later export, or out of order",
             day=f"{trail.days[place]:%Y-%m-%d}",
@@ -102,7 +102,7 @@ def _older_than_its_day(trail: Trail) -> Iterator[Finding]:
         moved += np.bincount(trail.snapshot[moves], minlength=len(trail.days))
         back += np.bincount(trail.snapshot[moves & (after == before)], minlength=len(trail.days))
     for place in map(int, np.flatnonzero((moved >= _DEALS) & (back > _UNDONE * moved))):
-        message = say(
+        message = gettext(
             "the snapshot of {day} goes back: {share} of what it changes is undone in the one after. "
             "An export under a wrong day, it seems",
             day=f"{trail.days[place]:%Y-%m-%d}",
@@ -116,7 +116,7 @@ def _nothing_ever_changes(trail: Trail) -> Iterator[Finding]:
     if trail.days[-1] - trail.days[0] < _LONG or deals_in(trail, goes_on) < 3 * ENOUGH or not learned(trail):
         return
     if not any((trail.changed(column) & goes_on).any() for column in learned(trail)):
-        message = say(
+        message = gettext(
             "no fact of any open deal ever changes, in {days} snapshots over {span} days: all made from one export, "
             "it seems",
             days=len(trail.days),
@@ -133,7 +133,7 @@ def _gaps(trail: Trail) -> Iterator[Finding]:
     long = np.flatnonzero((between > _GAP * usual.to_timedelta64()) & (between > _SHORTEST_GAP.to_timedelta64()))
     if len(long):
         longest = int(long[np.argmax(between[long])])
-        message = say(
+        message = gettext(
             "{count} gaps between snapshots, the longest from {start} to {end} ({days} days; usually {usual}): what "
             "came and went in between is not known",
             count=len(long),

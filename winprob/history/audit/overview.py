@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from winprob.catalog import say
 from winprob.history.audit.columns import ENOUGH
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.schema.findings import Finding, Severity, whole
 from winprob.schema.rules import training_errors
 from winprob.settings import EvaluationSettings
@@ -17,7 +17,7 @@ from winprob.settings import EvaluationSettings
 
 def overview(trail: Trail) -> Iterator[Finding]:
     """Notes on what there is."""
-    message = say(
+    message = gettext(
         "{days} snapshots from {first} to {last}, {deals} deals",
         days=len(trail.days),
         first=f"{trail.days[0]:%Y-%m-%d}",
@@ -27,7 +27,7 @@ def overview(trail: Trail) -> Iterator[Finding]:
     yield whole("note", "", message)
     came = (trail.first & trail.closed).sum()
     if came:
-        yield whole("note", "", say("{count} deals were closed when they first appeared", count=int(came)))
+        yield whole("note", "", gettext("{count} deals were closed when they first appeared", count=int(came)))
 
 
 def labels(trail: Trail) -> Iterator[Finding]:
@@ -40,14 +40,14 @@ def labels(trail: Trail) -> Iterator[Finding]:
     counts = {"closed": int(ended.sum()), "open": int(np.sum(~ended))}
     severity: Severity = "warning" if young else "note"
     if young:
-        message = say(
+        message = gettext(
             "labels are not mature: of the deals seen in the first half of the history {share} have closed, and quick "
             "deals are not like the others ({closed} closed, {open} open)",
             share=f"{share:.0%}",
             **counts,
         )
     else:
-        message = say("{closed} deals have closed, {open} are open: their ends are not known yet", **counts)
+        message = gettext("{closed} deals have closed, {open} are open: their ends are not known yet", **counts)
     yield whole(severity, "outcome", message)
     if counts["closed"] >= ENOUGH:
         # What training would refuse.

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.history.audit.columns import filled, last_open, learned
 from winprob.history.trail import Trail
+from winprob.i18n import gettext
 from winprob.schema.findings import Finding, Mask, mask_of
 
 _LEAST_DEALS, _LEAST_WON = 12, 5
@@ -33,7 +33,7 @@ def _left_blank(trail: Trail) -> Iterator[Finding]:
                     column=column,
                     rows=int((his & ~known).sum()),
                     first_deal=_first_deal(trail, his & ~known),
-                    message=say(
+                    message=gettext(
                         "seller {seller} fills it in {his} of the deals, the others in {others}: that it is blank says "
                         "who sells",
                         seller=repr(seller),
@@ -66,7 +66,7 @@ def _entered_once_won(trail: Trail) -> Iterator[Finding]:
                 column="seller",
                 rows=int(late.sum()),
                 first_deal=_first_deal(trail, late),
-                message=say(
+                message=gettext(
                     "{late} of {count} deals that seller {seller} won first appear won ({rest} of the others'): "
                     "entered once they are won, so that what was known before is not there",
                     late=int(late.sum()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.posterior import Posterior
 from winprob.report.brief.present import lead, what_changed, where_it_stands
 from winprob.report.brief.purpose import evidence, purpose
@@ -53,7 +53,7 @@ def render_brief(
 
 def _sheet(visit: Visit, deal_id: str) -> Sheet:
     return Sheet(
-        title=say("Visit sheet: {deal}", deal=deal_id),
+        title=gettext("Visit sheet: {deal}", deal=deal_id),
         lead=(lead(visit.facts),),
         sections=(
             where_it_stands(visit),

@@ -7,7 +7,7 @@ from functools import reduce
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import Play, is_unknown, label, plays
 from winprob.report.brief.contrasts import Estimate
 from winprob.report.brief.people import Holder
@@ -17,22 +17,22 @@ from winprob.report.sheet import Point
 
 def point(name: str, *sentences: str) -> Point:
     """An item of a list, its label with a colon."""
-    return Point(label=say("{label}:", label=name), text=together(*sentences))
+    return Point(label=gettext("{label}:", label=name), text=together(*sentences))
 
 
 def together(*sentences: str) -> str:
     """Sentences one after the other, the empty ones left out."""
     said = [sentence for sentence in sentences if sentence]
-    return reduce(lambda first, second: say("{first} {second}", first=first, second=second), said) if said else ""
+    return reduce(lambda first, second: gettext("{first} {second}", first=first, second=second), said) if said else ""
 
 
 def listed(items: Iterable[str]) -> str:
-    return say("; ").join(items)
+    return gettext("; ").join(items)
 
 
 def sentence(text: str) -> str:
     """A phrase as a sentence."""
-    return say("{text}.", text=text)
+    return gettext("{text}.", text=text)
 
 
 def told(play: Play) -> str:
@@ -66,13 +66,13 @@ def word(name: str, value: object) -> str:
 
 def chance_of(value: Estimate) -> str:
     """``41% (20–63%)``."""
-    return say("{chance} ({interval})", chance=percent(value.mean), interval=span(value.lower, value.upper))
+    return gettext("{chance} ({interval})", chance=percent(value.mean), interval=span(value.lower, value.upper))
 
 
 def points_of(value: Estimate) -> str:
     """``+7 (1 to 17)``, in points of win probability."""
     ends = {name: signed(getattr(value, name)) for name in ("mean", "lower", "upper")}
-    return say("{mean} ({lower} to {upper})", **ends)
+    return gettext("{mean} ({lower} to {upper})", **ends)
 
 
 def signed(share: float) -> str:
@@ -89,7 +89,7 @@ def frequency(chance: float) -> tuple[int, int]:
 
 def standing(facts: pd.Series, role: str) -> str:
     """The support and the coverage of a role."""
-    return say(
+    return gettext(
         "support: {support}; coverage: {coverage}", support=support_of(facts, role), coverage=coverage_of(facts, role)
     )
 
@@ -110,5 +110,5 @@ def named(people: Iterable[Holder]) -> str:
     """The first two people by name, and how many more there are."""
     names = [holder.person for holder in people]
     if len(names) > 2:
-        return say("{names} and {count} more", names=say(", ").join(names[:2]), count=len(names) - 2)
-    return say(", ").join(names)
+        return gettext("{names} and {count} more", names=gettext(", ").join(names[:2]), count=len(names) - 2)
+    return gettext(", ").join(names)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import column_label, plays
 from winprob.methodology.vocabulary import ROLES
 from winprob.prediction import predict
@@ -41,27 +41,27 @@ _TRACKED = (*FACTS, *(name for name in COVERAGE_COLUMNS if name not in FACTS))
 
 def lead(facts: pd.Series) -> str:
     """Whose deal, how large, read when, due when; only what is known."""
-    return say(" · ").join(_known(facts))
+    return gettext(" · ").join(_known(facts))
 
 
 def _known(facts: pd.Series) -> Iterator[str]:
     for column in ("account", "product", "seller"):
         if pd.notna(facts.get(column)):
-            yield say("{what}: {value}", what=column_label(column), value=facts[column])
+            yield gettext("{what}: {value}", what=column_label(column), value=facts[column])
     if pd.notna(facts.get("amount")):
         coin = facts.get("currency")
         amount = whole(facts["amount"]) if pd.isna(coin) else full_money(facts["amount"], str(coin))
-        yield say("{what}: {value}", what=column_label("amount"), value=amount)
+        yield gettext("{what}: {value}", what=column_label("amount"), value=amount)
     for column in ("as_of", "expected_close_on"):
         if pd.notna(facts.get(column)):
-            yield say("{what}: {value}", what=column_label(column), value=facts[column].date().isoformat())
+            yield gettext("{what}: {value}", what=column_label(column), value=facts[column].date().isoformat())
 
 
 def where_it_stands(visit: Visit) -> Section:
     """The win probability and how sure it is, what is unknown, the stage, and the five roles."""
     chance = predict(visit.posterior, visit.deal).iloc[0]
     return Section(
-        title=say("Where the deal stands"),
+        title=gettext("Where the deal stands"),
         words=(together(_verdict(chance), _doubt(visit, chance)),),
         points=_method(visit.facts),
         grid=_roles(visit),
@@ -70,7 +70,7 @@ def where_it_stands(visit: Visit) -> Section:
 
 def _verdict(chance: pd.Series) -> str:
     count, of = frequency(chance["mean"])
-    return say(
+    return gettext(
         "Win probability {chance}, 90% interval {interval}: about {count} in {of} such deals are won.",
         chance=percent(chance["mean"]),
         interval=span(chance["lower"], chance["upper"]),
@@ -82,9 +82,13 @@ def _verdict(chance: pd.Series) -> str:
 def _doubt(visit: Visit, chance: pd.Series) -> str:
     absent = missing_facts(visit.deal).iloc[0]
     missing = [fact for fact in FACTS if absent[fact]]
-    facts = say("{count} of nine", count=len(missing)) if missing else say("none of nine")
-    names = say("{facts}: {names}", facts=facts, names=say(", ").join(map(column_label, missing))) if missing else facts
-    return say(
+    facts = gettext("{count} of nine", count=len(missing)) if missing else gettext("none of nine")
+    names = (
+        gettext("{facts}: {names}", facts=facts, names=gettext(", ").join(map(column_label, missing)))
+        if missing
+        else facts
+    )
+    return gettext(
         "Of the doubt before any deal was seen {share} is left. Facts not known: {facts}.",
         share=percent(chance["prior_share"]),
         facts=names,
@@ -98,7 +102,7 @@ def _method(facts: pd.Series) -> tuple[Point, ...]:
         point(
             column_label("stage"),
             sentence(word("stage", stage)),
-            *(say("The customer cares about: {what}.", what=what) for what in cares),
+            *(gettext("The customer cares about: {what}.", what=what) for what in cares),
         ),
         point(
             column_label("decision_method"),
@@ -110,11 +114,11 @@ def _method(facts: pd.Series) -> tuple[Point, ...]:
 
 def _coach(state: object) -> str:
     sentences = {
-        "none": say("There is no coach."),
-        "unvalidated": say("There is a coach, not validated yet."),
-        "validated": say("There is a validated coach."),
+        "none": gettext("There is no coach."),
+        "unvalidated": gettext("There is a coach, not validated yet."),
+        "validated": gettext("There is a validated coach."),
     }
-    return sentences.get(str(state), say("Whether there is a coach is not known."))
+    return sentences.get(str(state), gettext("Whether there is a coach is not known."))
 
 
 def _roles(visit: Visit) -> Grid:
@@ -131,7 +135,7 @@ def _role(visit: Visit, role: str) -> list[str]:
 
 
 def _from_to(old: str, new: str) -> str:
-    return new if old == new else say("{old} → {new}", old=old, new=new)
+    return new if old == new else gettext("{old} → {new}", old=old, new=new)
 
 
 def what_changed(visit: Visit) -> list[Section]:
@@ -142,18 +146,20 @@ def what_changed(visit: Visit) -> list[Section]:
     old, new = draw_each(visit.posterior, [visit.before, visit.deal])
     day = then.get("as_of")
     title = (
-        say("What has changed since {day}", day=day.date().isoformat()) if pd.notna(day) else say("What has changed")
+        gettext("What has changed since {day}", day=day.date().isoformat())
+        if pd.notna(day)
+        else gettext("What has changed")
     )
     learned, lost = _learned(then, visit.facts), _learned(visit.facts, then)
-    found = [say("{what}: {value}", what=column_label(fact), value=_told(visit.facts, fact)) for fact in learned]
+    found = [gettext("{what}: {value}", what=column_label(fact), value=_told(visit.facts, fact)) for fact in learned]
     return [
         Section(
             title=title,
             points=(
-                point(say("Win probability"), _moved(estimate(old), estimate(new), estimate(new - old))),
+                point(gettext("Win probability"), _moved(estimate(old), estimate(new), estimate(new - old))),
                 *_words_changed(then, visit.facts),
-                point(say("Learned"), sentence(listed(found)) if learned else say("No fact that was unknown.")),
-                *([point(say("No longer recorded"), sentence(listed(map(column_label, lost))))] if lost else []),
+                point(gettext("Learned"), sentence(listed(found)) if learned else gettext("No fact that was unknown.")),
+                *([point(gettext("No longer recorded"), sentence(listed(map(column_label, lost))))] if lost else []),
             ),
         )
     ]
@@ -162,10 +168,10 @@ def what_changed(visit: Visit) -> list[Section]:
 def _moved(old: Estimate, new: Estimate, change: Estimate) -> str:
     values = {"old": chance_of(old), "new": chance_of(new), "change": points_of(change)}
     if change.lower > 0:
-        return say("{old} → {new}, up: {change} points.", **values)
+        return gettext("{old} → {new}, up: {change} points.", **values)
     if change.upper < 0:
-        return say("{old} → {new}, down: {change} points.", **values)
-    return say("{old} → {new}, {change} points: it may be no change at all.", **values)
+        return gettext("{old} → {new}, down: {change} points.", **values)
+    return gettext("{old} → {new}, {change} points: it may be no change at all.", **values)
 
 
 def _words_changed(then: pd.Series, now: pd.Series) -> Iterator[Point]:
@@ -173,7 +179,7 @@ def _words_changed(then: pd.Series, now: pd.Series) -> Iterator[Point]:
     for fact, name in _WORDS.items():
         old, new = word(name, then.get(fact)), word(name, now.get(fact))
         if old != new:
-            yield point(column_label(fact), say("{old} → {new}", old=old, new=new))
+            yield point(column_label(fact), gettext("{old} → {new}", old=old, new=new))
 
 
 def _learned(then: pd.Series, now: pd.Series) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.information import rank_unknowns
 from winprob.methodology import Play, channels_for, column_label, plays
 from winprob.report.brief.phrases import (
@@ -31,14 +31,14 @@ def preparation(visit: Visit) -> Section:
     """The method's five preparations but the purpose, which has its own section."""
     step, facts = visit.step, visit.facts
     return Section(
-        title=say("Preparation"),
+        title=gettext("Preparation"),
         points=(
             point(
                 title_of("visits", "needs_expected"),
                 sentence(listed(phrases(_of_part(step.explore.plays, "need")))),
-                say("Motives: {motives}.", motives=listed(phrases(_of_part(step.explore.plays, "motive")))),
+                gettext("Motives: {motives}.", motives=listed(phrases(_of_part(step.explore.plays, "motive")))),
             ),
-            point(say("Find out"), sentence(listed(phrases(step.learn.plays)))),
+            point(gettext("Find out"), sentence(listed(phrases(step.learn.plays)))),
             point(title_of("visits", "competitors"), sentence(_rival(facts)), how_of("visits", "competitors")),
             point(title_of("visits", "differentiators"), sentence(step.differ.why.phrase.text())),
             point(title_of("visits", "guiding_path"), told(step.guide.why), *_ways(step.guide.plays)),
@@ -52,21 +52,23 @@ def _of_part(chosen: tuple[Play, ...], part: str) -> list[Play]:
 
 def _rival(facts: pd.Series) -> str:
     rival = facts.get("competitor")
-    return say("none recorded") if pd.isna(rival) else text_of(rival)
+    return gettext("none recorded") if pd.isna(rival) else text_of(rival)
 
 
 def _ways(chosen: tuple[Play, ...]) -> list[str]:
-    return [say("By this way: {way}.", way=play.phrase.text()) for play in chosen]
+    return [gettext("By this way: {way}.", way=play.phrase.text()) for play in chosen]
 
 
 def next_step_with(visit: Visit) -> Section:
     """Relationship, trust and, with executives, the step and the gaps."""
     step = visit.step
     return Section(
-        title=say("Next step with this person"),
+        title=gettext("Next step with this person"),
         points=(
-            point(say("Relationship"), sentence(step.relationship.why.phrase.text()), *_steps(step.relationship.plays)),
-            point(say("Trust to build"), sentence(step.trust.why.phrase.text()), *_kinds(step.trust.plays)),
+            point(
+                gettext("Relationship"), sentence(step.relationship.why.phrase.text()), *_steps(step.relationship.plays)
+            ),
+            point(gettext("Trust to build"), sentence(step.trust.why.phrase.text()), *_kinds(step.trust.plays)),
             *_executive(visit),
         ),
     )
@@ -78,7 +80,7 @@ def _kinds(chosen: tuple[Play, ...]) -> list[str]:
 
 
 def _shortly(play: Play) -> str:
-    return say("{what}: {value}", what=play.phrase.text(), value=play.how.text()) if play.how else ""
+    return gettext("{what}: {value}", what=play.phrase.text(), value=play.how.text()) if play.how else ""
 
 
 def _steps(chosen: tuple[Play, ...]) -> list[str]:
@@ -89,7 +91,7 @@ def _numbered(subject: str, play: Play) -> str:
     """A step with its place among the steps."""
     every = plays(subject, "step")
     at = [other.id for other in every].index(play.id) + 1
-    return say("Step {at} of {count}: {step}", at=at, count=len(every), step=told(play))
+    return gettext("Step {at} of {count}: {step}", at=at, count=len(every), step=told(play))
 
 
 def _executive(visit: Visit) -> list[Point]:
@@ -97,10 +99,10 @@ def _executive(visit: Visit) -> list[Point]:
     said = []
     if step.executive:
         steps = (_numbered("executives", play) for play in step.executive.plays)
-        said.append(point(say("As an executive"), sentence(step.executive.why.phrase.text()), *steps))
+        said.append(point(gettext("As an executive"), sentence(step.executive.why.phrase.text()), *steps))
     if step.bridge:
         gaps = map(_shortly, step.bridge.plays)
-        said.append(point(say("Gaps"), sentence(step.bridge.why.phrase.text()), *gaps))
+        said.append(point(gettext("Gaps"), sentence(step.bridge.why.phrase.text()), *gaps))
     return said
 
 
@@ -108,9 +110,11 @@ def questions(visit: Visit) -> Section:
     """What is worth most to find out, and who is likely to know."""
     ranked = rank_unknowns(visit.posterior, visit.deal)
     ranked = ranked[ranked["expected_shift"] > 0].head(_QUESTIONS)
-    title = say("Questions worth most")
+    title = gettext("Questions worth most")
     if ranked.empty:
-        return Section(title=title, words=(say("Every fact that the model looks at is known: confirm the oldest."),))
+        return Section(
+            title=title, words=(gettext("Every fact that the model looks at is known: confirm the oldest."),)
+        )
     return Section(title=title, points=tuple(_question(row, visit.facts.get("coach")) for _, row in ranked.iterrows()))
 
 
@@ -118,7 +122,7 @@ def _question(row: pd.Series, coach: object) -> Point:
     return point(
         column_label(str(row["fact"])),
         str(row["question"]),
-        say(
+        gettext(
             "(Moves the forecast by about {points} points; who may know: {channel}.)",
             points=f"{100 * row['expected_shift']:.0f}",
             channel=_channel(str(row["fact"]), coach),
@@ -147,16 +151,16 @@ def commitment(visit: Visit) -> Section:
     }
     elements = plays("commitments", "element")
     return Section(
-        title=say("Commitment to ask for"),
+        title=gettext("Commitment to ask for"),
         points=(
             point(
-                say("The least that will do"),
+                gettext("The least that will do"),
                 sentence(step.least.why.phrase.text()),
                 *(sentence(play.phrase.text()) for play in step.ask.plays),
             ),
         ),
         grid=Grid(
-            columns=[Column(title=say("Element")), Column(title=say("In this visit"))],
+            columns=[Column(title=gettext("Element")), Column(title=gettext("In this visit"))],
             rows=[[play.phrase.text(), answers.get(play.id, _TO_FILL)] for play in elements],
         ),
     )
@@ -169,14 +173,20 @@ _TO_FILL = "……"
 def _who(visit: Visit) -> str:
     people = visit.people.get(visit.role, ())
     role = role_name(visit.role)
-    return say("{people} ({role})", people=named(people[:1]), role=role) if people else say("{role}: ……", role=role)
+    return (
+        gettext("{people} ({role})", people=named(people[:1]), role=role)
+        if people
+        else gettext("{role}: ……", role=role)
+    )
 
 
 def _when(facts: pd.Series) -> str:
     close = facts.get("expected_close_on")
     if pd.isna(close):
-        return say("by …… (within two weeks of the visit)")
-    return say("by …… (within two weeks of the visit; the close is expected on {day})", day=close.date().isoformat())
+        return gettext("by …… (within two weeks of the visit)")
+    return gettext(
+        "by …… (within two weeks of the visit; the close is expected on {day})", day=close.date().isoformat()
+    )
 
 
 def _proof(visit: Visit) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import SUPPORT_TIERS
 from winprob.report.brief.contrasts import contrasts, varied
@@ -21,18 +21,18 @@ def what_would_change(visit: Visit) -> Section:
     turns = _turns(visit)
     found = contrasts(visit.posterior, visit.deal, [varied(visit.deal, {fact: value}) for fact, value in turns])
     return Section(
-        title=say("What would change the forecast"),
+        title=gettext("What would change the forecast"),
         words=(
-            say(
+            gettext(
                 "If the next reading says so, all else as it is. A report is noisy: it moves less than the support "
                 "itself."
             ),
         ),
         grid=Grid(
             columns=[
-                Column(title=say("If")),
-                Column(title=say("Win probability"), number=True),
-                Column(title=say("Change, points"), number=True),
+                Column(title=gettext("If")),
+                Column(title=gettext("Win probability"), number=True),
+                Column(title=gettext("Change, points"), number=True),
             ],
             rows=[
                 [_said(fact, value), chance_of(turn.chance), points_of(turn.change)]
@@ -59,4 +59,4 @@ def _one_up(tier: object) -> float | None:
 
 def _said(fact: str, value: object) -> str:
     word = {"coach": "coach"}.get(fact, fact.rpartition("_")[2])
-    return say("{what}: {value}", what=column_label(fact), value=label(word, value))
+    return gettext("{what}: {value}", what=column_label(fact), value=label(word, value))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import DealTableError, SettingsError
+from winprob.i18n import gettext
 from winprob.methodology import NextStep, canonical, next_step
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
@@ -95,7 +95,7 @@ def _role(role: str | None) -> str | None:
     """The role that a word means, in our words or in usual English or Chinese ones."""
     meant = canonical("role", role)
     if role is not None and meant is None:
-        raise SettingsError(say("role {role!r} is not one of {accepted}", role=role, accepted=", ".join(ROLES)))
+        raise SettingsError(gettext("role {role!r} is not one of {accepted}", role=role, accepted=", ".join(ROLES)))
     return meant
 
 
@@ -123,7 +123,7 @@ def _earlier(before: pd.DataFrame, deal: pd.DataFrame) -> pd.DataFrame:
     mine = before[before["deal_id"] == name]
     if mine.empty:
         raise DealTableError(
-            say(
+            gettext(
                 "the table before ({rows} rows) does not hold deal {deal!r}: there is nothing to compare with",
                 rows=len(before),
                 deal=name,
@@ -135,7 +135,7 @@ def _earlier(before: pd.DataFrame, deal: pd.DataFrame) -> pd.DataFrame:
     in_time = mine[mine["as_of"].isna() | (mine["as_of"] <= day)]
     if in_time.empty:
         raise DealTableError(
-            say(
+            gettext(
                 "the table before reads deal {deal!r} on {then}, later than {now}: are the two swapped?",
                 deal=name,
                 then=mine["as_of"].min().date().isoformat(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK, full_money, percent, span, text_of, whole, word_of
 from winprob.report.quarter.case import Case
@@ -17,14 +17,14 @@ _KEYED = ("amount", "closes", "win_prob", "by_end", "expected_bookings")
 
 def all_deals(case: Case) -> Grid:
     """Every open deal in play, most expected bookings first."""
-    titles = [say("Deal"), say("Account"), say("Owner"), say("Stage"), say("Line")]
+    titles = [gettext("Deal"), gettext("Account"), gettext("Owner"), gettext("Stage"), gettext("Line")]
     numbers = [
-        say("Amount, {currency}", currency=case.currency),
-        say("Closes"),
-        say("Win probability"),
-        say("90% interval"),
-        say("Won by quarter end"),
-        say("Expected, {currency}", currency=case.currency),
+        gettext("Amount, {currency}", currency=case.currency),
+        gettext("Closes"),
+        gettext("Win probability"),
+        gettext("90% interval"),
+        gettext("Won by quarter end"),
+        gettext("Expected, {currency}", currency=case.currency),
     ]
     keys: list[list[float | str | None]] = []
     for _, deal in case.deals.iterrows():
@@ -69,9 +69,15 @@ def reconciliation(case: Case) -> Grid | None:
                 full_money(row["converted"], case.currency),
             ]
         )
-    numbers = [say("Deals"), say("Amount"), say("Rate"), say("Rate of"), say("In {currency}", currency=case.currency)]
+    numbers = [
+        gettext("Deals"),
+        gettext("Amount"),
+        gettext("Rate"),
+        gettext("Rate of"),
+        gettext("In {currency}", currency=case.currency),
+    ]
     return Grid(
-        columns=[Column(title=say("Currency")), *(Column(title=text, number=True) for text in numbers)], rows=rows
+        columns=[Column(title=gettext("Currency")), *(Column(title=text, number=True) for text in numbers)], rows=rows
     )
 
 
@@ -83,37 +89,40 @@ def definitions(case: Case) -> list[tuple[str, str]]:
 def _about_the_quarter(case: Case) -> list[tuple[str, str]]:
     return [
         (
-            say("P10, P50, P90"),
-            say(
+            gettext("P10, P50, P90"),
+            gettext(
                 "Of 100 simulated quarters 10 end below P10, 50 below P50, 90 below P90. They do not add up; means do."
             ),
         ),
         (
-            say("Bookings"),
-            say(
+            gettext("Bookings"),
+            gettext(
                 "Deals won in the quarter so far, open deals won by its end, and deals that are not created yet and "
                 "close in it, simulated together: they share the doubt about the chances, so they tend to be right or "
                 "wrong together."
             ),
         ),
         (
-            say("Sellers' figure"),
-            say(
+            gettext("Sellers' figure"),
+            gettext(
                 "What the sellers file: the whole amount of every deal expected to close in the quarter, by their own "
                 "category. The model does not change it."
             ),
         ),
         (
-            say("Won by quarter end"),
-            say(
+            gettext("Won by quarter end"),
+            gettext(
                 "The probability that the deal is won within this quarter. It is at most the win probability: a good "
                 "deal may close later. The seller's close date is evidence of when, not a fact."
             ),
         ),
-        (say("Expected bookings"), say("The mean over the simulated quarters of what the deal brings in this one.")),
         (
-            say("Steps since the last review"),
-            say(
+            gettext("Expected bookings"),
+            gettext("The mean over the simulated quarters of what the deal brings in this one."),
+        ),
+        (
+            gettext("Steps since the last review"),
+            gettext(
                 "The same simulation, one thing changed at a time: what closed; time that passed and dates moved out; "
                 "new deals; other facts, dates pulled in among them; the retrained model. What is left is noise."
             ),
@@ -124,19 +133,19 @@ def _about_the_quarter(case: Case) -> list[tuple[str, str]]:
 def _about_decisions() -> list[tuple[str, str]]:
     return [
         (
-            say("Reasons"),
-            say(
+            gettext("Reasons"),
+            gettext(
                 "What sets the deal apart from the average closed one, with the factor on the odds: ×2 doubles them, "
                 "×0.5 halves them. An association in past deals, not a cause."
             ),
         ),
         (
-            say("Not in contact"),
-            say("Roles of the decision chain with whom nobody is known to have talked."),
+            gettext("Not in contact"),
+            gettext("Roles of the decision chain with whom nobody is known to have talked."),
         ),
         (
-            say("Lever"),
-            say(
+            gettext("Lever"),
+            gettext(
                 "The role whose support, one tier up, goes with the largest gain in win probability, all else as it "
                 "is; with its 90% interval. Whether a visit brings it, only a test tells."
             ),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from winprob.allocation import Plan
 from winprob.allocation.words import amount, judge_plan
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.report.grids import Column, Grid
 from winprob.report.numbers import compact_money, percent, text_of
@@ -25,9 +25,9 @@ _SAID = 3
 
 def sentences(case: Case) -> list[str]:
     if case.plan is None:
-        return [say("No executives were named, so nothing is asked of them. Name them with --executives.")]
+        return [gettext("No executives were named, so nothing is asked of them. Name them with --executives.")]
     if case.plan.visits.empty:
-        return [say("No visit of an executive would add anything here."), *case.plan.notes]
+        return [gettext("No visit of an executive would add anything here."), *case.plan.notes]
     return judge_plan(case.plan)[:_SAID]
 
 
@@ -38,12 +38,12 @@ def asks_grid(case: Case) -> Grid | None:
         return None
     visits = plan.visits.sort_values("expected_gain", ascending=False, kind="stable")
     deals = case.deals.set_index("deal_id")[["account", "seller"]].to_dict("index")
-    titles = [say("Rank"), say("Who"), say("Visits"), say("Deal"), say("Owner")]
-    numbers = [say("Adds, expected"), say("90% interval")]
+    titles = [gettext("Rank"), gettext("Who"), gettext("Visits"), gettext("Deal"), gettext("Owner")]
+    numbers = [gettext("Adds, expected"), gettext("90% interval")]
     columns = [
         *(Column(title=text) for text in titles),
         *(Column(title=text, number=True) for text in numbers),
-        Column(title=say("How sure is the choice")),
+        Column(title=gettext("How sure is the choice")),
     ]
     rows = [
         _row(plan, rank, visit, deals.get(visit["deal_id"], {}))
@@ -61,7 +61,7 @@ def _row(plan: Plan, rank: int, visit: dict[Hashable, Any], deal: dict[Hashable,
         name_of(pd.Series({"deal_id": name, "account": deal.get("account")})),
         text_of(deal.get("seller")),
         _gain(plan, visit["expected_gain"]),
-        say("{lower} to {upper}", lower=_gain(plan, visit["lower"]), upper=_gain(plan, visit["upper"])),
+        gettext("{lower} to {upper}", lower=_gain(plan, visit["lower"]), upper=_gain(plan, visit["upper"])),
         confidence(visit["prob_in_best"]),
     ]
 
@@ -73,13 +73,13 @@ def _gain(plan: Plan, value: float) -> str:
 def confidence(share: float) -> str:
     """How often the best plan of a draw holds this visit, in words."""
     if math.isnan(share):
-        return say("not worked out")
+        return gettext("not worked out")
     firm, likely, open_ = _GRADES
     chance = percent(share)
     if share >= firm:
-        return say("firm: in {chance} of the best plans", chance=chance)
+        return gettext("firm: in {chance} of the best plans", chance=chance)
     if share >= likely:
-        return say("likely: in {chance} of the best plans", chance=chance)
+        return gettext("likely: in {chance} of the best plans", chance=chance)
     if share >= open_:
-        return say("one of several: in {chance} of the best plans", chance=chance)
-    return say("weak: in {chance} of the best plans", chance=chance)
+        return gettext("one of several: in {chance} of the best plans", chance=chance)
+    return gettext("weak: in {chance} of the best plans", chance=chance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.portfolio import Bridge
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
@@ -16,12 +16,12 @@ _NAMED = 3
 def step_name(step: str) -> str:
     """What a step is called."""
     names = {
-        "closed": say("Closed since then, won or lost"),
-        "slipped": say("Slipped: time passed, dates moved out"),
-        "new": say("New deals"),
-        "facts_changed": say("Facts changed, dates pulled in"),
-        "model_changed": say("Model changed"),
-        "simulation_noise": say("Simulation noise"),
+        "closed": gettext("Closed since then, won or lost"),
+        "slipped": gettext("Slipped: time passed, dates moved out"),
+        "new": gettext("New deals"),
+        "facts_changed": gettext("Facts changed, dates pulled in"),
+        "model_changed": gettext("Model changed"),
+        "simulation_noise": gettext("Simulation noise"),
     }
     return names.get(step, step)
 
@@ -43,7 +43,11 @@ def bridge_grid(bridge: Bridge) -> Grid:
         [step_name(step), signed_whole(amount), _behind(bridge, step)]
         for step, amount in zip(bridge.steps["step"], shown, strict=True)
     ]
-    titles = [say("Step"), say("Amount, {currency}", currency=bridge.currency), say("Largest deals behind it")]
+    titles = [
+        gettext("Step"),
+        gettext("Amount, {currency}", currency=bridge.currency),
+        gettext("Largest deals behind it"),
+    ]
     return Grid(
         columns=[Column(title=text, number=at == 1) for at, text in enumerate(titles)],
         rows=[[start, whole(before), ""], *steps, [end, whole(before + sum(shown)), ""]],
@@ -52,7 +56,7 @@ def bridge_grid(bridge: Bridge) -> Grid:
 
 
 def _ends(bridge: Bridge) -> tuple[str, str]:
-    return say("P50 on {day}", day=bridge.before), say("P50 on {day}", day=bridge.now)
+    return gettext("P50 on {day}", day=bridge.before), gettext("P50 on {day}", day=bridge.now)
 
 
 def signed_whole(amount: int) -> str:
@@ -64,4 +68,4 @@ def _behind(bridge: Bridge, step: str) -> str:
     rows = bridge.deals[bridge.deals["step"] == step]
     order = rows["amount"].abs().sort_values(ascending=False, kind="stable").index
     changes = [(row["deal_id"], round(row["amount"])) for row in rows.loc[order].head(_NAMED).to_dict("records")]
-    return say(", ").join(f"{name} {signed_whole(change)}" for name, change in changes if change)
+    return gettext(", ").join(f"{name} {signed_whole(change)}" for name, change in changes if change)

@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import numpy.typing as npt
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.report.charts import GRID, INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.numbers import compact_money, signed_money
 
@@ -47,7 +47,7 @@ class Mark:
 
 def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | None, currency: str) -> Chart:
     """How likely which total is; hollow where it falls short of the target."""
-    title = say("How the quarter may end")
+    title = gettext("How the quarter may end")
     low, high = _domain(total, [mark.at for mark in marks])
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     layers = [_bars(total, scale, low, high, target), *_rules(marks, scale), *_ticks(scale, low, high, currency)]
@@ -56,14 +56,14 @@ def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | No
     chart = alt.layer(*layers, width=_WIDE, height=_HIGH, padding=padding)
     chart = chart.properties(autosize=alt.AutoSizeParams(type="none"))
     return Chart(
-        svg=_svg(chart, title, say("; ").join(mark.text for mark in marks)),
+        svg=_svg(chart, title, gettext("; ").join(mark.text for mark in marks)),
         title=title,
-        caption=say(
+        caption=gettext(
             "Each bar: how likely the quarter's total bookings are to end there. Full bars reach the target, hollow "
             "ones fall short."
         )
         if target
-        else say("Each bar: how likely the quarter's total bookings are to end there."),
+        else gettext("Each bar: how likely the quarter's total bookings are to end there."),
     )
 
 
@@ -139,7 +139,7 @@ def draw_bridge(
     steps: Sequence[tuple[str, float]], start: tuple[str, float], end: tuple[str, float], currency: str
 ) -> Chart:
     """A waterfall from P50 then to P50 now: full bars raise it, hollow ones lower it."""
-    title = say("From the last review to this one")
+    title = gettext("From the last review to this one")
     ends = start[1] + np.cumsum([0.0, *(amount for _, amount in steps)])
     values = [_point(0, start, currency)]
     for at, (name, amount) in enumerate(steps):
@@ -150,9 +150,9 @@ def draw_bridge(
         )
     values.append(_point(len(steps) + 1, end, currency))
     return Chart(
-        svg=_svg(_waterfall(values), title, say("; ").join(f"{row['name']} {row['text']}" for row in values)),
+        svg=_svg(_waterfall(values), title, gettext("; ").join(f"{row['name']} {row['text']}" for row in values)),
         title=title,
-        caption=say(
+        caption=gettext(
             "Full bars raise the P50, hollow ones lower it; the steps add up exactly. The scale does not begin at zero."
         ),
     )
@@ -190,14 +190,14 @@ def _waterfall(values: list[dict[str, Any]]) -> alt.LayerChart:
 
 def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, share: float, currency: str) -> Chart:
     """Where the P50 would be with each deal won, and with it not won; beside the lines of ``share`` less and more."""
-    title = say("The deals that move the number most")
+    title = gettext("The deals that move the number most")
     values = [
         _named(at, name, f"{compact_money(lost, currency)} – {compact_money(won, currency)}")
         | {"won": won, "lost": lost}
         for at, (name, won, lost) in enumerate(deals)
     ]
     lines = [
-        {"at": middle, "text": say("P50"), "kind": "solid"},
+        {"at": middle, "text": gettext("P50"), "kind": "solid"},
         {"at": middle * (1 - share), "text": f"−{share:.0%}", "kind": "dashed"},
         {"at": middle * (1 + share), "text": f"+{share:.0%}", "kind": "dashed"},
     ]
@@ -217,11 +217,11 @@ def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, sha
         base.mark_point(**point, fill=_DOWN).encode(x=alt.X("lost:Q", **x)),
         base.mark_point(**point, fill=INK).encode(x=alt.X("won:Q", **x)),
     ]
-    words = say("; ").join(f"{row['name']}: {row['text']}" for row in values)
+    words = gettext("; ").join(f"{row['name']}: {row['text']}" for row in values)
     return Chart(
         svg=_svg(_rows_chart(layers, values, top=24), title, words),
         title=title,
-        caption=say(
+        caption=gettext(
             "Full dot: the P50 if this deal is won in the quarter. Hollow dot: if it is not. Dashed: {share} off.",
             share=f"{share:.0%}",
         ),

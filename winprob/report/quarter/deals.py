@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.explanation import BASE_RATE, DOUBT, explain, fact
+from winprob.i18n import gettext
 from winprob.methodology import column_label, label, next_step
 from winprob.methodology.vocabulary import ROLES
 from winprob.report.numbers import BLANK, compact_money, percent, points, span, text_of, word_of
@@ -118,7 +118,7 @@ def sort_keys(deal: pd.Series) -> dict[str, float | None]:
 
 def _trend(change: float, *, known: bool) -> str:
     if math.isnan(change):
-        return say("new") if known else BLANK
+        return gettext("new") if known else BLANK
     return points(change)
 
 
@@ -139,34 +139,34 @@ def _short(term: str, deal: pd.Series) -> str:
         return fact(term, deal)
     role = ROLES[ROLE_TERMS.index(term)]
     support = deal.get(term)
-    told = say("not reported") if pd.isna(support) else label("support", support)
-    return say("{what}: {value}", what=label("role", role), value=told)
+    told = gettext("not reported") if pd.isna(support) else label("support", support)
+    return gettext("{what}: {value}", what=label("role", role), value=told)
 
 
 def _uncovered(covered: pd.Series) -> str:
     missing = [label("role", role) for role in ROLES if not covered[role]]
-    return say(", ").join(missing) if missing else say("none: all roles are in contact")
+    return gettext(", ").join(missing) if missing else gettext("none: all roles are in contact")
 
 
 def _unknown(missing: list[str]) -> str:
     if not missing:
-        return say("nothing: all nine facts are known")
-    named = say(", ").join(column_label(name) for name in missing[:_NAMED])
+        return gettext("nothing: all nine facts are known")
+    named = gettext(", ").join(column_label(name) for name in missing[:_NAMED])
     if len(missing) <= _NAMED:
         return named
-    return say("{facts} and {count} more", facts=named, count=len(missing) - _NAMED)
+    return gettext("{facts} and {count} more", facts=named, count=len(missing) - _NAMED)
 
 
 def _next(case: Case, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
     """The first lever, what it would add, and who is to do what."""
     owner = text_of(deal["seller"])
     if pd.isna(lever["win_prob_lift"]):
-        return {"lever": say("no role can be raised"), "lift": "", "doubt": "", "act": owner}
+        return {"lever": gettext("no role can be raised"), "lift": "", "doubt": "", "act": owner}
     role = str(lever["role"])
     return {
-        "lever": say("{role}, one tier up:", role=label("role", role)),
-        "lift": say("{points} points", points=points(lever["win_prob_lift"])),
-        "doubt": say("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
+        "lever": gettext("{role}, one tier up:", role=label("role", role)),
+        "lift": gettext("{points} points", points=points(lever["win_prob_lift"])),
+        "doubt": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
         "act": _who(case, deal, role, owner),
     }
 
@@ -174,8 +174,8 @@ def _next(case: Case, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
 def _who(case: Case, deal: pd.Series, role: str, owner: str) -> str:
     visits = [] if case.plan is None else list(case.plan.visits.query("deal_id == @deal.deal_id").itertuples())
     if visits:
-        return say("; ").join(
-            say("{executive} visits the {role}", executive=visit.executive, role=label("role", visit.role))
+        return gettext("; ").join(
+            gettext("{executive} visits the {role}", executive=visit.executive, role=label("role", visit.role))
             for visit in visits
         )
     goal = next_step(
@@ -185,8 +185,8 @@ def _who(case: Case, deal: pd.Series, role: str, owner: str) -> str:
         support=deal.get(f"{role}_support"),
         decision_method=deal.get("decision_method"),
     ).goal
-    return say(
+    return gettext(
         "{owner}: {goal}",
         owner=owner,
-        goal=say("; ").join(play.phrase.text() for play in goal.plays) or goal.why.phrase.text(),
+        goal=gettext("; ").join(play.phrase.text() for play in goal.plays) or goal.why.phrase.text(),
     )

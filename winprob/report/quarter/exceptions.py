@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.report.grids import Column, Grid, findings_grid
 from winprob.report.numbers import compact_money, percent
 from winprob.report.quarter.case import Case, covered_roles
@@ -23,23 +23,23 @@ def exceptions_grid(case: Case) -> Grid:
             money = compact_money(float(deals["amount"].sum()), case.currency)
             rows.append([kind, str(len(deals)), money, _named(deals, details)])
     columns = [
-        Column(title=say("What")),
-        Column(title=say("Deals"), number=True),
-        Column(title=say("Amount"), number=True),
+        Column(title=gettext("What")),
+        Column(title=gettext("Deals"), number=True),
+        Column(title=gettext("Amount"), number=True),
     ]
-    return Grid(columns=[*columns, Column(title=say("Which"))], rows=rows)
+    return Grid(columns=[*columns, Column(title=gettext("Which"))], rows=rows)
 
 
 def not_checked(case: Case) -> list[str]:
     """What could not be looked for, for want of a column."""
     wanted = {
-        "pushes": say("how often close dates were pushed (no column pushes)"),
-        "approver_coverage": say("whom we are in contact with (no coverage columns)"),
-        "rep_probability": say("the sellers' own probabilities (no column rep_probability)"),
-        "as_of": say("how old the readings are (no column as_of)"),
+        "pushes": gettext("how often close dates were pushed (no column pushes)"),
+        "approver_coverage": gettext("whom we are in contact with (no coverage columns)"),
+        "rep_probability": gettext("the sellers' own probabilities (no column rep_probability)"),
+        "as_of": gettext("how old the readings are (no column as_of)"),
     }
     missing = [text for name, text in wanted.items() if name not in case.deals or case.deals[name].isna().all()]
-    return [say("Not checked: {what}.", what=say("; ").join(missing))] if missing else []
+    return [gettext("Not checked: {what}.", what=gettext("; ").join(missing))] if missing else []
 
 
 def faults_grid(case: Case) -> Grid | None:
@@ -51,10 +51,10 @@ def _named(deals: pd.DataFrame, details: list[str]) -> str:
     names = [
         f"{deal} ({detail})" if detail else str(deal) for deal, detail in zip(deals["deal_id"], details, strict=True)
     ]
-    told = say(", ").join(names[:_NAMED])
+    told = gettext(", ").join(names[:_NAMED])
     if len(names) <= _NAMED:
         return told
-    return say("{deals} and {count} more", deals=told, count=len(names) - _NAMED)
+    return gettext("{deals} and {count} more", deals=told, count=len(names) - _NAMED)
 
 
 def _kinds(case: Case) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
@@ -66,16 +66,20 @@ def _kinds(case: Case) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
 def _by_time(case: Case) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
     deals, today, wanted = case.deals, pd.Timestamp(case.forecast.as_of), case.settings
     overdue = deals[pd.to_datetime(deals["expected_close_on"]) < today]
-    yield say("Close date has passed"), overdue, [str(pd.Timestamp(day).date()) for day in overdue["expected_close_on"]]
+    yield (
+        gettext("Close date has passed"),
+        overdue,
+        [str(pd.Timestamp(day).date()) for day in overdue["expected_close_on"]],
+    )
     if "as_of" in deals:
         age = (today - pd.to_datetime(deals["as_of"])).dt.days
         stale = deals[age > wanted.stale_days]
-        name = say("Stale: no reading for more than {days} days", days=wanted.stale_days)
-        yield name, stale, [say("{days} days", days=int(days)) for days in age[stale.index]]
+        name = gettext("Stale: no reading for more than {days} days", days=wanted.stale_days)
+        yield name, stale, [gettext("{days} days", days=int(days)) for days in age[stale.index]]
     if "pushes" in deals:
         pushes = pd.to_numeric(deals["pushes"], errors="coerce")
         pushed = deals[pushes >= wanted.pushes]
-        name = say("Close date pushed {count} times or more", count=wanted.pushes)
+        name = gettext("Close date pushed {count} times or more", count=wanted.pushes)
         yield name, pushed, [f"{int(count)}×" for count in pushes[pushed.index]]
 
 
@@ -85,21 +89,23 @@ def _by_people(case: Case) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
         return
     covered = covered_roles(deals)
     single = deals[covered.sum(axis=1) == 1]
-    yield say("Single-threaded: only one role is in contact"), single, [""] * len(single)
+    yield gettext("Single-threaded: only one role is in contact"), single, [""] * len(single)
     nobody = deals[covered.sum(axis=1) == 0]
-    yield say("Nobody is known to be in contact"), nobody, [""] * len(nobody)
+    yield gettext("Nobody is known to be in contact"), nobody, [""] * len(nobody)
     blind = deals[(deals["rep_category"] == "commit") & ~covered["approver"]]
-    yield say("Commit, and the approver is not in contact"), blind, [""] * len(blind)
+    yield gettext("Commit, and the approver is not in contact"), blind, [""] * len(blind)
 
 
 def _disagreeing(case: Case) -> tuple[str, pd.DataFrame, list[str]]:
     deals = case.deals
-    name = say("Model and seller disagree by more than {points} points", points=round(100 * case.settings.disagreement))
+    name = gettext(
+        "Model and seller disagree by more than {points} points", points=round(100 * case.settings.disagreement)
+    )
     if "rep_probability" not in deals:
         return name, deals.iloc[:0], []
     apart = deals[(deals["win_prob"] - deals["rep_probability"]).abs() > case.settings.disagreement]
     details = [
-        say("model {ours}, seller {theirs}", ours=percent(row["win_prob"]), theirs=percent(row["rep_probability"]))
+        gettext("model {ours}, seller {theirs}", ours=percent(row["win_prob"]), theirs=percent(row["rep_probability"]))
         for row in apart.to_dict("records")
     ]
     return name, apart, details

@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.posterior import Provenance
 from winprob.report.quarter.case import Case
 from winprob.report.words import banners, learned
 
 
 def title(case: Case) -> str:
-    return say("Quarterly review {quarter}", quarter=case.forecast.quarter.name)
+    return gettext("Quarterly review {quarter}", quarter=case.forecast.quarter.name)
 
 
 def facts(case: Case) -> list[tuple[str, str]]:
     """Name and value of what stands at the head of the page."""
     forecast = case.forecast
     return [
-        (say("As of"), forecast.as_of.isoformat()),
-        (say("Quarter"), quarter_days(case)),
-        (say("Week"), week(case)),
-        (say("Currency"), _money(case)),
-        (say("Model"), learned(case.posterior.provenance)),
-        (say("Made with"), _versions(case.posterior.provenance)),
+        (gettext("As of"), forecast.as_of.isoformat()),
+        (gettext("Quarter"), quarter_days(case)),
+        (gettext("Week"), week(case)),
+        (gettext("Currency"), _money(case)),
+        (gettext("Model"), learned(case.posterior.provenance)),
+        (gettext("Made with"), _versions(case.posterior.provenance)),
     ]
 
 
 def quarter_days(case: Case) -> str:
     quarter = case.forecast.quarter
-    return say("{quarter}, {start} to {end}", quarter=quarter.name, start=quarter.start, end=quarter.end)
+    return gettext("{quarter}, {start} to {end}", quarter=quarter.name, start=quarter.start, end=quarter.end)
 
 
 def week(case: Case) -> str:
     quarter, day = case.forecast.quarter, case.forecast.as_of
     if day < quarter.start:
-        return say("not begun: {count} days to go", count=(quarter.start - day).days)
+        return gettext("not begun: {count} days to go", count=(quarter.start - day).days)
     if day > quarter.end:
-        return say("over since {day}", day=quarter.end)
-    return say("{week} of {weeks}", week=quarter.week_of(day), weeks=quarter.weeks)
+        return gettext("over since {day}", day=quarter.end)
+    return gettext("{week} of {weeks}", week=quarter.week_of(day), weeks=quarter.weeks)
 
 
 def _money(case: Case) -> str:
     if not case.forecast.rates:
-        return say("{currency}, no other currency among the deals", currency=case.currency)
-    rates = say("; ").join(
-        say(
+        return gettext("{currency}, no other currency among the deals", currency=case.currency)
+    rates = gettext("; ").join(
+        gettext(
             "1 {currency} = {rate} {own} ({day})",
             currency=rate.currency,
             rate=f"{rate.rate:.6g}",
@@ -52,14 +52,14 @@ def _money(case: Case) -> str:
         )
         for rate in case.forecast.rates
     )
-    return say("{currency}; rates: {rates}", currency=case.currency, rates=rates)
+    return gettext("{currency}; rates: {rates}", currency=case.currency, rates=rates)
 
 
 def _versions(source: Provenance) -> str:
     versions = f"winprob {source.versions.get('winprob', '?')}"
     if not source.data_hash:
-        return say("{versions}, seed {seed}", versions=versions, seed=source.seed)
-    return say(
+        return gettext("{versions}, seed {seed}", versions=versions, seed=source.seed)
+    return gettext(
         "{versions}, seed {seed}, training data {hash}", versions=versions, seed=source.seed, hash=source.data_hash[:12]
     )
 
@@ -69,7 +69,7 @@ def warnings(case: Case) -> list[str]:
     said = banners(case.posterior.provenance, simulated=case.simulated)
     if not case.forecast.dated:
         said.append(
-            say(
+            gettext(
                 "No time to close: the model has learned no dates, so every deal counts as if it ended in this "
                 "quarter. Read “won by quarter end” as “won eventually”."
             )

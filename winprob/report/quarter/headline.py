@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.portfolio import LINES
 from winprob.report.charts import Chart
@@ -32,10 +32,10 @@ class Figure:
 
 def line_name(line: str) -> str:
     names = {
-        "closed": say("Closed so far"),
-        "uncategorised": say("No category"),
-        "not_yet_created": say("Not yet created"),
-        "total": say("Total"),
+        "closed": gettext("Closed so far"),
+        "uncategorised": gettext("No category"),
+        "not_yet_created": gettext("Not yet created"),
+        "total": gettext("Total"),
     }
     return names[line] if line in names else label("rep_category", line)
 
@@ -56,15 +56,17 @@ def sentence(case: Case) -> str:
     total, money = _line(case, "total"), case.currency
     words = {"quarter": case.forecast.quarter.name, "p50": compact_money(total["p50"], money)}
     ends = {"p10": compact_money(total["p10"], money), "p90": compact_money(total["p90"], money)}
-    first = say("{quarter} should bring about {p50}; 8 times in 10 it ends between {p10} and {p90}.", **words, **ends)
+    first = gettext(
+        "{quarter} should bring about {p50}; 8 times in 10 it ends between {p10} and {p90}.", **words, **ends
+    )
     if case.forecast.target is None:
         return first
-    second = say(
+    second = gettext(
         "The chance to reach the target of {target} is {chance}.",
         target=compact_money(case.forecast.target, money),
         chance=percent(total["prob_target"]),
     )
-    return say("{first} {second}", first=first, second=second)
+    return gettext("{first} {second}", first=first, second=second)
 
 
 def figures(case: Case) -> list[Figure]:
@@ -73,12 +75,12 @@ def figures(case: Case) -> list[Figure]:
         Figure(
             name=line_name("closed"),
             number=compact_money(_line(case, "closed")["mean"], money),
-            note=say("{count} deals won", count=len(case.forecast.closed)),
+            note=gettext("{count} deals won", count=len(case.forecast.closed)),
         ),
         Figure(
-            name=say("Quarter, P50"),
+            name=gettext("Quarter, P50"),
             number=compact_money(total["p50"], money),
-            note=say(
+            note=gettext(
                 "P10 {low}, P90 {high}", low=compact_money(total["p10"], money), high=compact_money(total["p90"], money)
             ),
         ),
@@ -86,23 +88,23 @@ def figures(case: Case) -> list[Figure]:
     ]
     rollup = commit_rollup(case)
     if rollup is not None:
-        note = say("closed and commit, as filed")
-        found.append(Figure(name=say("Sellers' commit"), number=compact_money(rollup, money), note=note))
+        note = gettext("closed and commit, as filed")
+        found.append(Figure(name=gettext("Sellers' commit"), number=compact_money(rollup, money), note=note))
     return found
 
 
 def _target(case: Case, total: pd.Series) -> Figure:
     target = case.forecast.target
     if target is None:
-        return Figure(name=say("Target"), number=BLANK, note=say("none given (--target)"))
+        return Figure(name=gettext("Target"), number=BLANK, note=gettext("none given (--target)"))
     gap = target - float(total["p50"])
     told = compact_money(abs(gap), case.currency)
     note = (
-        say("target {target}, P50 is {gap} short", target=compact_money(target, case.currency), gap=told)
+        gettext("target {target}, P50 is {gap} short", target=compact_money(target, case.currency), gap=told)
         if gap > 0
-        else say("target {target}, P50 is {gap} above", target=compact_money(target, case.currency), gap=told)
+        else gettext("target {target}, P50 is {gap} above", target=compact_money(target, case.currency), gap=told)
     )
-    return Figure(name=say("Chance to reach the target"), number=percent(total["prob_target"]), note=note)
+    return Figure(name=gettext("Chance to reach the target"), number=percent(total["prob_target"]), note=note)
 
 
 def chart(case: Case) -> Chart:
@@ -120,11 +122,11 @@ def _marks(case: Case) -> list[Mark]:
     ]
     if case.forecast.target is not None:
         at = case.forecast.target
-        text = say("Target {amount}", amount=compact_money(at, money))
+        text = gettext("Target {amount}", amount=compact_money(at, money))
         marks.append(Mark(at=at, text=text, line="dotted", level=1))
     rollup = commit_rollup(case)
     if rollup is not None:
-        text = say("Sellers' commit {amount}", amount=compact_money(rollup, money))
+        text = gettext("Sellers' commit {amount}", amount=compact_money(rollup, money))
         marks.append(Mark(at=rollup, text=text, line="dotted", level=2))
     return marks
 
@@ -135,9 +137,9 @@ def lines_grid(case: Case) -> Grid:
     parts = LINES[:-1]
     means = tied([lines[part]["mean"] for part in parts], lines["total"]["mean"])
     filed = case.forecast.seller_rollup.set_index("line").to_dict("index")
-    numbers = [say("P10"), say("P50"), say("P90"), say("Mean"), say("Chance of the target")]
-    numbers += [say("Sellers' figure"), say("Sellers, running total")]
-    titles = [say("Line, in {currency}", currency=case.currency), *numbers]
+    numbers = [gettext("P10"), gettext("P50"), gettext("P90"), gettext("Mean"), gettext("Chance of the target")]
+    numbers += [gettext("Sellers' figure"), gettext("Sellers, running total")]
+    titles = [gettext("Line, in {currency}", currency=case.currency), *numbers]
     return Grid(
         columns=[Column(title=text, number=bool(at)) for at, text in enumerate(titles)],
         rows=[
@@ -162,9 +164,9 @@ def _line_row(line: str, told: dict[Hashable, Any], mean: int, filed: dict[Hasha
 def left_out(case: Case) -> list[str]:
     """What is not in the number, or is in it although odd."""
     return [
-        say(
+        gettext(
             "{how}, {deals} deals: {reason}; the first is {deal}.",
-            how=say("Counted although odd") if row["counted"] else say("Not in the number"),
+            how=gettext("Counted although odd") if row["counted"] else gettext("Not in the number"),
             deals=row["deals"],
             reason=row["reason"],
             deal=row["first_deal"],

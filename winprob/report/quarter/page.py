@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.posterior import Posterior
 from winprob.report.breakdown import SHOWN
 from winprob.report.card import card_sections
@@ -72,7 +72,7 @@ def render_review(
         settings=settings or posterior.settings.review,
         simulated=simulated,
     )
-    values = {"words": _words(case), "scroll_hint": say("scrolls sideways"), "filter_word": say("Filter")}
+    values = {"words": _words(case), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
     parts = {**_first(case), **_middle(case), **_last(case)}
     return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **parts)
 
@@ -127,38 +127,38 @@ def _words(case: Case) -> dict[str, str]:
 
 def _titles(case: Case) -> dict[str, str]:
     return {
-        "bridge": say("What changed since the last review"),
-        "no_bridge": say("No earlier export was given, so no change can be told. Give it with --before."),
-        "risk": say("What must be true, and what would break it"),
-        "deals": say("The deals that count"),
+        "bridge": gettext("What changed since the last review"),
+        "no_bridge": gettext("No earlier export was given, so no change can be told. Give it with --before."),
+        "risk": gettext("What must be true, and what would break it"),
+        "deals": gettext("The deals that count"),
         "deals_note": _deals_note(case),
-        "breakdowns": say("How the chances of the riskiest deals come about"),
-        "breakdowns_note": say(
+        "breakdowns": gettext("How the chances of the riskiest deals come about"),
+        "breakdowns_note": gettext(
             "Each starts from the base rate. The {count} largest terms are told one by one: solid bars raise the "
             "chance, hollow bars lower it, against the average closed deal.",
             count=SHOWN,
         ),
-        "bars": say("chance of winning"),
-        "terms": say("what sets the deal apart"),
-        "no_deals": say("No open deals."),
-        "asks": say("Asks to the executives"),
-        "exceptions": say("Exceptions"),
-        "no_exceptions": say("None: no deal breaks a rule that could be checked."),
-        "track": say("How good have we been"),
-        "appendix": say("Appendix"),
-        "all_deals": say("All open deals"),
-        "reconciliation": say("Currencies and rates"),
-        "definitions": say("How to read this page"),
-        "card": say("Model card"),
+        "bars": gettext("chance of winning"),
+        "terms": gettext("what sets the deal apart"),
+        "no_deals": gettext("No open deals."),
+        "asks": gettext("Asks to the executives"),
+        "exceptions": gettext("Exceptions"),
+        "no_exceptions": gettext("None: no deal breaks a rule that could be checked."),
+        "track": gettext("How good have we been"),
+        "appendix": gettext("Appendix"),
+        "all_deals": gettext("All open deals"),
+        "reconciliation": gettext("Currencies and rates"),
+        "definitions": gettext("How to read this page"),
+        "card": gettext("Model card"),
     }
 
 
 def _deals_note(case: Case) -> str:
     shown, count = len(case.told), len(case.deals)
     if shown == count:
-        return say("All {count} open deals, most expected bookings first.", count=count)
+        return gettext("All {count} open deals, most expected bookings first.", count=count)
     share = float(case.told["expected_bookings"].sum() / max(float(case.deals["expected_bookings"].sum()), 1e-12))
-    return say(
+    return gettext(
         "The {shown} of {count} open deals with most expected bookings, {share} of all; the appendix has every deal.",
         shown=shown,
         count=count,
@@ -168,35 +168,35 @@ def _deals_note(case: Case) -> str:
 
 def _columns() -> dict[str, str]:
     return {
-        "deal": say("Deal"),
-        "amount": say("Amount"),
-        "closes": say("Closes"),
-        "overdue": say("overdue"),
-        "stage": say("Stage"),
-        "category": say("Category"),
-        "chance": say("Win probability"),
-        "trend": say("Trend, points"),
-        "by_end": say("Won by quarter end"),
-        "expected": say("Expected bookings"),
-        "bar": say("Dot: win probability. Line: its 90% interval, on a scale from 0 to 100%."),
-        "why": say("Why this chance"),
-        "gaps": say("What is missing"),
-        "uncovered": say("Not in contact:"),
-        "coach": say("Coach:"),
-        "unknown": say("Not known:"),
-        "next": say("Next lever, and who acts"),
+        "deal": gettext("Deal"),
+        "amount": gettext("Amount"),
+        "closes": gettext("Closes"),
+        "overdue": gettext("overdue"),
+        "stage": gettext("Stage"),
+        "category": gettext("Category"),
+        "chance": gettext("Win probability"),
+        "trend": gettext("Trend, points"),
+        "by_end": gettext("Won by quarter end"),
+        "expected": gettext("Expected bookings"),
+        "bar": gettext("Dot: win probability. Line: its 90% interval, on a scale from 0 to 100%."),
+        "why": gettext("Why this chance"),
+        "gaps": gettext("What is missing"),
+        "uncovered": gettext("Not in contact:"),
+        "coach": gettext("Coach:"),
+        "unknown": gettext("Not known:"),
+        "next": gettext("Next lever, and who acts"),
     }
 
 
 def _tables(case: Case) -> dict[str, str]:
     return {
-        "lines": say("The quarter by line. Means add up to the total; percentiles do not."),
-        "bridge_table": say("The same as numbers; the steps add up to the change exactly."),
-        "swings": say("The deals with the largest share of the doubt"),
-        "shares": say("Where the doubt about the total comes from"),
-        "asks_table": say("Visits, the largest gain first; gains are added expected bookings"),
-        "exceptions_table": say("What a review should ask about"),
-        "faults": say("What the data check found"),
-        "no_faults": say("The data check found no fault."),
-        "all_deals_table": say("Every open deal in play, most expected bookings first"),
+        "lines": gettext("The quarter by line. Means add up to the total; percentiles do not."),
+        "bridge_table": gettext("The same as numbers; the steps add up to the change exactly."),
+        "swings": gettext("The deals with the largest share of the doubt"),
+        "shares": gettext("Where the doubt about the total comes from"),
+        "asks_table": gettext("Visits, the largest gain first; gains are added expected bookings"),
+        "exceptions_table": gettext("What a review should ask about"),
+        "faults": gettext("What the data check found"),
+        "no_faults": gettext("The data check found no fault."),
+        "all_deals_table": gettext("Every open deal in play, most expected bookings first"),
     }

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.explanation import explain
+from winprob.i18n import gettext
 from winprob.report.breakdown import Breakdown, break_down
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid
@@ -33,9 +33,9 @@ def sentences(case: Case) -> list[str]:
     """How much rests on how few, and what goes with a quarter that ends far off."""
     deals = _swinging(case)
     if deals.empty:
-        return [say("No open deal is large enough to move the number by itself."), *_breaks(case)]
+        return [gettext("No open deal is large enough to move the number by itself."), *_breaks(case)]
     first = deals.iloc[0]
-    carried = say(
+    carried = gettext(
         "{count} deals carry {share} of the doubt about the total. The first is {name}: P50 {won} if it is won in the "
         "quarter, {lost} if it is not.",
         count=len(deals),
@@ -53,9 +53,9 @@ def _alone(case: Case, deals: pd.DataFrame) -> str:
     breaking = deals[(deals["p50_if_lost"] < below) | (deals["p50_if_won"] > above)]
     share = percent(case.wrong_by)
     if breaking.empty:
-        return say("No single deal moves the P50 by {share}: it takes several at once.", share=share)
-    names = say(", ").join(breaking["deal_id"])
-    return say("Each of these alone moves the P50 by {share} or more: {deals}.", share=share, deals=names)
+        return gettext("No single deal moves the P50 by {share}: it takes several at once.", share=share)
+    names = gettext(", ").join(breaking["deal_id"])
+    return gettext("Each of these alone moves the P50 by {share} or more: {deals}.", share=share, deals=names)
 
 
 def breakdowns(case: Case) -> list[Breakdown]:
@@ -77,13 +77,13 @@ def chart(case: Case) -> Chart | None:
 
 
 def swings_grid(case: Case) -> Grid:
-    titles = [say("Deal"), say("Owner")]
+    titles = [gettext("Deal"), gettext("Owner")]
     numbers = [
-        say("Amount"),
-        say("Won by quarter end"),
-        say("Share of the doubt"),
-        say("P50 if won"),
-        say("P50 if not"),
+        gettext("Amount"),
+        gettext("Won by quarter end"),
+        gettext("Share of the doubt"),
+        gettext("P50 if won"),
+        gettext("P50 if not"),
     ]
     columns = [*(Column(title=name) for name in titles), *(Column(title=name, number=True) for name in numbers)]
     return Grid(columns=columns, rows=[_row(case, deal) for _, deal in _swinging(case).iterrows()])
@@ -104,10 +104,10 @@ def _row(case: Case, deal: pd.Series) -> list[str]:
 def source_name(source: str) -> str:
     """Where doubt comes from, in words."""
     names = {
-        "winning": say("Luck of the open deals, each by itself"),
-        "amount_at_closing": say("Amounts that change before they close"),
-        "shared_doubt": say("Doubt shared by all deals: how good their chances are"),
-        "not_yet_created": say("Deals not yet created"),
+        "winning": gettext("Luck of the open deals, each by itself"),
+        "amount_at_closing": gettext("Amounts that change before they close"),
+        "shared_doubt": gettext("Doubt shared by all deals: how good their chances are"),
+        "not_yet_created": gettext("Deals not yet created"),
     }
     return names.get(source, source)
 
@@ -116,14 +116,15 @@ def shares_grid(case: Case) -> Grid:
     """Where the doubt about the total comes from."""
     rows = [[source_name(row["source"]), percent(row["share"])] for row in case.forecast.shares.to_dict("records")]
     return Grid(
-        columns=[Column(title=say("Where the doubt comes from")), Column(title=say("Share"), number=True)], rows=rows
+        columns=[Column(title=gettext("Where the doubt comes from")), Column(title=gettext("Share"), number=True)],
+        rows=rows,
     )
 
 
 def _breaks(case: Case) -> Iterator[str]:
     """What is seen more often than usual where the total ends far from P50."""
     for side, rows in case.forecast.breaks.groupby("side", sort=False):
-        causes = say("; ").join(_cause(case, row) for row in rows.head(_CAUSES).to_dict("records"))
+        causes = gettext("; ").join(_cause(case, row) for row in rows.head(_CAUSES).to_dict("records"))
         share = 1 - case.wrong_by if side == "below" else 1 + case.wrong_by
         words = {
             "amount": compact_money(case.forecast.p50 * share, case.currency),
@@ -131,15 +132,15 @@ def _breaks(case: Case) -> Iterator[str]:
             "causes": causes,
         }
         if side == "below":
-            yield say("Below {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
+            yield gettext("Below {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
         else:
-            yield say("Above {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
+            yield gettext("Above {amount} it ends with a chance of {chance}. What differs then: {causes}.", **words)
 
 
 def _cause(case: Case, row: dict[Hashable, Any]) -> str:
     if row["source"] == "deal":
         there, usual = percent(row["there"]), percent(row["usual"])
-        return say(
+        return gettext(
             "{deal} is won in {there} of these cases, against {usual} of all",
             deal=row["deal_id"],
             there=there,
@@ -147,5 +148,5 @@ def _cause(case: Case, row: dict[Hashable, Any]) -> str:
         )
     money = signed_money(row["amount"], case.currency)
     if row["source"] == "not_yet_created":
-        return say("deals not yet created bring {money}", money=money)
-    return say("chances turn out otherwise for all deals at once, {money} in expectation", money=money)
+        return gettext("deals not yet created bring {money}", money=money)
+    return gettext("chances turn out otherwise for all deals at once, {money} in expectation", money=money)

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.portfolio import tell_record
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.grids import Column, Grid
@@ -22,7 +22,7 @@ def sections(case: Case) -> list[Section]:
         Section(
             title="",
             words=(
-                say(
+                gettext(
                     "NOTHING ON RECORD. No past forecast and no backtest were given, so nobody can tell from this page "
                     "how good its numbers have been. Keep every forecast with --log, and add a backtest with --record."
                 ),
@@ -36,7 +36,9 @@ def _forecasts(case: Case) -> list[Section]:
         return []
     return [
         Section(
-            title=say("Past forecasts of the quarter"), words=tuple(tell_record(case.scores)), grid=_scored(case.scores)
+            title=gettext("Past forecasts of the quarter"),
+            words=tuple(tell_record(case.scores)),
+            grid=_scored(case.scores),
         )
     ]
 
@@ -44,15 +46,15 @@ def _forecasts(case: Case) -> list[Section]:
 def _scored(scores: pd.DataFrame) -> Grid:
     """A row a forecast: the range, what came, and how far off each was (forecast less actual)."""
     titles = {
-        "p10": say("P10"),
-        "p50": say("P50"),
-        "p90": say("P90"),
-        "actual": say("Actual"),
-        "model_error": say("P50, off by"),
-        "commit_error": say("Sellers' commit, off by"),
-        "stage_weighted_error": say("Weighted by stage, off by"),
+        "p10": gettext("P10"),
+        "p50": gettext("P50"),
+        "p90": gettext("P90"),
+        "actual": gettext("Actual"),
+        "model_error": gettext("P50, off by"),
+        "commit_error": gettext("Sellers' commit, off by"),
+        "stage_weighted_error": gettext("Weighted by stage, off by"),
     }
-    words = (say("Quarter"), say("As of"), say("Week"), say("Inside P10 to P90"))
+    words = (gettext("Quarter"), gettext("As of"), gettext("Week"), gettext("Inside P10 to P90"))
     return Grid(
         columns=[*(Column(title=word) for word in words), *(Column(title=t, number=True) for t in titles.values())],
         rows=[
@@ -60,7 +62,7 @@ def _scored(scores: pd.DataFrame) -> Grid:
                 str(row["quarter"]),
                 f"{row['as_of']:%Y-%m-%d}",
                 str(row["week"]),
-                say("yes") if row["inside_80"] else say("no"),
+                gettext("yes") if row["inside_80"] else gettext("no"),
                 *(_money(row[name], str(row["currency"]), signed=name.endswith("_error")) for name in titles),
             ]
             for row in scores.to_dict("records")
@@ -78,7 +80,7 @@ def _backtest(case: Case) -> list[Section]:
     if case.record is None:
         return []
     protocol = case.record["protocol"]
-    words = say(
+    words = gettext(
         "Backtest of {day}: {scored} deals scored that the scoring fits had not seen. Lower log_loss and brier are "
         "better; coverage_90 should be 0.90.",
         day=case.record["made_on"],
@@ -86,7 +88,7 @@ def _backtest(case: Case) -> list[Section]:
     )
     table = grid_of(pd.DataFrame(case.record["table"]))
     return [
-        Section(title=say("Win probabilities, beside baselines"), words=(words,), grid=table),
+        Section(title=gettext("Win probabilities, beside baselines"), words=(words,), grid=table),
         difference_section(case.record),
         calibration_section(case.record),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
+from winprob.i18n import gettext
 from winprob.methodology import canonical
 from winprob.methodology.spelling import normal
 from winprob.schema import COVERAGE_COLUMNS, ID, SUPPORTS, is_derived
@@ -51,7 +51,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
     cells = sheet.cells.copy()
     notes: list[Finding] = []
     if "outcome" not in columns and (told_by := _flag_columns(preset, headers)):
-        name = say("outcome by {columns}", columns=", ".join(dict.fromkeys(told_by.values())))
+        name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(told_by.values())))
         flags = {flag: cells[header] for flag, header in told_by.items()}
         cells[name] = derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
@@ -102,7 +102,7 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
         yield _note("stage", strange, deals, unplaced_message(column, given, text))
     gone = _is_closed(deals) & mask_of(deals["stage"].isna()) & ~strange
     if gone.any():
-        message = say(
+        message = gettext(
             "{rows} closed deals show no stage of the customer's: the one they closed from is in the change log only "
             "(winprob snapshot --changes)",
             rows=int(gone.sum()),
@@ -117,7 +117,7 @@ def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
         return ""
     counts = text[strange].value_counts()
     shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
-    return say(
+    return gettext(
         "{column} holds stages that no crosswalk places in {rows} rows, read as unknown: {values}. "
         "Place them under stage in a mapping file",
         column=repr(column),
@@ -203,7 +203,7 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
     for item in listed:
         name = item.get("column") if isinstance(item, Mapping) else item
         if isinstance(name, str) and (matches(name, preset.derived) or is_derived(name)):
-            yield say(
+            yield gettext(
                 "covariate '{column}' is derived by {preset} from the stage or the outcome, or filled in at the close: "
                 "a model would learn the outcome from itself. Take it out",
                 column=name,
@@ -212,7 +212,7 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
 
 
 def _no_id(preset: Preset, headers: list[str]) -> str:
-    return say(
+    return gettext(
         "preset {preset} finds no column for 'deal_id': it looks for {wanted}; the file's columns are {columns}",
         preset=preset.name,
         wanted=", ".join(preset.columns[ID]["column"]),
@@ -224,7 +224,7 @@ def _id_notes(preset: Preset, ids: pd.Series) -> Iterator[Finding]:
     lost = mask_of(lost_case(ids)) if preset.ids == "salesforce" else np.zeros(len(ids), dtype=bool)
     if lost.any():
         first = str(ids.iloc[int(np.flatnonzero(lost)[0])])
-        message = say(
+        message = gettext(
             "{rows} ids of 18 characters do not fit their last three, first {deal}: upper and lower case were lost "
             "somewhere. They will not be found in other exports",
             rows=int(lost.sum()),
@@ -235,7 +235,7 @@ def _id_notes(preset: Preset, ids: pd.Series) -> Iterator[Finding]:
 
 def _outcome_notes(preset: Preset, told_by: Mapping[str, str], outcome: pd.Series) -> Iterator[Finding]:
     if list(told_by) == ["stage"]:
-        message = say(
+        message = gettext(
             "the outcome is told by {column} alone: a closed stage of your own counts as open. Export also {columns}",
             column=repr(told_by["stage"]),
             columns=", ".join(names[0] for flag, names in preset.flags.items() if flag != "stage"),
@@ -243,7 +243,7 @@ def _outcome_notes(preset: Preset, told_by: Mapping[str, str], outcome: pd.Serie
         yield whole("note", "outcome", message)
     silent = int(outcome.isna().sum())
     if silent:
-        message = say("the outcome is unknown in {rows} rows: no rule of the preset fits their flags", rows=silent)
+        message = gettext("the outcome is unknown in {rows} rows: no rule of the preset fits their flags", rows=silent)
         yield whole("note", "outcome", message)
 
 
@@ -252,10 +252,10 @@ def _left_out(preset: Preset, columns: Mapping[str, Any], headers: list[str]) ->
         return
     taken = {_column(given) for given in columns.values()}
     custom = [name for name in headers if name not in taken and name.casefold().endswith("__c")]
-    message = say(
+    message = gettext(
         "support, coverage, decision method and coach are not in {preset}'s own fields and are not guessed: "
         "map yours in a mapping file{custom}",
         preset=preset.name,
-        custom=say("; custom fields here: {columns}", columns=", ".join(custom[:12])) if custom else "",
+        custom=gettext("; custom fields here: {columns}", columns=", ".join(custom[:12])) if custom else "",
     )
     yield whole("note", "", message)

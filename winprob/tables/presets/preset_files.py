@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from winprob.catalog import say
 from winprob.errors import MappingError
+from winprob.i18n import gettext
 from winprob.methodology.vocabulary import OUTCOMES, ROLES
 from winprob.schema import COLUMNS
 from winprob.tables.files import read_bytes
@@ -58,12 +58,14 @@ def preset_text(name: str) -> str:
     if Path(name).suffix.lower() != ".toml":
         accepted = ", ".join(PRESETS)
         raise MappingError(
-            say("there is no preset {name}; accepted: {accepted}, or a TOML file", name=repr(name), accepted=accepted)
+            gettext(
+                "there is no preset {name}; accepted: {accepted}, or a TOML file", name=repr(name), accepted=accepted
+            )
         )
     try:
         return read_bytes(name).decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise MappingError(say("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
+        raise MappingError(gettext("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
 
 
 def read_preset(name: str) -> Preset:
@@ -79,11 +81,13 @@ def read_preset(name: str) -> Preset:
     try:
         table = tomllib.loads(preset_text(name))
     except tomllib.TOMLDecodeError as fault:
-        raise MappingError(say("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
+        raise MappingError(gettext("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
     faults = list(_faults(table))
     if faults:
         lines = "\n".join(f"  - {fault}" for fault in faults)
-        raise MappingError(say("preset {name}, {count} to mend:\n{faults}", name=name, count=len(faults), faults=lines))
+        raise MappingError(
+            gettext("preset {name}, {count} to mend:\n{faults}", name=name, count=len(faults), faults=lines)
+        )
     return Preset(
         name=str(table.get("name", name)),
         ids=table.get("ids", ""),
@@ -99,15 +103,15 @@ def read_preset(name: str) -> Preset:
 def _faults(table: Mapping[str, Any]) -> Iterator[str]:
     yield from _strangers(table, _KEYS, "")
     if table.get("ids", "") not in _IDS:
-        yield say("'{key}' must be one of {accepted}", key="ids", accepted=", ".join(filter(None, _IDS)))
+        yield gettext("'{key}' must be one of {accepted}", key="ids", accepted=", ".join(filter(None, _IDS)))
     columns = table.get("columns")
     if not isinstance(columns, Mapping) or "deal_id" not in columns:
-        yield say("[columns] has no deal_id")
+        yield gettext("[columns] has no deal_id")
         return
     yield from _strangers(columns, COLUMNS, "columns.")
     for target, given in columns.items():
         if not isinstance(given, Mapping) or not _is_list(given.get("column")):
-            yield say('columns.{key} must be a table with column = ["header", ...]', key=target)
+            yield gettext('columns.{key} must be a table with column = ["header", ...]', key=target)
     yield from _strangers(table.get("changes", {}), _LOGS, "changes.")
     yield from _strangers(table.get("people", {}).get("roles", {}), ROLES, "people.roles.")
     yield from _rule_faults(table)
@@ -117,7 +121,9 @@ def _rule_faults(table: Mapping[str, Any]) -> Iterator[str]:
     for number, rule in enumerate(table.get("outcome", []), 1):
         if rule.get("value") not in OUTCOMES or not isinstance(rule.get("when"), Mapping):
             accepted = ", ".join(OUTCOMES)
-            yield say("outcome rule {number} needs a value ({accepted}) and a when", number=number, accepted=accepted)
+            yield gettext(
+                "outcome rule {number} needs a value ({accepted}) and a when", number=number, accepted=accepted
+            )
             continue
         yield from _strangers(rule["when"], table.get("flags", {}), f"outcome {number}, when.")
 
@@ -125,7 +131,9 @@ def _rule_faults(table: Mapping[str, Any]) -> Iterator[str]:
 def _strangers(got: Mapping[str, Any], accepted: Any, where: str) -> Iterator[str]:
     for key in got:
         if key not in accepted:
-            yield say("unknown key '{key}'; accepted: {accepted}", key=f"{where}{key}", accepted=", ".join(accepted))
+            yield gettext(
+                "unknown key '{key}'; accepted: {accepted}", key=f"{where}{key}", accepted=", ".join(accepted)
+            )
 
 
 def _is_list(given: object) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from winprob.catalog import say
 from winprob.errors import InputError
+from winprob.i18n import gettext
 from winprob.methodology import canonical_column
 from winprob.methodology.spelling import normal
 from winprob.schema import ID
@@ -42,7 +42,7 @@ def is_role_table(preset: Preset, headers: Iterable[str]) -> bool:
     seller = find_header(preset.people.get("sellers", []), names)
     if seller is not None:
         raise InputError(
-            say(
+            gettext(
                 "people: column {column} says that these are sellers (a deal's own team). "
                 "Give the table of the customer's contacts and their roles",
                 column=repr(seller),
@@ -102,7 +102,7 @@ def _crosswalk(preset: Preset) -> dict[str, str]:
 def _unread(refused: Mask, cells: pd.Series) -> Iterator[Finding]:
     if refused.any():
         got = repr(str(cells.iloc[int(np.flatnonzero(refused)[0])]))
-        message = say("people: the day is not read in {rows} rows, first {got}", rows=int(refused.sum()), got=got)
+        message = gettext("people: the day is not read in {rows} rows, first {got}", rows=int(refused.sum()), got=got)
         yield whole("warning", "known_on", message)
 
 
@@ -110,11 +110,11 @@ def _unplaced(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
     rest = people[mask_of(people["role"].isna())]
     blank = int(rest["given"].isna().sum())
     if blank:
-        yield whole("note", "role", say("people: {rows} rows name no role and are left out", rows=blank))
+        yield whole("note", "role", gettext("people: {rows} rows name no role and are left out", rows=blank))
     counts = rest["given"].value_counts()
     if len(counts):
         shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
-        message = say(
+        message = gettext(
             "people: roles that no crosswalk places are left out: {values}. Which role do they hold? Place them under "
             "[people.roles] in a copy of the preset (winprob preset)",
             values=shown + (", …" if len(counts) > _SHOWN else ""),
@@ -129,7 +129,7 @@ def _asked(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
     for word, other in preset.people.get("ask", {}).items():
         role, rows = placed.get(normal(word)), int(counts.get(normal(word), 0))
         if role is not None and rows:
-            message = say(
+            message = gettext(
                 "people: {word} ({rows} rows) is taken for {role}; may it mean {other} in your company? "
                 "Edit [people.roles] in a copy of the preset (winprob preset)",
                 word=repr(word),

@@ -12,7 +12,7 @@ from string import Formatter
 import pytest
 from babel.messages.pofile import read_po
 
-from winprob.catalog import language, say, speaking
+from winprob.i18n import gettext, language, use_language
 
 HOUSE = Path(__file__).parents[2] / "winprob"
 PO = HOUSE / "locale" / "zh.po"
@@ -28,10 +28,10 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 
 def calls() -> Iterator[tuple[str, str, set[str | None]]]:
-    """Place (``file:line``), sentence and named values of every ``say``; a ``None`` in the names is ``**``."""
+    """Place (``file:line``), sentence and named values of every ``gettext``; a ``None`` in the names is ``**``."""
     for path in sorted(HOUSE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and getattr(node.func, "id", None) == "say":
+            if isinstance(node, ast.Call) and node.args and getattr(node.func, "id", None) == "gettext":
                 for sentence in literals(node.args[0]):
                     place = f"{path.relative_to(HOUSE.parent)}:{node.lineno}"
                     yield place, sentence, {keyword.arg for keyword in node.keywords}
@@ -105,12 +105,12 @@ def test_doubled_braces_are_said_with_values_only() -> None:
 
 
 def test_language_holds_inside_the_block_only() -> None:
-    with speaking("zh"):
+    with use_language("zh"):
         assert language() == "zh"
-        assert say("never translated {count}", count=3) == "never translated 3"
+        assert gettext("never translated {count}", count=3) == "never translated 3"
     assert language() == "en"
 
 
 def test_an_unknown_language_is_refused() -> None:
-    with pytest.raises(ValueError, match="'fr' is not one of en, zh"), speaking("fr"):
+    with pytest.raises(ValueError, match="'fr' is not one of en, zh"), use_language("fr"):
         pass

@@ -25,7 +25,7 @@ def language() -> Language:
 
 
 @contextmanager
-def speaking(chosen: str) -> Iterator[None]:
+def use_language(chosen: str) -> Iterator[None]:
     """Speak ``chosen`` ("en" or "zh") inside the block.
 
     Raises
@@ -42,7 +42,7 @@ def speaking(chosen: str) -> Iterator[None]:
         _language.reset(token)
 
 
-def say(sentence: str, /, **values: object) -> str:
+def gettext(sentence: str, /, **values: object) -> str:
     """``sentence`` in the language now spoken, its ``{fields}`` filled from ``values``.
 
     A sentence without a translation is said in English; a test holds ``zh.po`` to every sentence in the source.
