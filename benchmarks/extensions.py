@@ -259,7 +259,7 @@ def chances(draws: Mapping[str, Array], data: Mapping[str, Array], every: int = 
 
 def run(world: str, seed: int, variant: str) -> Cell:
     """One team learned from and judged."""
-    from winprob.schema import validate_deals
+    from winprob.data.schema import validate_deals
 
     team = team_of(world, seed)
     draws, scaling, health = learn(validate_deals(team.closed, training=True), variant, seed)

@@ -264,8 +264,8 @@ def judge(team: Team, chances: Array, lifts: Array, weights: Array) -> Cell:
 def run_winprob(world: str, seed: int, *, report_bias: bool = True) -> Cell:
     """One team, by the package's own ``fit`` and ``predict``; with sellers' readings corrected, or as they stand."""
     import winprob
+    from winprob.data.schema import validate_deals
     from winprob.features import describe
-    from winprob.schema import validate_deals
     from winprob.terms import attenuation, coefficients, logits, support_terms
 
     team = team_of(world, seed)

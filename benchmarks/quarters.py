@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 import winprob
+from winprob.data.fiscal import Quarter, previous_quarter, quarters_between
+from winprob.data.history import deal_ends, review_table, training_rows
 from winprob.evaluation.scores import recalibration
-from winprob.fiscal import Quarter, previous_quarter, quarters_between
-from winprob.history import deal_ends, review_table, training_rows
 from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline

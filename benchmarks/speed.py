@@ -246,9 +246,9 @@ class Clock:
 
 def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
     """What ``winprob.fit`` gives to the graph."""
+    from winprob.data.schema import validate_deals
     from winprob.features import describe, learn_scaling
     from winprob.model import model_data
-    from winprob.schema import validate_deals
     from winprob.weights import deal_weights
 
     closed = validate_deals(table, training=True)

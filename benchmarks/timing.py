@@ -20,11 +20,11 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 import winprob
+from winprob.data.fiscal import quarters_between
+from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import score
-from winprob.fiscal import quarters_between
 from winprob.hazards import Hazards, days, lay_out, learn_hazards
 from winprob.methodology.vocabulary import STAGES
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
 from winprob.timing.draws import Outlook

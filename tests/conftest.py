@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.exchange_rates import Rate
+from winprob.data.fiscal import Quarter
+from winprob.data.schema import validate_deals
 from winprob.features import Scaling, describe, learn_scaling
-from winprob.fiscal import Quarter
 from winprob.inference import fit, fit_prior
 from winprob.inference.fitting import _posterior, versions
-from winprob.money import Rate
 from winprob.parameters import sample_prior
 from winprob.portfolio import LINES, STEPS, Bridge, Forecast
 from winprob.posterior import Posterior, Provenance
-from winprob.schema import validate_deals
 from winprob.settings import QuarterSettings, Settings
 from winprob.simulation import Simulation, simulate
 

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from winprob.allocation import allocate, plan_visits
-    from winprob.errors import WinprobError
-    from winprob.evaluation import backtest, run_backtest
-    from winprob.executives import read_executives
-    from winprob.explanation import explain
-    from winprob.history import (
+    from winprob.data.history import (
         check_history,
         deal_ends,
         read_history,
@@ -24,6 +20,11 @@ if TYPE_CHECKING:
         training_rows,
         write_snapshot,
     )
+    from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
+    from winprob.errors import WinprobError
+    from winprob.evaluation import backtest, run_backtest
+    from winprob.executives import read_executives
+    from winprob.explanation import explain
     from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
     from winprob.portfolio import (
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
     from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
@@ -106,10 +106,10 @@ _HOME = {
     "backtest": "evaluation",
     "bridge_forecasts": "portfolio",
     "calibrate_deals": "portfolio",
-    "check_file": "tables",
+    "check_file": "data.tables",
     "draw_open_prob_at": "timing",
-    "check_history": "history",
-    "deal_ends": "history",
+    "check_history": "data.history",
+    "deal_ends": "data.history",
     "draw_win_prob": "prediction",
     "draw_win_prob_by": "timing",
     "explain": "explanation",
@@ -123,29 +123,29 @@ _HOME = {
     "prior_sheet": "summary",
     "rank_roles": "sensitivity",
     "rank_unknowns": "information",
-    "read_changes": "tables",
-    "read_deals": "tables",
+    "read_changes": "data.tables",
+    "read_deals": "data.tables",
     "read_executives": "executives",
     "read_forecasts": "portfolio",
-    "read_history": "history",
-    "read_rates": "tables",
+    "read_history": "data.history",
+    "read_rates": "data.tables",
     "read_settings": "settings",
-    "read_visits": "tables",
+    "read_visits": "data.tables",
     "render_brief": "report.brief",
     "render_card": "report.card",
     "render_review": "report.quarter",
-    "replay_changes": "history",
-    "review_table": "history",
+    "replay_changes": "data.history",
+    "review_table": "data.history",
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",
     "simulate": "simulation",
     "slip_prob": "timing",
     "summarise_posterior": "summary",
-    "training_rows": "history",
+    "training_rows": "data.history",
     "what_if": "sensitivity",
     "win_prob_by": "timing",
-    "write_snapshot": "history",
-    "write_table": "tables",
+    "write_snapshot": "data.history",
+    "write_table": "data.tables",
 }
 
 

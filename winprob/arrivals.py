@@ -21,9 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri, pdtr, pdtrik
 
-from winprob.fiscal import Quarter, quarters_between
-from winprob.schema import latest_places
-from winprob.schema.dtypes import as_numbers
+from winprob.data.fiscal import Quarter, quarters_between
+from winprob.data.schema import as_numbers, latest_places
 from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]

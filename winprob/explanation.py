@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
 from winprob.features import describe
 from winprob.i18n import gettext
 from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 Array = npt.NDArray[Any]

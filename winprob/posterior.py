@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.arrivals import Arrivals
+from winprob.data.tables import replacing
 from winprob.errors import PosteriorError
 from winprob.features import Scaling
 from winprob.hazards import HAZARD_DIMS, Hazards
@@ -27,7 +28,6 @@ from winprob.pairs import PairBasis
 from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, DIMS, METHOD_LEVELS, STAGE_STATES
 from winprob.revisions import Revisions
 from winprob.settings import Settings, settings_from
-from winprob.tables.write import replacing
 
 if TYPE_CHECKING:
     import xarray as xr

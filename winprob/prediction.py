@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.features import Features, describe
 from winprob.intervals import sorted_tails
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.terms import coefficients, logits
 
 Array = npt.NDArray[Any]

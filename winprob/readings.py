@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import as_text
 from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
-from winprob.schema.dtypes import as_text
 from winprob.tiers import bin_moments
 
 Array = npt.NDArray[Any]

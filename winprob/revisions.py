@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import betaincinv, gammaincinv, ndtri
 
-from winprob.schema.dtypes import as_numbers
+from winprob.data.schema import as_numbers
 
 Array = npt.NDArray[Any]
 

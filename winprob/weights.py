@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.schema import fact_columns
+from winprob.data.schema import fact_columns
 
 Array = npt.NDArray[Any]
 

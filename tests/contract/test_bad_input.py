@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from winprob.data.tables import check_file, read_deals, write_table
 from winprob.errors import DealTableError, InputError, MappingError, OutputError, WinprobError
 from winprob.i18n import use_language
-from winprob.tables import check_file, read_deals, write_table
 
 GOOD = "deal_id,outcome,amount\nD1,won,10\nD2,lost,20\n"
 

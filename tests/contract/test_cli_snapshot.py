@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.history import read_history
+from winprob.data.history import read_history
 from winprob.posterior import Posterior
 
 EXPORT = """Id,StageName,Amount,CloseDate,CreatedDate,IsClosed,IsWon,OwnerId

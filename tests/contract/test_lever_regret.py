@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.schema import validate_deals
 from winprob.features import learn_scaling
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 from winprob.simulation import Truth, simulate
 

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 
 import winprob
 from winprob.cli import main
+from winprob.data.tables.mapping import read_mapping
 from winprob.hazards import learn_hazards
 from winprob.posterior import Posterior
 from winprob.settings import settings_from
-from winprob.tables.mapping import read_mapping
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

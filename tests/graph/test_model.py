@@ -12,6 +12,7 @@ from scipy.special import expit
 from scipy.stats import beta, halfnorm, norm
 
 from winprob import inference
+from winprob.data.schema import validate_deals
 from winprob.density import build_density, log_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import describe, learn_scaling
@@ -20,7 +21,6 @@ from winprob.inference.gates import measure_gates
 from winprob.inference.native import addresses, density_at
 from winprob.model import STANDARD, build_model, model_data
 from winprob.parameters import derive_parameters, prior_data
-from winprob.schema import validate_deals
 from winprob.settings import GateSettings, SamplerSettings, Settings
 from winprob.terms import coefficients, logits
 

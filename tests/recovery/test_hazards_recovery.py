@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from winprob.data.schema import validate_deals
 from winprob.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, lay_out, learn_hazards
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import build_design
@@ -16,7 +17,6 @@ from winprob.hazards.facts import learn_timing_scaling, stage_codes
 from winprob.hazards.learning import _believable, named_draws
 from winprob.hazards.priors import prior_normal
 from winprob.methodology.vocabulary import STAGES
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, Settings
 
 pytestmark = pytest.mark.slow

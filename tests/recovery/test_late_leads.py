@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.history import training_rows
+from winprob.data.history import training_rows
 from winprob.inference import fit
 from winprob.prediction import predict
 from winprob.settings import Settings

@@ -9,10 +9,10 @@ from scipy.special import expit
 from scipy.stats import binom, spearmanr
 
 from winprob import explain, predict
+from winprob.data.schema import validate_deals
 from winprob.features import describe
 from winprob.inference import fit
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
-from winprob.schema import validate_deals
 from winprob.settings import GateSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
 from winprob.terms import attenuation, coefficients, support_terms

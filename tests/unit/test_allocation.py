@@ -11,13 +11,13 @@ import pytest
 import winprob
 from winprob.allocation import allocate, plan_visits
 from winprob.allocation.words import judge_plan
+from winprob.data.schema import validate_deals
 from winprob.errors import PlanError
 from winprob.executives import roster_from
 from winprob.features import describe
 from winprob.i18n import use_language
 from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema import validate_deals
 from winprob.settings import VisitSettings
 from winprob.terms import coefficients
 

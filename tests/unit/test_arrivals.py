@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import nbinom
 
 from winprob.arrivals import Arrivals, draw_arrivals, draw_counts, learn_arrivals, opened_within
-from winprob.schema import validate_deals
+from winprob.data.schema import validate_deals
 from winprob.settings import CalendarSettings
 
 CALENDAR = CalendarSettings()

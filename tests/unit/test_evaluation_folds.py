@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.evaluation.folds import KFOLD, ROLLING, identical_rows, plan_folds
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 
 SETTINGS = Settings(evaluation=EvaluationSettings(folds=4, repeats=2))

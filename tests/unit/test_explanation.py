@@ -8,11 +8,11 @@ import pytest
 from scipy.special import expit, logit
 
 from winprob import explain, predict
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.explanation import _contributions
 from winprob.features import describe
 from winprob.i18n import use_language
-from winprob.schema import validate_deals
 from winprob.terms import ROLE_TERMS, coefficients, logits
 
 

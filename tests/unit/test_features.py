@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winprob.data.schema import validate_deals
 from winprob.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
 from winprob.features.columns import transformed
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, CovariateSettings, NumericCovariate, Settings
 from winprob.tiers import bin_moments
 from winprob.weights import deal_weights

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winprob.data.fiscal import find_quarter, next_quarter, previous_quarter, quarter_of, quarters_between
 from winprob.errors import SettingsError
-from winprob.fiscal import find_quarter, next_quarter, previous_quarter, quarter_of, quarters_between
 from winprob.settings import CalendarSettings, settings_from
 
 DAYS = st.dates(dt.date(1990, 1, 1), dt.date(2080, 1, 1))

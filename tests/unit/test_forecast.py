@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from winprob.arrivals import learn_arrivals
+from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError, InputError, SettingsError
 from winprob.hazards import learn_hazards
 from winprob.i18n import use_language
@@ -31,7 +32,6 @@ from winprob.portfolio import (
 from winprob.posterior import Posterior
 from winprob.prediction import predict
 from winprob.revisions import Revisions
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 from winprob.simulation import Pipeline, simulate_pipeline
 

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from winprob.fiscal import quarter_of
+from winprob.data.fiscal import quarter_of
 from winprob.hazards.clock import (
     CELL_SHAPE,
     HALF_LIFE,

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from winprob.data.schema import validate_deals
 from winprob.hazards.clock import CELL_SHAPE
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import build_design, incidence_values
@@ -16,7 +17,6 @@ from winprob.hazards.facts import stage_codes
 from winprob.hazards.laplace import find_mode
 from winprob.hazards.learning import _believable, _starts
 from winprob.hazards.priors import prior_normal
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)

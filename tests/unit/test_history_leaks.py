@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.history import check_history
+from winprob.data.history import check_history
 from winprob.methodology.vocabulary import COACH_STATES, ROLES, STAGES
 from winprob.simulation import Pace, simulate_pipeline
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.history import is_history, read_history, write_snapshot
+from winprob.data.history import reading as reading_module
+from winprob.data.tables import read_deals
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
-from winprob.history import is_history, read_history, write_snapshot
-from winprob.history import reading as reading_module
-from winprob.tables import read_deals
 
 ROOT = Path(__file__).parents[2]
 
@@ -277,7 +277,7 @@ def sound_after_all(folder: Path) -> None:
 KILLED = """
 import os, signal, sys
 import pandas as pd
-from winprob.history import write_snapshot
+from winprob.data.history import write_snapshot
 deals = pd.DataFrame({"deal_id": ["D0", "D1", "D2", "D3"], "opened_on": "2026-01-05", "outcome": "open",
     "amount": [0.0, 1000.0, 2000.0, 3000.0], "stage": ["evaluation", None] * 2, "seller": "王伟"})
 def deadly(name, left):
@@ -323,7 +323,7 @@ WRITER = """
 import sys
 import pandas as pd
 from winprob.errors import HistoryError
-from winprob.history import write_snapshot
+from winprob.data.history import write_snapshot
 folder, day, first, count = sys.argv[1:]
 deals = pd.DataFrame({"deal_id": [f"D{number}" for number in range(2000)], "amount": float(first)})
 sys.stdin.readline()

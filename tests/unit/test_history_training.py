@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.errors import HistoryError
-from winprob.evaluation.folds import plan_folds
-from winprob.history import (
+from winprob.data.history import (
     deal_ends,
     label_sentences,
     read_known,
@@ -20,8 +18,10 @@ from winprob.history import (
     training_rows,
     write_snapshot,
 )
+from winprob.data.schema import check_deals, validate_deals
+from winprob.errors import HistoryError
+from winprob.evaluation.folds import plan_folds
 from winprob.inference.fitting import read_training
-from winprob.schema import check_deals, validate_deals
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import simulate_pipeline
 

@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from winprob import draw_win_prob, plan_questions, predict, rank_unknowns
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.features import describe
 from winprob.i18n import use_language
@@ -26,7 +27,6 @@ from winprob.information.tables import tell, weigh
 from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 from winprob.parameters import COACH_LEVELS, METHOD_LEVELS, STAGE_STATES
-from winprob.schema import validate_deals
 from winprob.terms import coefficients
 
 NUMBERS = ["bits", "expected_shift", "changes_lever"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from winprob.data.exchange_rates import rates_for
+from winprob.data.tables import read_rates
 from winprob.errors import ForecastError
-from winprob.money import rates_for
-from winprob.tables import read_rates
 
 DAY = dt.date(2026, 8, 1)
 

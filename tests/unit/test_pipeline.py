@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.schema import COLUMNS, validate_deals
 from winprob.errors import SettingsError
 from winprob.methodology.vocabulary import ROLES, STAGES
-from winprob.schema import COLUMNS, validate_deals
 from winprob.simulation import Pace, simulate_pipeline
 
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(days=37 * step) for step in range(27)]

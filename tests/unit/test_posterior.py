@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 
 from winprob import Posterior, explain, predict
+from winprob.data.schema import validate_deals
 from winprob.errors import OutputError, PosteriorError
 from winprob.features import learn_scaling
 from winprob.parameters import DIMS
 from winprob.posterior import FORMAT, _manifest, flatten_chains, quarter_name
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winprob import draw_win_prob, predict
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.features import describe
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 from winprob.prediction import BLOCK, prior_share
-from winprob.schema import validate_deals
 from winprob.terms import coefficients, logits
 
 maybe = {

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from winprob.data.tables import check_file, cover, read_contact_roles, read_deals
+from winprob.data.tables.instants import parse_instants
+from winprob.data.tables.presets import PRESETS, preset_text, read_preset, same_ids
+from winprob.data.tables.presets.identity import lost_case, suffix
 from winprob.errors import InputError, MappingError, WinprobError
-from winprob.tables import check_file, cover, read_contact_roles, read_deals
-from winprob.tables.instants import parse_instants
-from winprob.tables.presets import PRESETS, preset_text, read_preset, same_ids
-from winprob.tables.presets.identity import lost_case, suffix
 
 SALESFORCE = {"preset": "salesforce"}
 API = (

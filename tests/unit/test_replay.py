@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.history import replay_changes, review_days
+from winprob.data.tables import read_changes, read_deals
 from winprob.errors import DealTableError, InputError, MappingError
-from winprob.history import replay_changes, review_days
 from winprob.settings import CalendarSettings
-from winprob.tables import read_changes, read_deals
 
 SALESFORCE = {"preset": "salesforce", "zone": "UTC"}
 STAGE = {

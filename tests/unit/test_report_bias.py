@@ -10,9 +10,9 @@ import pytest
 from scipy.optimize import minimize
 
 from winprob import predict
+from winprob.data.schema import validate_deals
 from winprob.features import describe, learn_scaling
 from winprob.readings import learn_report_bias
-from winprob.schema import validate_deals
 from winprob.settings import CovariateSettings, Settings
 from winprob.simulation import Truth, simulate
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.schema import validate_deals
 from winprob.revisions import Revisions, draw_ratios, learn_revisions
-from winprob.schema import validate_deals
 
 
 def won(amounts: list[float], closed: list[float], ids: list[str] | None = None) -> pd.DataFrame:

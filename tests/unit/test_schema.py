@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.schema import COLUMNS, DATES, NUMBERS, check_deals, validate_deals
 from winprob.errors import DealTableError
-from winprob.schema import COLUMNS, DATES, NUMBERS, check_deals, validate_deals
 
 
 def sound() -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from winprob.schema import last_reading, latest_places
+from winprob.data.schema import last_reading, latest_places
 
 READINGS = pd.DataFrame(
     {

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from winprob import rank_roles
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import use_language
 from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
 from winprob.odds import to_win_prob
-from winprob.schema import validate_deals
 from winprob.sensitivity import GROUPINGS, group_sentences
 from winprob.sensitivity.standing import stand
 

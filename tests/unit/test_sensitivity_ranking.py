@@ -10,11 +10,11 @@ import pytest
 from scipy.special import expit
 
 from winprob import rank_roles
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.features import describe
 from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema import validate_deals
 from winprob.sensitivity.ranking import BLOCK, prob_best
 from winprob.terms import coefficients, logits
 from winprob.tiers import bin_moments

@@ -13,9 +13,9 @@ import xarray as xr
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
+from winprob.data.schema import CHOICES, COLUMNS
 from winprob.errors import InputError, OutputError, SettingsError
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
-from winprob.schema import CHOICES, COLUMNS
 from winprob.simulation import Simulation, Truth, read_truth, simulate, write_simulation
 from winprob.simulation.deals import draw_block, fixed_logit, tier_cuts
 from winprob.simulation.files import _coordinates

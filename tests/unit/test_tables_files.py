@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.tables import check_file, read_deals
+from winprob.data.tables.encoding import decode
+from winprob.data.tables.files import parse_sheet
 from winprob.errors import InputError
-from winprob.tables import check_file, read_deals
-from winprob.tables.encoding import decode
-from winprob.tables.files import parse_sheet
 
 CHINESE = '商机编号,客户,采购阶段,金额\nD1,北京市第一医院,内部立项,¥3.5亿\nD2,上海电力公司,评估产品,"1,200万"\n'
 TAIWANESE = "deal_id,account\nD1,臺北市立聯合醫院\nD2,國立臺灣大學資訊網路\n"

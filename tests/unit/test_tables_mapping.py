@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from winprob.data.tables import check_file, read_deals
 from winprob.errors import MappingError
-from winprob.tables import check_file, read_deals
 
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("WINPROB_REAL_DATA", ROOT / "../shared/data"))

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from winprob.data.tables import check_file, read_deals
 from winprob.errors import DealTableError
-from winprob.tables import check_file, read_deals
 
 DEALS = "deal_id,outcome,approver_support,approver_coverage\nD1,won,1,identified\nD2,lost,4,\nD3,open,,\n"
 

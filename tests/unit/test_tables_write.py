@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.tables import read_deals, replacing, write_table
 from winprob.errors import OutputError
-from winprob.tables import read_deals, replacing, write_table
 
 FRAME = pd.DataFrame(
     {

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
+from winprob.data.schema import validate_deals
 from winprob.features import describe
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema import validate_deals
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
 from winprob.tiers import bin_moments
 

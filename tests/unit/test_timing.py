@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from winprob import draw_open_prob_at, draw_win_prob, draw_win_prob_by, predict, slip_prob, win_prob_by
 from winprob.cli import main
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
 from winprob.hazards import ENDS, HAZARD_DIMS, Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate_pipeline
 

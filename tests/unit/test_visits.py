@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from winprob.allocation.success import STATES, learn_success
+from winprob.data.schema.visits import validate_visits
+from winprob.data.tables import read_visits
 from winprob.errors import InputError, PlanError
 from winprob.methodology.vocabulary import ROLES
-from winprob.schema.visits import validate_visits
 from winprob.settings import VisitSettings
-from winprob.tables import read_visits
 
 ROOT = Path(__file__).parents[2]
 GOOD = {

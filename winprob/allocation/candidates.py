@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import latest_places
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-from winprob.schema import latest_places
 
 Array = npt.NDArray[Any]
 

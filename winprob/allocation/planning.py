@@ -23,6 +23,7 @@ from winprob.allocation.records import Plan
 from winprob.allocation.success import STATES, Success, learn_success
 from winprob.allocation.tail import solve_tail
 from winprob.allocation.telling import FURTHER, tell_plan
+from winprob.data.schema import validate_deals, validate_visits
 from winprob.errors import PlanError
 from winprob.executives import Roster, read_executives, roster_from
 from winprob.features import describe
@@ -30,8 +31,6 @@ from winprob.i18n import gettext
 from winprob.lifts import steps_up
 from winprob.methodology.vocabulary import COVERAGES, ROLES
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
-from winprob.schema.visits import validate_visits
 from winprob.settings import VisitSettings
 from winprob.terms import coefficients
 

@@ -63,10 +63,10 @@ def allocate(
     from winprob.allocation import plan_visits
     from winprob.allocation.words import judge_plan
     from winprob.cli.models import load_model
+    from winprob.data.history import read_known
+    from winprob.data.tables import read_visits, require_writable
     from winprob.executives import read_executives
-    from winprob.history import read_known
     from winprob.settings import read_settings
-    from winprob.tables import read_visits, require_writable
 
     if out:
         require_writable(out)

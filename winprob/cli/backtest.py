@@ -27,13 +27,13 @@ def run(
     out: Path | None,
 ) -> None:
     """Backtest, show the table, say the verdict, write what was asked for."""
+    from winprob.data.tables import replacing, require_writable
     from winprob.evaluation import run_backtest
     from winprob.evaluation.verdicts import judge_backtest
     from winprob.inference import versions
     from winprob.posterior import Posterior
     from winprob.report.backtest import backtest_sheet
     from winprob.report.sheet import to_html
-    from winprob.tables import replacing, require_writable
 
     for place in filter(None, (page, record, out)):
         require_writable(place)

@@ -41,9 +41,9 @@ def brief(
     Where DEALS holds several readings of the deal, the last two are compared without --before.
     """
     from winprob.cli.models import load_model
-    from winprob.history import read_known
+    from winprob.data.history import read_known
+    from winprob.data.tables import replacing, require_writable
     from winprob.report.brief import render_brief
-    from winprob.tables import replacing, require_writable
 
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))

@@ -103,8 +103,8 @@ def check(
     deals: Path, mapping: Path | None, people: Path | None, encoding: str | None, form: str, out: Path | None
 ) -> None:
     """Say everything that is wrong, or odd, with an export or a history. Exit 1 if anything must be mended."""
-    from winprob.history import check_history, require_plain
-    from winprob.tables import check_file
+    from winprob.data.history import check_history, require_plain
+    from winprob.data.tables import check_file
 
     if deals.is_dir():
         findings = check_history(require_plain(deals, mapping, people, encoding))
@@ -146,9 +146,9 @@ def train(
 ) -> None:
     """Learn the win model from closed deals and save it; say in words what to make of it."""
     from winprob.cli.training import past_beside, past_deals
+    from winprob.data.tables import require_writable
     from winprob.settings import Settings, read_settings
     from winprob.summary import summarise_posterior, verdict
-    from winprob.tables import require_writable
 
     if (deals is None) != prior_only:
         raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
@@ -206,7 +206,7 @@ def predict(
 ) -> None:
     """The win probability of every deal, with its interval."""
     from winprob.cli.models import load_model
-    from winprob.history import read_known
+    from winprob.data.history import read_known
     from winprob.prediction import predict as predict_deals
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
@@ -241,10 +241,10 @@ def explain(
 ) -> None:
     """Why this probability: the deal's log-odds from the base rate, term by term."""
     from winprob.cli.models import load_model
+    from winprob.data.history import read_known
+    from winprob.data.schema import last_reading
     from winprob.explanation import explain as explain_deal
-    from winprob.history import read_known
     from winprob.prediction import predict as predict_deals
-    from winprob.schema import last_reading
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     terms = explain_deal(posterior, table, deal)
@@ -330,11 +330,11 @@ def diagnose(
     """Check a model against the deals it learned from: does it fit, what does the prior decide, do data fight it?"""
     from winprob.cli.models import load_model
     from winprob.cli.training import past_deals
+    from winprob.data.tables import replacing, require_writable
     from winprob.evaluation.diagnosis import diagnose as diagnose_model
     from winprob.evaluation.diagnosis import judge
     from winprob.report.diagnosis import diagnosis_sheet
     from winprob.report.sheet import to_html
-    from winprob.tables import replacing, require_writable
 
     for place in filter(None, (page, out)):
         require_writable(place)
@@ -399,9 +399,9 @@ def learning_curve(
 @spoken
 def card(model: Path, record: Path | None, form: str | None, out: Path | None) -> None:
     """The model card: what the model is for, what it learned from, how well it is calibrated, what is not proven."""
+    from winprob.data.tables import replacing, require_writable
     from winprob.posterior import Posterior
     from winprob.report.card import read_record, render_card
-    from winprob.tables import replacing, require_writable
 
     if out:
         require_writable(out)

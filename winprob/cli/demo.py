@@ -24,13 +24,13 @@ def run_demo(folder: Path, seed: int) -> None:
     import pandas as pd
 
     from winprob.allocation import plan_visits
+    from winprob.data.tables import check_file, read_deals, replacing
     from winprob.inference import fit
     from winprob.portfolio import coming_quarter, forecast_quarter
     from winprob.prediction import predict
     from winprob.report.quarter import render_review
     from winprob.simulation import write_simulation
     from winprob.summary import verdict
-    from winprob.tables import check_file, read_deals, replacing
 
     tell(gettext("1/5 Simulating a team: {closed} closed deals, {open} open ones.", closed=CLOSED, open=OPEN))
     write_simulation(folder, CLOSED, OPEN, seed=seed)

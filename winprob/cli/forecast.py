@@ -76,10 +76,10 @@ def forecast(
     if before is None and (before_model or before_as_of or bridge_out):
         raise click.UsageError(gettext("--before-model, --before-as-of and --bridge-out need --before."))
     from winprob.cli.models import load_model
-    from winprob.history import read_review
+    from winprob.data.history import read_review
+    from winprob.data.tables import read_rates, require_writable, write_table
     from winprob.portfolio import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
     from winprob.settings import read_settings
-    from winprob.tables import read_rates, require_writable, write_table
 
     for path in (out, deals_out, bridge_out):
         if path:

@@ -58,8 +58,8 @@ def levers(
 ) -> None:
     """Whose support would raise the odds most: each role of each deal, one tier up."""
     from winprob.cli.models import load_model
-    from winprob.history import read_known
-    from winprob.schema import last_reading, validate_deals
+    from winprob.data.history import read_known
+    from winprob.data.schema import last_reading, validate_deals
     from winprob.sensitivity import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
 
     if deal and by:

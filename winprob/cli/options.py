@@ -51,7 +51,7 @@ def _preset_in_mapping(command: Command) -> Command:
     def wrapped(*args: Any, preset: str | None, mapping: Path | None, **kwargs: Any) -> Any:
         given: Path | dict[str, Any] | None = mapping
         if preset is not None:
-            from winprob.tables.mapping import mapping_table
+            from winprob.data.tables import mapping_table
 
             given = {**(mapping_table(mapping) if mapping else {}), "preset": preset}
         return command(*args, mapping=given, **kwargs)

@@ -20,7 +20,7 @@ def simulate_history(out: Path, quarters: int, until: datetime | None, seed: int
     HistoryError, OutputError
         ``out`` is something else than a history, or cannot be written to.
     """
-    from winprob.history import write_snapshot
+    from winprob.data.history import write_snapshot
     from winprob.simulation import simulate_pipeline
 
     pipeline = simulate_pipeline(seed=seed, quarters=quarters)

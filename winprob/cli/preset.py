@@ -17,8 +17,7 @@ from winprob.cli.show import show_text
 @spoken
 def preset(name: str, out: Path | None) -> None:
     """Print the preset of a CRM (salesforce, dynamics, hubspot), to edit: --preset takes the edited file."""
-    from winprob.tables import replacing
-    from winprob.tables.presets import preset_text
+    from winprob.data.tables import preset_text, replacing
 
     text = preset_text(name)
     if out is None:

@@ -14,8 +14,7 @@ from winprob.i18n import gettext
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winprob.history import Snapshot
-    from winprob.history.review_days import Every
+    from winprob.data.history import Every, Snapshot
     from winprob.settings import CalendarSettings
 
 
@@ -31,9 +30,8 @@ class Export:
 
 def keep(export: Export, as_of: str, history: Path) -> Snapshot:
     """One snapshot of what the export knows; a contact role entered after ``as_of`` is not known yet."""
-    from winprob.history import write_snapshot
-    from winprob.history.days import as_day
-    from winprob.tables import cover, read_export
+    from winprob.data.history import as_day, write_snapshot
+    from winprob.data.tables import cover, read_export
 
     day, roles = as_day(as_of), _roles(export)
     people = export.people if roles is None else None
@@ -56,9 +54,8 @@ def keep_replay(
     static: Iterable[str],
 ) -> list[Snapshot]:
     """A snapshot for each review day on which there was a deal."""
-    from winprob.history import replay_changes, review_days, write_snapshot
-    from winprob.history.days import as_day
-    from winprob.tables import cover, read_export
+    from winprob.data.history import as_day, replay_changes, review_days, write_snapshot
+    from winprob.data.tables import cover, read_export
 
     last, roles = as_day(as_of), _roles(export)
     if export.people and roles is None:
@@ -82,7 +79,7 @@ def keep_replay(
 
 
 def _roles(export: Export) -> pd.DataFrame | None:
-    from winprob.tables import read_contact_roles
+    from winprob.data.tables import read_contact_roles
 
     if export.people is None:
         return None
@@ -96,7 +93,7 @@ def _roles(export: Export) -> pd.DataFrame | None:
 def _changes(export: Export, logs: Iterable[Path]) -> pd.DataFrame:
     import pandas as pd
 
-    from winprob.tables import read_changes
+    from winprob.data.tables import read_changes
 
     parts = []
     for log in logs:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from winprob.allocation import Plan
-    from winprob.fiscal import Quarter
+    from winprob.data.fiscal import Quarter
     from winprob.portfolio import Bridge, Forecast
     from winprob.posterior import Posterior
     from winprob.settings import Settings
@@ -89,11 +89,11 @@ def report(
     DEALS holds open deals and those closed so far; closed deals of earlier quarters tell how many are still to come.
     """
     from winprob.cli.models import load_model
-    from winprob.history import check_history, is_history, read_review
+    from winprob.data.history import check_history, is_history, read_review
+    from winprob.data.tables import check_file, read_rates
     from winprob.report.card import read_record
     from winprob.report.quarter import render_review
     from winprob.settings import read_settings
-    from winprob.tables import check_file, read_rates
 
     _require_sound(before, people_before, before_model, out, pdf)
     posterior = load_model(model, seed)
@@ -137,7 +137,7 @@ def report(
 def _before(
     path: Path | None, mapping: Path | None, people: Path | None, encoding: str | None, day: dt.date | None
 ) -> pd.DataFrame | None:
-    from winprob.history import read_review
+    from winprob.data.history import read_review
 
     return read_review(path, mapping, people, encoding=encoding, as_of=day) if path else None
 
@@ -149,8 +149,8 @@ def _day(given: dt.datetime | None) -> dt.date | None:
 def _require_sound(
     before: Path | None, people_before: Path | None, before_model: Path | None, out: Path, pdf: Path | None
 ) -> None:
+    from winprob.data.tables import require_writable
     from winprob.report.pdf import require_pdf
-    from winprob.tables import require_writable
 
     if (people_before or before_model) and not before:
         raise click.UsageError(gettext("--people-before and --before-model go with --before."))
@@ -167,7 +167,7 @@ def _is_pdf(path: Path) -> bool:
 
 def _quarter(asked: Asked, name: str | None, day: dt.date | None) -> Quarter:
     """The quarter asked for, or the one that the newest reading lies in."""
-    from winprob.fiscal import find_quarter, quarter_of
+    from winprob.data.fiscal import find_quarter, quarter_of
     from winprob.portfolio import coming_quarter
 
     calendar = asked.settings.calendar
@@ -233,8 +233,8 @@ def _scores(asked: Asked, log: Path | None) -> pd.DataFrame | None:
 
 
 def _write(page: str, out: Path, pdf: Path | None) -> None:
+    from winprob.data.tables import replacing
     from winprob.report.pdf import write_pdf
-    from winprob.tables import replacing
 
     wanted = [pdf] if pdf else []
     if _is_pdf(out):

@@ -28,7 +28,7 @@ def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[
 
     On the screen columns named in ``percent`` are whole percents; in CSV and JSON every number is whole.
     """
-    from winprob.tables import replacing, write_table
+    from winprob.data.tables import replacing, write_table
 
     if out is None:
         with _printing():

@@ -14,8 +14,7 @@ from winprob.cli.show import show, tell
 from winprob.i18n import gettext
 
 if TYPE_CHECKING:
-    from winprob.history import Snapshot
-    from winprob.history.review_days import Every
+    from winprob.data.history import Every, Snapshot
 
 
 @main.command()
@@ -64,7 +63,7 @@ def snapshot(
 
 
 def _in_zone(mapping: Path | dict[str, Any] | None, zone: str | None) -> dict[str, Any]:
-    from winprob.tables.mapping import mapping_table
+    from winprob.data.tables import mapping_table
 
     table = mapping_table(mapping) if isinstance(mapping, Path) else (mapping or {})
     return {**table, "zone": zone or table.get("zone", "UTC")}

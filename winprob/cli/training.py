@@ -32,7 +32,7 @@ def past_deals(
     WinprobError
         They cannot be read, or nothing of them was known on ``as_of``.
     """
-    from winprob.history import is_history, label_sentences, read_past
+    from winprob.data.history import is_history, label_sentences, read_past
 
     table = read_past(deals, mapping, people, encoding=encoding, as_of=as_of, calendar=settings.calendar)
     if not is_history(deals):
@@ -43,7 +43,7 @@ def past_deals(
 
 def past_beside(deals: Path, as_of: datetime | None) -> dict[str, pd.DataFrame]:
     """What a fit learns from a history beside its training rows; nothing of an export, which says it itself."""
-    from winprob.history import deal_ends, is_history, training_rows
+    from winprob.data.history import deal_ends, is_history, training_rows
 
     if not is_history(deals):
         return {}

@@ -35,7 +35,7 @@ def whatif(
 ) -> None:
     """What if: a deal's chance as it stands and with some facts changed, alone and together."""
     from winprob.cli.models import load_model
-    from winprob.history import read_known
+    from winprob.data.history import read_known
     from winprob.sensitivity import what_if, what_if_sentences
 
     changes = _changes(sets)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
@@ -19,7 +20,6 @@ from winprob.evaluation.kept import Store
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 
 Array = npt.NDArray[Any]

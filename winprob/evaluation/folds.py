@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import fact_columns
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.posterior import quarter_name
-from winprob.schema import fact_columns
 from winprob.settings import Settings
 
 Array = npt.NDArray[Any]

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.tables import replacing
 from winprob.evaluation.folds import Fold
 from winprob.settings import Settings
-from winprob.tables import replacing
 
 Array = npt.NDArray[Any]
 

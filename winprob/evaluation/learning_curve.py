@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.evaluation.backtesting import OURS
 from winprob.evaluation.baselines import baselines
@@ -16,7 +17,6 @@ from winprob.evaluation.folds import closed_rows, identical_rows
 from winprob.evaluation.scores import score
 from winprob.i18n import gettext
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 
 Array = npt.NDArray[Any]

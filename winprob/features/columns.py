@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import ELAPSED, as_text, elapsed
 from winprob.errors import DealTableError
 from winprob.features.scaling import Field, Numeric, Scaling
 from winprob.i18n import gettext
-from winprob.schema import ELAPSED, elapsed
-from winprob.schema.dtypes import as_text
 
 Array = npt.NDArray[Any]
 

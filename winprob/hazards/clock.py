@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array, vstack
 
-from winprob.fiscal import quarters_between
+from winprob.data.fiscal import quarters_between
 from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings
 

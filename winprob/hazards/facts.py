@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import as_days, as_numbers
 from winprob.hazards.clock import NEVER, STAGE_STATES
 from winprob.hazards.records import BY_STAGE, NUMBERS, TimingScaling
 from winprob.methodology.vocabulary import STAGES
-from winprob.schema.dtypes import as_days, as_numbers
 
 Array = npt.NDArray[Any]
 

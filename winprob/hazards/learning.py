@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.hazards.density import TimingDensity
 from winprob.hazards.design import Design, build_design, is_closed, last_day, usable
@@ -17,7 +18,6 @@ from winprob.hazards.laplace import Mode, draw_around, find_mode, stirred
 from winprob.hazards.priors import prior_normal
 from winprob.hazards.records import Hazards, TimingScaling
 from winprob.i18n import gettext
-from winprob.schema import validate_deals
 from winprob.settings import Settings
 
 Array = npt.NDArray[Any]

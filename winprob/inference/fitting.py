@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from winprob.arrivals import learn_arrivals
+from winprob.data.schema import validate_deals
 from winprob.density import Density, build_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
 from winprob.features import Features, Scaling, describe, empty_scaling, learn_scaling
@@ -26,7 +27,6 @@ from winprob.inference.sampling import Draws, Progress, sample
 from winprob.parameters import Layout, derive_parameters, prior_data, sample_prior
 from winprob.posterior import Posterior, Provenance, flatten_chains
 from winprob.revisions import learn_revisions
-from winprob.schema import validate_deals
 from winprob.settings import SamplerSettings, Settings
 from winprob.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
 from winprob.weights import deal_weights

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.errors import SettingsError
 from winprob.features import Features
 from winprob.i18n import gettext
@@ -28,7 +29,6 @@ from winprob.information.standing import NOT_HEARD
 from winprob.information.tables import Told, standard_error, tell, weigh
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 
 Array = npt.NDArray[Any]
 

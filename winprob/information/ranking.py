@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import latest_places, validate_deals
 from winprob.features import Features, describe
 from winprob.information.answers import Ground, Situation, answers_to, present, situation
 from winprob.information.facts import VALIDATED, Fact, facts_of
@@ -20,7 +21,6 @@ from winprob.information.standing import NOT_HEARD
 from winprob.information.tables import best_lever, lever_changes, standard_error, tell, weigh
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
-from winprob.schema import latest_places, validate_deals
 from winprob.terms import coefficients
 
 Array = npt.NDArray[Any]

@@ -11,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.exchange_rates import Rate, rates_for
+from winprob.data.fiscal import Quarter, quarter_of
+from winprob.data.schema import ID, Mask, as_numbers, latest_places, mask_of
 from winprob.errors import ForecastError
-from winprob.fiscal import Quarter, quarter_of
 from winprob.i18n import gettext
-from winprob.money import Rate, rates_for
-from winprob.schema import latest_places
-from winprob.schema.columns import ID
-from winprob.schema.dtypes import as_numbers
-from winprob.schema.findings import Mask, mask_of
 from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]

@@ -22,16 +22,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.fiscal import Quarter
+from winprob.data.schema import ID, mask_of
 from winprob.errors import ForecastError
-from winprob.fiscal import Quarter
 from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, is_closed, known_deals
 from winprob.portfolio.forecast import ask
 from winprob.portfolio.play import Outcome, play_quarter
 from winprob.portfolio.results import STEPS, Bridge
 from winprob.posterior import Posterior
-from winprob.schema.columns import ID
-from winprob.schema.findings import mask_of
 from winprob.settings import CalendarSettings
 
 Array = npt.NDArray[Any]

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.fiscal import Quarter
+from winprob.data.schema import Mask, mask_of
 from winprob.features import describe
-from winprob.fiscal import Quarter
 from winprob.odds import to_win_prob
 from winprob.portfolio.book import column
 from winprob.posterior import Posterior
-from winprob.schema.findings import Mask, mask_of
 from winprob.terms import coefficients, logits
 from winprob.timing import outlooks, same_day
 

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.fiscal import Quarter, find_quarter
+from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError
-from winprob.fiscal import Quarter, find_quarter
 from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, known_deals, last_day, lines_of
 from winprob.portfolio.chances import falls_in
@@ -22,7 +23,6 @@ from winprob.portfolio.results import LINES, Forecast
 from winprob.portfolio.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.portfolio.rollup import seller_rollup, stage_weighted
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.settings import CalendarSettings, QuarterSettings
 
 Array = npt.NDArray[Any]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winprob.data.fiscal import Quarter
+from winprob.data.tables import replacing
 from winprob.errors import InputError, OutputError
-from winprob.fiscal import Quarter
 from winprob.i18n import gettext
 from winprob.portfolio.results import Forecast
-from winprob.tables.write import replacing
 
 _KEY = b"winprob_forecast"
 _FORMAT = 1

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.arrivals import Arrivals, draw_arrivals, season_of
-from winprob.fiscal import Quarter
-from winprob.money import rates_for
+from winprob.data.exchange_rates import rates_for
+from winprob.data.fiscal import Quarter
 from winprob.portfolio.book import Book, Days, column, lines_of, open_book
 from winprob.portfolio.chances import chances_of
 from winprob.portfolio.luck import luck_keys

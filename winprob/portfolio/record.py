@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winprob.data.schema import mask_of, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.portfolio.book import Days, column, known_deals, last_day, open_book
 from winprob.portfolio.log import Logged, read_log
-from winprob.schema import validate_deals
-from winprob.schema.findings import mask_of
 
 #: Quarters below which a record says little: the share inside of so few has an error of ten points or more.
 FEW = 12

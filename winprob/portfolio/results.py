@@ -10,8 +10,8 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.fiscal import Quarter
-from winprob.money import Rate
+from winprob.data.exchange_rates import Rate
+from winprob.data.fiscal import Quarter
 from winprob.settings import QuarterSettings
 
 Array = npt.NDArray[Any]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from winprob.data.schema import COLUMNS
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.report.numbers import BLANK, text_of, whole
-from winprob.schema.columns import COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn
 
+from winprob.data.tables import replacing
 from winprob.errors import OutputError
 from winprob.i18n import gettext
-from winprob.tables import replacing
 
 
 def require_pdf() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winprob.data.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, SUPPORTS
+from winprob.data.tables import is_blank_word, parse_days, parse_numbers
 from winprob.errors import DealTableError
 from winprob.features import Scaling
 from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown
-from winprob.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, SUPPORTS
-from winprob.tables.cells import is_blank_word, parse_days, parse_numbers
 
 #: What stands for a column's unknown in a scenario's name.
 UNKNOWN = "unknown"

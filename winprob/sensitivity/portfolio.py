@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
+from winprob.data.schema import latest_places
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.intervals import sorted_tails
@@ -23,7 +24,6 @@ from winprob.lifts import lifts
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES, STAGES
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import latest_places
 from winprob.sensitivity.evidence import evidence_grades, verdicts
 from winprob.sensitivity.standing import Standing, stand
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import last_reading, latest_places, validate_deals
 from winprob.errors import DealTableError
 from winprob.features import describe
 from winprob.i18n import gettext
@@ -16,7 +17,6 @@ from winprob.intervals import summarise
 from winprob.methodology import column_label, label
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import last_reading, latest_places, validate_deals
 from winprob.sensitivity.covered import covered_twin, tier_of
 from winprob.sensitivity.loss_patterns import LossPattern, loss_patterns
 from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.intervals import sorted_tails
 from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.sensitivity.evidence import evidence_columns
 from winprob.sensitivity.portfolio import rank_by
 from winprob.sensitivity.standing import Standing, stand

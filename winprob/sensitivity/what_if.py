@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import last_reading, validate_deals
 from winprob.i18n import gettext
 from winprob.intervals import summarise
 from winprob.posterior import Posterior
 from winprob.prediction import draw_win_prob
-from winprob.schema import last_reading, validate_deals
 from winprob.sensitivity.changes import ignored, read_changes
 
 Array = npt.NDArray[Any]

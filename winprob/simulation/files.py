@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winprob.data.schema import SUPPORTS
 from winprob.errors import InputError, OutputError, SettingsError
 from winprob.i18n import gettext
-from winprob.schema import SUPPORTS
 from winprob.simulation.deals import Team
 from winprob.simulation.frames import level_names
 from winprob.simulation.team import AS_OF, CHUNK, Order, batch_deals, batch_people, draw_batches, found_team

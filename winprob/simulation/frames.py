@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
+from winprob.data.schema import COLUMNS
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, OUTCOMES, ROLES, STAGES
-from winprob.schema import COLUMNS
 from winprob.simulation.deals import Block, Codes, Days, Flags, people_rows
 from winprob.simulation.truth import SEGMENTS, Truth
 

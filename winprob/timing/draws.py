@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
 from winprob.features import Features, describe
 from winprob.hazards import BLOCK, NEVER, Paces, days, lay_out
 from winprob.i18n import gettext
 from winprob.odds import to_win_prob
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.terms import Coefficients, coefficients, logits
 
 Array = npt.NDArray[Any]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import validate_deals
 from winprob.hazards import NEVER, days
 from winprob.intervals import sorted_tails
 from winprob.posterior import Posterior
-from winprob.schema import validate_deals
 from winprob.timing.draws import Outlook, in_blocks, outlooks, same_day
 
 Array = npt.NDArray[Any]

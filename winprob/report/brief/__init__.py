@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from winprob.data.tables import read_people_table
 from winprob.i18n import gettext
 from winprob.posterior import Posterior
 from winprob.report.brief.present import lead, what_changed, where_it_stands
@@ -14,7 +15,6 @@ from winprob.report.brief.talk import commitment, next_step_with, preparation, q
 from winprob.report.brief.turns import what_would_change
 from winprob.report.brief.visit import Visit, plan_visit
 from winprob.report.sheet import Sheet, to_markdown
-from winprob.tables import read_people_table
 
 __all__ = ["render_brief"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from winprob.data.schema import COVERAGE_COLUMNS
 from winprob.i18n import gettext
 from winprob.methodology import column_label, plays
 from winprob.methodology.vocabulary import ROLES
@@ -32,7 +33,6 @@ from winprob.report.grids import Column, Grid
 from winprob.report.numbers import BLANK, full_money, percent, span, whole
 from winprob.report.review import FACTS, missing_facts
 from winprob.report.sheet import Point, Section
-from winprob.schema import COVERAGE_COLUMNS
 
 #: Facts told in words, and the word each is told by.
 _WORDS = {"stage": "stage", "decision_method": "decision_method", "coach": "coach"}

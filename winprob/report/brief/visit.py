@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import gettext
 from winprob.methodology import NextStep, canonical, next_step
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
 from winprob.report.brief.people import Holder, holders
-from winprob.schema import last_reading, validate_deals
 from winprob.sensitivity import rank_roles
 
 

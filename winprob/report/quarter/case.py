@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from winprob.data.schema import latest_places, validate_deals
 from winprob.methodology.vocabulary import ROLES
 from winprob.posterior import Posterior
 from winprob.report.review import FACTS, missing_facts
-from winprob.schema import latest_places, validate_deals
 from winprob.settings import ReviewSettings
 
 if TYPE_CHECKING:

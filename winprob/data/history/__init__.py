@@ -1,0 +1,30 @@
+"""What was known when? Snapshots kept for good, training rows from them, and what could not have been known."""
+
+from winprob.data.history.audit import check_history
+from winprob.data.history.days import Every, as_day, review_days
+from winprob.data.history.folder import is_history
+from winprob.data.history.known import read_known, read_past, read_review, require_plain
+from winprob.data.history.reading import read_history
+from winprob.data.history.replay import replay_changes
+from winprob.data.history.training import deal_ends, label_sentences, review_table, training_rows
+from winprob.data.history.writing import Snapshot, write_snapshot
+
+__all__ = [
+    "Every",
+    "Snapshot",
+    "as_day",
+    "check_history",
+    "deal_ends",
+    "is_history",
+    "label_sentences",
+    "read_history",
+    "read_known",
+    "read_past",
+    "read_review",
+    "replay_changes",
+    "require_plain",
+    "review_days",
+    "review_table",
+    "training_rows",
+    "write_snapshot",
+]

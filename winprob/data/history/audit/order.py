@@ -1,0 +1,156 @@
+"""Is each snapshot of its day? Snapshots that know too much, that are copies, out of order, or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.data.history.audit.columns import ENOUGH, at, deals_in, learned
+from winprob.data.history.days import OTHER_ZONE
+from winprob.data.history.trail import Trail
+from winprob.data.schema import Finding, mask_of, whole
+from winprob.i18n import gettext
+
+#: Deals in which nothing may well happen for a while, if there are fewer.
+_DEALS = 20
+_APART = pd.Timedelta(days=7)
+#: This share of the facts that were to change again stand in an earlier snapshot as they stand in a later one.
+_AGREES = 0.8
+#: This share of what a snapshot changes is undone in the next. Reports that waver undo a third at most.
+_UNDONE = 0.5
+_LONG = pd.Timedelta(days=180)
+#: A gap is longer than the usual distance by this factor.
+_GAP, _SHORTEST_GAP = 2.5, pd.Timedelta(days=10)
+
+
+def _knows_the_end(trail: Trail) -> Iterator[Finding]:
+    late = trail.closed & mask_of(trail.rows["closed_on"] > trail.rows["as_of"] + OTHER_ZONE)
+    if late.any():
+        found = at(trail, late, "closed_on")
+        yield found.warning(
+            gettext(
+                "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: filled in later, "
+                "nobody knew it then",
+                **found.words,
+            )
+        )
+
+
+def _knows_the_beginning(trail: Trail) -> Iterator[Finding]:
+    early = mask_of(trail.rows["opened_on"] > trail.rows["as_of"] + OTHER_ZONE)
+    if early.any():
+        found = at(trail, early, "opened_on")
+        yield found.warning(
+            gettext(
+                "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: a history from before the "
+                "deal was created",
+                **found.words,
+            )
+        )
+
+
+def _same_export_again(trail: Trail) -> Iterator[Finding]:
+    seen: dict[bytes, int] = {}
+    table = np.stack([trail.deal, *(trail.codes[name] for name in trail.facts)], axis=1)
+    order = np.argsort(trail.snapshot, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(trail.snapshot[order])) + 1):
+        if len(rows) < _DEALS:
+            continue
+        day = int(trail.snapshot[rows[0]])
+        earlier = seen.setdefault(table[rows].tobytes(), day)
+        if trail.days[day] - trail.days[earlier] >= _APART:
+            message = gettext(
+                "the snapshots of {earlier} and {later} are the same in all {deals} deals: one export under two days",
+                earlier=f"{trail.days[earlier]:%Y-%m-%d}",
+                later=f"{trail.days[day]:%Y-%m-%d}",
+                deals=len(rows),
+            )
+            yield whole("warning", "as_of", message)
+
+
+def _from_a_later_export(trail: Trail) -> Iterator[Finding]:
+    """Facts that stand as they will at last, though the snapshot after says otherwise: taken from a later export."""
+    agrees, differs = np.zeros((2, len(trail.days)))
+    end = np.flatnonzero(trail.last)[trail.deal]
+    going_on = ~trail.last & trail.open
+    for column in learned(trail):
+        codes = trail.codes[column]
+        to_change = going_on & (np.roll(codes, -1) != codes[end])
+        differs += np.bincount(trail.snapshot[to_change], minlength=len(trail.days))
+        agrees += np.bincount(trail.snapshot[to_change & (codes == codes[end])], minlength=len(trail.days))
+    for place in map(int, np.flatnonzero((differs >= _DEALS) & (agrees > _AGREES * differs))):
+        message = gettext(
+            "the snapshot of {day} has {share} of the facts that changed later as they stood at last, the one after "
+            "has not: filled in from a later export, or out of order",
+            day=f"{trail.days[place]:%Y-%m-%d}",
+            share=f"{agrees[place] / differs[place]:.0%}",
+        )
+        yield whole("warning", "as_of", message)
+
+
+def _older_than_its_day(trail: Trail) -> Iterator[Finding]:
+    """Facts that go back to what they were and forth again: two snapshots under each other's day."""
+    back, moved = np.zeros((2, len(trail.days)))
+    inner = ~trail.first & ~trail.last
+    for column in learned(trail):
+        codes = trail.codes[column]
+        before, after = np.roll(codes, 1), np.roll(codes, -1)
+        moves = inner & (codes != before)
+        moved += np.bincount(trail.snapshot[moves], minlength=len(trail.days))
+        back += np.bincount(trail.snapshot[moves & (after == before)], minlength=len(trail.days))
+    for place in map(int, np.flatnonzero((moved >= _DEALS) & (back > _UNDONE * moved))):
+        message = gettext(
+            "the snapshot of {day} goes back: {share} of what it changes is undone in the one after. "
+            "An export under a wrong day, it seems",
+            day=f"{trail.days[place]:%Y-%m-%d}",
+            share=f"{back[place] / moved[place]:.0%}",
+        )
+        yield whole("warning", "as_of", message)
+
+
+def _nothing_ever_changes(trail: Trail) -> Iterator[Finding]:
+    goes_on = trail.open & trail.before(trail.open)
+    if trail.days[-1] - trail.days[0] < _LONG or deals_in(trail, goes_on) < 3 * ENOUGH or not learned(trail):
+        return
+    if not any((trail.changed(column) & goes_on).any() for column in learned(trail)):
+        message = gettext(
+            "no fact of any open deal ever changes, in {days} snapshots over {span} days: all made from one export, "
+            "it seems",
+            days=len(trail.days),
+            span=(trail.days[-1] - trail.days[0]).days,
+        )
+        yield whole("warning", "as_of", message)
+
+
+def _gaps(trail: Trail) -> Iterator[Finding]:
+    between: npt.NDArray[np.timedelta64] = np.diff(trail.days.to_numpy())
+    if len(between) < 4:
+        return
+    usual = pd.Timedelta(np.median(between))
+    long = np.flatnonzero((between > _GAP * usual.to_timedelta64()) & (between > _SHORTEST_GAP.to_timedelta64()))
+    if len(long):
+        longest = int(long[np.argmax(between[long])])
+        message = gettext(
+            "{count} gaps between snapshots, the longest from {start} to {end} ({days} days; usually {usual}): what "
+            "came and went in between is not known",
+            count=len(long),
+            start=f"{trail.days[longest]:%Y-%m-%d}",
+            end=f"{trail.days[longest + 1]:%Y-%m-%d}",
+            days=(trail.days[longest + 1] - trail.days[longest]).days,
+            usual=usual.days,
+        )
+        yield whole("warning", "as_of", message)
+
+
+ORDER_RULES = (
+    _knows_the_end,
+    _knows_the_beginning,
+    _same_export_again,
+    _from_a_later_export,
+    _older_than_its_day,
+    _nothing_ever_changes,
+    _gaps,
+)

@@ -1,0 +1,204 @@
+"""What may a model learn from? Of each deal what was known on every review day, and how it ended, if it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.data.fiscal import quarter_of
+from winprob.data.history.days import Day, as_day
+from winprob.data.history.trail import Places, Trail, follow
+from winprob.data.schema import ELAPSED, ID, Mask, elapsed
+from winprob.errors import HistoryError
+from winprob.i18n import gettext
+from winprob.settings import CalendarSettings
+
+
+def training_rows(
+    history: str | Path | pd.DataFrame,
+    *,
+    as_of: Day | None = None,
+    reviews: Sequence[Day] | Literal["quarter", "month"] = "quarter",
+    calendar: CalendarSettings | None = None,
+) -> pd.DataFrame:
+    """One row per deal and review day on which it was open: what was known then, and the end as it is known now.
+
+    Parameters
+    ----------
+    history : folder, or frame as ``read_history`` gives it
+    as_of : know only what was known on this day
+    reviews : the first snapshot of each fiscal quarter, or of each calendar month; or days, each as its last snapshot
+        shows it
+    calendar : of the fiscal quarters
+
+    Returns
+    -------
+    DataFrame
+        A valid deal table in order of deals and days: facts, ``opened_on`` and ``amount`` as on the review day
+        ``as_of``; ``outcome`` and ``closed_on`` from the deal's last snapshot (``open`` is censored, and a close that
+        was entered late is dated on the review day at the earliest). Beside them ``closed_amount`` (when it first
+        appeared closed), ``pushes`` (how often the expected close date had moved by a month or more by then),
+        ``age`` and ``days_to_expected_close`` (days since ``opened_on`` and until the seller's date; covariates), and
+        ``known_until`` (the last snapshot that tells of the deal). ``attrs["maturity"]`` counts what
+        ``label_sentences`` says.
+
+    Raises
+    ------
+    HistoryError
+        There is no history, or no snapshot by ``as_of`` or by a review day.
+    """
+    trail = follow(history, as_of=as_of)
+    chosen = _review_places(trail, reviews, calendar or CalendarSettings())
+    kept = trail.open & np.isin(trail.snapshot, chosen)
+    rows = trail.rows[kept].assign(**{name: values[kept] for name, values in _hindsight(trail).items()})
+    late = (rows["closed_on"] < rows["as_of"]).to_numpy()
+    rows["closed_on"] = rows["closed_on"].mask(late, rows["as_of"])
+    rows = rows.reset_index(drop=True)
+    rows = rows.assign(**{name: elapsed(rows, name) for name in ELAPSED})
+    rows.attrs = {
+        "covariates": _with_elapsed(trail.rows.attrs.get("covariates", {})),
+        "maturity": _maturity(trail, kept, int(rows[ID][late].nunique())),
+    }
+    return rows
+
+
+def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
+
+    Raises
+    ------
+    HistoryError
+        There is no history, or no snapshot by that day.
+    """
+    trail = follow(history, as_of=as_of)
+    last = trail.rows["as_of"] == trail.days[-1]
+    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
+
+
+def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """One row per deal that any snapshot tells of: its last state.
+
+    ``training_rows`` has no row of a deal that came and closed between two reviews; how many such deals a quarter
+    brings is learned from here (``fit(..., ends=)``).
+
+    Raises
+    ------
+    HistoryError
+        There is no history, or no snapshot by ``as_of``.
+    """
+    trail = follow(history, as_of=as_of)
+    return trail.rows[trail.last].reset_index(drop=True)
+
+
+def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
+    """Deals that end one way may end sooner: how long one has been open, or is to take, then tells how it will end."""
+    numeric = [item for item in covariates.get("numeric", []) if item["column"] not in ELAPSED]
+    return {**covariates, "numeric": [*numeric, *({"column": name, "transform": None} for name in ELAPSED)]}
+
+
+def _review_places(
+    trail: Trail, reviews: Sequence[Day] | Literal["quarter", "month"], calendar: CalendarSettings
+) -> Places:
+    """Positions of the snapshots that are reviewed."""
+    if isinstance(reviews, str):
+        of_month = reviews == "month"
+        spans = [day.replace(day=1) if of_month else quarter_of(day, calendar).start for day in trail.days.date]
+        starts = np.array(spans, dtype="datetime64[D]").astype(np.int64)
+        return np.flatnonzero(np.diff(starts, prepend=-1) != 0)
+    wanted = pd.DatetimeIndex([as_day(day) for day in reviews])
+    places = np.asarray(trail.days.searchsorted(wanted, side="right")) - 1
+    if (places < 0).any():
+        early = ", ".join(f"{day:%Y-%m-%d}" for day in wanted[places < 0])
+        raise HistoryError(
+            gettext("no snapshot by the review of {days}; the first is of {first}.", days=early, first=_first(trail))
+        )
+    return np.unique(places)
+
+
+def _first(trail: Trail) -> str:
+    return f"{trail.days[0]:%Y-%m-%d}"
+
+
+def _hindsight(trail: Trail) -> dict[str, pd.Series]:
+    """(row,) what is known of each row's deal from its other rows."""
+    end = np.flatnonzero(trail.last)[trail.deal]
+    first_closed = np.full(trail.deal.max() + 1, -1)
+    closed = np.flatnonzero(trail.closed)
+    first_closed[trail.deal[closed[::-1]]] = closed[::-1]
+    at_close = first_closed[trail.deal]
+    rows = trail.rows
+    taken = {name: pd.Series(rows[name].array[end]) for name in ("outcome", "closed_on")}
+    amount = rows["amount"].to_numpy() if "amount" in rows else np.full(len(rows), np.nan)
+    return {
+        **taken,
+        "closed_amount": pd.Series(np.where((at_close >= 0) & trail.closed[end], amount[at_close], np.nan)),
+        "pushes": pd.Series(pushes(trail)),
+        "known_until": pd.Series(rows["as_of"].array[end]),
+    }
+
+
+def pushes(trail: Trail) -> npt.NDArray[np.int64]:
+    """(row,) how often the expected close date has moved later by a month or more, from snapshot to snapshot."""
+    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
+    before = expected.shift().mask(trail.first)
+    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
+    return np.asarray(pushed.groupby(trail.deal).cumsum())
+
+
+def _maturity(trail: Trail, kept: Mask, entered_late: int) -> dict[str, int]:
+    """Counts of deals: how far the labels are known, and which deals have no row."""
+    open_then, ended, last = trail.of_deal(kept), trail.closed, trail.last
+    vanished = last & ~trail.closed & (trail.snapshot < len(trail.days) - 1)
+    without = last & ~open_then
+    came_closed = trail.of_deal(trail.first & trail.closed)
+    counts = {
+        "rows": kept,
+        "deals": last & open_then,
+        "closed": last & open_then & ended,
+        "open": last & open_then & ~ended,
+        "vanished": vanished & open_then,
+        "undated": last & open_then & ended & trail.rows["closed_on"].isna().to_numpy(),
+        "came_closed": without & came_closed,
+        "between_reviews": without & ~came_closed & ended,
+        "not_reviewed_yet": without & ~came_closed & ~ended,
+    }
+    return {**{name: int(mask.sum()) for name, mask in counts.items()}, "entered_late": entered_late}
+
+
+def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
+    """In words, how far the labels of ``training_rows`` are known and what has no row."""
+    counts = rows.attrs["maturity"]
+    yield gettext(
+        "{rows} rows of {deals} deals, as known on {reviews} review days: {closed} deals have closed, {open} are still "
+        "open (kept as censored: their ends are not known).",
+        reviews=rows["as_of"].nunique(),
+        **counts,
+    )
+    if counts["vanished"]:
+        yield gettext(
+            "{vanished} of the open deals are missing from later exports: their last known state counts, "
+            "censored on the last day they were seen.",
+            **counts,
+        )
+    if counts["came_closed"] or counts["between_reviews"]:
+        yield gettext(
+            "Nothing tells what was known of {count} closed deals: {came_closed} were closed when they first "
+            "appeared, {between_reviews} came and closed between two reviews.",
+            count=counts["came_closed"] + counts["between_reviews"],
+            **counts,
+        )
+    if counts["not_reviewed_yet"]:
+        yield gettext("{not_reviewed_yet} open deals came after the last review: they have no row yet.", **counts)
+    if counts["entered_late"]:
+        yield gettext(
+            "{entered_late} deals were still open on a review day that came after their close: the close was entered "
+            "late, and counts on the review day.",
+            **counts,
+        )
+    if counts["undated"]:
+        yield gettext("{undated} closed deals have no 'closed_on': when they closed is not known.", **counts)

@@ -1,0 +1,72 @@
+"""What is a valid deal table? Columns, rules, validation, and which reading of a deal is the latest."""
+
+from winprob.data.schema.columns import (
+    CHOICES,
+    COLUMNS,
+    COVERAGE_COLUMNS,
+    DATES,
+    ELAPSED,
+    ID,
+    NUMBERS,
+    READINGS,
+    SUPPORTS,
+    TEXTS,
+    elapsed,
+    is_derived,
+)
+from winprob.data.schema.dtypes import as_days, as_numbers, as_text, cell_text
+from winprob.data.schema.findings import (
+    SEVERITIES,
+    Finding,
+    Mask,
+    Severity,
+    Spot,
+    findings_table,
+    mask_of,
+    refuse,
+    shown_cell,
+    spot,
+    whole,
+)
+from winprob.data.schema.rules import fact_columns, training_errors
+from winprob.data.schema.validation import check_deals, last_reading, latest_places, validate_deals
+from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
+
+__all__ = [
+    "CHOICES",
+    "COLUMNS",
+    "COVERAGE_COLUMNS",
+    "DATES",
+    "ELAPSED",
+    "Finding",
+    "ID",
+    "Mask",
+    "NUMBERS",
+    "READINGS",
+    "SEVERITIES",
+    "SUPPORTS",
+    "Severity",
+    "Spot",
+    "TEXTS",
+    "TIERS",
+    "VISIT_COLUMNS",
+    "as_days",
+    "as_numbers",
+    "as_text",
+    "cell_text",
+    "check_deals",
+    "elapsed",
+    "fact_columns",
+    "findings_table",
+    "is_derived",
+    "last_reading",
+    "latest_places",
+    "mask_of",
+    "refuse",
+    "shown_cell",
+    "spot",
+    "training_errors",
+    "validate_deals",
+    "validate_visits",
+    "whole",
+]

@@ -1,0 +1,143 @@
+"""Is it too good to be true? Shares unknown, and columns that give the outcome away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from winprob.data.schema import ID, Finding, Mask, is_derived, whole
+from winprob.data.tables.files import Sheet
+from winprob.data.tables.mapping import DealMapping
+from winprob.i18n import gettext
+
+#: A single column that ranks won above not won this well has most often been filled in afterwards.
+TOO_GOOD_AUC = 0.97
+#: Filled this much more often in one group of deals than in the other.
+TOO_GOOD_GAP = 0.8
+_ENOUGH = 10
+_NOT_FACTS = (ID, "outcome")
+
+
+def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
+    """Notes on how the file was read and how much of each column is unknown."""
+    kind = sheet.kind.upper()
+    if sheet.encoding:
+        kind = gettext(
+            "CSV ({encoding}, delimiter {delimiter})", encoding=sheet.encoding, delimiter=repr(sheet.delimiter)
+        )
+    width = sheet.cells.shape[1]
+    message = gettext("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
+    yield whole("note", "", message)
+    for column in deals.columns:
+        unknown = int(deals[column].isna().sum())
+        if unknown:
+            message = gettext("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")
+            yield Finding(severity="note", column=str(column), rows=unknown, first_deal="", message=message)
+
+
+def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
+    """Warnings on columns that could not have been known before the outcome was."""
+    yield from _late_sources(mapping)
+    yield from derived_covariates(dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))))
+    if "outcome" not in deals:
+        return
+    closed = (deals["outcome"].notna() & (deals["outcome"] != "open")).to_numpy(dtype=bool)
+    is_open = (deals["outcome"] == "open").to_numpy(dtype=bool)
+    won = (deals["outcome"] == "won").to_numpy(dtype=bool)
+    for column in (name for name in deals.columns if name not in _NOT_FACTS):
+        filled = deals[column].notna().to_numpy()
+        if column != "closed_on":
+            yield from filled_late(str(column), filled, closed, is_open)
+        yield from filled_for_won(str(column), filled, won, closed & ~won)
+        if column != "closed_on":
+            yield from predicts_alone(str(column), deals[column], won, closed)
+
+
+def derived_covariates(columns: Iterable[str]) -> Iterator[Finding]:
+    """Warnings on covariates that a CRM works out from the stage or the outcome."""
+    for name in columns:
+        if is_derived(name):
+            message = gettext(
+                "covariate '{column}' is what the CRM works out from stage or outcome, no fact of its own. Take it out",
+                column=name,
+            )
+            yield whole("warning", name, message)
+
+
+def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
+    late = {source.column: source.target for source in mapping.sources if source.target in ("outcome", "closed_on")}
+    for name in (*mapping.varying, *(item.column for item in mapping.numeric)):
+        if name in late:
+            message = gettext(
+                "covariate '{column}' is also '{target}': it is known only once the deal has closed. Take it out",
+                column=name,
+                target=late[name],
+            )
+            yield whole("warning", name, message)
+
+
+def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iterator[Finding]:
+    if min(closed.sum(), is_open.sum()) < _ENOUGH:
+        return
+    share_closed, share_open = filled[closed].mean(), filled[is_open].mean()
+    if share_closed - share_open > TOO_GOOD_GAP:
+        message = gettext(
+            "filled in {closed} of the closed deals and {open} of the open ones: known only after the close, it seems",
+            closed=f"{share_closed:.0%}",
+            open=f"{share_open:.0%}",
+        )
+        yield whole("warning", column, message)
+
+
+def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iterator[Finding]:
+    if min(won.sum(), not_won.sum()) < _ENOUGH:
+        return
+    share_won, share_not = filled[won].mean(), filled[not_won].mean()
+    if abs(share_won - share_not) > TOO_GOOD_GAP:
+        message = gettext(
+            "filled in {won} of the won deals and {lost} of the others: that it is filled gives the outcome away",
+            won=f"{share_won:.0%}",
+            lost=f"{share_not:.0%}",
+        )
+        yield whole("warning", column, message)
+
+
+def predicts_alone(
+    column: str, values: pd.Series, won: Mask, closed: Mask, *, limit: float = TOO_GOOD_AUC
+) -> Iterator[Finding]:
+    """A warning on a column that ranks the won above the others better than ``limit``."""
+    known = closed & values.notna().to_numpy()
+    labels = won[known]
+    if min(labels.sum(), (~labels).sum()) < _ENOUGH:
+        return
+    score = _score(values[known], labels)
+    found = auc(score, labels)
+    if max(found, 1 - found) > limit:
+        message = gettext(
+            "predicts the outcome alone (AUC {auc}): too good to be true, unless it was known before the close",
+            auc=f"{max(found, 1 - found):.2f}",
+        )
+        yield whole("warning", column, message)
+
+
+def _score(values: pd.Series, won: Mask) -> npt.NDArray[np.float64]:
+    """Numbers and days as they are; each other value as the share won among its rows in the other half of the table."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return values.to_numpy().astype("datetime64[s]").astype(np.float64)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.to_numpy(dtype=np.float64)
+    half = np.random.default_rng(0).permutation(len(values)) % 2
+    frame = pd.DataFrame({"value": values.astype("str").to_numpy(), "won": won, "half": half})
+    other = frame.assign(half=1 - half).groupby(["value", "half"])["won"].mean()
+    keys = pd.MultiIndex.from_frame(frame[["value", "half"]])
+    return other.reindex(keys).fillna(won.mean()).to_numpy(dtype=np.float64)
+
+
+def auc(score: npt.NDArray[np.float64], won: Mask) -> float:
+    """The chance that a won deal scores above another, ties counted half."""
+    ranks = pd.Series(score).rank().to_numpy()
+    count = int(won.sum())
+    return float((ranks[won].sum() - count * (count + 1) / 2) / (count * (len(won) - count)))
