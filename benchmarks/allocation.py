@@ -33,9 +33,9 @@ from winprob.allocation.success import STATES
 from winprob.allocation.telling import FURTHER
 from winprob.data.schema import validate_deals
 from winprob.executives import Roster, roster_from
-from winprob.inference import fit, fit_prior
 from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES
-from winprob.posterior import Posterior
+from winprob.model.inference import fit, fit_prior
+from winprob.model.posterior import Posterior
 from winprob.settings import Settings, VisitSettings
 from winprob.simulation import Truth, simulate
 

@@ -134,8 +134,8 @@ def supported(
 
 def read(deals: pd.DataFrame, scaling: Any, variant: str, moved: Array | None = None) -> dict[str, Array]:
     """Every array that belongs to the deals; ``moved`` (deal, role) is added to true support."""
-    from winprob.features import describe, effect_places
     from winprob.methodology.vocabulary import ROLES
+    from winprob.model.features import describe, effect_places
 
     features, switch = describe(deals, scaling), VARIANTS[variant]
     if features.unseen:
@@ -196,7 +196,7 @@ def build(layout: Any, data: Mapping[str, Array]) -> Any:
 
 def named(xp: Any, standard: Mapping[str, Any], prior: Mapping[str, Any], layout: Any) -> dict[str, Any]:
     """Parameters by name, those of the extensions too."""
-    from winprob.parameters import derive_parameters
+    from winprob.model.win.parameters import derive_parameters
 
     by = derive_parameters(xp, {name: standard[name] for name in ("unit", "positive", "ratio")}, prior, layout)
     scale = standard["scale"]
@@ -219,9 +219,9 @@ def learn(deals: pd.DataFrame, variant: str, seed: int) -> tuple[dict[str, Array
     """Parameters, each (draw, *dims), the scaling, and what the sampler has to say."""
     import nutpie
 
-    from winprob.features import learn_scaling
-    from winprob.parameters import prior_data
-    from winprob.posterior import flatten_chains
+    from winprob.model.features import learn_scaling
+    from winprob.model.posterior import flatten_chains
+    from winprob.model.win.parameters import prior_data
     from winprob.settings import Settings
 
     settings = Settings()

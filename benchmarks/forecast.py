@@ -59,12 +59,12 @@ def worker(path: Path, deals: int, times: int) -> Any:
 def make_model(path: Path, *, dated: bool) -> None:
     """A model of exactly 2,000 draws with the levels of simulated deals, with and without a time to close."""
     import winprob
-    from winprob.arrivals import learn_arrivals
     from winprob.data.schema import validate_deals
-    from winprob.features import learn_scaling
-    from winprob.hazards import learn_hazards
-    from winprob.parameters import sample_prior
-    from winprob.revisions import Revisions
+    from winprob.model.amounts import Revisions
+    from winprob.model.arrivals import learn_arrivals
+    from winprob.model.features import learn_scaling
+    from winprob.model.hazards import learn_hazards
+    from winprob.model.win.parameters import sample_prior
 
     settings, rng = winprob.Settings(), np.random.default_rng(1)
     closed = validate_deals(winprob.simulate(300, 1, seed=1).closed, training=True)

@@ -25,15 +25,15 @@ from scipy.stats import spearmanr
 import winprob
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import paired_difference
-from winprob.features import describe
 from winprob.information.facts import VALIDATED, SupportFact, WordFact
 from winprob.information.ranking import ground_of, open_questions
 from winprob.information.standing import NOT_HEARD, stand
 from winprob.information.tables import both_chances
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
+from winprob.model.features import describe
+from winprob.model.win.terms import coefficients, iter_terms
 from winprob.simulation import Simulation, simulate
 from winprob.simulation.deals import tier_cuts
-from winprob.terms import coefficients, iter_terms
 
 Array = np.ndarray
 

@@ -51,8 +51,8 @@ PENALTIES = np.logspace(-3, 1, 9)
 def true_steps(deals: pd.DataFrame, truth: Truth, scaling: Any) -> Array:
     """(deal, role) how far one tier up is by the true tiers; 0 at the top tier."""
     from winprob.data.schema import validate_deals
-    from winprob.features import describe
-    from winprob.lifts import steps_up
+    from winprob.model.features import describe
+    from winprob.model.win.lifts import steps_up
 
     exact = replace(scaling, tier_counts=tuple(tuple(1e6 * share for share in row) for row in truth.tier_frequency))
     return steps_up(describe(validate_deals(deals), exact), exact, truth.array("unknown_mean"))

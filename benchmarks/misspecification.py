@@ -24,12 +24,12 @@ from scipy.special import expit, ndtr, ndtri
 from winprob.evaluation.calibration import coverage_90, group_calibration
 from winprob.evaluation.scores import log_losses, paired_difference, recalibration
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
+from winprob.model.features.tiers import bin_moments
 from winprob.settings import CovariateSettings
 from winprob.simulation import Truth, simulate
 from winprob.simulation.deals import standardised_log_amount, tier_cuts
 from winprob.simulation.frames import level_names
 from winprob.simulation.truth import TEAM
-from winprob.tiers import bin_moments
 
 Array = np.ndarray
 
@@ -265,8 +265,8 @@ def run_winprob(world: str, seed: int, *, report_bias: bool = True) -> Cell:
     """One team, by the package's own ``fit`` and ``predict``; with sellers' readings corrected, or as they stand."""
     import winprob
     from winprob.data.schema import validate_deals
-    from winprob.features import describe
-    from winprob.terms import attenuation, coefficients, logits, support_terms
+    from winprob.model.features import describe
+    from winprob.model.win.terms import attenuation, coefficients, logits, support_terms
 
     team = team_of(world, seed)
     settings = winprob.Settings(covariates=CovariateSettings(report_bias=report_bias)).for_refits()

@@ -45,8 +45,8 @@ def make_model(path: Path) -> None:
     """A model of exactly 1,000 draws with the levels, quarters and tiers of 300 simulated deals."""
     import winprob
     from winprob.data.schema import validate_deals
-    from winprob.features import learn_scaling
-    from winprob.parameters import sample_prior
+    from winprob.model.features import learn_scaling
+    from winprob.model.win.parameters import sample_prior
 
     settings, rng = winprob.Settings(), np.random.default_rng(1)
     closed = validate_deals(winprob.simulate(300, 1, seed=1).closed, training=True)

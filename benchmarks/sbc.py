@@ -21,13 +21,14 @@ import pandas as pd
 from scipy.special import expit, ndtri
 from scipy.stats import chi2, kstest
 
-from winprob.inference import Training, learn, read_training
 from winprob.methodology.vocabulary import COACH_STATES, ROLES, STAGES
-from winprob.parameters import COACH_LEVELS, METHOD_LEVELS, sample_prior
-from winprob.posterior import flatten_chains
+from winprob.model.features.levels import COACH_LEVELS, METHOD_LEVELS
+from winprob.model.inference import Training, learn, read_training
+from winprob.model.posterior import flatten_chains
+from winprob.model.win.parameters import sample_prior
+from winprob.model.win.terms import coefficients, logits
 from winprob.settings import CovariateSettings, GateSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
-from winprob.terms import coefficients, logits
 
 #: Draws a rank is taken among, far enough apart to be all but independent.
 RANKED = 99

@@ -128,7 +128,7 @@ def _one_fit(table: Any, seed: int) -> dict[str, float]:
 
 def _short_fit(table: Any, seed: int) -> dict[str, float]:
     """A run as short as the peers', its time scaled up as theirs is."""
-    from winprob.inference import learn, read_training
+    from winprob.model.inference import learn, read_training
     from winprob.settings import GateSettings, SamplerSettings, Settings
 
     loose = GateSettings(r_hat=9.0, bulk_ess=0.0, tail_ess=0.0, divergent_share=0.9, bfmi=0.0)
@@ -151,7 +151,7 @@ def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
     import pymc as pm
 
     import winprob
-    from winprob.model import STANDARD, build_model
+    from winprob.model.win.graph import STANDARD, build_model
 
     plan = TINY if quick else SHORT if size >= LONG else FULL
     settings = winprob.Settings()
@@ -247,9 +247,9 @@ class Clock:
 def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
     """What ``winprob.fit`` gives to the graph."""
     from winprob.data.schema import validate_deals
-    from winprob.features import describe, learn_scaling
-    from winprob.model import model_data
-    from winprob.weights import deal_weights
+    from winprob.model.features import describe, learn_scaling
+    from winprob.model.features.row_weights import deal_weights
+    from winprob.model.win.graph import model_data
 
     closed = validate_deals(table, training=True)
     scaling = learn_scaling(closed, settings)
@@ -263,8 +263,8 @@ def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
 
 def _gates(standard: dict[str, Any], stats: Any, layout: Any, settings: Any) -> dict[str, float]:
     """Measured by the same function that judges ``fit``: over named parameters, not over the sampler's own."""
-    from winprob.inference.gates import measure_gates
-    from winprob.parameters import derive_parameters, prior_data
+    from winprob.model.inference.gates import measure_gates
+    from winprob.model.win.parameters import derive_parameters, prior_data
 
     gates = measure_gates(derive_parameters(np, standard, prior_data(layout, settings.priors), layout), stats)
     return {"r_hat": gates.r_hat, "bulk_ess": gates.bulk_ess}

@@ -23,11 +23,11 @@ import winprob
 from winprob.data.fiscal import quarters_between
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import score
-from winprob.hazards import Hazards, days, lay_out, learn_hazards
 from winprob.methodology.vocabulary import STAGES
+from winprob.model.hazards import Hazards, days, lay_out, learn_hazards
+from winprob.model.timing.outlook import Outlook
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
-from winprob.timing.draws import Outlook
 
 WEEKS = (1, 5, 10)
 CALENDAR = CalendarSettings()

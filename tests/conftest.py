@@ -14,12 +14,12 @@ import pytest
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
 from winprob.data.schema import validate_deals
-from winprob.features import Scaling, describe, learn_scaling
-from winprob.inference import fit, fit_prior
-from winprob.inference.fitting import _posterior, versions
-from winprob.parameters import sample_prior
+from winprob.model.features import Scaling, describe, learn_scaling
+from winprob.model.inference import fit, fit_prior
+from winprob.model.inference.fitting import _posterior, versions
+from winprob.model.posterior import Posterior, Provenance
+from winprob.model.win.parameters import sample_prior
 from winprob.portfolio import LINES, STEPS, Bridge, Forecast
-from winprob.posterior import Posterior, Provenance
 from winprob.settings import QuarterSettings, Settings
 from winprob.simulation import Simulation, simulate
 

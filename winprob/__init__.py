@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.executives import read_executives
-    from winprob.explanation import explain
-    from winprob.inference import fit, fit_prior
     from winprob.information import plan_questions, rank_unknowns
+    from winprob.model.explanation import explain
+    from winprob.model.inference import fit, fit_prior
+    from winprob.model.posterior import Posterior
+    from winprob.model.prediction import draw_win_prob, predict
+    from winprob.model.summary import prior_sheet, summarise_posterior
+    from winprob.model.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
     from winprob.portfolio import (
         append_forecast,
         bridge_forecasts,
@@ -35,16 +39,12 @@ if TYPE_CHECKING:
         read_forecasts,
         score_forecasts,
     )
-    from winprob.posterior import Posterior
-    from winprob.prediction import draw_win_prob, predict
     from winprob.report.brief import render_brief
     from winprob.report.card import render_card
     from winprob.report.quarter import render_review
     from winprob.sensitivity import post_mortem, rank_roles, what_if
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
-    from winprob.summary import prior_sheet, summarise_posterior
-    from winprob.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
 
 __all__ = [
     "Posterior",
@@ -98,7 +98,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Posterior": "posterior",
+    "Posterior": "model.posterior",
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "allocation",
@@ -107,20 +107,20 @@ _HOME = {
     "bridge_forecasts": "portfolio",
     "calibrate_deals": "portfolio",
     "check_file": "data.tables",
-    "draw_open_prob_at": "timing",
+    "draw_open_prob_at": "model.timing",
     "check_history": "data.history",
     "deal_ends": "data.history",
-    "draw_win_prob": "prediction",
-    "draw_win_prob_by": "timing",
-    "explain": "explanation",
-    "fit": "inference",
-    "fit_prior": "inference",
+    "draw_win_prob": "model.prediction",
+    "draw_win_prob_by": "model.timing",
+    "explain": "model.explanation",
+    "fit": "model.inference",
+    "fit_prior": "model.inference",
     "forecast_quarter": "portfolio",
     "plan_questions": "information",
     "plan_visits": "allocation",
     "post_mortem": "sensitivity",
-    "predict": "prediction",
-    "prior_sheet": "summary",
+    "predict": "model.prediction",
+    "prior_sheet": "model.summary",
     "rank_roles": "sensitivity",
     "rank_unknowns": "information",
     "read_changes": "data.tables",
@@ -139,11 +139,11 @@ _HOME = {
     "run_backtest": "evaluation",
     "score_forecasts": "portfolio",
     "simulate": "simulation",
-    "slip_prob": "timing",
-    "summarise_posterior": "summary",
+    "slip_prob": "model.timing",
+    "summarise_posterior": "model.summary",
     "training_rows": "data.history",
     "what_if": "sensitivity",
-    "win_prob_by": "timing",
+    "win_prob_by": "model.timing",
     "write_snapshot": "data.history",
     "write_table": "data.tables",
 }

@@ -16,8 +16,6 @@
     └── OutputError         a result cannot be written
 """
 
-from __future__ import annotations
-
 
 class WinprobError(Exception):
     """Base of every error a user can mend. Its text is the whole message: what, where, what to do."""

@@ -1,7 +1,5 @@
 """Who may visit whom? Executives with their slots and limits, read from one TOML file in which a typo is an error."""
 
-from __future__ import annotations
-
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ The English sentence is the key; ``locale/zh.po`` holds the Chinese. A language 
 (command line, page), and holds for everything said within.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

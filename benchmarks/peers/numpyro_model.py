@@ -1,4 +1,4 @@
-"""The win model written by hand in NumPyro, a peer to be measured against: what ``winprob.model`` states, by site.
+"""The win model written by hand in NumPyro, a peer to be measured against: the model of ``winprob.model.win.graph``.
 
 Needs NumPyro and no winprob: it is run by ``numpyro_worker.py`` in an environment of its own.
 """
@@ -47,7 +47,7 @@ def win_model(data: Data, fields: int, features: int) -> None:
 
     Parameters
     ----------
-    data : as ``winprob.model.model_data`` gives it; arguments, so that other rows of like shape compile nothing anew
+    data : as ``graph.model_data`` returns it; arguments, so that other rows of like shape compile nothing anew
     fields, features : how many there are; they are shapes
     """
     z, s, ratio = _unknowns(data, sites(data, fields, features))

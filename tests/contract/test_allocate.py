@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 DATA = Path(__file__).parents[2] / "data"
 ONE = '[[executives]]\nname = "Li"\nslots = {slots}\n{more}'

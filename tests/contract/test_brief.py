@@ -16,7 +16,7 @@ from winprob import render_brief
 from winprob.cli import main
 from winprob.i18n import use_language
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.simulation import Simulation
 
 CHINESE = re.compile(r"[\u3400-\u9fff]")

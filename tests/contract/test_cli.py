@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.settings import Settings
 
 COMMANDS = ("demo", "simulate", "check", "train", "priors", "predict", "explain", "levers", "postmortem", "whatif")
@@ -379,7 +379,7 @@ def fitted(posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> list[dict[s
         options["progress"]("sampling", 0.5)
         return model
 
-    monkeypatch.setattr("winprob.inference.fit", fit)
+    monkeypatch.setattr("winprob.model.inference.fit", fit)
     return asked
 
 

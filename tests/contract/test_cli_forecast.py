@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
+from winprob.model.posterior import Posterior
 from winprob.portfolio import LINES
-from winprob.posterior import Posterior
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.simulation import Pace, simulate_pipeline
 
 Run = Callable[..., Result]
@@ -91,7 +91,7 @@ def test_a_history_is_learned_from_as_it_was_known(
     history: Path, run: Run, monkeypatch: pytest.MonkeyPatch, believed: Posterior, tmp_path: Path
 ) -> None:
     seen: list[pd.DataFrame] = []
-    monkeypatch.setattr("winprob.inference.fit", lambda deals, **_: seen.append(deals) or believed)
+    monkeypatch.setattr("winprob.model.inference.fit", lambda deals, **_: seen.append(deals) or believed)
     done = run("train", history, "--model", tmp_path / "m.nc")
     assert done.exit_code == 0
     assert "still open (kept as censored" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

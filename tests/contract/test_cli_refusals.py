@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from winprob.cli import main
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 PROGRAM = Path(sys.executable).with_name("winprob")
@@ -283,7 +283,7 @@ def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         pytest.fail("the sampler was called")
 
-    monkeypatch.setattr("winprob.inference.fitting._believable_draws", fail)
+    monkeypatch.setattr("winprob.model.inference.fitting._believable_draws", fail)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         pytest.fail("training began")
 
-    monkeypatch.setattr("winprob.inference.fit", fail)
+    monkeypatch.setattr("winprob.model.inference.fit", fail)
 
 
 REFUSED_TRAINING: dict[str, tuple[str, list[str], str]] = {
@@ -538,13 +538,13 @@ def test_a_model_of_a_newer_format(
     posterior: Posterior, deals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr("winprob.posterior.FORMAT", 99)
+        newer.setattr("winprob.model.posterior.FORMAT", 99)
         posterior.save(tmp_path / "newer.nc")
     told = refused("predict", deals, "--model", tmp_path / "newer.nc")
     assert "format 99" in told
     assert "Update winprob" in told
     with monkeypatch.context() as older:
-        older.setattr("winprob.posterior.FORMAT", 0)
+        older.setattr("winprob.model.posterior.FORMAT", 0)
         posterior.save(tmp_path / "older.nc")
     assert "Train it again" in refused("predict", deals, "--model", tmp_path / "older.nc")
 
@@ -556,7 +556,7 @@ def test_interrupted_training_leaves_nothing(deals: Path, tmp_path: Path, monkey
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("winprob.inference.fit", interrupt)
+    monkeypatch.setattr("winprob.model.inference.fit", interrupt)
     told = run("train", deals, "--model", tmp_path / "m.nc")
     assert told.exit_code == 1
     assert told.stderr.strip().endswith("Aborted!")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from winprob.cli import main
 from winprob.errors import OutputError
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.report.pdf import require_pdf
 from winprob.simulation import Simulation
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from winprob.cli import main
 from winprob.data.history import read_history
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 EXPORT = """Id,StageName,Amount,CloseDate,CreatedDate,IsClosed,IsWon,OwnerId
 006Dn000003KmPX,Negotiation/Review,1000,2026-12-31,2026-01-05T00:00:00Z,false,false,005A

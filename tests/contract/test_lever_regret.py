@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.schema import validate_deals
-from winprob.features import learn_scaling
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.features import learn_scaling
 from winprob.settings import Settings
 from winprob.simulation import Truth, simulate
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 import winprob
 from winprob.cli import main
 from winprob.data.tables.mapping import read_mapping
-from winprob.hazards import learn_hazards
-from winprob.posterior import Posterior
+from winprob.model.hazards import learn_hazards
+from winprob.model.posterior import Posterior
 from winprob.settings import settings_from
 
 ROOT = Path(__file__).parents[2]

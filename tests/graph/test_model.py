@@ -11,18 +11,18 @@ from pytensor.compile.mode import Mode
 from scipy.special import expit
 from scipy.stats import beta, halfnorm, norm
 
-from winprob import inference
 from winprob.data.schema import validate_deals
-from winprob.density import build_density, log_density, log_prior, standard_unknowns
 from winprob.errors import NotConvergedError
-from winprob.features import describe, learn_scaling
-from winprob.inference import fit
-from winprob.inference.gates import measure_gates
-from winprob.inference.native import addresses, density_at
-from winprob.model import STANDARD, build_model, model_data
-from winprob.parameters import derive_parameters, prior_data
+from winprob.model import inference
+from winprob.model.features import describe, learn_scaling
+from winprob.model.inference import fit
+from winprob.model.inference.gates import measure_gates
+from winprob.model.inference.native import addresses, density_at
+from winprob.model.win.density import build_density, log_density, log_prior, standard_unknowns
+from winprob.model.win.graph import STANDARD, build_model, model_data
+from winprob.model.win.parameters import derive_parameters, prior_data
+from winprob.model.win.terms import coefficients, logits
 from winprob.settings import GateSettings, SamplerSettings, Settings
-from winprob.terms import coefficients, logits
 
 PYTHON = Mode(linker="py", optimizer=None)
 SETTINGS = Settings()
@@ -170,7 +170,7 @@ def test_reading_each_deal_twice_leaves_the_likelihood_as_it_is(team):
 
 
 def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    from winprob.weights import deal_weights
+    from winprob.model.features.row_weights import deal_weights
 
     scaling = learn_scaling(frame, SETTINGS)
     won = (frame["outcome"] == "won").to_numpy(dtype=float)
@@ -308,7 +308,7 @@ def test_the_prior_that_people_set_leaves_out_what_is_pooled(graph, fused):
 
 
 def test_blocks_are_counted_off_in_the_layouts_order(graph):
-    from winprob import density as room
+    from winprob.model.win import density as room
 
     layout = graph[2]
     for blocks in (layout.unit_blocks, layout.positive_blocks):

@@ -20,13 +20,13 @@ from scipy.stats import qmc, truncnorm
 
 from winprob import fit
 from winprob.data.schema import validate_deals
-from winprob.features import Features, Scaling, describe, learn_scaling
 from winprob.methodology.vocabulary import ROLES
-from winprob.parameters import derive_parameters, prior_data, sample_prior
-from winprob.posterior import flatten_chains
+from winprob.model.features import Features, Scaling, describe, learn_scaling
+from winprob.model.posterior import flatten_chains
+from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
+from winprob.model.win.terms import coefficients, logits
 from winprob.settings import CovariateSettings, SamplerSettings, Settings
 from winprob.simulation import Truth, simulate
-from winprob.terms import coefficients, logits
 
 Array = np.ndarray
 

@@ -10,13 +10,13 @@ import pytest
 from scipy.special import expit
 
 from winprob.data.schema import validate_deals
-from winprob.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, lay_out, learn_hazards
-from winprob.hazards.density import TimingDensity
-from winprob.hazards.design import build_design
-from winprob.hazards.facts import learn_timing_scaling, stage_codes
-from winprob.hazards.learning import _believable, named_draws
-from winprob.hazards.priors import prior_normal
 from winprob.methodology.vocabulary import STAGES
+from winprob.model.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, lay_out, learn_hazards
+from winprob.model.hazards.density import TimingDensity
+from winprob.model.hazards.design import build_design
+from winprob.model.hazards.facts import learn_timing_scaling, stage_codes
+from winprob.model.hazards.learning import _believable, named_draws
+from winprob.model.hazards.priors import prior_normal
 from winprob.settings import CalendarSettings, Settings
 
 pytestmark = pytest.mark.slow

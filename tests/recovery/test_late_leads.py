@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.history import training_rows
-from winprob.inference import fit
-from winprob.prediction import predict
+from winprob.model.inference import fit
+from winprob.model.prediction import predict
 from winprob.settings import Settings
 from winprob.simulation import Pace, simulate_pipeline
 

@@ -10,13 +10,13 @@ from scipy.stats import binom, spearmanr
 
 from winprob import explain, predict
 from winprob.data.schema import validate_deals
-from winprob.features import describe
-from winprob.inference import fit
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
+from winprob.model.features import describe
+from winprob.model.features.row_weights import deal_weights
+from winprob.model.inference import fit
+from winprob.model.win.terms import attenuation, coefficients, support_terms
 from winprob.settings import GateSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
-from winprob.terms import attenuation, coefficients, support_terms
-from winprob.weights import deal_weights
 
 # The fit alone takes one to two minutes, and several times that on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

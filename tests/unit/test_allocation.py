@@ -14,12 +14,12 @@ from winprob.allocation.words import judge_plan
 from winprob.data.schema import validate_deals
 from winprob.errors import PlanError
 from winprob.executives import roster_from
-from winprob.features import describe
 from winprob.i18n import use_language
-from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.features import describe
+from winprob.model.win.lifts import lifts, steps_up
+from winprob.model.win.terms import coefficients
 from winprob.settings import VisitSettings
-from winprob.terms import coefficients
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best"]

@@ -80,7 +80,16 @@ def test_the_front_door_is_light(statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["explanation", "features", "posterior", "prediction", "report", "simulation", "data.tables"]
+    "room",
+    [
+        "model.explanation",
+        "model.features",
+        "model.posterior",
+        "model.prediction",
+        "report",
+        "simulation",
+        "data.tables",
+    ],
 )
 def test_only_training_loads_the_sampler(room: str) -> None:
     assert loaded_after(f"import winprob.{room}") & SAMPLER == set()

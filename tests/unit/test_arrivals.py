@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import nbinom
 
-from winprob.arrivals import Arrivals, draw_arrivals, draw_counts, learn_arrivals, opened_within
 from winprob.data.schema import validate_deals
+from winprob.model.arrivals import Arrivals, draw_arrivals, draw_counts, learn_arrivals, opened_within
 from winprob.settings import CalendarSettings
 
 CALENDAR = CalendarSettings()

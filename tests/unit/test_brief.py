@@ -9,7 +9,7 @@ import pytest
 from winprob import draw_win_prob, predict, rank_roles, render_brief
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
-from winprob.intervals import summarise
+from winprob.model.draws import summarise
 from winprob.report.brief.contrasts import contrasts, draw_each, varied
 from winprob.report.brief.people import holders, weakest_item
 from winprob.report.brief.phrases import frequency, signed

@@ -22,7 +22,7 @@ SETTINGS = Settings(evaluation=EvaluationSettings(folds=3, repeats=2, kept_draws
 @pytest.fixture
 def fits(monkeypatch, believed) -> list[int]:
     """How many deals each fit learned from; every fit gives the prior."""
-    from winprob import inference
+    from winprob.model import inference
 
     seen: list[int] = []
 
@@ -75,7 +75,7 @@ def test_rows_are_scored_with_the_draws_of_their_own_fit(fits, deals, believed):
 
 
 def test_a_run_that_was_stopped_goes_on(fits, deals, tmp_path, monkeypatch):
-    from winprob import inference
+    from winprob.model import inference
 
     stand_in = inference.fit
 
@@ -127,7 +127,7 @@ def test_kept_folds_hold_no_names(fits, deals, tmp_path):
 
 
 def test_folds_that_fail_are_named_and_the_others_kept(fits, deals, tmp_path, monkeypatch):
-    from winprob import inference
+    from winprob.model import inference
 
     stand_in = inference.fit
 

@@ -10,10 +10,10 @@ from scipy.special import expit, logit
 from winprob import explain, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
-from winprob.explanation import _contributions
-from winprob.features import describe
 from winprob.i18n import use_language
-from winprob.terms import ROLE_TERMS, coefficients, logits
+from winprob.model.explanation import _contributions
+from winprob.model.features import describe
+from winprob.model.win.terms import ROLE_TERMS, coefficients, logits
 
 
 def log_odds(posterior, frame):

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winprob.data.schema import validate_deals
-from winprob.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
-from winprob.features.columns import transformed
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
+from winprob.model.features.columns import transformed
+from winprob.model.features.row_weights import deal_weights
+from winprob.model.features.tiers import bin_moments
 from winprob.settings import CalendarSettings, CovariateSettings, NumericCovariate, Settings
-from winprob.tiers import bin_moments
-from winprob.weights import deal_weights
 
 SETTINGS = Settings()
 EVEN = bin_moments(np.ones(4))

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.arrivals import learn_arrivals
 from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError, InputError, SettingsError
-from winprob.hazards import learn_hazards
 from winprob.i18n import use_language
+from winprob.model.amounts import Revisions
+from winprob.model.arrivals import learn_arrivals
+from winprob.model.hazards import learn_hazards
+from winprob.model.posterior import Posterior
+from winprob.model.prediction import predict
 from winprob.portfolio import (
     LINES,
     Forecast,
@@ -29,9 +32,6 @@ from winprob.portfolio import (
     tell_forecast,
     tell_record,
 )
-from winprob.posterior import Posterior
-from winprob.prediction import predict
-from winprob.revisions import Revisions
 from winprob.settings import Settings
 from winprob.simulation import Pipeline, simulate_pipeline
 

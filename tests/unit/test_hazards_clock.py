@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from winprob.data.fiscal import quarter_of
-from winprob.hazards.clock import (
+from winprob.model.hazards.clock import (
     CELL_SHAPE,
     HALF_LIFE,
     NEAR_ENDS,
@@ -68,7 +68,7 @@ def test_weeks_in_each_cell_are_those_of_a_loop_over_days(pattern):
 def test_blocks_change_nothing(monkeypatch):
     rows = paths(np.random.default_rng(1), 60)
     whole = exposure(*rows, CALENDAR).toarray()
-    monkeypatch.setattr("winprob.hazards.clock._BLOCK", 500)
+    monkeypatch.setattr("winprob.model.hazards.clock._BLOCK", 500)
     np.testing.assert_array_equal(exposure(*rows, CALENDAR).toarray(), whole)
 
 

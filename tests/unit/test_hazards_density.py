@@ -10,13 +10,13 @@ import pytest
 from scipy.special import expit
 
 from winprob.data.schema import validate_deals
-from winprob.hazards.clock import CELL_SHAPE
-from winprob.hazards.density import TimingDensity
-from winprob.hazards.design import build_design, incidence_values
-from winprob.hazards.facts import stage_codes
-from winprob.hazards.laplace import find_mode
-from winprob.hazards.learning import _believable, _starts
-from winprob.hazards.priors import prior_normal
+from winprob.model.hazards.clock import CELL_SHAPE
+from winprob.model.hazards.density import TimingDensity
+from winprob.model.hazards.design import build_design, incidence_values
+from winprob.model.hazards.facts import stage_codes
+from winprob.model.hazards.laplace import find_mode
+from winprob.model.hazards.learning import _believable, _starts
+from winprob.model.hazards.priors import prior_normal
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)
@@ -92,7 +92,7 @@ def test_the_density_is_what_the_formulas_say(density):
 
 def test_many_points_at_once_say_the_same(density, monkeypatch):
     points = np.stack([some_point(density, seed) for seed in range(5)])
-    monkeypatch.setattr("winprob.hazards.density._ROWS", 32)
+    monkeypatch.setattr("winprob.model.hazards.density._ROWS", 32)
     wanted = [density.slopes(point).value for point in points]
     np.testing.assert_allclose(density.log_density(points), wanted, rtol=1e-12)
 

@@ -16,7 +16,6 @@ from scipy.stats import norm
 from winprob import draw_win_prob, plan_questions, predict, rank_unknowns
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
-from winprob.features import describe
 from winprob.i18n import use_language
 from winprob.information import planning
 from winprob.information.answers import Answers, answers_to, situation
@@ -24,10 +23,11 @@ from winprob.information.facts import SupportFact, facts_of
 from winprob.information.ranking import ground_of, open_questions
 from winprob.information.standing import NOT_HEARD, validated_reading
 from winprob.information.tables import tell, weigh
-from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
-from winprob.parameters import COACH_LEVELS, METHOD_LEVELS, STAGE_STATES
-from winprob.terms import coefficients
+from winprob.model.features import describe
+from winprob.model.features.levels import COACH_LEVELS, METHOD_LEVELS, STAGE_STATES
+from winprob.model.win.lifts import lifts, steps_up
+from winprob.model.win.terms import coefficients
 
 NUMBERS = ["bits", "expected_shift", "changes_lever"]
 COLUMNS = ["deal_id", "fact", "rank", *NUMBERS, "question", "channel", "bits_error"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from winprob.intervals import MASS, TAILS, summarise
+from winprob.model.draws import MASS, TAILS, summarise
 
 
 def test_the_mass_is_nine_tenths_in_the_middle():

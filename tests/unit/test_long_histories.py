@@ -7,10 +7,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from winprob.inference import read_training
+from winprob.model.inference import read_training
+from winprob.model.summary import verdict
 from winprob.settings import SamplerSettings, Settings
 from winprob.simulation import simulate
-from winprob.summary import verdict
 
 SETTINGS = Settings(sampler=SamplerSettings(most_deals=1000))
 

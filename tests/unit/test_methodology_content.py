@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from winprob import schema
+from winprob.data import schema
 from winprob.errors import SettingsError
 from winprob.methodology import Phrase, Play, channels_for, load, plays
 from winprob.methodology.vocabulary import STAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from winprob import schema
+from winprob.data import schema
 from winprob.errors import SettingsError
 from winprob.i18n import use_language
 from winprob.methodology import canonical, canonical_column, column_label, is_unknown, label, load, plays, vocabulary

@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import beta, halfnorm, kstest, norm
 
 from winprob.methodology.vocabulary import ROLES
-from winprob.parameters import DIMS, METHOD_LEVELS, Layout, derive_parameters, prior_data, sample_prior
+from winprob.model.features.levels import METHOD_LEVELS, Layout
+from winprob.model.win.parameters import DIMS, derive_parameters, prior_data, sample_prior
 from winprob.settings import PriorSettings
 
 PRIORS = PriorSettings()
@@ -114,7 +115,7 @@ def test_priors_are_the_ones_in_the_settings(prior):
 
 def of_one_tier(prior) -> np.ndarray:
     """(draw,) log of the odds ratio from tier 2 to 3, even frequencies, an unvalidated coach, the method unknown."""
-    from winprob.tiers import bin_moments
+    from winprob.model.features.tiers import bin_moments
 
     gap = np.diff(bin_moments(np.ones(4))[0])[1]
     return prior["role_weight"][:, 0, -1] * prior["reliability"][:, 1] * gap

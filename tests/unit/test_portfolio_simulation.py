@@ -7,11 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 
+from winprob.model.amounts import Revisions, draw_ratios
 from winprob.portfolio.chances import Chances
 from winprob.portfolio.luck import draw_luck, luck_keys
 from winprob.portfolio.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.portfolio.simulation import Play, Simulated, grain_of, on_grain, simulate_open
-from winprob.revisions import Revisions, draw_ratios
 
 DRAWS = 40_000
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from winprob import draw_win_prob, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
-from winprob.features import describe
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
-from winprob.prediction import BLOCK, prior_share
-from winprob.terms import coefficients, logits
+from winprob.model.features import describe
+from winprob.model.prediction import BLOCK, prior_share
+from winprob.model.win.terms import coefficients, logits
 
 maybe = {
     "stage": st.sampled_from([*STAGES, None]),
@@ -221,7 +221,7 @@ def test_a_seed_decides_the_prior():
 
 def test_prediction_loads_no_pymc():
     code = (
-        "import sys, winprob.prediction, winprob.explanation\n"
+        "import sys, winprob.model.prediction, winprob.model.explanation\n"
         "print(*({'pymc', 'pytensor', 'arviz', 'nutpie', 'numba'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

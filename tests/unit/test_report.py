@@ -7,11 +7,11 @@ import pytest
 
 from winprob import Posterior, explain, predict, simulate
 from winprob.i18n import use_language
+from winprob.model.summary import summarise_posterior
 from winprob.report.breakdown import SHOWN, break_down
 from winprob.report.charts import _shorten, draw_role_weights
 from winprob.report.numbers import compact_money, percent, span
 from winprob.report.review import FACTS, missing_facts
-from winprob.summary import summarise_posterior
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 
 from winprob import predict
 from winprob.data.schema import validate_deals
-from winprob.features import describe, learn_scaling
-from winprob.readings import learn_report_bias
+from winprob.model.features import describe, learn_scaling
+from winprob.model.features.readings import learn_report_bias
 from winprob.settings import CovariateSettings, Settings
 from winprob.simulation import Truth, simulate
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from winprob.data.schema import validate_deals
-from winprob.revisions import Revisions, draw_ratios, learn_revisions
+from winprob.model.amounts import Revisions, draw_ratios, learn_revisions
 
 
 def won(amounts: list[float], closed: list[float], ids: list[str] | None = None) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import pytest
 from winprob import rank_roles
 from winprob.data.schema import validate_deals
 from winprob.i18n import use_language
-from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
-from winprob.odds import to_win_prob
+from winprob.model.draws import to_win_prob
+from winprob.model.win.lifts import lifts
 from winprob.sensitivity import deal_sentences, e_values, risk_ratios, table_sentences
 from winprob.sensitivity.evidence import evidence_grades, is_rare, verdicts
 from winprob.sensitivity.standing import stand

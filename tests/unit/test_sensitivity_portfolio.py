@@ -10,9 +10,9 @@ from winprob import rank_roles
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import use_language
-from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
-from winprob.odds import to_win_prob
+from winprob.model.draws import to_win_prob
+from winprob.model.win.lifts import lifts
 from winprob.sensitivity import GROUPINGS, group_sentences
 from winprob.sensitivity.standing import stand
 

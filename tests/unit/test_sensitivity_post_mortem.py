@@ -9,13 +9,13 @@ import pytest
 from winprob import post_mortem, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
-from winprob.features import describe
 from winprob.i18n import use_language
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.model.features import describe
+from winprob.model.win.terms import coefficients, logits
 from winprob.sensitivity import loss_patterns, post_mortem_sentences
 from winprob.sensitivity.covered import covered_twin
 from winprob.sensitivity.loss_patterns import deciders, effort
-from winprob.terms import coefficients, logits
 
 
 def lost(table, **columns):

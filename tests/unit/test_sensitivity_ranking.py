@@ -12,12 +12,12 @@ from scipy.special import expit
 from winprob import rank_roles
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
-from winprob.features import describe
-from winprob.lifts import lifts, steps_up
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.features import describe
+from winprob.model.features.tiers import bin_moments
+from winprob.model.win.lifts import lifts, steps_up
+from winprob.model.win.terms import coefficients, logits
 from winprob.sensitivity.ranking import BLOCK, prob_best
-from winprob.terms import coefficients, logits
-from winprob.tiers import bin_moments
 
 COLUMNS = ["deal_id", "role", "rank", "log_odds_lift", "odds_ratio", "win_prob_lift", "lower", "upper", "prob_best"]
 NUMBERS = COLUMNS[3:]

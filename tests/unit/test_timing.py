@@ -16,8 +16,8 @@ from winprob import draw_open_prob_at, draw_win_prob, draw_win_prob_by, predict,
 from winprob.cli import main
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
-from winprob.hazards import ENDS, HAZARD_DIMS, Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
-from winprob.posterior import Posterior
+from winprob.model.hazards import ENDS, HAZARD_DIMS, Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
+from winprob.model.posterior import Posterior
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate_pipeline
 
@@ -186,7 +186,7 @@ def test_the_order_of_rows_and_the_other_rows_do_not_matter(dated, deals, monkey
     whole = win_prob_by(dated, deals, DAYS[4])
     turned = win_prob_by(dated, deals.iloc[::-1], DAYS[4]).loc[deals.index]
     pd.testing.assert_frame_equal(turned, whole, rtol=1e-5)
-    monkeypatch.setattr("winprob.timing.draws.BLOCK", 2)
+    monkeypatch.setattr("winprob.model.timing.outlook.BLOCK", 2)
     pd.testing.assert_frame_equal(win_prob_by(dated, deals, DAYS[4]), whole, rtol=1e-5)
 
 

@@ -1,20 +1,15 @@
 """Which open deals can be planned for, and what is a win in each worth?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import latest_places
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-
-Array = npt.NDArray[Any]
 
 GOALS = ("bookings", "wins")
 

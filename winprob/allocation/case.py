@@ -1,20 +1,14 @@
 """What one plan is made from, and what is made of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
 
 from winprob.allocation.eligibility import Access
 from winprob.allocation.gains import Outlook, RoleSet
 from winprob.allocation.kinds import Kinds
 from winprob.allocation.problem import Problem, Solution
+from winprob.arrays import Array
 from winprob.executives import Roster
 from winprob.settings import VisitSettings
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array, hstack, vstack
 
 from winprob.allocation.gains import membership
 from winprob.allocation.problem import NOBODY, Problem
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,12 @@ Largest amounts first and lowest probabilities first know no lifts: in each deal
 executive may meet and that is not at the top tier yet. Largest lift first takes the model's lifts and forgets amounts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from winprob.allocation.problem import NOBODY, Problem
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 PLANS = ("largest_amounts", "lowest_probabilities", "largest_lift")
 

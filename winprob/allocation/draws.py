@@ -4,22 +4,17 @@ Where all executives are of one kind and nothing is fixed, a dynamic program ove
 Otherwise each draw is a mixed-integer program of its own, for as many draws as time allows.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from winprob.allocation.gains import membership
 from winprob.allocation.problem import Problem, Solution
 from winprob.allocation.program import solve
+from winprob.arrays import Array
 from winprob.errors import PlanError
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

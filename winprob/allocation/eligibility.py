@@ -1,23 +1,18 @@
 """Who may visit whom, and can all rules hold together? Every conflict is told at once, with what to relax."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.executives import Executive, Roster, nearest
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.methodology.vocabulary import ROLES
-
-Array = npt.NDArray[Any]
 
 #: A limit of an executive, and the deal's column it looks at.
 _LIMITS = {"regions": "region", "accounts": "account", "segments": "segment"}

@@ -3,23 +3,19 @@
 Two moves in one deal do not add up in probability, so each set of roles that may be visited is worked out whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
-from winprob.features import Features
-from winprob.lifts import lifts
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import ROLES
-from winprob.terms import Coefficients
+from winprob.model.features import Features
+from winprob.model.win.lifts import lifts
+from winprob.model.win.terms import Coefficients
 
-Array = npt.NDArray[Any]
 RoleSet = tuple[int, ...]
 
 #: Deals worked on at a time: bounds the memory.

@@ -1,17 +1,12 @@
 """Which executives are alike, and who of them goes where?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from winprob.allocation.eligibility import Access
+from winprob.arrays import Array
 from winprob.executives import Roster
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

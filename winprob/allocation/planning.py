@@ -1,14 +1,11 @@
 """How does a plan come about? From a model, deals and executives to visits, step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.allocation.candidates import Candidates, pick_candidates
@@ -23,18 +20,18 @@ from winprob.allocation.records import Plan
 from winprob.allocation.success import STATES, Success, learn_success
 from winprob.allocation.tail import solve_tail
 from winprob.allocation.telling import FURTHER, tell_plan
+from winprob.arrays import Array
 from winprob.data.schema import validate_deals, validate_visits
 from winprob.errors import PlanError
 from winprob.executives import Roster, read_executives, roster_from
-from winprob.features import describe
 from winprob.i18n import gettext
-from winprob.lifts import steps_up
 from winprob.methodology.vocabulary import COVERAGES, ROLES
-from winprob.posterior import Posterior
+from winprob.model.features import describe
+from winprob.model.posterior import Posterior
+from winprob.model.win.lifts import steps_up
+from winprob.model.win.terms import coefficients
 from winprob.settings import VisitSettings
-from winprob.terms import coefficients
 
-Array = npt.NDArray[Any]
 Follow = Callable[[str, float], None]
 
 #: Seconds for the search of the plan.

@@ -7,20 +7,15 @@ no plan better than the bound minus ``loss``. Good prices come from linear progr
 are added that look good at the prices so far.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linprog
 
 from winprob.allocation.choices import Choices, write_rules
 from winprob.allocation.gains import membership
 from winprob.allocation.problem import Problem
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 _ROUNDS = 12
 

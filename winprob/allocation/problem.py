@@ -1,16 +1,11 @@
 """What is to be decided? Deals, sets of visits and what they add, kinds of executives and their slots."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from winprob.allocation.gains import RoleSet, membership
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 NOBODY = -1
 

@@ -4,23 +4,19 @@ First with few choices, the best at good prices. What that adds shows which othe
 there are any, they are added and it is solved again. So the plan is as good as over all choices.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, vstack
 
 from winprob.allocation.choices import Choices, list_choices, visitors, write_rules
 from winprob.allocation.prices import price
 from winprob.allocation.problem import NOBODY, Problem, Solution
+from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-
-Array = npt.NDArray[Any]
 
 #: Relative distance from the best plan at which the search may stop.
 _GAP = 1e-6

@@ -1,7 +1,5 @@
 """What is a plan? The visits, what they add, and how sure that is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

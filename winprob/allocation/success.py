@@ -1,18 +1,13 @@
 """How likely does a visit move a role one tier up? A beta by role and coverage, updated from past visits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import COVERAGES, ROLES, SUPPORT_TIERS
 from winprob.settings import VisitSettings
-
-Array = npt.NDArray[Any]
 
 #: The states of coverage; the last is a blank.
 STATES = (*COVERAGES, "")

@@ -6,22 +6,17 @@ weights that a linear program over some choices ends with tell which choices are
 program with a shortfall for each scenario is then solved over these; where there are few choices, over all of them.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linprog
 
 from winprob.allocation.choices import Choices, list_choices, visitors, write_rules
 from winprob.allocation.prices import price
 from winprob.allocation.problem import NOBODY, Problem, Solution
 from winprob.allocation.program import run, with_tail
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 #: With no more choices than this all are in the one program.
 _FEW = 400

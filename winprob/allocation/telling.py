@@ -1,14 +1,10 @@
 """What is known of a plan? Its gain, each visit's part in it, regret, one slot more, and common sense beside it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
@@ -22,12 +18,11 @@ from winprob.allocation.program import solve
 from winprob.allocation.records import COLUMNS, Estimate, Plan
 from winprob.allocation.success import STATES, Success
 from winprob.allocation.tail import one_visit_more, tail_mean
+from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-from winprob.intervals import TAILS, summarise
 from winprob.methodology.vocabulary import ROLES
-
-Array = npt.NDArray[Any]
+from winprob.model.draws import TAILS, summarise
 
 #: What may be spent on each further question (the best plan of each draw, one slot more), as a share of that.
 FURTHER = 1 / 6

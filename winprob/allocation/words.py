@@ -1,7 +1,5 @@
 """What does a plan say in words? Its gain, how sure it is, what it is compared with, what it rests on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

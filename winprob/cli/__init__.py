@@ -1,7 +1,5 @@
 """What did the user ask? The command line: parse, one call, print. Nothing heavy is imported before it is needed."""
 
-from __future__ import annotations
-
 from winprob.cli.commands import main
 
 # Each of these adds its command to ``main``.

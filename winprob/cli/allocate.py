@@ -1,7 +1,5 @@
 """A plan of visits as a command gives it: table, and what should be read beside it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

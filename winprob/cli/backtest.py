@@ -1,7 +1,5 @@
 """A backtest as a command gives it: table, verdict, page, record."""
 
-from __future__ import annotations
-
 import json
 from datetime import date
 from pathlib import Path
@@ -30,8 +28,8 @@ def run(
     from winprob.data.tables import replacing, require_writable
     from winprob.evaluation import run_backtest
     from winprob.evaluation.verdicts import judge_backtest
-    from winprob.inference import versions
-    from winprob.posterior import Posterior
+    from winprob.model.inference import versions
+    from winprob.model.posterior import Posterior
     from winprob.report.backtest import backtest_sheet
     from winprob.report.sheet import to_html
 

@@ -1,7 +1,5 @@
 """The visit sheet as a command: one page of Markdown, on the screen or in a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

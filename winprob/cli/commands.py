@@ -1,7 +1,5 @@
 """The commands, each a thin call into the library."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -147,8 +145,8 @@ def train(
     """Learn the win model from closed deals and save it; say in words what to make of it."""
     from winprob.cli.training import past_beside, past_deals
     from winprob.data.tables import require_writable
+    from winprob.model.summary import summarise_posterior, verdict
     from winprob.settings import Settings, read_settings
-    from winprob.summary import summarise_posterior, verdict
 
     if (deals is None) != prior_only:
         raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
@@ -157,12 +155,12 @@ def train(
         # Now rather than after the sampling.
         require_writable(place)
     if deals is None:
-        from winprob.inference import fit_prior
+        from winprob.model.inference import fit_prior
 
         posterior = fit_prior(seed=seed, settings=chosen)
     else:
         table = past_deals(deals, mapping, people, encoding, settings=chosen, as_of=as_of)
-        from winprob.inference import fit
+        from winprob.model.inference import fit
 
         with progress() as follow:
             beside = past_beside(deals, as_of)
@@ -179,8 +177,8 @@ def train(
 @spoken
 def priors(settings: Path | None, form: str, out: Path | None) -> None:
     """The prior sheet: what is believed before any deal is seen."""
+    from winprob.model.summary import prior_sheet
     from winprob.settings import Settings, read_settings
-    from winprob.summary import prior_sheet
 
     show(prior_sheet(read_settings(settings) if settings else Settings()), form=form, out=out)
 
@@ -207,12 +205,12 @@ def predict(
     """The win probability of every deal, with its interval."""
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
-    from winprob.prediction import predict as predict_deals
+    from winprob.model.prediction import predict as predict_deals
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     chances = predict_deals(posterior, table)
     if by:
-        from winprob.timing import add_timing
+        from winprob.model.timing import add_timing
 
         chances = add_timing(chances, posterior, table, by.date())
     show(chances, form=form, out=out, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
@@ -243,8 +241,8 @@ def explain(
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.schema import last_reading
-    from winprob.explanation import explain as explain_deal
-    from winprob.prediction import predict as predict_deals
+    from winprob.model.explanation import explain as explain_deal
+    from winprob.model.prediction import predict as predict_deals
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     terms = explain_deal(posterior, table, deal)
@@ -400,7 +398,7 @@ def learning_curve(
 def card(model: Path, record: Path | None, form: str | None, out: Path | None) -> None:
     """The model card: what the model is for, what it learned from, how well it is calibrated, what is not proven."""
     from winprob.data.tables import replacing, require_writable
-    from winprob.posterior import Posterior
+    from winprob.model.posterior import Posterior
     from winprob.report.card import read_record, render_card
 
     if out:

@@ -1,7 +1,5 @@
 """The whole story on a simulated team, each step announced, the page at the end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from winprob.cli.show import progress, show, tell
@@ -25,12 +23,12 @@ def run_demo(folder: Path, seed: int) -> None:
 
     from winprob.allocation import plan_visits
     from winprob.data.tables import check_file, read_deals, replacing
-    from winprob.inference import fit
+    from winprob.model.inference import fit
+    from winprob.model.prediction import predict
+    from winprob.model.summary import verdict
     from winprob.portfolio import coming_quarter, forecast_quarter
-    from winprob.prediction import predict
     from winprob.report.quarter import render_review
     from winprob.simulation import write_simulation
-    from winprob.summary import verdict
 
     tell(gettext("1/5 Simulating a team: {closed} closed deals, {open} open ones.", closed=CLOSED, open=OPEN))
     write_simulation(folder, CLOSED, OPEN, seed=seed)

@@ -1,7 +1,5 @@
 """One way in for all commands: an error the user can mend is one message and exit 1, never a traceback."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

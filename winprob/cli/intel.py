@@ -1,7 +1,5 @@
 """``winprob intel``: what is worth finding out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

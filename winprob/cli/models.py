@@ -1,11 +1,9 @@
 """A fitted model, as a command asks for it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 
 def load_model(path: Path, seed: int | None) -> Posterior:

@@ -1,7 +1,5 @@
 """A simulated team's exports, week by week, as a history."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``winprob postmortem``: what a lost deal lacked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

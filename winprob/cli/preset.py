@@ -1,7 +1,5 @@
 """``winprob preset``: what a CRM's columns are taken for, as a file to edit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

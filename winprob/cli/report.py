@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from winprob.allocation import Plan
     from winprob.data.fiscal import Quarter
+    from winprob.model.posterior import Posterior
     from winprob.portfolio import Bridge, Forecast
-    from winprob.posterior import Posterior
     from winprob.settings import Settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -195,8 +195,8 @@ def _forecast(asked: Asked, name: str | None, day: dt.date | None, target: float
 
 def _compare(asked: Asked, forecast: Forecast) -> tuple[Bridge | None, pd.DataFrame | None]:
     """The bridge from the last review, and each deal's win probability then."""
+    from winprob.model.prediction import predict
     from winprob.portfolio import bridge_forecasts
-    from winprob.prediction import predict
 
     if asked.before is None:
         return None, None

@@ -1,7 +1,5 @@
 """``winprob track``: how good the forecasts of a log were, beside the sellers and the stages."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

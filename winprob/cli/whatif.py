@@ -1,7 +1,5 @@
 """``winprob whatif``: the chance of a deal, had some of its facts been others."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """What is an amount in another currency? The latest rate known on a day, from a dated table of rates."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass

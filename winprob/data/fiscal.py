@@ -1,7 +1,5 @@
 """Which quarter is a day in, and which week of it? Fiscal calendars by months, by weeks (4-4-5), or by a table."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from collections.abc import Iterator

@@ -1,16 +1,14 @@
 """Was it right? Refit on what was known, score what came after, beside what users would trust otherwise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
@@ -19,10 +17,9 @@ from winprob.evaluation.folds import Fold, Plan, closed_rows, identical_rows, pl
 from winprob.evaluation.kept import Store
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.settings import Settings
 
-Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
 
 OURS, PREVIOUS = "winprob", "previous model"
@@ -222,7 +219,7 @@ class _Folds:
         return {**known, **self._previous(fold)}
 
     def _ours(self, fold: Fold) -> dict[str, Array]:
-        from winprob import inference
+        from winprob.model import inference
 
         posterior = inference.fit(self._rows(fold.train), seed=self.seed, settings=self.settings.for_refits())
         return {OURS: _draws(posterior, self._rows(fold.test), self.settings)}
@@ -248,7 +245,7 @@ class _Folds:
 
 
 def _draws(posterior: Posterior, deals: pd.DataFrame, settings: Settings) -> Array:
-    from winprob.prediction import draw_win_prob
+    from winprob.model.prediction import draw_win_prob
 
     draws = draw_win_prob(posterior, deals)
     wanted = min(settings.evaluation.kept_draws, draws.shape[1])

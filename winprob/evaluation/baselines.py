@@ -1,21 +1,16 @@
 """What would users trust otherwise? Plain models, on the same rows and the same columns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.evaluation.scores import log_losses
-from winprob.features import Features, Scaling, describe, learn_scaling
 from winprob.methodology.vocabulary import STAGES
-from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
+from winprob.model.features import Features, Scaling, describe, learn_scaling
+from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
 from winprob.settings import Settings
-
-Array = npt.NDArray[Any]
 
 #: Learns from the first deals, gives (deal,) probabilities of the second; NaN where it has none.
 Baseline = Callable[[pd.DataFrame, pd.DataFrame, Settings, Array, int], Array]

@@ -1,19 +1,14 @@
 """Do deals given 30 % win 30 times in 100? Overall, as a curve; and in groups, as counts with an interval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.evaluation.scores import isotonic
-from winprob.intervals import TAILS
-
-Array = npt.NDArray[Any]
+from winprob.model.draws import TAILS
 
 GROUPINGS = ("segment", "stage", "decision_method", "seller")
 #: Smaller groups say nothing.

@@ -1,13 +1,11 @@
 """Do the data fight the method? The same model with role weights free to be negative."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
-from winprob.inference import learn, read_training
-from winprob.intervals import summarise
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.model.draws import summarise
+from winprob.model.inference import learn, read_training
 from winprob.settings import Settings
 
 #: From this probability of the wrong sign on, the data speak against the course.

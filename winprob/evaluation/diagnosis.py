@@ -1,7 +1,5 @@
 """Is the model any good on the deals it learned from, and who decides, prior or data? Four checks in one table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,7 +10,7 @@ from winprob.evaluation.power_scaling import PRIOR, scale_power
 from winprob.evaluation.predictive import UNLIKE, check_predictions
 from winprob.i18n import gettext
 from winprob.methodology import label
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 _TOLD = 5
 

@@ -1,21 +1,16 @@
 """Which deals are learned from, and which are scored? By fiscal quarter where dates allow, else in folds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import fact_columns
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
-from winprob.posterior import quarter_name
+from winprob.model.posterior import quarter_name
 from winprob.settings import Settings
-
-Array = npt.NDArray[Any]
 
 ROLLING, KFOLD = "rolling", "k-fold"
 _LEAST_ORIGINS = 2

@@ -1,23 +1,18 @@
 """What is finished stays finished: predictions of a backtest's folds on disk. Hashes and probabilities, no names."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.tables import replacing
 from winprob.evaluation.folds import Fold
 from winprob.settings import Settings
-
-Array = npt.NDArray[Any]
 
 
 class Store:

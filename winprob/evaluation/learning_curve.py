@@ -1,14 +1,12 @@
 """How much do more closed deals help? Fits on few and on many, each scored on deals it has not seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.evaluation.backtesting import OURS
@@ -16,10 +14,9 @@ from winprob.evaluation.baselines import baselines
 from winprob.evaluation.folds import closed_rows, identical_rows
 from winprob.evaluation.scores import score
 from winprob.i18n import gettext
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.settings import Settings
 
-Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
 
 SIZES = (0, 10, 30, 80, 200, 500)
@@ -102,7 +99,7 @@ def _apart(closed: pd.DataFrame, rng: np.random.Generator) -> tuple[Array, Array
 
 def _predicted(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, seed: int) -> list[pd.DataFrame]:
     """What each model says of the deals kept apart; the regression is silent where all it saw ended alike."""
-    from winprob.prediction import predict
+    from winprob.model.prediction import predict
 
     won = (test["outcome"] == "won").to_numpy(dtype=float)
     outcomes = (train["outcome"] == "won").nunique()
@@ -128,7 +125,7 @@ def _scored(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def _learned(train: pd.DataFrame, settings: Settings, seed: int, outcomes: int) -> Posterior:
-    from winprob import inference
+    from winprob.model import inference
 
     if not len(train):
         return inference.fit_prior(seed=seed, settings=settings.for_refits())

@@ -1,20 +1,16 @@
 """How well would each deal have been predicted without it? Pareto-smoothed importance sampling, no refit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.evaluation.folds import identical_rows
-from winprob.inference import Training, read_training
-from winprob.posterior import Posterior
-from winprob.terms import coefficients, logits
-
-Array = npt.NDArray[Any]
+from winprob.model.inference import Training, read_training
+from winprob.model.posterior import Posterior
+from winprob.model.win.terms import coefficients, logits
 
 #: From here on importance sampling cannot be trusted (Vehtari et al. 2024).
 HIGH_K = 0.7
@@ -82,7 +78,7 @@ def trained_on(posterior: Posterior, deals: pd.DataFrame) -> Training:
     """The closed deals of a table, described by the model's own scaling."""
     from dataclasses import replace
 
-    from winprob.features import describe
+    from winprob.model.features import describe
 
     training = read_training(deals, posterior.settings, seed=posterior.provenance.seed)
     return replace(training, scaling=posterior.scaling, features=describe(training.closed, posterior.scaling))

@@ -10,7 +10,7 @@ import pandas as pd
 from winprob.errors import PosteriorError
 from winprob.evaluation.leave_one_out import record_log_likelihood, trained_on
 from winprob.i18n import gettext
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,22 +1,18 @@
 """Do deals made by the model look like the deals there are? Before seeing them (prior) and after (posterior)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.evaluation.leave_one_out import trained_on
-from winprob.inference import Training
-from winprob.intervals import TAILS
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
-from winprob.terms import coefficients, logits
-
-Array = npt.NDArray[Any]
+from winprob.model.draws import TAILS
+from winprob.model.inference import Training
+from winprob.model.posterior import Posterior
+from winprob.model.win.terms import coefficients, logits
 
 _WORDS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_support" for role in ROLES))
 _LEAST = 5

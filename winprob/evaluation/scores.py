@@ -1,15 +1,9 @@
 """How good are probabilities, once we know what happened?"""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from winprob.intervals import TAILS
-
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
+from winprob.model.draws import TAILS
 
 #: A probability of 0 or 1 that fails would cost infinitely much: for the log loss, none is nearer to them than this.
 EDGE = 0.001

@@ -1,18 +1,12 @@
 """What does a backtest say, in words? Never more than its intervals allow."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
 from winprob.evaluation.scores import EDGE, recalibration
 from winprob.i18n import gettext
-
-Array = npt.NDArray[Any]
 
 _FEW = 100
 

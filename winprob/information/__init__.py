@@ -10,8 +10,6 @@ References
 Lindley (1956), On a measure of the information provided by an experiment, doi 10.1214/aoms/1177728069.
 """
 
-from __future__ import annotations
-
 from winprob.information.planning import plan_questions, still_open
 from winprob.information.ranking import rank_unknowns
 from winprob.information.sentences import plan_sentences, ranking_sentences

@@ -7,20 +7,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from winprob.features import Features, Scaling
+from winprob.arrays import Array
 from winprob.information.facts import Fact, SupportFact, WordFact
 from winprob.information.standing import Standing, stand, validated_reading
-from winprob.lifts import steps_up
 from winprob.methodology.vocabulary import ROLES
-from winprob.terms import Coefficients, attenuation
-from winprob.tiers import bin_moments
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features, Scaling
+from winprob.model.features.tiers import bin_moments
+from winprob.model.win.lifts import steps_up
+from winprob.model.win.terms import Coefficients, attenuation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,16 @@
 """Which facts of a deal are open, which answers may each have, and how likely is each by the training deals?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from winprob.features import Features
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
-from winprob.parameters import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
-from winprob.posterior import Posterior
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features
+from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
+from winprob.model.posterior import Posterior
 
 VALIDATED = COACH_LEVELS.index("validated")
 UNVALIDATED = COACH_LEVELS.index("unvalidated")

@@ -6,21 +6,17 @@ the same are not both worth asking; two that only together mean something may be
 nothing of another, so over the portfolio the next question is simply the best next one of any deal.
 """
 
-from __future__ import annotations
-
 import heapq
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import validate_deals
 from winprob.errors import SettingsError
-from winprob.features import Features
 from winprob.i18n import gettext
 from winprob.information.answers import Ground, Situation, answers_to, situation
 from winprob.information.facts import Fact, SupportFact
@@ -28,9 +24,8 @@ from winprob.information.ranking import BLOCK, OpenQuestions, open_questions, qu
 from winprob.information.standing import NOT_HEARD
 from winprob.information.tables import Told, standard_error, tell, weigh
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features
+from winprob.model.posterior import Posterior
 
 #: Answers to earlier questions followed one by one; beyond, so many of them are drawn.
 MOST_BRANCHES = 64

@@ -1,7 +1,5 @@
 """How is a fact asked for, and who is most likely to know it?"""
 
-from __future__ import annotations
-
 from winprob.methodology import channels_for, plays
 
 COACH = "coach"

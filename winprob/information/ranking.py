@@ -1,29 +1,24 @@
 """What is worth finding out about each deal? Every open fact, ranked by its bits."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import latest_places, validate_deals
-from winprob.features import Features, describe
 from winprob.information.answers import Ground, Situation, answers_to, present, situation
 from winprob.information.facts import VALIDATED, Fact, facts_of
 from winprob.information.questions import channel_for, question_for
 from winprob.information.standing import NOT_HEARD
 from winprob.information.tables import best_lever, lever_changes, standard_error, tell, weigh
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
-from winprob.terms import coefficients
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features, describe
+from winprob.model.posterior import Posterior
+from winprob.model.win.terms import coefficients
 
 #: Deals worked on at a time; a question takes a few arrays of deals x answers x draws.
 BLOCK = 64

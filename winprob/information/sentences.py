@@ -1,7 +1,5 @@
 """What do the figures come to, in words?"""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.i18n import gettext

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from winprob.features import Features, Scaling
+from winprob.arrays import Array
 from winprob.information.facts import VALIDATED
 from winprob.methodology.vocabulary import ROLES
-from winprob.terms import Coefficients, attenuation, logits, support_terms
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features, Scaling
+from winprob.model.win.terms import Coefficients, attenuation, logits, support_terms
 
 NOT_HEARD = -1
 #: An answer less likely than this is told apart from its neighbours no more: its weight is nothing.

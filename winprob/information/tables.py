@@ -12,17 +12,12 @@ Saerens, Latinne, Decaestecker (2002), Adjusting the outputs of a classifier to 
 doi 10.1162/089976602753284446.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from winprob.arrays import Array
 from winprob.information.answers import Answers
-
-Array = npt.NDArray[Any]
 
 #: Runs of consecutive draws whose scatter tells how well an average over all draws is known.
 _RUNS = 20

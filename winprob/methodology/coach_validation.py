@@ -1,7 +1,5 @@
 """Have we a coach, and has what the coach says been proved?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How much of the wanted intelligence on a deal do we have?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Where does the methodology come from? Our files, and a team's own in their place."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches

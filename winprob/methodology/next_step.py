@@ -4,8 +4,6 @@ The rules are the items of ``subjects/next_steps.toml``: in each section the fir
 points to plays of the other subjects. A team that edits the file changes the advice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Is a file of plays sound, and what does it say?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What does the method say on a subject, and which channel is likely to know a fact?"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 

@@ -1,7 +1,5 @@
 """What does the methodology consist of? Words with labels and aliases, and plays: the items of its subjects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

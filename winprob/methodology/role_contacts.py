@@ -1,7 +1,5 @@
 """How well is each role of the decision chain covered?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Where do we stand with a person, and which rule of a section fits that?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 

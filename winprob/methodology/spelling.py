@@ -1,7 +1,5 @@
 """When are two spellings the same word, and when is a cell blank?"""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

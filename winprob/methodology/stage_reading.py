@@ -1,7 +1,5 @@
 """At which stage is the customer, by what they say, do and ask for?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

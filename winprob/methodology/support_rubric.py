@@ -1,7 +1,5 @@
 """How far does a person support us, and how much do they count, by the rubric?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from winprob.errors import SettingsError

@@ -1,7 +1,5 @@
 """Which words exist? The canonical values, in the method's order. Labels and aliases live in vocabulary.toml."""
 
-from __future__ import annotations
-
 STAGES = ("difficulty", "exploration", "approval", "evaluation", "decision")
 ROLES = ("approver", "decision_maker", "evaluator", "influencer", "procurement")
 DECISION_METHODS = ("scoring", "recommendation", "executive")

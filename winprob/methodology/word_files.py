@@ -1,7 +1,5 @@
 """Is a vocabulary file sound, and what does it say?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is a value called, and which value does a text mean?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from winprob.errors import SettingsError

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.exchange_rates import Rate, rates_for
@@ -17,8 +15,6 @@ from winprob.data.schema import ID, Mask, as_numbers, latest_places, mask_of
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
-
-Array = npt.NDArray[Any]
 
 #: Which line an open deal belongs to, by the seller's category.
 _LINE_OF = {"commit": "commit", "best_case": "best_case", "most_likely": "best_case", "pipeline": "pipeline"}

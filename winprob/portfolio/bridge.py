@@ -11,29 +11,23 @@ brings the same in both. The order is fixed. Each step is the change of the tota
 6. ``simulation_noise``: what is left, where the two forecasts had different luck (another seed).
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.fiscal import Quarter
 from winprob.data.schema import ID, mask_of
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
+from winprob.model.posterior import Posterior
 from winprob.portfolio.book import Days, column, is_closed, known_deals
 from winprob.portfolio.forecast import ask
 from winprob.portfolio.play import Outcome, play_quarter
 from winprob.portfolio.results import STEPS, Bridge
-from winprob.posterior import Posterior
 from winprob.settings import CalendarSettings
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,26 +1,21 @@
 """How likely is each open deal to be won within the quarter? In every draw, a block of deals at a time."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.fiscal import Quarter
 from winprob.data.schema import Mask, mask_of
-from winprob.features import describe
-from winprob.odds import to_win_prob
+from winprob.model.draws import to_win_prob
+from winprob.model.features import describe
+from winprob.model.posterior import Posterior
+from winprob.model.timing import outlooks, same_day
+from winprob.model.win.terms import coefficients, logits
 from winprob.portfolio.book import column
-from winprob.posterior import Posterior
-from winprob.terms import coefficients, logits
-from winprob.timing import outlooks, same_day
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

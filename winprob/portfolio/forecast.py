@@ -1,31 +1,26 @@
 """What will the quarter bring? Closed so far, open deals, deals not yet created: one joint distribution."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, find_quarter
 from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
+from winprob.model.posterior import Posterior
 from winprob.portfolio.book import Days, column, known_deals, last_day, lines_of
 from winprob.portfolio.chances import falls_in
 from winprob.portfolio.play import Outcome, play_quarter
 from winprob.portfolio.results import LINES, Forecast
 from winprob.portfolio.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.portfolio.rollup import seller_rollup, stage_weighted
-from winprob.posterior import Posterior
 from winprob.settings import CalendarSettings, QuarterSettings
-
-Array = npt.NDArray[Any]
 
 #: The group of deals that nobody has opened yet: they have no seller, segment or product to be counted by.
 NOT_YET = "not_yet_created"

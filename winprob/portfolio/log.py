@@ -1,7 +1,5 @@
 """Which forecasts were made? Every one is kept in a file of its own, never rewritten, to be scored later."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Iterator

@@ -1,15 +1,11 @@
 """How does a deal's own luck fall? By its id and the seed alone: the same in every table that holds it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from winprob.arrays import Array
 
 
 def luck_keys(deal_ids: Iterable[str]) -> Array:

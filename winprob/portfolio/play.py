@@ -1,26 +1,21 @@
 """A quarter played once: the book of a day, the fate of its open deals, and bookings by group and line."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from winprob.arrivals import Arrivals, draw_arrivals, season_of
+from winprob.arrays import Array
 from winprob.data.exchange_rates import rates_for
 from winprob.data.fiscal import Quarter
+from winprob.model.amounts import draw_ratios
+from winprob.model.arrivals import Arrivals, draw_arrivals, season_of
+from winprob.model.posterior import Posterior
 from winprob.portfolio.book import Book, Days, column, lines_of, open_book
 from winprob.portfolio.chances import chances_of
 from winprob.portfolio.luck import luck_keys
 from winprob.portfolio.simulation import Play, Simulated, grain_of, on_grain, simulate_open
-from winprob.posterior import Posterior
-from winprob.revisions import draw_ratios
-
-Array = npt.NDArray[Any]
 
 #: The lines of open deals.
 OPEN_LINES = ("commit", "best_case", "pipeline", "uncategorised")

@@ -1,7 +1,5 @@
 """How good were the forecasts? What was said week by week, beside what the quarter brought and what sellers said."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path

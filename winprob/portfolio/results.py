@@ -1,20 +1,15 @@
 """What is a forecast of a quarter, and what is a bridge between two? Records; nothing is computed here."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
 from winprob.settings import QuarterSettings
-
-Array = npt.NDArray[Any]
 
 #: The lines of a forecast, in order; the parts before the last add up to it in every draw.
 LINES = ("closed", "commit", "best_case", "pipeline", "uncategorised", "not_yet_created", "total")

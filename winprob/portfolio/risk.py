@@ -6,17 +6,13 @@ expected given the draw is shared doubt; of it a deal carries its covariance wit
 share of their own. Shares sum to 1; a deal that goes against the others may have less than none.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.portfolio.simulation import Simulated
-
-Array = npt.NDArray[Any]
 
 SOURCES = ("winning", "amount_at_closing", "shared_doubt", "not_yet_created")
 _BREAKS = ("side", "prob", "source", "deal_id", "amount", "usual", "there")

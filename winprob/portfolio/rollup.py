@@ -1,18 +1,13 @@
 """What do the sellers' own categories and the stages add up to? Beside the forecast, and untouched by it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import STAGES
 from winprob.portfolio.book import Book, column, lines_of
-
-Array = npt.NDArray[Any]
 
 ROLLUP_LINES = ("closed", "commit", "best_case", "pipeline")
 

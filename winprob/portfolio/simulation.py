@@ -4,24 +4,19 @@ All deals of a draw live in one world: the same weights, the same quarter, the s
 grain, a power of two far below a cent of what is at stake, so that sums are exact in whatever order they are made.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from winprob.intervals import sorted_tails
+from winprob.arrays import Array
+from winprob.model.amounts import Ratios
+from winprob.model.draws import sorted_tails
 from winprob.portfolio.chances import Chances, Source
 from winprob.portfolio.luck import draw_luck
-from winprob.revisions import Ratios
-
-Array = npt.NDArray[Any]
 
 #: Deals worked on at a time.
 BLOCK = 512

@@ -1,7 +1,5 @@
 """What does a forecast say in words? The number, what stands beside it, what carries the risk, what it stands on."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 

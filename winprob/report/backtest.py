@@ -1,7 +1,5 @@
 """What does a backtest look like on a page?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

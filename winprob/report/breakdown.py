@@ -1,16 +1,14 @@
 """How does one deal's chance come about? From the base rate, term by term, as bars on an axis of chances."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy.special import logit
 
-from winprob.explanation import BASE_RATE, DOUBT
 from winprob.i18n import gettext
 from winprob.methodology import column_label
+from winprob.model.explanation import BASE_RATE, DOUBT
 from winprob.report.numbers import percent, span
 from winprob.report.review import FACTS, missing_facts, name_of
 

@@ -1,7 +1,5 @@
 """What does calibration look like? The reliability curve, and groups of deals against what was expected of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

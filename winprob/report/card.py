@@ -3,8 +3,6 @@
 Headings follow Mitchell et al. (2019), doi 10.1145/3287560.3287596, as the large CRM vendors use them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +15,8 @@ from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
-from winprob.posterior import FORMAT, Posterior
-from winprob.prediction import prior_share
+from winprob.model.posterior import FORMAT, Posterior
+from winprob.model.prediction import prior_share
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown

@@ -1,7 +1,5 @@
 """How are charts drawn? As SVG with a name and a description; and the role weights by decision method."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ import vl_convert
 from markupsafe import Markup
 
 from winprob.i18n import gettext
-from winprob.intervals import TAILS
 from winprob.methodology import label
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
-from winprob.posterior import Posterior
+from winprob.model.draws import TAILS
+from winprob.model.posterior import Posterior
 
 FONTS = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 INK, SOFT, GRID = "#1b2733", "#5b6875", "#d9dee3"

@@ -1,7 +1,5 @@
 """What stands in a table: headings, texts, keys to sort by? And what the data check found."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

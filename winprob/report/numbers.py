@@ -1,7 +1,5 @@
 """How is a number written? Whole percent, intervals and money, in the language now spoken."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

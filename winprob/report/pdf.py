@@ -1,7 +1,5 @@
 """How does a page become a PDF? WeasyPrint, of the extra ``pdf``, lays it out with the fonts of this machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NoReturn
 

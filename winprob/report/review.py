@@ -1,7 +1,5 @@
 """What is known of the open deals? One row a deal: facts, chance, and which of the nine facts are missing."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

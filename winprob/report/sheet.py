@@ -1,7 +1,5 @@
 """How is a record shown: headings, sentences, tables, pictures? One content, as a web page and as Markdown."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

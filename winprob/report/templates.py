@@ -1,7 +1,5 @@
 """Where do the pages' shapes come from? Jinja templates beside this file, everything in them escaped."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

@@ -1,9 +1,7 @@
 """What do we say around the numbers? Where they come from, warnings, and how to read every one of them."""
 
-from __future__ import annotations
-
 from winprob.i18n import gettext
-from winprob.posterior import Provenance
+from winprob.model.posterior import Provenance
 from winprob.report.numbers import percent
 
 #: Below this many deals others refuse to answer; we answer, and say what follows.

@@ -1,7 +1,5 @@
 """What may be changed about a deal, and to what? Values as tables write them; every fault told at once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,9 +12,9 @@ import pandas as pd
 from winprob.data.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, SUPPORTS
 from winprob.data.tables import is_blank_word, parse_days, parse_numbers
 from winprob.errors import DealTableError
-from winprob.features import Scaling
 from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown
+from winprob.model.features import Scaling
 
 #: What stands for a column's unknown in a scenario's name.
 UNKNOWN = "unknown"

@@ -4,8 +4,6 @@ Every role's support at least *supportive*, the coach validated, the approver en
 better than that stays.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.methodology.vocabulary import ROLES

@@ -5,21 +5,16 @@ have to be to make all of it, stands beside it. The model allows no negative wei
 odds ratio of 1: ``winprob diagnose`` says what the deals say when weights are free.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import ROLES
-from winprob.odds import to_win_prob
-from winprob.posterior import Posterior
-from winprob.prediction import prior_share
-
-Array = npt.NDArray[Any]
+from winprob.model.draws import to_win_prob
+from winprob.model.posterior import Posterior
+from winprob.model.prediction import prior_share
 
 LEARNED, MOSTLY_PRIOR, TESTED = "learned", "mostly_prior", "tested"
 WORTH_IT, NOT_WORTH_IT, CANNOT_TELL = "worth_it", "not_worth_it", "cannot_tell"

@@ -4,8 +4,6 @@ The rules are ours, and look at the record alone. *Effort* on a role: 1 for cont
 supports us, 2 where it champions us; where coverage is blank, a reported support counts as contact.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

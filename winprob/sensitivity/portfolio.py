@@ -12,22 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
+from winprob.arrays import Array
 from winprob.data.schema import latest_places
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
-from winprob.intervals import sorted_tails
-from winprob.lifts import lifts
 from winprob.methodology.vocabulary import DECISION_METHODS, ROLES, STAGES
-from winprob.odds import to_win_prob
-from winprob.posterior import Posterior
+from winprob.model.draws import sorted_tails, to_win_prob
+from winprob.model.posterior import Posterior
+from winprob.model.win.lifts import lifts
 from winprob.sensitivity.evidence import evidence_grades, verdicts
 from winprob.sensitivity.standing import Standing, stand
-
-Array = npt.NDArray[Any]
 
 GROUPINGS = ("decision_method", "stage", "segment", "region", "seller")
 _WORDS = {"decision_method": DECISION_METHODS, "stage": STAGES}

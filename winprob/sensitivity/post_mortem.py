@@ -1,27 +1,21 @@
 """What did a lost deal lack? Term by term against the same deal, covered."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import last_reading, latest_places, validate_deals
 from winprob.errors import DealTableError
-from winprob.features import describe
 from winprob.i18n import gettext
-from winprob.intervals import summarise
 from winprob.methodology import column_label, label
-from winprob.odds import to_win_prob
-from winprob.posterior import Posterior
+from winprob.model.draws import summarise, to_win_prob
+from winprob.model.features import describe
+from winprob.model.posterior import Posterior
+from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
 from winprob.sensitivity.covered import covered_twin, tier_of
 from winprob.sensitivity.loss_patterns import LossPattern, loss_patterns
-from winprob.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
-
-Array = npt.NDArray[Any]
 
 DOUBT = "doubt"
 _LOST = ("lost", "no_decision")

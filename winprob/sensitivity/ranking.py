@@ -1,27 +1,21 @@
 """Whose support would raise a deal's odds most? Every role of every deal, one tier up, draw by draw."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import validate_deals
-from winprob.intervals import sorted_tails
-from winprob.lifts import lifts
 from winprob.methodology.vocabulary import ROLES
-from winprob.odds import to_win_prob
-from winprob.posterior import Posterior
+from winprob.model.draws import sorted_tails, to_win_prob
+from winprob.model.posterior import Posterior
+from winprob.model.win.lifts import lifts
 from winprob.sensitivity.evidence import evidence_columns
 from winprob.sensitivity.portfolio import rank_by
 from winprob.sensitivity.standing import Standing, stand
-
-Array = npt.NDArray[Any]
 
 #: Deals worked on at a time: enough for reports, coach and method to come back, few enough to keep memory small.
 BLOCK = 512

@@ -1,7 +1,5 @@
 """What do levers come to, in words? Never more than their intervals allow, and never a cause for an association."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -9,7 +7,7 @@ import pandas as pd
 
 from winprob.i18n import gettext
 from winprob.methodology import label, plays
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.sensitivity.evidence import CANNOT_TELL, LEARNED, MOSTLY_PRIOR, NOT_WORTH_IT, TESTED, WORTH_IT, is_rare
 from winprob.sensitivity.standing import NOT_YET, TOP_TIER
 

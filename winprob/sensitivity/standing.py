@@ -1,22 +1,17 @@
 """Whose support can rise? Where each role of a deal stands, and how far one tier up would move it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from winprob.features import Features, describe
-from winprob.lifts import steps_up
+from winprob.arrays import Array
 from winprob.methodology import plays
 from winprob.methodology.vocabulary import ROLES, STAGES
-from winprob.posterior import Posterior
-from winprob.terms import Coefficients, coefficients
-
-Array = npt.NDArray[Any]
+from winprob.model.features import Features, describe
+from winprob.model.posterior import Posterior
+from winprob.model.win.lifts import steps_up
+from winprob.model.win.terms import Coefficients, coefficients
 
 CAN_RISE, TOP_TIER, NOT_YET = "can_rise", "top_tier", "not_yet"
 

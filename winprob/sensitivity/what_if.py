@@ -1,22 +1,17 @@
 """What if the record said otherwise? A deal's chance beside that of the same deal with some facts changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
 from winprob.i18n import gettext
-from winprob.intervals import summarise
-from winprob.posterior import Posterior
-from winprob.prediction import draw_win_prob
+from winprob.model.draws import summarise
+from winprob.model.posterior import Posterior
+from winprob.model.prediction import draw_win_prob
 from winprob.sensitivity.changes import ignored, read_changes
-
-Array = npt.NDArray[Any]
 
 PRESENT, TOGETHER = "present", "together"
 

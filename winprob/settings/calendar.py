@@ -1,7 +1,5 @@
 """What can be tuned of the fiscal year?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """How is a setting that cannot be refused?"""
 
-from __future__ import annotations
-
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
 

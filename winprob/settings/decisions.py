@@ -1,7 +1,5 @@
 """What can be tuned of tests, levers and visits?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from winprob.methodology.vocabulary import ROLES

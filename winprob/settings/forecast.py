@@ -1,7 +1,5 @@
 """What can be tuned of the time to close, of the quarter and of its page?"""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from math import isfinite
 

@@ -1,7 +1,5 @@
 """What can be tuned of the win model: sampler, gates, priors, covariates?"""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 

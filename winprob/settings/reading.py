@@ -1,7 +1,5 @@
 """How do settings come from a file? One TOML in which a typo is an error."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace

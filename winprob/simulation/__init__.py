@@ -6,8 +6,6 @@ latent support, readings whose reliability the coach decides, role weights that 
 `Truth` holds the parameters; a few of them, neutral by default, break the model's assumptions on purpose.
 """
 
-from __future__ import annotations
-
 from winprob.simulation.files import read_truth, write_simulation
 from winprob.simulation.pace import Pace
 from winprob.simulation.pipeline import Pipeline, simulate_pipeline

@@ -1,7 +1,5 @@
 """How a block of deals comes about: facts, true support, readings, outcome, dates."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from statistics import NormalDist

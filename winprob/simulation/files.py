@@ -1,7 +1,5 @@
 """Simulated deals as files, block by block, so that a million fit in little memory."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import tempfile

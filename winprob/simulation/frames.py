@@ -1,7 +1,5 @@
 """What the record keeps of a block of deals: the deal table and the people table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

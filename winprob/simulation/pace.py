@@ -1,7 +1,5 @@
 """How do a simulated team's deals come, move and end?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A simulated team's deals, in memory or block by block, and what is true of them."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass

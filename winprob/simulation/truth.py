@@ -1,7 +1,5 @@
 """What made the simulated deals: every parameter, its dimensions and its defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Which histories cannot have been so? Those that go backwards, begin before the deal or go on after its close."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np

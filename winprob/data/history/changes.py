@@ -1,7 +1,5 @@
 """What changed, and when? A log of changes made ready: typed, in order, each repetition taken out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

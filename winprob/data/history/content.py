@@ -1,7 +1,5 @@
 """What of an export is kept in a snapshot, and do two exports for one day say the same?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

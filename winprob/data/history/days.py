@@ -1,7 +1,5 @@
 """Which day is meant? Days of snapshots, as given and as folders are named."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Literal

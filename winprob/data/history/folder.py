@@ -9,8 +9,6 @@ Other readers of Parquet data sets pass over names that begin with ``_`` or a do
 ``as_of`` from the folder's name.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Which deals does a path mean? An export's, or, where it is a history, what that says of the day or of the past."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What did we know on a day, or on each of many days? Snapshots read back from a history."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

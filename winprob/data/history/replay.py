@@ -5,8 +5,6 @@ that change says it was, or unknown. A column that the log does not follow is ta
 ever changes (account, seller, segment); all else that the export says today may not have been known, and is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

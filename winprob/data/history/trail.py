@@ -1,16 +1,14 @@
 """How did each deal come to where it is? All snapshots, deal by deal and in order of days."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.history.days import Day, as_day
 from winprob.data.history.reading import read_history
 from winprob.data.schema import DATES, ID, Mask, fact_columns, mask_of, validate_deals
@@ -39,7 +37,7 @@ class Trail:
         return tuple(name for name in fact_columns(self.rows) if name != "as_of")
 
     @cached_property
-    def deal(self) -> npt.NDArray[Any]:
+    def deal(self) -> Array:
         """(row,) code of the deal, in order."""
         return np.asarray(pd.factorize(self.rows[ID])[0])
 
@@ -69,7 +67,7 @@ class Trail:
         return np.asarray(self.days.get_indexer(pd.Index(self.rows["as_of"])))
 
     @cached_property
-    def codes(self) -> dict[str, npt.NDArray[Any]]:
+    def codes(self) -> dict[str, Array]:
         """Of each fact (row,) a number for its value, -1 where unknown."""
         return {name: np.asarray(pd.factorize(self.rows[name])[0]) for name in self.facts}
 

@@ -1,7 +1,5 @@
 """What may a model learn from? Of each deal what was known on every review day, and how it ended, if it did."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal

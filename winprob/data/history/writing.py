@@ -5,8 +5,6 @@ it is not: a writer killed at any moment leaves a whole snapshot or none, and of
 finds the day taken. While one works the others wait, where the file system can lock a folder.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Which columns does a deal table have, and what may stand in them?"""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """How does a column become canonical? Text, days and numbers, with missing for a blank."""
 
-from __future__ import annotations
-
 import math
 from datetime import datetime
 

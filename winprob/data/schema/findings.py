@@ -1,7 +1,5 @@
 """What do we say of a table? Findings, the spot where each was found, and the refusal that lists them all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal

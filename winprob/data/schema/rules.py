@@ -1,7 +1,5 @@
 """What may a deal table not say? One small function a rule, over a frame in canonical types."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

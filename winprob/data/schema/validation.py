@@ -7,15 +7,12 @@ A deal table is a pandas frame in canonical columns. Every column but ``deal_id`
 The checks are written out here, one small function a rule, rather than in pandera: decision 002.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.schema.columns import (
     COLUMNS,
     DATES,
@@ -159,7 +156,7 @@ def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
     return rows.iloc[latest_places(rows)]
 
 
-def latest_places(deals: pd.DataFrame) -> npt.NDArray[Any]:
+def latest_places(deals: pd.DataFrame) -> Array:
     """(deal,) position of each deal's last reading in time, one without a date before any other; in table order."""
     order = pd.DataFrame({"deal": deals[ID].to_numpy(), "place": np.arange(len(deals))})
     if "as_of" in deals:

@@ -1,7 +1,5 @@
 """What is a valid log of past visits? A row a visit: deal, role, executive, date, tier before and after."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is it too good to be true? Shares unknown, and columns that give the outcome away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np

@@ -5,8 +5,6 @@ Each parser looks at a column's distinct values once. Whether ``03/04/2026`` is 
 none does, the cell is refused rather than guessed.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable

@@ -5,8 +5,6 @@ state from its day on), HubSpot's columns of days on which a stage was entered, 
 ``deal_id, changed_on, field, old, new``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any

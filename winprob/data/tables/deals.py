@@ -1,7 +1,5 @@
 """How does a sheet become a deal table? Column by column, every offence noted, none stopping the reading."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace

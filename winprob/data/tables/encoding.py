@@ -4,8 +4,6 @@ Byte order mark, then strict UTF-8, then gb18030, big5 and cp1252 judged by what
 letters outside ASCII.
 """
 
-from __future__ import annotations
-
 import codecs
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 Nothing here knows what a deal is: a sheet is headers, cells and the row each stood in.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

@@ -3,8 +3,6 @@
 ``2026-03-31T23:30:00.000+0000`` is the first of April in Shanghai. A time without an offset is the zone's own.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

@@ -4,8 +4,6 @@ Reading a mapping never stops at its first fault: what can be understood is kept
 export are told together.
 """
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ A role's people become readings ``"3*2 4*1"`` (tier * influence, by person), the
 influence, their coverage the furthest of them. Where the people say nothing, what the deal table says stays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How is a dated table of exchange rates read? CSV, XLSX or Parquet, in its own columns or as Salesforce exports it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

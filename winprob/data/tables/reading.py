@@ -1,7 +1,5 @@
 """Where do deals come from and go to? Files in, canonical deal tables out, and tables of results written back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How is a log of past visits read? A CSV, XLSX or Parquet file, its words canonical or known aliases."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.data.schema import ID, TIERS, VISIT_COLUMNS, as_text, validate_visits

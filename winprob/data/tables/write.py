@@ -1,7 +1,5 @@
 """How does a result become a file? CSV, JSON, XLSX or Parquet, written whole or not at all, and safe to open."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

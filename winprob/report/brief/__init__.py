@@ -1,14 +1,12 @@
 """What does one take along to one visit? A page of Markdown: where the deal stands, whom to see, what to ask for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd
 
 from winprob.data.tables import read_people_table
 from winprob.i18n import gettext
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.report.brief.present import lead, what_changed, where_it_stands
 from winprob.report.brief.purpose import evidence, purpose
 from winprob.report.brief.talk import commitment, next_step_with, preparation, questions

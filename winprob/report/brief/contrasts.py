@@ -1,21 +1,16 @@
 """What would the win probability be otherwise? One deal beside variants of itself, draw by draw on the same draws."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from winprob.intervals import summarise
+from winprob.arrays import Array
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
-from winprob.prediction import draw_win_prob
-
-Array = npt.NDArray[Any]
+from winprob.model.draws import summarise
+from winprob.model.posterior import Posterior
+from winprob.model.prediction import draw_win_prob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

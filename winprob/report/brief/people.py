@@ -1,7 +1,5 @@
 """Who holds which role in this deal, and where are they weakest?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How are plays, points of probability and people said on the page?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import reduce
 

@@ -1,7 +1,5 @@
 """Where does the deal stand, and what has changed since the last reading?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +9,7 @@ from winprob.data.schema import COVERAGE_COLUMNS
 from winprob.i18n import gettext
 from winprob.methodology import column_label, plays
 from winprob.methodology.vocabulary import ROLES
-from winprob.prediction import predict
+from winprob.model.prediction import predict
 from winprob.report.brief.contrasts import Estimate, draw_each, estimate
 from winprob.report.brief.phrases import (
     chance_of,

@@ -1,12 +1,10 @@
 """Why this visit, to whom, and how sure are we that this is the one to make?"""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.i18n import gettext
-from winprob.parameters import METHOD_LEVELS
-from winprob.prediction import prior_share
+from winprob.model.features.levels import METHOD_LEVELS
+from winprob.model.prediction import prior_share
 from winprob.report.brief.contrasts import Estimate
 from winprob.report.brief.phrases import named, point, points_of, role_name, sentence, standing, title_of, together
 from winprob.report.brief.visit import Visit

@@ -1,7 +1,5 @@
 """What to say and what to ask in the visit, in the method's words?"""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.i18n import gettext

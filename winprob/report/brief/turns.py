@@ -1,7 +1,5 @@
 """What would change the forecast? The same deal with one fact otherwise."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.i18n import gettext

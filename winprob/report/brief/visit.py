@@ -1,7 +1,5 @@
 """What is there to know before the page is written? The deal, the reading before, the role to visit, the next step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import gettext
 from winprob.methodology import NextStep, canonical, next_step
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.report.brief.people import Holder, holders
 from winprob.sensitivity import rank_roles
 

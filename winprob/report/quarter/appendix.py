@@ -1,7 +1,5 @@
 """What stands behind the page? Every deal, every word, every rate, and the card of the model."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from winprob.i18n import gettext

@@ -1,7 +1,5 @@
 """What is asked of the executives? The visits planned within their slots, what each adds, and how sure that is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable
 from typing import Any

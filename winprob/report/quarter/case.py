@@ -11,7 +11,7 @@ import pandas as pd
 
 from winprob.data.schema import latest_places, validate_deals
 from winprob.methodology.vocabulary import ROLES
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
 from winprob.report.review import FACTS, missing_facts
 from winprob.settings import ReviewSettings
 

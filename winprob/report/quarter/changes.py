@@ -1,7 +1,5 @@
 """What changed since the last review? The bridge from P50 then to P50 now: a picture, and a table that adds up."""
 
-from __future__ import annotations
-
 from winprob.i18n import gettext
 from winprob.portfolio import Bridge
 from winprob.report.charts import Chart

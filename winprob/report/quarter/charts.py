@@ -1,7 +1,5 @@
 """What does the quarter look like? Its distribution, the way from the last review, the deals that carry the risk."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,13 +7,11 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import numpy.typing as npt
 
+from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.report.charts import GRID, INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.numbers import compact_money, signed_money
-
-Array = npt.NDArray[Any]
 
 #: Enough bins for a shape, too few for noise of the draws to show.
 _BINS = 34

@@ -1,21 +1,19 @@
 """What is there to know of a deal before the review? Chance, reasons, gaps, and what to do next, a row each."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from winprob.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label, next_step
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
+from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.numbers import BLANK, compact_money, percent, points, span, text_of, word_of
 from winprob.report.quarter.case import Case, covered_roles
 from winprob.sensitivity import rank_roles
-from winprob.terms import ROLE_TERMS
 
 #: So many reasons are told on each side.
 _REASONS = 2

@@ -1,7 +1,5 @@
 """Which deals break a rule that a review would ask about? Each kind with its money and its deals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,9 +1,7 @@
 """Of when and of what is this page? Dates, money, model, and what must be known before any number is read."""
 
-from __future__ import annotations
-
 from winprob.i18n import gettext
-from winprob.posterior import Provenance
+from winprob.model.posterior import Provenance
 from winprob.report.quarter.case import Case
 from winprob.report.words import banners, learned
 

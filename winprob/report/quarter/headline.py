@@ -1,7 +1,5 @@
 """What will the quarter bring? The number, its parts, the sellers' own figure beside it, and what changed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from winprob.i18n import gettext
-from winprob.posterior import Posterior
+from winprob.model.posterior import Posterior
+from winprob.model.summary import summarise_posterior
 from winprob.report.breakdown import SHOWN
 from winprob.report.card import card_sections
 from winprob.report.charts import draw_role_weights
@@ -17,7 +18,6 @@ from winprob.report.quarter.case import Case, join_facts
 from winprob.report.quarter.deals import deal_rows
 from winprob.report.templates import render
 from winprob.settings import ReviewSettings
-from winprob.summary import summarise_posterior
 
 if TYPE_CHECKING:
     from winprob.allocation import Plan

@@ -1,14 +1,12 @@
 """What must be true, and what would break it? The few deals that carry the doubt, and the doubt they share."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pandas as pd
 
-from winprob.explanation import explain
 from winprob.i18n import gettext
+from winprob.model.explanation import explain
 from winprob.report.breakdown import Breakdown, break_down
 from winprob.report.charts import Chart
 from winprob.report.grids import Column, Grid

@@ -1,7 +1,5 @@
 """How good have we been? Past forecasts against what came, and the backtest of the chances, beside plain baselines."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

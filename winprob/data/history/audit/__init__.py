@@ -3,8 +3,6 @@
 A rule is a function of the `Trail` that yields findings: one kind of leak or fault each, none on a sound history.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Was it rewritten when the end was known? Facts that change at the close or after it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which columns are looked at, and how is what was found told?"""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

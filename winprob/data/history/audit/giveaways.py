@@ -1,7 +1,5 @@
 """Does a column give the outcome away? By its name, by being filled, or by telling won from lost too well."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is it one deal, and is it there throughout? Deals under two ids, deals that go missing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is each snapshot of its day? Snapshots that know too much, that are copies, out of order, or missing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What is in a history, and how far are its labels known?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Does it depend on who enters it? Fields that one seller leaves blank, deals that one enters once they are won."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import comb
 

@@ -5,8 +5,6 @@ ordinary mapping; what no mapping can say (an outcome told by two flags, one clo
 written in two ways) is done here, in the open.
 """
 
-from __future__ import annotations
-
 from winprob.data.tables.presets.fitting import Fitted, fit_preset, settle, stage_notes, unplaced_message, with_own
 from winprob.data.tables.presets.headers import find_header, known_header, same_name
 from winprob.data.tables.presets.identity import other_ids, same_ids

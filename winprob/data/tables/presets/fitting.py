@@ -1,7 +1,5 @@
 """How does a preset become a mapping? By the headers that the file has; the user's own mapping goes before it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any

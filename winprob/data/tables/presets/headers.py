@@ -1,7 +1,5 @@
 """Which of a file's headers is meant? Case, blanks and underscores do not count: StageName, stage_name, Stage Name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any

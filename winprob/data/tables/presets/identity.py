@@ -4,8 +4,6 @@ The last three of 18 characters say which of the first 15 are capitals. Case tel
 deal of two.
 """
 
-from __future__ import annotations
-
 import re
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How did a deal end? Told by flags such as IsClosed and IsWon; the first rule that holds decides."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which presets are there, and what do they say? Ours, or a team's own edited copy."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

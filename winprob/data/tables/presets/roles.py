@@ -3,8 +3,6 @@
 A contact that is listed for a deal is identified. What the person thinks of us is not in the table, and stays unknown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 

@@ -1,0 +1,152 @@
+"""Why this probability? A deal's log-odds from the base rate, term by term, with a sentence for each."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winprob.arrays import Array
+from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
+from winprob.i18n import gettext
+from winprob.methodology import column_label, label
+from winprob.methodology.vocabulary import ROLES
+from winprob.model.draws import summarise
+from winprob.model.features import describe
+from winprob.model.posterior import Posterior
+from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
+
+BASE_RATE, DOUBT = "base_rate", "doubt"
+ENDS = ("mean", "lower", "upper")
+
+
+def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
+    """How a deal's log-odds come about: the base rate, then what sets the deal apart from the training deals.
+
+    Every term is worked out draw by draw, already shrunk by what is not known of support, and told against its
+    average over the training deals. The rows' ``log_odds`` add up to the mean log-odds of the deal.
+
+    Parameters
+    ----------
+    deals : frame in canonical columns that holds the deal; of several readings the last in time counts
+
+    Returns
+    -------
+    DataFrame with columns ``term, log_odds, lower, upper, text``: ``base_rate`` first, then terms by size, last
+    ``doubt``, the pull of what is not known.
+
+    Raises
+    ------
+    DealTableError
+        The frame is not valid, or the deal is not in it.
+    """
+    row = last_reading(validate_deals(deals), deal_id)
+    contributions = _contributions(posterior, row)
+    facts, only = row.iloc[0], posterior.provenance.prior_only
+    records = [
+        (name, *_numbers(draws), _sentence(name, draws, facts, prior_only=only))
+        for name, draws in contributions.items()
+    ]
+    table = pd.DataFrame(records, columns=["term", "log_odds", "lower", "upper", "text"])
+    middle = table.iloc[1:-1]
+    order = middle["log_odds"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[[0, *order, len(table) - 1]].reset_index(drop=True)
+
+
+def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
+    """(draw,) log-odds of every term; their sum is the deal's log-odds in every draw."""
+    draws, features = posterior.flat, describe(row, posterior.scaling)
+    by = coefficients(draws, features, seed=posterior.provenance.seed)
+    supports, variance = support_terms(by, features)
+    terms = {name: term[0] for name, term in iter_terms(by, features, posterior.scaling)}
+    terms |= {name: term[0] for name, term in zip(ROLE_TERMS, supports, strict=True)}
+    shrink = attenuation(variance)[0]
+    average = dict(zip(posterior.terms, draws["term_mean"].T, strict=True))
+    base = draws["base_rate_logit"]
+    typical = by.intercept + sum(average.values(), np.zeros_like(base))
+    apart = {name: shrink * (term - average.get(name, 0)) for name, term in terms.items()}
+    return {BASE_RATE: base, **apart, DOUBT: shrink * typical - base}
+
+
+def _numbers(draws: Array) -> tuple[float, float, float]:
+    mean, lower, upper = summarise(draws)
+    return float(mean), float(lower), float(upper)
+
+
+def _sentence(name: str, draws: Array, facts: pd.Series, *, prior_only: bool) -> str:
+    if name == BASE_RATE:
+        return _base_rate(draws, prior_only=prior_only)
+    times = {end: float(np.exp(value)) for end, value in zip(ENDS, summarise(draws), strict=True)}
+    if name == DOUBT:
+        return gettext(
+            "Not knowing support exactly draws all this towards even: x{mean:.2f} against the typical deal "
+            "({lower:.2f} to {upper:.2f}).",
+            **times,
+        )
+    if times["lower"] > 1:
+        return gettext(
+            "{fact}; raises the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
+        )
+    if times["upper"] < 1:
+        return gettext(
+            "{fact}; lowers the odds, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
+        )
+    return gettext(
+        "{fact}; unclear which way, about x{mean:.2f} ({lower:.2f} to {upper:.2f}).", fact=fact(name, facts), **times
+    )
+
+
+def _base_rate(draws: Array, *, prior_only: bool) -> str:
+    chance = dict(zip(ENDS, (float(end) for end in summarise(1 / (1 + np.exp(-draws)))), strict=True))
+    if prior_only:
+        return gettext(
+            "Base rate: before any deal is seen, {mean:.0%} of typical deals are won ({lower:.0%} to {upper:.0%}).",
+            **chance,
+        )
+    return gettext(
+        "Base rate: {mean:.0%} of deals like those learned from are won ({lower:.0%} to {upper:.0%}).", **chance
+    )
+
+
+def fact(name: str, facts: pd.Series) -> str:
+    """What a deal's record says where a term looks: ``Buying stage: Evaluation``."""
+    if name == "quarter":
+        return gettext("Quarter of the reading")
+    if name == "combinations":
+        return gettext("How these facts combine")
+    if name in ROLE_TERMS:
+        return _support(ROLES[ROLE_TERMS.index(name)], facts)
+    if name in ELAPSED:
+        title = gettext("Days open") if name == "age" else gettext("Days to the seller's close date")
+        return gettext("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
+    title = column_label(name) if name in COLUMNS else name
+    return gettext("{what}: {value}", what=title, value=_value(name, facts.get(name)))
+
+
+def _days(name: str, facts: pd.Series) -> Any:
+    """Elapsed days as the model was given them: a column of the table, or what the dates tell."""
+    dates = {column: [facts.get(column, pd.NaT)] for column in ("opened_on", "as_of", "expected_close_on")}
+    return elapsed(pd.DataFrame({**dates, **({name: [facts[name]]} if name in facts else {})}), name).iloc[0]
+
+
+def _value(name: str, value: Any) -> str:
+    if pd.isna(value):
+        return gettext("unknown")
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
+    return label(_WORDS[name], str(value)) if name in _WORDS else str(value)
+
+
+#: Terms whose values are words of the method.
+_WORDS = {"stage": "stage", "coach": "coach", "decision_method": "decision_method", "approver_coverage": "coverage"}
+
+
+def _support(role: str, facts: pd.Series) -> str:
+    support, coach = facts.get(f"{role}_support"), facts.get("coach")
+    if pd.isna(support):
+        return gettext("Support of the {role}: not reported", role=label("role", role))
+    return gettext(
+        "Support of the {role}: {tier} (coach: {coach})",
+        role=label("role", role),
+        tier=label("support", support),
+        coach=label("coach", coach) if pd.notna(coach) else gettext("unknown"),
+    )

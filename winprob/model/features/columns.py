@@ -1,0 +1,99 @@
+"""How does a column of the deal table become codes or numbers? *Unknown* has a code of its own everywhere."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from winprob.arrays import Array
+from winprob.data.schema import ELAPSED, as_text, elapsed
+from winprob.errors import DealTableError
+from winprob.i18n import gettext
+from winprob.model.features.scaling import Field, Numeric, Scaling
+
+NO_DATE = -1
+BLANK = ""
+
+
+def codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:
+    """(deal,) position in ``values``; what is blank or not among them is unknown, the code after the last."""
+    if column not in deals:
+        return np.full(len(deals), len(values), dtype=np.int64)
+    codes = pd.Index(values).get_indexer(pd.Index(deals[column])).astype(np.int64)
+    return np.where(codes < 0, len(values), codes)
+
+
+def levels(deals: pd.DataFrame, name: str) -> pd.Series:
+    if name not in deals:
+        return pd.Series(BLANK, index=deals.index, dtype="str")
+    return as_text(deals[name]).fillna(BLANK)
+
+
+def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tuple[tuple[int, str], ...]]:
+    codes = np.empty((len(deals), len(fields)), dtype=np.int64)
+    start, known = 0, sum(len(field.levels) for field in fields)
+    unseen: list[tuple[int, str]] = []
+    for at, field in enumerate(fields):
+        code, found = pd.factorize(levels(deals, field.name))
+        place = {level: start + i for i, level in enumerate(field.levels)}
+        for level in sorted(set(found) - set(place)):
+            place[level] = known + len(unseen)
+            unseen.append((at, level))
+        codes[:, at] = np.array([place[level] for level in found], dtype=np.int64)[code]
+        start += len(field.levels)
+    return codes, tuple(unseen)
+
+
+def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
+    features = np.zeros((len(deals), 2 * len(columns)), dtype=np.float32)
+    for at, column in enumerate(columns):
+        standard = (transformed(deals, column.name, column.transform) - column.mean) / column.sd
+        features[:, 2 * at] = np.nan_to_num(standard, nan=0.0)
+        features[:, 2 * at + 1] = np.isnan(standard)
+    return features
+
+
+def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
+    """(deal,) the column after its transform, NaN where blank; elapsed days are told by dates where they are no column.
+
+    Raises
+    ------
+    DealTableError
+        The column holds text, an infinite value, or one that has no logarithm.
+    """
+    column = elapsed(deals, name) if name in ELAPSED else deals.get(name)
+    if column is None:
+        return np.full(len(deals), np.nan)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    lowest = -1.0 if transform == "log1p" else -np.inf
+    wrong = (np.isnan(values) & column.notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
+    if wrong.any():
+        raise DealTableError(
+            gettext(
+                "covariate {column!r} is no finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
+                column=name,
+                above=gettext(" above -1 (log1p)") if transform == "log1p" else "",
+                rows=int(wrong.sum()),
+                deal=deals["deal_id"][wrong].iloc[0],
+                got=column[wrong].iloc[0],
+            )
+        )
+    return np.log1p(values) if transform == "log1p" else values
+
+
+def fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
+    """(deal,) ``4 * year + quarter`` of the reading (``as_of``, else ``opened_on``), fiscal; NaN without a date."""
+    day = pd.Series(pd.NaT, index=deals.index, dtype="datetime64[us]")
+    for column in ("as_of", "opened_on"):
+        if column in deals:
+            day = day.fillna(deals[column].astype("datetime64[us]"))
+    month = (day.dt.year * 12 + day.dt.month - start_month).to_numpy(dtype=float)
+    return np.asarray(np.floor(month / 3))
+
+
+def quarter_codes(deals: pd.DataFrame, scaling: Scaling) -> Array:
+    if scaling.first_quarter is None:
+        return np.full(len(deals), NO_DATE, dtype=np.int64)
+    since = fiscal_quarter(deals, scaling.fiscal_year_start_month) - scaling.first_quarter
+    # A reading older than all training is taken at the walk's start: nothing is known of the quarters before it.
+    return np.where(np.isnan(since), NO_DATE, np.maximum(np.nan_to_num(since), 0)).astype(np.int64)

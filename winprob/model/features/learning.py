@@ -1,0 +1,108 @@
+"""The scaling that training deals teach."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winprob.arrays import Array
+from winprob.model.features.columns import fiscal_quarter, level_codes, levels, transformed
+from winprob.model.features.description import Features, describe
+from winprob.model.features.interactions import PairBasis, learn_pairs
+from winprob.model.features.levels import METHOD_LEVELS
+from winprob.model.features.readings import count_tiers, learn_report_bias, read_support
+from winprob.model.features.row_weights import deal_weights
+from winprob.model.features.scaling import STATES, Field, Numeric, Scaling, empty_scaling, field_of_level
+from winprob.settings import NumericCovariate, Settings
+
+
+def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
+    """What turns words into numbers, from the training deals (valid, closed)."""
+    weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
+    varying, numeric = covariates(deals, settings)
+    fields = tuple(Field(name=name, levels=tuple(sorted(set(levels(deals, name))))) for name in varying)
+    month = settings.calendar.fiscal_year_start_month
+    first, share = _quarter_shares(fiscal_quarter(deals, month), weight)
+    tier_counts = count_tiers(deals, weight)
+    scaling = replace(
+        empty_scaling(settings),
+        tier_counts=tier_counts,
+        report_bias=_learn_bias(deals, tier_counts, weight) if settings.covariates.report_bias else (),
+        fields=fields,
+        pairs=_learn_pairs(deals, fields, settings),
+        numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
+        first_quarter=first,
+        quarter_share=share,
+    )
+    return replace(scaling, **_shares(describe(deals, scaling), weight, scaling))
+
+
+def _learn_bias(
+    deals: pd.DataFrame, tier_counts: Sequence[Sequence[float]], weight: Array
+) -> tuple[tuple[str, float], ...]:
+    readers, reading, _ = read_support(deals, tier_counts)
+    return learn_report_bias(deals, readers, reading, weight)
+
+
+def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
+    """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
+
+    A mapping leaves its covariates in ``deals.attrs``. A column that is absent or wholly blank is left out, and no
+    column is used twice.
+    """
+    named = deals.attrs.get("covariates", {})
+    varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
+    numeric = {
+        c["column"]: NumericCovariate(column=c["column"], transform=c["transform"] or "identity")
+        for c in named.get("numeric", ())
+    }
+    for column in settings.covariates.numeric:
+        numeric.setdefault(column.column, column)
+    present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
+    return [name for name in varying if name in present], [c for name, c in numeric.items() if name in present]
+
+
+def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, Any]:
+    """What the training deals have in common: the average deal, as shares of states, levels and unreported roles."""
+    share = weight / weight.sum()
+    codes = (features.stage, features.coverage, features.coach, features.method)
+    states = [np.bincount(c, weights=share, minlength=len(s)) for c, s in zip(codes, STATES, strict=True)]
+    levels = len(scaling.layout.field_of_level)
+    level = np.bincount(features.level.ravel(), weights=np.repeat(share, features.level.shape[1]), minlength=levels)
+    silent = (features.readers == 0).T * share
+    unreported = [np.bincount(features.method, weights=row, minlength=len(METHOD_LEVELS)) for row in silent]
+    return {
+        "state_share": tuple(np.concatenate(states).tolist()),
+        "level_share": tuple(level.tolist()),
+        "unreported_share": tuple(tuple(row.tolist()) for row in unreported),
+    }
+
+
+def _learn_pairs(deals: pd.DataFrame, fields: Sequence[Field], settings: Settings) -> PairBasis | None:
+    """Combinations of the columns that a mapping named; the standing ones (seller, region, ...) stay out of it."""
+    named = deals.attrs.get("covariates", {}).get("varying", ())
+    taking_part = [at for at, field in enumerate(fields) if field.name in named]
+    if len(taking_part) < 2 or not settings.covariates.pair_components:
+        return None
+    level, _ = level_codes(deals, fields)
+    basis = learn_pairs(level, field_of_level(fields), taking_part, settings.covariates.pair_components)
+    return basis if basis.loading.shape[2] else None
+
+
+def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array) -> Numeric:
+    values = transformed(deals, column.column, column.transform)
+    known = ~np.isnan(values)
+    mean = float(np.average(values[known], weights=weight[known]))
+    sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known])))
+    return Numeric(name=column.column, transform=column.transform, mean=mean, sd=sd or 1.0)
+
+
+def _quarter_shares(quarter: Array, weight: Array) -> tuple[int | None, tuple[float, ...]]:
+    known = ~np.isnan(quarter)
+    if not known.any():
+        return None, ()
+    first = int(quarter[known].min())
+    share = np.bincount((quarter[known] - first).astype(int), weights=weight[known])
+    return first, tuple((share / share.sum()).tolist())

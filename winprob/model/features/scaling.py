@@ -1,0 +1,118 @@
+"""What turns words into numbers: learned from training deals, kept in a fitted model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from winprob.arrays import Array
+from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
+from winprob.model.features.interactions import PairBasis
+from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.settings import Settings
+
+#: The words whose states ``state_share`` lays end to end.
+STATES = (STAGE_STATES, COVERAGE_LEVELS, COACH_LEVELS, METHOD_LEVELS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A varying covariate and the levels seen in training; a blank is the level ``""``."""
+
+    name: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numeric:
+    """A numeric covariate and how it was standardised on the training rows."""
+
+    name: str
+    transform: str
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """What turns words into numbers, learned from training deals; part of a fitted model.
+
+    Attributes
+    ----------
+    tier_counts : (role, tier) weighted reports in training, each smoothed by one
+    report_bias : (seller, how far the seller reads above others) of the sellers of training, none where they agree
+    first_quarter : fiscal quarter (``4 * year + quarter``) of the first training reading, None without dates
+    quarter_share : share of the training weight in each quarter from the first to the last
+    state_share, level_share, unreported_share : what the training deals have in common, see ``Layout``
+    """
+
+    tier_counts: tuple[tuple[float, ...], ...]
+    report_bias: tuple[tuple[str, float], ...]
+    fields: tuple[Field, ...]
+    numeric: tuple[Numeric, ...]
+    pairs: PairBasis | None
+    first_quarter: int | None
+    quarter_share: tuple[float, ...]
+    state_share: tuple[float, ...]
+    level_share: tuple[float, ...]
+    unreported_share: tuple[tuple[float, ...], ...]
+    fiscal_year_start_month: int
+
+    @property
+    def layout(self) -> Layout:
+        """The unknowns a model on this scaling has. Each numeric column has a slope and a shift for blanks."""
+        return Layout(
+            field_of_level=field_of_level(self.fields),
+            quarter_share=np.array(self.quarter_share),
+            state_share=np.array(self.state_share),
+            level_share=np.array(self.level_share),
+            unreported_share=np.array(self.unreported_share),
+            fields=len(self.fields),
+            features=2 * len(self.numeric),
+            components=self.pairs.loading.shape[2] if self.pairs else 0,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON; all but the arrays of ``pairs``."""
+        return asdict(replace(self, pairs=None))
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], pairs: PairBasis | None) -> Scaling:
+        """The scaling that ``to_dict`` wrote."""
+        return cls(
+            tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
+            report_bias=tuple((seller, bias) for seller, bias in plain["report_bias"]),
+            fields=tuple(Field(name=f["name"], levels=tuple(f["levels"])) for f in plain["fields"]),
+            numeric=tuple(Numeric(**column) for column in plain["numeric"]),
+            pairs=pairs,
+            first_quarter=plain["first_quarter"],
+            quarter_share=tuple(plain["quarter_share"]),
+            state_share=tuple(plain["state_share"]),
+            level_share=tuple(plain["level_share"]),
+            unreported_share=tuple(tuple(row) for row in plain["unreported_share"]),
+            fiscal_year_start_month=plain["fiscal_year_start_month"],
+        )
+
+
+def empty_scaling(settings: Settings) -> Scaling:
+    """The scaling of a model that has seen no deal: every tier as frequent, amounts of a typical large deal."""
+    return Scaling(
+        tier_counts=((1.0,) * len(SUPPORT_TIERS),) * len(ROLES),
+        report_bias=(),
+        fields=tuple(Field(name=name, levels=()) for name in settings.covariates.varying),
+        numeric=(),
+        pairs=None,
+        first_quarter=None,
+        quarter_share=(),
+        state_share=(0.0,) * sum(map(len, STATES)),
+        level_share=(),
+        unreported_share=((0.0,) * len(METHOD_LEVELS),) * len(ROLES),
+        fiscal_year_start_month=settings.calendar.fiscal_year_start_month,
+    )
+
+
+def field_of_level(fields: Sequence[Field]) -> Array:
+    return np.repeat(np.arange(len(fields)), [len(field.levels) for field in fields]).astype(np.int64)

@@ -1,0 +1,199 @@
+"""What was learned, and what was believed before? Parameters with intervals, prior sheet, verdict in words."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from winprob.arrays import Array
+from winprob.i18n import gettext
+from winprob.methodology import label
+from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.model.draws import TAILS, summarise
+from winprob.model.features import empty_scaling
+from winprob.model.features.tiers import bin_moments
+from winprob.model.hazards import BELIEVABLE
+from winprob.model.posterior import Posterior, Provenance
+from winprob.model.prediction import prior_share
+from winprob.model.win.parameters import DIMS, sample_prior
+from winprob.settings import Settings
+
+_EXECUTIVE, _SCORING = (DECISION_METHODS.index(method) for method in ("executive", "scoring"))
+#: Directions of combinations mean nothing one by one; their scale says how much they matter.
+_NOT_SHOWN = ("pair_weight",)
+_SHEET_DRAWS = 20_000
+#: Below this many deals vendors refuse to answer; we answer, and say what to expect.
+_FEW_DEALS = 80
+
+
+def summarise_posterior(posterior: Posterior) -> pd.DataFrame:
+    """Every parameter of a fitted model.
+
+    Returns
+    -------
+    DataFrame with columns ``parameter`` (``name[labels]``), ``mean, lower, upper`` (90 %, equal-tailed; log-odds but
+    for scales and reliabilities) and ``prior_share``, posterior over prior variance, at most 1.
+    """
+    records = [
+        (name, *(float(end) for end in summarise(draws)), float(prior_share(np.var(draws), np.var(prior))))
+        for name, draws, prior in _columns(posterior)
+    ]
+    return pd.DataFrame(records, columns=["parameter", "mean", "lower", "upper", "prior_share"])
+
+
+def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
+    """Name, draws and prior draws of every scalar parameter."""
+    for name, dims in DIMS.items():
+        if name in _NOT_SHOWN:
+            continue
+        learned, believed = posterior.flat[name].astype(float), posterior.prior[name].astype(float)
+        names = itertools.product(*(posterior.coords[dim] for dim in dims))
+        columns = (values.reshape(len(values), -1).T for values in (learned, believed))
+        for labels, *draws in zip(names, *columns, strict=True):
+            yield (f"{name}[{', '.join(labels)}]" if labels else name), draws[0], draws[1]
+
+
+def verdict(posterior: Posterior) -> list[str]:
+    """What to make of a fitted model, a sentence a line."""
+    source = posterior.provenance
+    if source.prior_only:
+        return [
+            gettext(
+                "No deal was seen: this model is all prior. It says what the method expects, not what your team does."
+            ),
+            gettext("Train on closed deals as soon as there are some; the first thirty already move it."),
+        ]
+    lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior), *_timing(posterior)]
+    if source.deals < _FEW_DEALS:
+        lines.append(
+            gettext(
+                "With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS
+            )
+        )
+    return lines
+
+
+def _learned_from(source: Provenance) -> Iterator[str]:
+    yield gettext(
+        "Learned from {deals} closed deals, {won:.0%} won{period}.",
+        deals=source.deals,
+        won=source.won / source.counted,
+        period=_period(source.first_day, source.last_day),
+    )
+    if source.counted < source.deals - 0.5:
+        yield gettext(
+            "{copies:.0f} rows repeat another in all but their id; each record counts once.",
+            copies=source.deals - source.counted,
+        )
+    if source.available > source.deals:
+        yield gettext(
+            "The table has {available:,} closed deals; {deals:,} of them, drawn at random, were learned from "
+            "(setting sampler.most_deals).",
+            available=source.available,
+            deals=source.deals,
+        )
+
+
+def _gates_sentence(gates: Mapping[str, float]) -> str:
+    return gettext(
+        "The draws can be believed: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
+        r_hat=gates["r_hat"],
+        ess=min(gates["bulk_ess"], gates["tail_ess"]),
+        divergent=gates["divergent_share"],
+    )
+
+
+def _timing(posterior: Posterior) -> Iterator[str]:
+    """What was learned of the time to close, and how far it can be believed."""
+    hazards = posterior.hazards
+    if hazards is None:
+        yield gettext("When deals close was not learned: the deals have too few days of reading and of closing.")
+        return
+    yield gettext(
+        "When deals close was learned from {closed} closed and {still_open} open deals.",
+        closed=hazards.closed,
+        still_open=hazards.still_open,
+    )
+    if hazards.pareto_k > BELIEVABLE:
+        yield gettext(
+            "Its draws are rough (Pareto k {k:.2f}, above {most}): take the dates as a hint "
+            "until more deals have closed.",
+            k=hazards.pareto_k,
+            most=BELIEVABLE,
+        )
+
+
+def _period(first: str | None, last: str | None) -> str:
+    return gettext(", read {first} to {last}", first=first, last=last) if first else ""
+
+
+def _prior_sentence(posterior: Posterior) -> str:
+    weights = posterior.flat["role_weight_population"].astype(float)
+    share = prior_share(weights.var(axis=0), posterior.prior["role_weight_population"].astype(float).var(axis=0))
+    roles = [label("role", role) for role, part in zip(posterior.coords["role"], share, strict=True) if part > 0.8]
+    if not roles:
+        return gettext("Every role's weight was learned from the deals, none is mostly prior.")
+    return gettext("Still mostly prior: the weight of {roles}.", roles=", ".join(roles))
+
+
+def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
+    """What is believed before any deal is seen, in quantities one can argue about.
+
+    Returns
+    -------
+    DataFrame with columns ``belief, lower, middle, upper`` (5th, 50th and 95th percentile under the prior), ``setting``
+    (the names in ``[priors]`` that govern it).
+    """
+    settings = settings or Settings()
+    draws = sample_prior(empty_scaling(settings).layout, settings.priors, _SHEET_DRAWS, np.random.default_rng(0))
+    records = []
+    for belief, values, setting in _beliefs(draws):
+        lower, middle, upper = np.quantile(values, (TAILS[0], 0.5, TAILS[1]))
+        records.append((belief, lower, middle, upper, setting))
+    return pd.DataFrame(records, columns=["belief", "lower", "middle", "upper", "setting"])
+
+
+def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
+    rng = np.random.default_rng(1)
+    steps = np.diff(bin_moments(np.ones(4))[0]).mean()
+    weight, reliability = draws["role_weight"], draws["reliability"]
+    yield gettext("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
+    yield gettext("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
+    yield (
+        gettext("odds ratio of one tier more support, one role"),
+        np.exp(weight[:, 0, -1] * reliability[:, 1] * steps),
+        "role_weight, method_spread",
+    )
+    yield (
+        gettext("a role's weight where the method lets it decide, over that where it does not"),
+        weight[:, ROLES.index("approver"), _EXECUTIVE] / weight[:, ROLES.index("approver"), _SCORING],
+        "method_lean, method_spread",
+    )
+    yield gettext("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
+    yield (
+        gettext("odds ratio from identified to engaged approver"),
+        _climb(draws["coverage_effect"][:, :3]),
+        "coverage_step",
+    )
+    yield gettext("odds ratio of any one coach state"), np.exp(draws["coach_effect"][:, 0]), "coach"
+    yield gettext("odds ratio of any one decision method"), np.exp(draws["method_effect"][:, 0]), "decision_method"
+    yield gettext("reliability of a report, no coach"), reliability[:, 0], "reliability_none_ratio"
+    yield gettext("reliability of a report, unvalidated coach"), reliability[:, 1], "reliability_unvalidated_ratio"
+    yield gettext("reliability of a report, validated coach"), reliability[:, 2], "reliability_validated"
+    yield gettext("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
+    noise = rng.standard_normal((3, len(weight)))
+    field = draws["offset_scale"][:, 0]
+    yield (
+        gettext("odds ratio of one seller, region or other level"),
+        np.exp(field * noise[0]),
+        "offset_scale, field_deviation",
+    )
+    yield gettext("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
+    yield gettext("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
+    yield gettext("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
+
+
+def _climb(effects: Array) -> Array:
+    return np.exp(effects[:, -1] - effects[:, 0])

@@ -1,0 +1,1 @@
+"""The win model: its parameters, log density, PyMC graph, and linear predictor."""
