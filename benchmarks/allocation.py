@@ -21,18 +21,18 @@ import numpy as np
 import pandas as pd
 from misspecification import linked, mark_of, visit_steps
 
-from winprob.allocation import Plan, plan_visits, planning, telling
-from winprob.allocation.candidates import pick_candidates
-from winprob.allocation.common_sense import PLANS
-from winprob.allocation.eligibility import find_access
-from winprob.allocation.gains import role_sets
-from winprob.allocation.kinds import group_kinds
-from winprob.allocation.problem import NOBODY, Problem
-from winprob.allocation.program import solve
-from winprob.allocation.success import STATES
-from winprob.allocation.telling import FURTHER
+from winprob.actions.visits import Plan, plan_visits, planning, telling
+from winprob.actions.visits.assessment import FURTHER
+from winprob.actions.visits.baselines import PLANS
+from winprob.actions.visits.candidates import pick_candidates
+from winprob.actions.visits.eligibility import find_access
+from winprob.actions.visits.executive_groups import group_kinds
+from winprob.actions.visits.executives import Roster, roster_from
+from winprob.actions.visits.gains import role_sets
+from winprob.actions.visits.problem import NOBODY, Problem
+from winprob.actions.visits.program import solve
+from winprob.actions.visits.success import STATES
 from winprob.data.schema import validate_deals
-from winprob.executives import Roster, roster_from
 from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES
 from winprob.model.inference import fit, fit_prior
 from winprob.model.posterior import Posterior
@@ -178,7 +178,7 @@ def _true_problem(world: World, executives: Roster) -> tuple[Problem, Array]:
 
 
 def _at_random(problem: Problem, seed: int, again: int) -> Array:
-    from winprob.allocation.common_sense import take_in_order
+    from winprob.actions.visits.baselines import take_in_order
 
     order = np.random.default_rng([seed, again]).permutation(problem.eligible[0].size)
     return take_in_order(problem, order, 2) != NOBODY

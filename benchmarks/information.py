@@ -23,12 +23,12 @@ from scipy.special import expit, ndtr, ndtri
 from scipy.stats import spearmanr
 
 import winprob
+from winprob.actions.questions.facts import VALIDATED, SupportFact, WordFact
+from winprob.actions.questions.mutual_information import both_chances
+from winprob.actions.questions.ranking import ground_of, open_questions
+from winprob.actions.questions.standing import NOT_HEARD, stand
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import paired_difference
-from winprob.information.facts import VALIDATED, SupportFact, WordFact
-from winprob.information.ranking import ground_of, open_questions
-from winprob.information.standing import NOT_HEARD, stand
-from winprob.information.tables import both_chances
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
 from winprob.model.features import describe
 from winprob.model.win.terms import coefficients, iter_terms

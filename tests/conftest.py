@@ -19,7 +19,7 @@ from winprob.model.inference import fit, fit_prior
 from winprob.model.inference.fitting import _posterior, versions
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.win.parameters import sample_prior
-from winprob.portfolio import LINES, STEPS, Bridge, Forecast
+from winprob.quarter import LINES, STEPS, Bridge, Forecast
 from winprob.settings import QuarterSettings, Settings
 from winprob.simulation import Simulation, simulate
 

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from winprob.allocation import allocate, plan_visits
+    from winprob.actions.levers import post_mortem, rank_roles, what_if
+    from winprob.actions.questions import plan_questions, rank_unknowns
+    from winprob.actions.visits import allocate, plan_visits, read_executives
     from winprob.data.history import (
         check_history,
         deal_ends,
@@ -23,15 +25,13 @@ if TYPE_CHECKING:
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
-    from winprob.executives import read_executives
-    from winprob.information import plan_questions, rank_unknowns
     from winprob.model.explanation import explain
     from winprob.model.inference import fit, fit_prior
     from winprob.model.posterior import Posterior
     from winprob.model.prediction import draw_win_prob, predict
     from winprob.model.summary import prior_sheet, summarise_posterior
     from winprob.model.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
-    from winprob.portfolio import (
+    from winprob.quarter import (
         append_forecast,
         bridge_forecasts,
         calibrate_deals,
@@ -39,10 +39,9 @@ if TYPE_CHECKING:
         read_forecasts,
         score_forecasts,
     )
-    from winprob.report.brief import render_brief
     from winprob.report.card import render_card
-    from winprob.report.quarter import render_review
-    from winprob.sensitivity import post_mortem, rank_roles, what_if
+    from winprob.report.quarterly import render_review
+    from winprob.report.visit_sheet import render_brief
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
@@ -101,11 +100,11 @@ _HOME = {
     "Posterior": "model.posterior",
     "Settings": "settings",
     "WinprobError": "errors",
-    "allocate": "allocation",
-    "append_forecast": "portfolio",
+    "allocate": "actions.visits",
+    "append_forecast": "quarter",
     "backtest": "evaluation",
-    "bridge_forecasts": "portfolio",
-    "calibrate_deals": "portfolio",
+    "bridge_forecasts": "quarter",
+    "calibrate_deals": "quarter",
     "check_file": "data.tables",
     "draw_open_prob_at": "model.timing",
     "check_history": "data.history",
@@ -115,34 +114,34 @@ _HOME = {
     "explain": "model.explanation",
     "fit": "model.inference",
     "fit_prior": "model.inference",
-    "forecast_quarter": "portfolio",
-    "plan_questions": "information",
-    "plan_visits": "allocation",
-    "post_mortem": "sensitivity",
+    "forecast_quarter": "quarter",
+    "plan_questions": "actions.questions",
+    "plan_visits": "actions.visits",
+    "post_mortem": "actions.levers",
     "predict": "model.prediction",
     "prior_sheet": "model.summary",
-    "rank_roles": "sensitivity",
-    "rank_unknowns": "information",
+    "rank_roles": "actions.levers",
+    "rank_unknowns": "actions.questions",
     "read_changes": "data.tables",
     "read_deals": "data.tables",
-    "read_executives": "executives",
-    "read_forecasts": "portfolio",
+    "read_executives": "actions.visits.executives",
+    "read_forecasts": "quarter",
     "read_history": "data.history",
     "read_rates": "data.tables",
     "read_settings": "settings",
     "read_visits": "data.tables",
-    "render_brief": "report.brief",
+    "render_brief": "report.visit_sheet",
     "render_card": "report.card",
-    "render_review": "report.quarter",
+    "render_review": "report.quarterly",
     "replay_changes": "data.history",
     "review_table": "data.history",
     "run_backtest": "evaluation",
-    "score_forecasts": "portfolio",
+    "score_forecasts": "quarter",
     "simulate": "simulation",
     "slip_prob": "model.timing",
     "summarise_posterior": "model.summary",
     "training_rows": "data.history",
-    "what_if": "sensitivity",
+    "what_if": "actions.levers",
     "win_prob_by": "model.timing",
     "write_snapshot": "data.history",
     "write_table": "data.tables",

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from winprob.cli import main
 from winprob.model.posterior import Posterior
-from winprob.portfolio import LINES
+from winprob.quarter import LINES
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

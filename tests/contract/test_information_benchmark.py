@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.information.facts import SupportFact
-from winprob.information.ranking import open_questions
+from winprob.actions.questions.facts import SupportFact
+from winprob.actions.questions.ranking import open_questions
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

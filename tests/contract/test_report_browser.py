@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from winprob import Posterior, predict
-from winprob.portfolio import Bridge, Forecast
-from winprob.report.quarter import render_review
+from winprob.quarter import Bridge, Forecast
+from winprob.report.quarterly import render_review
 from winprob.settings import ReviewSettings
 from winprob.simulation import Simulation
 

@@ -13,7 +13,7 @@ from winprob.errors import NotConvergedError
 from winprob.evaluation import backtesting, run_backtest
 from winprob.evaluation.backtesting import OURS, PREVIOUS, TABLE
 from winprob.evaluation.baselines import baselines
-from winprob.evaluation.verdicts import judge_backtest
+from winprob.evaluation.sentences import judge_backtest
 from winprob.settings import EvaluationSettings, Settings
 
 SETTINGS = Settings(evaluation=EvaluationSettings(folds=3, repeats=2, kept_draws=50))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from winprob.actions.visits.executives import DEFAULT_ROLES, Visit, read_executives, roster_from
 from winprob.errors import PlanError
-from winprob.executives import DEFAULT_ROLES, Visit, read_executives, roster_from
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,7 +18,7 @@ from winprob.model.arrivals import learn_arrivals
 from winprob.model.hazards import learn_hazards
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import predict
-from winprob.portfolio import (
+from winprob.quarter import (
     LINES,
     Forecast,
     append_forecast,

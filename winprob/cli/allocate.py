@@ -58,12 +58,10 @@ def allocate(
     out: Path | None,
 ) -> None:
     """Where the executives go: the visits that add most expected bookings, within slots and limits."""
-    from winprob.allocation import plan_visits
-    from winprob.allocation.words import judge_plan
+    from winprob.actions.visits import judge_plan, plan_visits, read_executives
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.tables import read_visits, require_writable
-    from winprob.executives import read_executives
     from winprob.settings import read_settings
 
     if out:

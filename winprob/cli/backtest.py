@@ -27,7 +27,7 @@ def run(
     """Backtest, show the table, say the verdict, write what was asked for."""
     from winprob.data.tables import replacing, require_writable
     from winprob.evaluation import run_backtest
-    from winprob.evaluation.verdicts import judge_backtest
+    from winprob.evaluation.sentences import judge_backtest
     from winprob.model.inference import versions
     from winprob.model.posterior import Posterior
     from winprob.report.backtest import backtest_sheet

@@ -41,7 +41,7 @@ def brief(
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.tables import replacing, require_writable
-    from winprob.report.brief import render_brief
+    from winprob.report.visit_sheet import render_brief
 
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))

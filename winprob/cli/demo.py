@@ -21,13 +21,13 @@ def run_demo(folder: Path, seed: int) -> None:
     _make(folder)
     import pandas as pd
 
-    from winprob.allocation import plan_visits
+    from winprob.actions.visits import plan_visits
     from winprob.data.tables import check_file, read_deals, replacing
     from winprob.model.inference import fit
     from winprob.model.prediction import predict
     from winprob.model.summary import verdict
-    from winprob.portfolio import coming_quarter, forecast_quarter
-    from winprob.report.quarter import render_review
+    from winprob.quarter import coming_quarter, forecast_quarter
+    from winprob.report.quarterly import render_review
     from winprob.simulation import write_simulation
 
     tell(gettext("1/5 Simulating a team: {closed} closed deals, {open} open ones.", closed=CLOSED, open=OPEN))

@@ -78,7 +78,7 @@ def forecast(
     from winprob.cli.models import load_model
     from winprob.data.history import read_review
     from winprob.data.tables import read_rates, require_writable, write_table
-    from winprob.portfolio import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
+    from winprob.quarter import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
     from winprob.settings import read_settings
 
     for path in (out, deals_out, bridge_out):

@@ -36,10 +36,10 @@ def intel(
     out: Path | None,
 ) -> None:
     """What is worth finding out: the open facts of each open deal, by what the answer would tell of its outcome."""
+    from winprob.actions.questions import plan_questions, plan_sentences, rank_unknowns, ranking_sentences, still_open
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.schema import last_reading, validate_deals
-    from winprob.information import plan_questions, plan_sentences, rank_unknowns, ranking_sentences, still_open
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     # A deal that is named is looked at however it ended.

@@ -57,10 +57,10 @@ def levers(
     out: Path | None,
 ) -> None:
     """Whose support would raise the odds most: each role of each deal, one tier up."""
+    from winprob.actions.levers import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.schema import last_reading, validate_deals
-    from winprob.sensitivity import bound_sentence, deal_sentences, group_sentences, rank_roles, table_sentences
 
     if deal and by:
         raise click.UsageError(gettext("Give --deal or --by, not both."))

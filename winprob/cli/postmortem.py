@@ -29,9 +29,9 @@ def postmortem(
     out: Path | None,
 ) -> None:
     """What a lost deal lacked: its terms against the same deal covered, and the classic losses."""
+    from winprob.actions.levers import post_mortem, post_mortem_sentences
     from winprob.cli.models import load_model
     from winprob.data.history import read_past
-    from winprob.sensitivity import post_mortem, post_mortem_sentences
 
     posterior, table = load_model(model, seed), read_past(deals, mapping, people, encoding=encoding)
     costs = post_mortem(posterior, table, deal)

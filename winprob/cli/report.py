@@ -17,10 +17,10 @@ from winprob.i18n import gettext
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winprob.allocation import Plan
+    from winprob.actions.visits import Plan
     from winprob.data.fiscal import Quarter
     from winprob.model.posterior import Posterior
-    from winprob.portfolio import Bridge, Forecast
+    from winprob.quarter import Bridge, Forecast
     from winprob.settings import Settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -92,7 +92,7 @@ def report(
     from winprob.data.history import check_history, is_history, read_review
     from winprob.data.tables import check_file, read_rates
     from winprob.report.card import read_record
-    from winprob.report.quarter import render_review
+    from winprob.report.quarterly import render_review
     from winprob.settings import read_settings
 
     _require_sound(before, people_before, before_model, out, pdf)
@@ -168,7 +168,7 @@ def _is_pdf(path: Path) -> bool:
 def _quarter(asked: Asked, name: str | None, day: dt.date | None) -> Quarter:
     """The quarter asked for, or the one that the newest reading lies in."""
     from winprob.data.fiscal import find_quarter, quarter_of
-    from winprob.portfolio import coming_quarter
+    from winprob.quarter import coming_quarter
 
     calendar = asked.settings.calendar
     if name:
@@ -177,7 +177,7 @@ def _quarter(asked: Asked, name: str | None, day: dt.date | None) -> Quarter:
 
 
 def _forecast(asked: Asked, name: str | None, day: dt.date | None, target: float | None) -> Forecast:
-    from winprob.portfolio import forecast_quarter
+    from winprob.quarter import forecast_quarter
 
     return forecast_quarter(
         asked.posterior,
@@ -196,7 +196,7 @@ def _forecast(asked: Asked, name: str | None, day: dt.date | None, target: float
 def _compare(asked: Asked, forecast: Forecast) -> tuple[Bridge | None, pd.DataFrame | None]:
     """The bridge from the last review, and each deal's win probability then."""
     from winprob.model.prediction import predict
-    from winprob.portfolio import bridge_forecasts
+    from winprob.quarter import bridge_forecasts
 
     if asked.before is None:
         return None, None
@@ -216,8 +216,7 @@ def _compare(asked: Asked, forecast: Forecast) -> tuple[Bridge | None, pd.DataFr
 
 
 def _plan(asked: Asked, executives: Path | None) -> Plan | None:
-    from winprob.allocation import plan_visits
-    from winprob.executives import read_executives
+    from winprob.actions.visits import plan_visits, read_executives
 
     if executives is None:
         return None
@@ -227,7 +226,7 @@ def _plan(asked: Asked, executives: Path | None) -> Plan | None:
 
 
 def _scores(asked: Asked, log: Path | None) -> pd.DataFrame | None:
-    from winprob.portfolio import score_forecasts
+    from winprob.quarter import score_forecasts
 
     return score_forecasts(log, asked.deals, rates=asked.rates) if log else None
 

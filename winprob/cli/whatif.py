@@ -32,9 +32,9 @@ def whatif(
     out: Path | None,
 ) -> None:
     """What if: a deal's chance as it stands and with some facts changed, alone and together."""
+    from winprob.actions.levers import what_if, what_if_sentences
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
-    from winprob.sensitivity import what_if, what_if_sentences
 
     changes = _changes(sets)
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)

@@ -13,8 +13,8 @@ from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
+from winprob.evaluation.fold_cache import Store
 from winprob.evaluation.folds import Fold, Plan, closed_rows, identical_rows, plan_folds
-from winprob.evaluation.kept import Store
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior

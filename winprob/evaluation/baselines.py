@@ -7,9 +7,17 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.evaluation.scores import log_losses
-from winprob.methodology.vocabulary import STAGES
-from winprob.model.features import Features, Scaling, describe, learn_scaling
-from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
+from winprob.methodology import STAGES
+from winprob.model.features import (
+    COACH_LEVELS,
+    COVERAGE_LEVELS,
+    METHOD_LEVELS,
+    STAGE_STATES,
+    Features,
+    Scaling,
+    describe,
+    learn_scaling,
+)
 from winprob.settings import Settings
 
 #: Learns from the first deals, gives (deal,) probabilities of the second; NaN where it has none.

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.methodology import DECISION_METHODS, ROLES
 from winprob.model.draws import summarise
 from winprob.model.inference import learn, read_training
 from winprob.settings import Settings

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.evaluation.leave_one_out import trained_on
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES
 from winprob.model.draws import TAILS
 from winprob.model.inference import Training
 from winprob.model.posterior import Posterior

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from winprob.i18n import gettext
+from winprob.methodology.labels import is_unknown
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology, Play
-from winprob.methodology.words import is_unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from winprob.i18n import gettext
+from winprob.methodology.labels import label
 from winprob.methodology.playbook import check_ids, plays
 from winprob.methodology.records import Methodology, Play
 from winprob.methodology.vocabulary import STAGES
-from winprob.methodology.words import label
 
 KINDS = ("says", "does", "asks")
 _ENOUGH = 2

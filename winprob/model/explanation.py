@@ -8,8 +8,7 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
 from winprob.i18n import gettext
-from winprob.methodology import column_label, label
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
 from winprob.model.features import describe
 from winprob.model.posterior import Posterior

@@ -20,12 +20,10 @@ from winprob.arrays import Array
 from winprob.data.tables import replacing
 from winprob.errors import PosteriorError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES
 from winprob.model.amounts import Revisions
 from winprob.model.arrivals import Arrivals
-from winprob.model.features import Scaling
-from winprob.model.features.interactions import PairBasis
-from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES
+from winprob.model.features import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, PairBasis, Scaling
 from winprob.model.hazards import HAZARD_DIMS, Hazards
 from winprob.model.win.parameters import DIMS
 from winprob.settings import Settings, settings_from

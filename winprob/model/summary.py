@@ -9,11 +9,9 @@ from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.i18n import gettext
-from winprob.methodology import label
-from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS, summarise
-from winprob.model.features import empty_scaling
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features import bin_moments, empty_scaling
 from winprob.model.hazards import BELIEVABLE
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share

@@ -12,8 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from winprob.i18n import gettext
-from winprob.methodology import label
-from winprob.methodology.vocabulary import DECISION_METHODS, ROLES
+from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS
 from winprob.model.posterior import Posterior
 

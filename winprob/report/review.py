@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES
 
 #: The nine facts of the method, in the order in which they are told.
 FACTS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_support" for role in ROLES))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES
 from winprob.settings.checks import require
 
 

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from winprob.methodology.vocabulary import COVERAGES, ROLES
+from winprob.methodology import COVERAGES, ROLES
 from winprob.simulation.truth import Floats, Truth
 
 Codes = npt.NDArray[np.int64]

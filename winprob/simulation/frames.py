@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from winprob.data.schema import COLUMNS
-from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, OUTCOMES, ROLES, STAGES
+from winprob.methodology import COACH_STATES, COVERAGES, DECISION_METHODS, OUTCOMES, ROLES, STAGES
 from winprob.simulation.deals import Block, Codes, Days, Flags, people_rows
 from winprob.simulation.truth import SEGMENTS, Truth
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import STAGES
+from winprob.methodology import STAGES
 from winprob.simulation.truth import Vector
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import COVERAGES, OUTCOMES, REP_CATEGORIES, ROLES, STAGES
+from winprob.methodology import COVERAGES, OUTCOMES, REP_CATEGORIES, ROLES, STAGES
 from winprob.simulation.deals import AMOUNT_STEP, Block, Codes, Days, Flags, draw_block, draw_team
 from winprob.simulation.frames import CATEGORY_EDGES, deal_frame
 from winprob.simulation.pace import Pace

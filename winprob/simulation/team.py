@@ -9,7 +9,7 @@ import pandas as pd
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, STAGES
+from winprob.methodology import COACH_STATES, DECISION_METHODS, STAGES
 from winprob.simulation.deals import Block, Days, Flags, Team, draw_block, draw_team
 from winprob.simulation.frames import deal_frame, people_frame
 from winprob.simulation.truth import Floats, Truth, draw_truth

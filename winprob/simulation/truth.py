@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES, SUPPORT_TIERS
+from winprob.methodology import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES, SUPPORT_TIERS
 
 Vector = tuple[float, ...]
 Matrix = tuple[Vector, ...]

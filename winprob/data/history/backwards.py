@@ -8,7 +8,7 @@ import pandas as pd
 from winprob.data.history.changes import Track
 from winprob.data.schema import ID, Finding, Mask, Severity, as_text, mask_of
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import STAGES
+from winprob.methodology import STAGES
 
 _MOVED_BY_THE_CLOSE = ("outcome", "stage", "closed_on", "rep_category", "rep_probability")
 

@@ -1,5 +1,6 @@
 """What is a valid deal table? Columns, rules, validation, and which reading of a deal is the latest."""
 
+from winprob.data.schema.access import CLOSED_OUTCOMES, column_or_missing, is_censored, is_closed, is_open
 from winprob.data.schema.columns import (
     CHOICES,
     COLUMNS,
@@ -33,6 +34,11 @@ from winprob.data.schema.validation import check_deals, last_reading, latest_pla
 from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
 
 __all__ = [
+    "CLOSED_OUTCOMES",
+    "column_or_missing",
+    "is_censored",
+    "is_closed",
+    "is_open",
     "CHOICES",
     "COLUMNS",
     "COVERAGE_COLUMNS",

@@ -3,15 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winprob.methodology.vocabulary import (
-    COACH_STATES,
-    COVERAGES,
-    DECISION_METHODS,
-    OUTCOMES,
-    REP_CATEGORIES,
-    ROLES,
-    STAGES,
-)
+from winprob.methodology import COACH_STATES, COVERAGES, DECISION_METHODS, OUTCOMES, REP_CATEGORIES, ROLES, STAGES
 
 ID = "deal_id"
 DATES = ("as_of", "opened_on", "expected_close_on", "closed_on")

@@ -10,7 +10,7 @@ from winprob.data.schema.dtypes import as_days, as_numbers, as_text
 from winprob.data.schema.findings import Mask, mask_of, shown_cell
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import COVERAGES, ROLES, SUPPORT_TIERS
+from winprob.methodology import COVERAGES, ROLES, SUPPORT_TIERS
 
 TIERS = ("tier_before", "tier_after")
 #: ``coverage``, how far the role was covered on that day, may be absent.

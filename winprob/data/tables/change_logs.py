@@ -30,8 +30,7 @@ from winprob.data.tables.presets import (
 )
 from winprob.errors import DealTableError, InputError
 from winprob.i18n import gettext
-from winprob.methodology import canonical_column
-from winprob.methodology.spelling import normal
+from winprob.methodology import canonical_column, normal
 
 #: What a log of changes is made of; ``kind`` is "change" (only what changed) or "state" (all of it, from creation on).
 CHANGE_COLUMNS = (ID, "changed_at", "field", "old", "new", "has_old", "kind", "order")

@@ -14,8 +14,7 @@ from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, m
 from winprob.data.tables.cells import by_value, parse_days, parse_numbers
 from winprob.data.tables.files import Sheet
 from winprob.i18n import gettext
-from winprob.methodology import canonical, canonical_column, derive_support, is_unknown, plays
-from winprob.methodology.vocabulary import COVERAGES, ROLES
+from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
 
 _FACTS = ("as_of", "person", "role", "support", "influence", "coverage")
 _DEFAULT_INFLUENCE = 2.0

@@ -6,17 +6,37 @@
 
 from winprob.model.features.columns import BLANK, NO_DATE
 from winprob.model.features.description import Features, describe, effect_places
+from winprob.model.features.interactions import PairBasis
 from winprob.model.features.learning import covariates, learn_scaling
+from winprob.model.features.levels import (
+    COACH_LEVELS,
+    COVERAGE_LEVELS,
+    METHOD_LEVELS,
+    STAGE_STATES,
+    Layout,
+    block_slices,
+)
+from winprob.model.features.row_weights import deal_weights
 from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scaling
+from winprob.model.features.tiers import bin_moments
 
 __all__ = [
     "BLANK",
-    "NO_DATE",
+    "COACH_LEVELS",
+    "COVERAGE_LEVELS",
     "Features",
     "Field",
+    "Layout",
+    "METHOD_LEVELS",
+    "NO_DATE",
     "Numeric",
+    "PairBasis",
+    "STAGE_STATES",
     "Scaling",
+    "bin_moments",
+    "block_slices",
     "covariates",
+    "deal_weights",
     "describe",
     "effect_places",
     "empty_scaling",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import STAGES
+from winprob.methodology import STAGES
 from winprob.model.features.columns import NO_DATE, codes, level_codes, numeric_values, quarter_codes
 from winprob.model.features.interactions import pair_features
 from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout

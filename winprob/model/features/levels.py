@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
+from winprob.methodology import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 
 STAGE_STATES = (*STAGES, "unknown")
 COACH_LEVELS = (*COACH_STATES, "unknown")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import as_text
-from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
+from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.features.tiers import bin_moments
 
 

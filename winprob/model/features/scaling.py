@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import ROLES, SUPPORT_TIERS
+from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.features.interactions import PairBasis
 from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
 from winprob.settings import Settings

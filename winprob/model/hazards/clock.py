@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array, vstack
 
 from winprob.arrays import Array
 from winprob.data.fiscal import quarters_between
-from winprob.methodology.vocabulary import STAGES
+from winprob.methodology import STAGES
 from winprob.settings import CalendarSettings
 
 #: Ends of the bins, in weeks after the reading; the last bin is open.

@@ -5,7 +5,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import as_days, as_numbers
-from winprob.methodology.vocabulary import STAGES
+from winprob.methodology import STAGES
 from winprob.model.hazards.clock import NEVER, STAGE_STATES
 from winprob.model.hazards.records import BY_STAGE, NUMBERS, TimingScaling
 

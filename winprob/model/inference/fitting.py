@@ -20,9 +20,7 @@ from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_revisions
 from winprob.model.arrivals import learn_arrivals
-from winprob.model.features import Features, Scaling, describe, empty_scaling, learn_scaling
-from winprob.model.features.levels import Layout
-from winprob.model.features.row_weights import deal_weights
+from winprob.model.features import Features, Layout, Scaling, deal_weights, describe, empty_scaling, learn_scaling
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
 from winprob.model.inference.gates import Gates, measure_gates
 from winprob.model.inference.sampling import Draws, Progress, sample

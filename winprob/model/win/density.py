@@ -13,9 +13,8 @@ from numba import njit
 from scipy.special import expit
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import ROLES
-from winprob.model.features import Features, effect_places
-from winprob.model.features.levels import COVERAGE_LEVELS, STAGE_STATES, Layout
+from winprob.methodology import ROLES
+from winprob.model.features import COVERAGE_LEVELS, STAGE_STATES, Features, Layout, effect_places
 from winprob.model.win.parameters import climb, prior_data
 from winprob.settings import PriorSettings
 

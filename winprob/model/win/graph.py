@@ -13,9 +13,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import ROLES
-from winprob.model.features import Features, effect_places
-from winprob.model.features.levels import Layout
+from winprob.methodology import ROLES
+from winprob.model.features import Features, Layout, effect_places
 from winprob.model.win.parameters import derive_parameters, prior_data
 from winprob.settings import PriorSettings
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import ROLES
-from winprob.model.features import Features, Scaling
-from winprob.model.features.tiers import bin_moments
+from winprob.methodology import ROLES
+from winprob.model.features import Features, Scaling, bin_moments
 from winprob.model.win.terms import Coefficients, attenuation, logits, support_terms
 
 #: A role closer to the top tier than this is at the top.

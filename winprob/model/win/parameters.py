@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology import plays
-from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES, STAGES
-from winprob.model.features.levels import METHOD_LEVELS, Layout, block_slices
+from winprob.methodology import COVERAGES, DECISION_METHODS, ROLES, STAGES, plays
+from winprob.model.features import METHOD_LEVELS, Layout, block_slices
 from winprob.settings import PriorSettings
 
 #: Dims of every parameter a fitted model keeps, after ``draw``.

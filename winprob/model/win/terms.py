@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from winprob.arrays import Array
-from winprob.methodology.vocabulary import ROLES
+from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling
 
 #: The parts of ``Coefficients.effects``, in order.

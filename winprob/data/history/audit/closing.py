@@ -22,7 +22,7 @@ from winprob.data.history.trail import Trail
 from winprob.data.schema import COVERAGE_COLUMNS, SUPPORTS, Finding, Mask, mask_of, whole
 from winprob.data.tables import auc
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import COACH_STATES, COVERAGES
+from winprob.methodology import COACH_STATES, COVERAGES
 
 #: A field is filled, or changed, this much more often at the close than from one open snapshot to the next.
 _FILLED_MORE, _CHANGED_MORE = 0.5, 0.25

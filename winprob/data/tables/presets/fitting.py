@@ -14,8 +14,7 @@ from winprob.data.tables.presets.identity import lost_case, other_ids, same_ids
 from winprob.data.tables.presets.outcomes import derive_outcome
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.i18n import gettext
-from winprob.methodology import canonical
-from winprob.methodology.spelling import normal
+from winprob.methodology import canonical, normal
 
 _CUSTOM = (*SUPPORTS, *COVERAGE_COLUMNS, "decision_method", "coach")
 _SHOWN = 5

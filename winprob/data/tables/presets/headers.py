@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from winprob.data.tables.presets.preset_files import Preset
-from winprob.methodology.spelling import normal
+from winprob.methodology import normal
 
 
 def same_name(one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.presets.preset_files import Rule
-from winprob.methodology.spelling import normal
+from winprob.methodology import normal
 
 _TRUE = frozenset({"true", "1", "yes", "y", "t", "x", "是", "ja", "wahr", "inactive"})
 _FALSE = frozenset({"false", "0", "no", "n", "f", "否", "nein", "falsch", "active"})

@@ -11,7 +11,7 @@ from winprob.data.schema import COLUMNS
 from winprob.data.tables.files import read_bytes
 from winprob.errors import MappingError
 from winprob.i18n import gettext
-from winprob.methodology.vocabulary import OUTCOMES, ROLES
+from winprob.methodology import OUTCOMES, ROLES
 
 PRESETS = ("salesforce", "dynamics", "hubspot")
 _KEYS = ("name", "ids", "columns", "flags", "outcome", "derived", "people", "changes")

@@ -19,8 +19,7 @@ from winprob.data.tables.presets.outcomes import is_true
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.errors import InputError
 from winprob.i18n import gettext
-from winprob.methodology import canonical_column
-from winprob.methodology.spelling import normal
+from winprob.methodology import canonical_column, normal
 
 _SHOWN = 5
 _PARTS = ("deal_id", "person", "role", "known_on", "deleted")

@@ -1,0 +1,259 @@
+"""The review page: its sums are the forecast's, it asks nothing of anyone, and names stay text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winprob import Posterior, predict
+from winprob.i18n import use_language
+from winprob.quarter import LINES, Bridge, Forecast
+from winprob.report.numbers import points, signed_money, tied
+from winprob.report.quarterly import render_review
+from winprob.settings import ReviewSettings
+from winprob.simulation import Simulation
+
+HOSTILE = ("</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }} <b>")
+ENGLISH = re.compile(r"\b[A-Za-z]+ [a-z]+ [a-z]+\b")
+#: What the data check and names may hold in any language.
+NAMES = re.compile(r"winprob [\d.]+")
+
+Made = tuple[pd.DataFrame, Forecast, Bridge]
+
+
+class Page(HTMLParser):
+    """Tags, what a reader sees, and tables as rows of texts and keys, by the section they stand in."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.raw: dict[str, str] = {"style": "", "script": ""}
+        self.tables: list[list[list[tuple[str, str | None]]]] = []
+        self._within: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        self._within.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append(("", given.get("data-key")))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._within and self._within.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        for tag in ("style", "script"):
+            if tag in self._within:
+                self.raw[tag] += data
+                return
+        if data.strip():
+            self.words.append(data.strip())
+        if {"td", "th"} & set(self._within):
+            text, key = self.tables[-1][-1][-1]
+            self.tables[-1][-1][-1] = (text + data, key)
+
+    def table(self, caption: str) -> list[list[tuple[str, str | None]]]:
+        """The table whose first heading is ``caption``."""
+        return next(rows for rows in self.tables if rows[0][0][0].strip() == caption)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [given for name, given in self.tags if name == tag]
+
+
+@pytest.fixture(scope="session")
+def made(posterior: Posterior, team: Simulation, make_forecast: Callable[..., tuple[Forecast, Bridge]]) -> Made:
+    return team.open, *make_forecast(team.open, predict(posterior, team.open))
+
+
+def page(posterior: Posterior, made: Made, lang: str = "en", **given: object) -> str:
+    deals, forecast, bridge = made
+    chosen = {"bridge": bridge, "settings": ReviewSettings(deals=4), **given}
+    with use_language(lang):
+        return render_review(posterior, deals, forecast, **chosen)  # type: ignore[arg-type]
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", "").replace("−", "-").replace("+", ""))
+
+
+def test_the_lines_shown_are_the_forecasts_and_their_means_add_up(posterior: Posterior, made: Made) -> None:
+    forecast = made[1]
+    rows = Page(page(posterior, made)).table("Line, in CNY")[1:]
+    assert len(rows) == len(LINES)
+    for row, told in zip(rows, forecast.lines.to_dict("records"), strict=True):
+        assert [number(cell) for cell, _ in row[1:4]] == [round(told[end]) for end in ("p10", "p50", "p90")]
+        assert float(row[4][1] or "nan") == pytest.approx(told["mean"])
+    means = [number(row[4][0]) for row in rows]
+    assert sum(means[:-1]) == means[-1] == round(forecast.lines["mean"].iloc[-1])
+
+
+def test_the_bridge_shown_adds_up(posterior: Posterior, made: Made) -> None:
+    bridge = made[2]
+    rows = Page(page(posterior, made)).table("Step")[1:]
+    shown = [number(row[1][0]) for row in rows]
+    assert sum(shown[:-1]) == shown[-1] == round(bridge.p50_now)
+    assert [float(row[1][1] or "nan") for row in rows[1:-1]] == pytest.approx(bridge.steps["amount"].tolist())
+
+
+def test_every_deal_stands_in_the_appendix_and_the_rest_is_said(posterior: Posterior, made: Made) -> None:
+    html = page(posterior, made, settings=ReviewSettings(deals=5))
+    assert "The 5 of 40 open deals with most expected bookings" in html
+    rows = Page(html).table("Deal")
+    appendix = next(rows for rows in Page(html).tables if len(rows) == 41)
+    assert {row[0][0] for row in appendix[1:]} == set(made[0]["deal_id"])
+    expected = [float(row[10][1] or "nan") for row in appendix[1:]]
+    assert expected == sorted(expected, reverse=True)
+    assert sum(expected) == pytest.approx(made[1].deals["expected_bookings"].sum())
+    assert rows
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_text(posterior: Posterior, made: Made, name: str) -> None:
+    deals, forecast, bridge = made
+    deals, known = deals.copy(), forecast.deals.copy()
+    victim = deals["deal_id"] == known["deal_id"].iloc[0]
+    for column in ("deal_id", "account", "seller"):
+        known.loc[0, column] = name
+        deals.loc[victim, column] = name
+    html = page(posterior, (deals, replace(forecast, deals=known), bridge))
+    seen = Page(html)
+    assert len(seen.of("script")) == 1
+    assert not seen.of("img")
+    assert not any(name.startswith("on") for _, given in seen.tags for name in given)
+    assert name in "".join(seen.words)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_asks_nothing_of_anyone(posterior: Posterior, made: Made, lang: str) -> None:
+    html = page(posterior, made, lang)
+    assert "://" not in re.sub(r' xmlns(:\w+)?="[^"]*"', "", html)
+    assert "@import" not in html
+    assert "url(" not in html
+    seen = Page(html)
+    assert [given["href"] for given in seen.of("link")] == ["data:,"]
+    assert not {"iframe", "object", "image", "use", "form", "embed", "img"} & {tag for tag, _ in seen.tags}
+    assert not any({"src", "srcset", "action", "style"} & set(given) for _, given in seen.tags)
+
+
+def test_the_policy_names_script_and_style_by_their_hashes(posterior: Posterior, made: Made) -> None:
+    seen = Page(page(posterior, made))
+    policy = next(given["content"] for given in seen.of("meta") if "http-equiv" in given) or ""
+    for tag in ("script", "style"):
+        found = base64.b64encode(hashlib.sha256(seen.raw[tag].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{found}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_every_picture_has_a_title_and_a_description(posterior: Posterior, made: Made) -> None:
+    html = page(posterior, made)
+    assert html.count("<svg") == html.count("<desc>") == html.count("</title><desc>")
+    assert all(given.get("aria-label") or given.get("aria-hidden") for given in Page(html).of("svg"))
+
+
+def test_headings_and_cells_say_what_they_are(posterior: Posterior, made: Made) -> None:
+    seen = Page(page(posterior, made))
+    assert all(given.get("scope") for given in seen.of("th"))
+    assert len(seen.of("caption")) == len(seen.of("table"))
+    levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+
+
+def test_the_chinese_page_has_no_english_sentence_left(posterior: Posterior, made: Made) -> None:
+    html = page(posterior, made, "zh", simulated=True)
+    left = [word for word in Page(html).words if ENGLISH.search(NAMES.sub("", word))]
+    assert not left
+    assert '<html lang="zh-CN">' in html
+
+
+def test_the_head_says_when_of_what_and_in_which_money(posterior: Posterior, made: Made) -> None:
+    seen = " ".join(Page(page(posterior, made)).words)
+    for told in ("2026-10-25", "4 of 13", "1 EUR = 7.85 CNY (2026-10-20)", "2026-10-01 to 2026-12-31", "0" * 12):
+        assert told in seen
+
+
+def test_what_was_not_given_is_said(posterior: Posterior, made: Made) -> None:
+    deals, forecast, _ = made
+    html = page(posterior, (deals, replace(forecast, target=None, dated=False), None))  # type: ignore[arg-type]
+    for told in ("--before", "--executives", "NOTHING ON RECORD", "--target", "won eventually"):
+        assert told in html
+
+
+def test_the_trend_is_the_change_of_the_chance(posterior: Posterior, made: Made) -> None:
+    known = made[1].deals
+    before = pd.DataFrame({"deal_id": known["deal_id"][1:], "mean": known["win_prob"][1:] - 0.07})
+    rows = [row for row in Page(page(posterior, made, before=before)).tables if row[0][0][0] == "Deal"]
+    trends = [cells[6][0] for cells in rows[1][1:] if len(cells) > 8]
+    assert trends[0].endswith("new")
+    assert all(trend.endswith("+7") for trend in trends[1:])
+
+
+def test_exceptions_name_the_deals_that_break_a_rule(posterior: Posterior, made: Made) -> None:
+    deals, forecast, bridge = made
+    quiet = deals.assign(
+        expected_close_on=pd.Timestamp("2026-12-01"), as_of=pd.Timestamp("2026-10-24"), rep_probability=np.nan
+    )
+    for role in ("approver", "decision_maker", "evaluator", "influencer", "procurement"):
+        quiet[f"{role}_coverage"] = "engaged"
+    known = forecast.deals.assign(expected_close_on=pd.Timestamp("2026-12-01"), rep_category="pipeline")
+    calm = page(posterior, (quiet, replace(forecast, deals=known), bridge))
+    assert "None: no deal breaks a rule" in calm
+    first, second, third = known["deal_id"][:3]
+    odd = quiet.set_index("deal_id")
+    odd.loc[first, "as_of"] = pd.Timestamp("2026-08-01")
+    odd.loc[second, [f"{role}_coverage" for role in ("approver", "evaluator", "influencer", "procurement")]] = "unknown"
+    odd["pushes"] = [3.0 if name == third else 2.0 for name in odd.index]
+    odd["rep_probability"] = known.set_index("deal_id")["win_prob"].reindex(odd.index)
+    odd.loc[first, "rep_probability"] += -0.3 if odd.loc[first, "rep_probability"] > 0.5 else 0.3
+    known.loc[1, "rep_category"] = "commit"
+    rows = Page(page(posterior, (odd.reset_index(), replace(forecast, deals=known), bridge))).table("What")[1:]
+    told = {row[0][0].split(":")[0]: row[3][0] for row in rows}
+    assert told["Stale"].startswith(first)
+    assert told["Single-threaded"] == second
+    assert told["Commit, and the approver is not in contact"] == second
+    assert told["Close date pushed 3 times or more"] == f"{third} (3×)"
+    assert told["Model and seller disagree by more than 25 points"].startswith(first)
+    assert len(told) == 5
+
+
+def test_no_open_deal_is_an_answer(posterior: Posterior, made: Made) -> None:
+    deals, forecast, bridge = made
+    html = page(posterior, (deals, replace(forecast, deals=forecast.deals[:0]), bridge))
+    assert "No open deals." in html
+
+
+@pytest.mark.parametrize("parts", [[1.5, 2.5, 3.0], [0.4, 0.4, 0.4], [-1.5, 2.25, 0.25], [1e9 + 0.5, -2.5]])
+def test_rounded_parts_add_up_to_the_rounded_total(parts: list[float]) -> None:
+    shown = tied(parts, sum(parts))
+    assert sum(shown) == round(sum(parts))
+    assert all(abs(one - part) < 1 for one, part in zip(shown, parts, strict=True))
+
+
+def test_changes_carry_their_sign() -> None:
+    assert [points(change) for change in (0.051, -0.07, 0.001)] == ["+5", "−7", "±0"]
+    assert signed_money(-1_200_000, "CNY") == "−CN¥1.2M"
+
+
+def test_past_forecasts_are_told_in_money_and_words(posterior: Posterior, made: Made) -> None:
+    deals, forecast, _ = made
+    score = {"quarter": "2026Q2", "as_of": pd.Timestamp(2026, 4, 6), "week": 1, "currency": "CNY", "inside_80": True}
+    money = {"p10": 6e6, "p50": 8e6, "p90": 1e7, "actual": 9e6, "model_error": -1e6, "commit_error": 3e6}
+    scores = pd.DataFrame([{**score, **money, "stage_weighted_error": np.nan, "prob_target": np.nan, "reached": False}])
+    page = Page(render_review(posterior, deals, forecast, scores=scores))
+    rows = [[text for text, _ in row] for table in page.tables for row in table]
+    assert ["2026Q2", "2026-04-06", "1", "yes", "CN¥6M", "CN¥8M", "CN¥10M", "CN¥9M", "−CN¥1M", "+CN¥3M", "–"] in rows

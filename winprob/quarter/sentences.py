@@ -1,0 +1,185 @@
+"""What does a forecast say in words? The number, what stands beside it, what carries the risk, what it stands on."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from winprob.i18n import gettext
+from winprob.quarter.results import Bridge, Forecast
+
+#: Deals named in one sentence.
+_NAMED = 5
+#: An outcome less likely than this is not worth a warning.
+_MAY_COME = 0.05
+
+
+def tell_forecast(forecast: Forecast) -> list[str]:
+    """Everything that should be read beside the table, most important first."""
+    return [*_number(forecast), *_beside(forecast), *_risk(forecast), *_breaks(forecast), *_grounds(forecast)]
+
+
+def tell_bridge(bridge: Bridge) -> list[str]:
+    """Why P50 is not what it was."""
+    names = {
+        "closed": gettext("closed"),
+        "slipped": gettext("slipped and time passed"),
+        "new": gettext("new deals, less what was expected of them"),
+        "facts_changed": gettext("facts changed"),
+        "model_changed": gettext("model changed"),
+        "simulation_noise": gettext("simulation noise"),
+    }
+    signed = "; ".join(f"{names[step]} {amount:+,.0f}" for step, amount in bridge.steps.itertuples(index=False))
+    return [
+        gettext(
+            "P50 was {before} on {then} and is {now} on {day}: {steps}.",
+            before=money(bridge.p50_before, bridge.currency),
+            then=bridge.before,
+            now=money(bridge.p50_now, bridge.currency),
+            day=bridge.now,
+            steps=signed,
+        )
+    ]
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency: ``1,240,000 CNY``."""
+    return f"{amount:,.0f} {currency}".strip()
+
+
+def _number(forecast: Forecast) -> Iterator[str]:
+    quarter, total = forecast.quarter, forecast.lines.iloc[-1]
+    words = {
+        "quarter": quarter.name,
+        "day": forecast.as_of,
+        **{name: money(total[name], forecast.currency) for name in ("p10", "p50", "p90")},
+    }
+    if forecast.as_of >= quarter.start:
+        yield gettext(
+            "{quarter}, week {week} of {weeks}, as known on {day}: P50 {p50}; "
+            "8 in 10 futures lie between {p10} and {p90}.",
+            week=quarter.week_of(forecast.as_of),
+            weeks=quarter.weeks,
+            **words,
+        )
+    else:
+        yield gettext(
+            "{quarter}, not yet begun, as known on {day}: P50 {p50}; 8 in 10 futures lie between {p10} and {p90}.",
+            **words,
+        )
+    if forecast.target is not None:
+        yield gettext(
+            "The target of {target} is reached in {share:.0%} of them.",
+            target=money(forecast.target, forecast.currency),
+            share=total["prob_target"],
+        )
+
+
+def _beside(forecast: Forecast) -> Iterator[str]:
+    rolled = forecast.seller_rollup.set_index("line")["cumulative"]
+    yield gettext(
+        "As the sellers file it: closed and commit {commit}, with best case {best_case}, with pipeline {pipeline}; "
+        "weighted by stage {weighted}.",
+        weighted=money(forecast.stage_weighted, forecast.currency),
+        **{line: money(rolled[line], forecast.currency) for line in ("commit", "best_case", "pipeline")},
+    )
+
+
+def _risk(forecast: Forecast) -> Iterator[str]:
+    share = forecast.shares.set_index("source")["share"]
+    if share.abs().sum() > 0:
+        yield gettext(
+            "Of the variance, {own:.0%} is single deals' luck, {shared:.0%} doubt that all deals share, "
+            "{new:.0%} deals not yet created.",
+            own=share["winning"] + share["amount_at_closing"],
+            shared=share["shared_doubt"],
+            new=share["not_yet_created"],
+        )
+    movers = movers_of(forecast)
+    if len(movers):
+        listed = "; ".join(
+            gettext(
+                "{deal} {won} if won, {lost} if not",
+                deal=row["deal_id"],
+                won=money(row["p50_if_won"], forecast.currency),
+                lost=money(row["p50_if_lost"], forecast.currency),
+            )
+            for row in movers.head(_NAMED).to_dict("records")
+        )
+        yield gettext(
+            "{count} deals may move P50 by more than {share:.0%} by themselves: {listed}.",
+            count=len(movers),
+            share=forecast.settings.mover_share,
+            listed=listed + ("; …" if len(movers) > _NAMED else ""),
+        )
+
+
+def movers_of(forecast: Forecast) -> pd.DataFrame:
+    """The deals of which an outcome that may well come moves P50 by more than the set share of it, the most first."""
+    deals, p50 = forecast.deals, forecast.p50
+    won, lost = (deals["p50_if_won"] - p50).abs(), (deals["p50_if_lost"] - p50).abs()
+    chance = deals["by_end"]
+    moves = pd.concat([won[chance >= _MAY_COME], lost[chance <= 1 - _MAY_COME]], axis=1).max(axis=1)
+    some = moves[moves > forecast.settings.mover_share * abs(p50)]
+    return deals.loc[some.sort_values(ascending=False, kind="stable").index]
+
+
+def _breaks(forecast: Forecast) -> Iterator[str]:
+    for side in ("below", "above"):
+        rows = forecast.breaks[forecast.breaks["side"] == side]
+        if rows.empty:
+            continue
+        words = {
+            "share": forecast.settings.wrong_by,
+            "prob": rows["prob"].iloc[0],
+            "listed": "; ".join(_cause(row) for row in rows.head(4).to_dict("records")),
+        }
+        if side == "below":
+            yield gettext("{share:.0%} below P50 or worse ({prob:.0%} of futures) goes with: {listed}.", **words)
+        else:
+            yield gettext("{share:.0%} above P50 or better ({prob:.0%} of futures) goes with: {listed}.", **words)
+
+
+def _cause(row: Mapping[Hashable, Any]) -> str:
+    change = row["there"] / row["usual"] - 1 if row["usual"] else 0.0
+    if row["source"] == "deal":
+        return gettext(
+            "{deal} won in {there:.0%} of these (otherwise expected in {usual:.0%})",
+            deal=row["deal_id"],
+            there=row["there"],
+            usual=row["usual"],
+        )
+    if row["source"] == "win_rate":
+        return gettext("win rates of all open deals {change:+.0%} from what is expected", change=change)
+    return gettext("deals not yet created {change:+.0%} from what is expected", change=change)
+
+
+def _grounds(forecast: Forecast) -> Iterator[str]:
+    if not forecast.dated:
+        yield gettext(
+            "This model knows nothing of time: a deal counts with its chance of being won some day, if the seller's "
+            "date lies in the quarter. Train it on deals with 'as_of' and 'closed_on' to know by when."
+        )
+    if forecast.quarters_learned:
+        yield gettext("Deals not yet created: learned from {count} past quarters.", count=forecast.quarters_learned)
+    else:
+        yield gettext("Deals not yet created are not counted: the model saw no whole quarter of closings.")
+    if forecast.deals_revised:
+        yield gettext("Amounts at closing: learned from {count} won deals.", count=forecast.deals_revised)
+    else:
+        yield gettext("Amounts are taken as written: the model saw none both before and at closing.")
+    if forecast.rates:
+        listed = "; ".join(
+            f"1 {rate.currency} = {rate.rate:,.6g} {forecast.currency} ({rate.day})" for rate in forecast.rates
+        )
+        yield gettext("Amounts are in {currency}; rates: {listed}.", currency=forecast.currency, listed=listed)
+    yield from _left_out(forecast)
+
+
+def _left_out(forecast: Forecast) -> Iterator[str]:
+    for row in forecast.left_out.to_dict("records"):
+        words = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
+        if row["counted"]:
+            yield gettext("Counted all the same, {reason}: {count} deals (first {deal}).", **words)
+        else:
+            yield gettext("Not counted, {reason}: {count} deals (first {deal}).", **words)

@@ -1,5 +1,0 @@
-"""What does a quarterly review look at? One self-contained page, the number first."""
-
-from winprob.report.quarter.page import render_review
-
-__all__ = ["render_review"]
