@@ -80,7 +80,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "priors": ("priors", "--settings", "settings.toml"),
     "predict": ("predict", "history", *MODEL),
     "predict_by": ("predict", "history", *MODEL, "--by", "2026-09-30"),
-    "predict_export": ("predict", *EXPORT, *MODEL),
     "explain": ("explain", "history", *MODEL, "--deal", "D00161"),
     "levers": ("levers", "history", *MODEL, "--evidence", "--settings", "settings.toml"),
     "levers_by_segment": ("levers", "history", *MODEL, "--by", "segment"),

