@@ -233,7 +233,7 @@ def public_names() -> dict[str, Any]:
 
 
 def settings_values() -> dict[str, Any]:
-    """Content of ``settings.toml``, checked: it names every setting, at its default only where ``AT_DEFAULT`` allows."""
+    """Content of ``settings.toml``, which must name every setting; its default only where ``AT_DEFAULT`` allows."""
     read, default = asdict(winprob.read_settings("settings.toml")), asdict(winprob.Settings())
     with open("settings.toml", "rb") as file:
         _require_every_key(tomllib.load(file), default, read, "")

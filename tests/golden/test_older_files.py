@@ -32,8 +32,8 @@ PROSE = {"text", "message", "question", "channel", "belief", "label", "sentence"
 RTOL, ATOL = 1e-5, 1e-6
 #: Absolute tolerances by column, where that is too tight.
 LOOSER = {
-    # The share of 20 draws in which a visit is in that draw's best plan, to two draws: of plans that are nearly as good,
-    # the solver may prefer another one on another processor.
+    # The share of 20 draws in which a visit is in that draw's best plan, to two draws: of plans nearly as good, the
+    # solver may prefer another one on another processor.
     "prob_in_best": 0.11,
     # Steps of the bridge are differences of amounts of some ten million CNY, and may be zero: to the yuan.
     "amount of a step": 1.0,
