@@ -89,7 +89,7 @@ def world_of(closed: int, seed: int) -> World:
     deals, latent = again.open, again.latent_open
     settings = VisitSettings()
     prior = np.array([getattr(settings, role) for role in ROLES])
-    by_state = rng.beta(settings.strength * prior, settings.strength * (1 - prior))
+    by_state = rng.beta(settings.prior_sample_size * prior, settings.prior_sample_size * (1 - prior))
     state = np.stack([pd.Index(COVERAGES).get_indexer(deals[f"{role}_coverage"]) for role in ROLES], axis=1)
     state[state < 0] = len(STATES) - 1
     method = pd.Index(DECISION_METHODS).get_indexer(latent.facts["decision_method"])

@@ -149,7 +149,7 @@ def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str
         yield f"reliability[{coach}]", draws["reliability"][:, COACH_LEVELS.index(coach)]
     for at, stage in enumerate(STAGES[1:]):
         yield f"stage_step[{stage}]", draws["stage_effect"][:, at + 1] - draws["stage_effect"][:, at]
-    for name in ("intercept", "strength", "method_spread", "numeric_scale", "drift_scale"):
+    for name in ("intercept", "effect_scale", "method_spread", "numeric_scale", "drift_scale"):
         yield name, draws[name]
     yield "offset_scale[first]", draws["offset_scale"][:, 0]
     log_odds = _logits(draws, training)

@@ -25,7 +25,7 @@ SCALED = (
 )
 PRIORS = {
     "learned": PriorSettings(),
-    "held at 1": replace(PriorSettings(), strength=(0.0, 1e-6), intercept=(-0.4, 1.0)),
+    "held at 1": replace(PriorSettings(), effect_scale=(0.0, 1e-6), intercept=(-0.4, 1.0)),
 }
 #: Only means are scored: a fit on a few hundred deals of which one chain lags behind serves.
 GATES = GateSettings(r_hat=1.2, bulk_ess=20, tail_ess=20, divergent_share=0.1, bfmi=0.1)

@@ -24,7 +24,7 @@ def sites(data: Data, fields: int, features: int) -> dict[str, dict[str, int]]:
     levels, quarters = len(data["field_of_level"]), len(data["walk"])
     unit = {
         "intercept": 1,
-        "strength": 1,
+        "effect_scale": 1,
         "stage_unknown": 1,
         "coverage_unknown": 1,
         "coach": COACHES,
@@ -82,15 +82,15 @@ def _unknowns(data: Data, lengths: Mapping[str, Mapping[str, int]]) -> tuple[dic
     for name, length in lengths["unit"].items():
         own = slice(at, at := at + length)
         z[name] = data["unit_mean"][own] + data["unit_sd"][own] * _sample(name, dist.Normal(0, 1), length)
-        if name == "strength":
-            strength = jnp.exp(z[name])
+        if name == "effect_scale":
+            effect_scale = jnp.exp(z[name])
         elif name != "intercept":
-            z[name] = z[name] * (1 + (strength - 1) * data["unit_shared"][own])
+            z[name] = z[name] * (1 + (effect_scale - 1) * data["unit_shared"][own])
     at = 0
     for name, length in lengths["positive"].items():
         own = slice(at, at := at + length)
         s[name] = data["positive_sd"][own] * _sample(name, dist.HalfNormal(1), length)
-        s[name] = s[name] * (1 + (strength - 1) * data["positive_shared"][own])
+        s[name] = s[name] * (1 + (effect_scale - 1) * data["positive_shared"][own])
     ratio = numpyro.sample("ratio", dist.Beta(data["ratio_a"], data["ratio_b"]).to_event(1))
     return z, s, ratio
 

@@ -25,8 +25,8 @@ def test_eighty_levels_of_noise_cost_next_to_nothing_out_of_sample():
     without = log_loss(won, predict(plain, fresh)["mean"])
     with_it = log_loss(won, predict(noisy, with_noise(fresh, 2))["mean"])
     assert with_it < without + 0.005
-    # The field's scale is pulled below what is believed of it at strength one.
+    # The field's scale is pulled below what is believed of it at an effect scale of one.
     field = noisy.coords["field"].index("noise")
     scale = noisy.sel("offset_scale", field="noise")
-    believed = noisy.prior["offset_scale"][:, field] / noisy.prior["strength"]
+    believed = noisy.prior["offset_scale"][:, field] / noisy.prior["effect_scale"]
     assert scale.mean() < 0.7 * believed.mean()

@@ -97,16 +97,16 @@ def test_a_role_counts_for_more_where_the_method_lets_it_decide():
 
 def test_priors_are_the_ones_in_the_settings(prior):
     """Each against its distribution, at 20,000 draws."""
-    strength = prior["strength"]
+    effect_scale = prior["effect_scale"]
     marginals = {
         "intercept": (prior["intercept"], norm(*PRIORS.intercept)),
-        "strength": (np.log(strength), norm(*PRIORS.strength)),
-        "weight": (prior["role_weight_population"][:, 2] / strength, halfnorm(scale=PRIORS.role_weight)),
-        "coach": (prior["coach_effect"][:, 1] / strength, norm(0, PRIORS.coach)),
+        "effect_scale": (np.log(effect_scale), norm(*PRIORS.effect_scale)),
+        "weight": (prior["role_weight_population"][:, 2] / effect_scale, halfnorm(scale=PRIORS.role_weight)),
+        "coach": (prior["coach_effect"][:, 1] / effect_scale, norm(0, PRIORS.coach)),
         "unknown support": (prior["unknown_support"][:, 4], norm(*PRIORS.unknown_support)),
         "validated": (prior["reliability"][:, 2], beta(*PRIORS.reliability_validated)),
         "ratio": (prior["reliability"][:, 0] / prior["reliability"][:, 1], beta(*PRIORS.reliability_none_ratio)),
-        "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0] / strength, halfnorm(scale=PRIORS.stage_step)),
+        "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0] / effect_scale, halfnorm(scale=PRIORS.stage_step)),
         "drift": (prior["drift_scale"], halfnorm(scale=PRIORS.drift_scale)),
     }
     for name, (draws, believed) in marginals.items():
@@ -123,7 +123,7 @@ def of_one_tier(prior) -> np.ndarray:
 
 def test_at_strength_one_a_tier_multiplies_the_odds_by_what_the_design_says(prior):
     """About 1.5, 90 %: 1.05 to 3."""
-    lower, middle, upper = np.quantile(np.exp(of_one_tier(prior) / prior["strength"]), [0.05, 0.5, 0.95])
+    lower, middle, upper = np.quantile(np.exp(of_one_tier(prior) / prior["effect_scale"]), [0.05, 0.5, 0.95])
     assert 1.0 < lower < 1.1
     assert 1.25 < middle < 1.7
     assert 2.0 < upper < 3.5

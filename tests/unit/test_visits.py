@@ -86,7 +86,7 @@ def test_the_input_is_not_changed():
 
 
 def test_without_a_log_the_prior_stands():
-    settings = VisitSettings(strength=5.0)
+    settings = VisitSettings(prior_sample_size=5.0)
     got = learn_success(None, settings)
     np.testing.assert_allclose(got.mean, [getattr(settings, role) for role in ROLES])
     np.testing.assert_allclose(got.wins + got.losses, 5.0)
@@ -99,7 +99,9 @@ def test_the_update_is_beta_binomial():
     got = learn_success(validate_visits(log(*rows)), settings)
     role, state = ROLES.index("approver"), STATES.index("engaged")
     grid = (np.arange(20000) + 0.5) / 20000
-    prior = stats.beta(settings.strength * settings.approver[3], settings.strength * (1 - settings.approver[3]))
+    prior = stats.beta(
+        settings.prior_sample_size * settings.approver[3], settings.prior_sample_size * (1 - settings.approver[3])
+    )
     weight = prior.pdf(grid) * grid**3 * (1 - grid) ** 2
     assert got.counted == 5
     assert got.mean[role, state] == pytest.approx((grid * weight).sum() / weight.sum(), rel=1e-4)
@@ -108,7 +110,7 @@ def test_the_update_is_beta_binomial():
 
 
 def test_a_visit_without_its_coverage_counts_for_the_role():
-    got = learn_success(validate_visits(log({}, {})), VisitSettings(strength=8.0))
+    got = learn_success(validate_visits(log({}, {})), VisitSettings(prior_sample_size=8.0))
     assert (got.wins + got.losses)[0].tolist() == [10.0] * len(STATES)
     assert (got.wins + got.losses)[1].tolist() == [8.0] * len(STATES)
 

@@ -66,7 +66,7 @@ def test_the_order_of_the_deals_changes_nothing(posterior, team):
 def test_two_deals_in_closed_form(posterior, table):
     """One slot: the visit goes where chance x lift x amount is largest; the gain is that product's mean."""
     deals = table(amount=[1e6, 3e6], currency=["CNY", "CNY"])
-    strong = VisitSettings(strength=1e9, scenarios=20)
+    strong = VisitSettings(prior_sample_size=1e9, scenarios=20)
     plan = plan_visits(posterior, deals, people({"name": "Li", "slots": 1}), settings=strong)
     valid = validate_deals(deals)
     features = describe(valid, posterior.scaling)

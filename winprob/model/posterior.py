@@ -322,11 +322,17 @@ def _from_file(file: Any) -> Posterior:
     )
 
 
+#: Parameters that older files hold under another name.
+_RENAMED = {"strength": "effect_scale"}
+
+
 def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str, Array]:
     # An empty array (a model without covariates) is not stored: its shape says all there is to know.
     shapes = manifest["shapes"][group]
     return {
-        name: np.asarray(file[group][name]).reshape(shape) if 0 not in shape else np.zeros(shape, dtype=np.float32)
+        _RENAMED.get(name, name): np.asarray(file[group][name]).reshape(shape)
+        if 0 not in shape
+        else np.zeros(shape, dtype=np.float32)
         for name, shape in shapes.items()
     }
 

@@ -158,7 +158,11 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     steps = np.diff(bin_moments(np.ones(4))[0]).mean()
     weight, reliability = draws["role_weight"], draws["reliability"]
     yield gettext("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
-    yield gettext("strength, which multiplies all that sets deals apart"), draws["strength"], "strength"
+    yield (
+        gettext("effect scale, which multiplies every effect that distinguishes deals"),
+        draws["effect_scale"],
+        "effect_scale",
+    )
     yield (
         gettext("odds ratio of one tier more support, one role"),
         np.exp(weight[:, 0, -1] * reliability[:, 1] * steps),

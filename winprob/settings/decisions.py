@@ -63,7 +63,7 @@ class VisitSettings:
     approver, decision_maker, evaluator, influencer, procurement
         Chance that a visit moves this role one tier up, by how far the role is covered: unknown, identified,
         contacted, engaged; last where coverage is blank.
-    strength : how many visits of experience these chances are worth (the sum of a beta's two parameters)
+    prior_sample_size : how many visits of experience these chances are worth (the sum of a beta's two parameters)
     most_per_deal : visits to one deal at most, 1 to 3
     scenarios : draws of the posterior, spread evenly, in which the plan is compared with the best one
     """
@@ -73,7 +73,7 @@ class VisitSettings:
     evaluator: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
     influencer: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
     procurement: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    strength: float = 8.0
+    prior_sample_size: float = 8.0
     most_per_deal: int = 2
     scenarios: int = 200
 
@@ -81,6 +81,6 @@ class VisitSettings:
         for role in ROLES:
             chances = getattr(self, role)
             require(all(0 < chance < 1 for chance in chances), f"visits.{role}", chances, "0..1")
-        require(0 < self.strength < float("inf"), "visits.strength", self.strength, "> 0")
+        require(0 < self.prior_sample_size < float("inf"), "visits.prior_sample_size", self.prior_sample_size, "> 0")
         require(1 <= self.most_per_deal <= 3, "visits.most_per_deal", self.most_per_deal, "1..3")
         require(20 <= self.scenarios <= 2000, "visits.scenarios", self.scenarios, "20..2000")

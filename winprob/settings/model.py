@@ -52,7 +52,7 @@ class GateSettings:
 class PriorSettings:
     """What is believed before any deal is seen. Log-odds unless said otherwise.
 
-    ``strength`` is the log of a factor on all that sets deals apart: teams differ in how far their deals can be told
+    ``effect_scale`` is the log of a factor on all that sets deals apart: teams differ in how far their deals can be told
     apart, and what is believed of it decides how soon a small team is believed to be predictable (decision 010).
     ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
     less under one that does not: what the method says of who decides (``chain.toml``), 0 to hear nothing of it.
@@ -61,7 +61,7 @@ class PriorSettings:
     """
 
     intercept: tuple[float, float] = (-0.4, 0.7)
-    strength: tuple[float, float] = (-0.6, 0.6)
+    effect_scale: tuple[float, float] = (-0.6, 0.6)
     stage_step: float = 0.5
     coverage_step: float = 0.4
     coach: float = 0.4

@@ -41,6 +41,7 @@ def settings_from(table: Mapping[str, Any]) -> Settings:
 
 def _build(kind: type, table: Mapping[str, Any], where: str, default: Any = None) -> Any:
     known = {f.name: f for f in fields(kind)}
+    table = _renamed(table, where)
     strangers = [name for name in table if name not in known]
     if strangers:
         raise SettingsError("; ".join(_stranger(where + name, name, list(known)) for name in strangers))
@@ -49,6 +50,14 @@ def _build(kind: type, table: Mapping[str, Any], where: str, default: Any = None
     return replace(
         default, **{name: _value(getattr(default, name), value, where + name) for name, value in table.items()}
     )
+
+
+#: Settings that have a new name, by their path; the old one is accepted for one version more.
+RENAMED = {"priors.strength": "effect_scale", "visits.strength": "prior_sample_size"}
+
+
+def _renamed(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    return {RENAMED.get(where + name, name): value for name, value in table.items()}
 
 
 #: Lists of texts that are empty by default.

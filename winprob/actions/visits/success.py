@@ -49,7 +49,7 @@ def learn_success(visits: pd.DataFrame | None, settings: VisitSettings) -> Succe
     the log does not say that, for the role at every coverage: coverages then differ by what was believed before.
     """
     prior = np.array([getattr(settings, role) for role in ROLES])
-    wins, losses = settings.strength * prior, settings.strength * (1 - prior)
+    wins, losses = settings.prior_sample_size * prior, settings.prior_sample_size * (1 - prior)
     if visits is None or visits.empty:
         return Success(wins=wins, losses=losses, counted=0, unjudged=0, at_top=0)
     blank = visits["tier_before"].isna() | visits["tier_after"].isna()

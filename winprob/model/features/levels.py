@@ -41,7 +41,7 @@ class Layout:
         """Where each block of standard normal unknowns lies."""
         return block_slices(
             intercept=1,
-            strength=1,
+            effect_scale=1,
             stage_unknown=1,
             coverage_unknown=1,
             coach=len(COACH_LEVELS),

@@ -19,7 +19,7 @@ from winprob.model.win.parameters import climb, prior_data
 from winprob.settings import PriorSettings
 
 #: Which block of ``Layout.unit_blocks`` and ``Layout.positive_blocks`` is which; the next one starts where it ends.
-_INTERCEPT, _STRENGTH, _STAGE_UNKNOWN, _COVERAGE_UNKNOWN, _COACH, _DECISION_METHOD, _UNKNOWN_SUPPORT = range(7)
+_INTERCEPT, _EFFECT_SCALE, _STAGE_UNKNOWN, _COVERAGE_UNKNOWN, _COACH, _DECISION_METHOD, _UNKNOWN_SUPPORT = range(7)
 _DEVIATION, _FIELD_DEVIATION, _OFFSET, _NUMERIC, _PAIR, _DRIFT = range(7, 13)
 _STAGE_STEP, _COVERAGE_STEP, _ROLE_WEIGHT, _METHOD_SPREAD, _OFFSET_SCALE, _NUMERIC_SCALE, _PAIR_SCALE, _DRIFT_SCALE = (
     range(8)
@@ -194,9 +194,9 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
     # --- the unknowns and their prior
     total = 0.0
     value, scale, ratio = d.unit_mean + z * d.unit_sd, np.exp(log_positive), 1 / (1 + np.exp(-log_odds))
-    strength = np.exp(value[d.unit[_STRENGTH]])
-    unit_sd = d.unit_sd * (1 + (strength - 1) * d.unit_shared)
-    positive_sd = d.positive_sd * (1 + (strength - 1) * d.positive_shared)
+    effect_scale = np.exp(value[d.unit[_EFFECT_SCALE]])
+    unit_sd = d.unit_sd * (1 + (effect_scale - 1) * d.unit_shared)
+    positive_sd = d.positive_sd * (1 + (effect_scale - 1) * d.positive_shared)
     value = d.unit_mean + z * unit_sd
     free_weight = slice(d.positive[_ROLE_WEIGHT], d.positive[_ROLE_WEIGHT + 1])
     if d.signed:
@@ -245,10 +245,10 @@ def log_density(point: Array, d: Density) -> tuple[float, Array]:
     g_value[d.unit[_PAIR] : d.unit[_PAIR + 1]] = g_column[numeric:] * scaled[d.positive[_PAIR_SCALE]]
     g_scaled[d.positive[_PAIR_SCALE]] = (g_column[numeric:] * value[d.unit[_PAIR] : d.unit[_PAIR + 1]]).sum()
 
-    by_strength = (g_value * z * unit_sd * d.unit_shared).sum() + (g_scaled * scaled * d.positive_shared).sum()
+    by_effect_scale = (g_value * z * unit_sd * d.unit_shared).sum() + (g_scaled * scaled * d.positive_shared).sum()
     if d.signed:
-        by_strength += (g_weight * (weight - scaled[free_weight].reshape(-1, 1))).sum()
-    g_value[d.unit[_STRENGTH]] = by_strength
+        by_effect_scale += (g_weight * (weight - scaled[free_weight].reshape(-1, 1))).sum()
+    g_value[d.unit[_EFFECT_SCALE]] = by_effect_scale
     gradient[:units] = g_value * unit_sd - z
     gradient[units : units + positives] = g_scaled * scaled + 1 - scale * scale
     if d.signed:

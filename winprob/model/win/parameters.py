@@ -20,7 +20,7 @@ from winprob.settings import PriorSettings
 #: Dims of every parameter a fitted model keeps, after ``draw``.
 DIMS: dict[str, tuple[str, ...]] = {
     "intercept": (),
-    "strength": (),
+    "effect_scale": (),
     "stage_effect": ("stage",),
     "coverage_effect": ("coverage",),
     "coach_effect": ("coach",),
@@ -41,7 +41,7 @@ DIMS: dict[str, tuple[str, ...]] = {
 }
 
 
-#: Blocks of unknowns that ``strength`` multiplies: all that sets one deal apart from another, however much that is.
+#: Blocks of unknowns that ``effect_scale`` multiplies: all that sets one deal apart from another, however much that is.
 _SHARED = frozenset(
     (
         "stage_unknown",
@@ -64,7 +64,7 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
     Returns
     -------
     dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,); ``unit_shared,
-    positive_shared``, 1 for what ``strength`` multiplies; ``field_of_level`` (level,), ``effect_share`` (state and
+    positive_shared``, 1 for what ``effect_scale`` multiplies; ``field_of_level`` (level,), ``effect_share`` (state and
     level,), ``unreported_share`` and ``method_lean`` (role, method), and ``walk`` (quarter, quarter), the centred
     cumulative sum.
     """
@@ -94,7 +94,7 @@ def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
 
 
 def _shared(blocks: Mapping[str, slice]) -> Array:
-    """(unknown,) 1 where ``strength`` multiplies it."""
+    """(unknown,) 1 where ``effect_scale`` multiplies it."""
     mark = np.zeros(_length(blocks))
     for name in _SHARED & blocks.keys():
         mark[blocks[name]] = 1
@@ -115,7 +115,7 @@ def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
     """Mean and sd of every standard normal unknown; where a scale is learned, the sd is 1."""
     blocks = layout.unit_blocks
     mean, sd = np.zeros(_length(blocks)), np.ones(_length(blocks))
-    for name in ("intercept", "strength", "unknown_support"):
+    for name in ("intercept", "effect_scale", "unknown_support"):
         mean[blocks[name]], sd[blocks[name]] = getattr(priors, name)
     for name in ("coach", "decision_method", "field_deviation"):
         sd[blocks[name]] = getattr(priors, name)
@@ -141,9 +141,9 @@ def derive_parameters(
     dict of (..., *dims) by the names and dims of ``DIMS``
     """
     value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"]
-    strength = xp.exp(value[..., layout.unit_blocks["strength"]])
-    value = value * _where_shared(strength, prior["unit_shared"])
-    scale = standard["positive"] * prior["positive_sd"] * _where_shared(strength, prior["positive_shared"])
+    effect_scale = xp.exp(value[..., layout.unit_blocks["effect_scale"]])
+    value = value * _where_shared(effect_scale, prior["unit_shared"])
+    scale = standard["positive"] * prior["positive_sd"] * _where_shared(effect_scale, prior["positive_shared"])
     normal, positive = _split(xp, value, layout.unit_blocks), _split(xp, scale, layout.positive_blocks)
     deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
     # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
@@ -153,7 +153,7 @@ def derive_parameters(
     offset = normal["offset"] * field_scale[..., prior["field_of_level"]]
     spread = positive["method_spread"][..., None] * deviation
     population = positive["role_weight"][..., :, None]
-    own_scale = strength * prior["positive_sd"][layout.positive_blocks["role_weight"]]
+    own_scale = effect_scale * prior["positive_sd"][layout.positive_blocks["role_weight"]]
     role_weight = (
         population + own_scale[..., None] * spread if signed else population * xp.exp(spread + prior["method_lean"])
     )
@@ -164,7 +164,7 @@ def derive_parameters(
     average = (effects * prior["effect_share"]).sum(axis=-1) + unreported.sum(axis=-1)
     return {
         "intercept": xp.squeeze(normal["intercept"], axis=-1) - average,
-        "strength": xp.squeeze(strength, axis=-1),
+        "effect_scale": xp.squeeze(effect_scale, axis=-1),
         "stage_effect": stage,
         "coverage_effect": coverage,
         "coach_effect": normal["coach"],
@@ -185,9 +185,9 @@ def derive_parameters(
     }
 
 
-def _where_shared(strength: Any, shared: Any) -> Any:
-    """(..., unknown) the strength where an unknown shares it, else 1."""
-    return 1 + (strength - 1) * shared
+def _where_shared(effect_scale: Any, shared: Any) -> Any:
+    """(..., unknown) the effect_scale where an unknown shares it, else 1."""
+    return 1 + (effect_scale - 1) * shared
 
 
 def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:
