@@ -52,8 +52,8 @@ class GateSettings:
 class PriorSettings:
     """What is believed before any deal is seen. Log-odds unless said otherwise.
 
-    ``effect_scale`` is the log of a factor on all that sets deals apart: teams differ in how far their deals can be told
-    apart, and what is believed of it decides how soon a small team is believed to be predictable (decision 010).
+    ``effect_scale`` is the log of a factor on every effect that distinguishes deals: teams differ in how predictable
+    their deals are, and this prior decides how soon a small team is believed to be predictable (decision 010).
     ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
     less under one that does not: what the method says of who decides (``chain.toml``), 0 to hear nothing of it.
     A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
