@@ -12,35 +12,37 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "winprob"
-MAP_ROW = re.compile(r"^\| (\d) \| `(\w+)` \| (.+?) \|", re.MULTILINE)
+MAP_ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| (.+?) \|(.*?)\|", re.MULTILINE)
+PATH = re.compile(r"`((?:winprob|model|data|quarter|report)/[\w./-]+)`")
 
 SAMPLER = {"arviz", "nutpie", "pymc", "pytensor", "numba"}
 HEAVY = SAMPLER | {"altair", "h5py", "jinja2", "numpy", "pandas", "pyarrow", "scipy"}
 SAYS_WHAT_IS_LOADED = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
 
-def rooms_in_folder() -> set[str]:
-    files = {path.stem for path in HOUSE.glob("*.py")} - {"__init__"}
-    packages = {path.parent.name for path in HOUSE.glob("*/__init__.py")}
+def rooms_in(folder: Path) -> set[str]:
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
     return files | packages
 
 
-def rooms_on_map() -> dict[str, int]:
-    rows = MAP_ROW.findall((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
-    floors = {name: int(floor) for floor, name, _ in rows}
-    assert len(floors) == len(rows), "a room stands twice on the map"
-    return floors
+def the_map() -> list[tuple[list[str], list[set[str]]]]:
+    """Wings of each row, and the floors inside, top to bottom."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = MAP_ROW.findall(page.partition("## The map")[2].partition("\n## ")[0])
+    return [
+        (re.findall(r"\w+", names), [set(re.findall(r"\w+", floor)) for floor in inside.split(",") if floor.strip()])
+        for names, _, inside in rows
+    ]
 
 
-def rooms_in_contract() -> dict[str, int]:
-    """Floor by room; the two lowest layers are one floor with a step in it."""
+def floors(container: str) -> list[set[str]]:
+    """The layers of the import contract of a package, top to bottom; planned ones, in brackets, are left out."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (contract,) = (c for c in config["tool"]["importlinter"]["contracts"] if c.get("containers") == ["winprob"])
-    return {
-        name: max(0, height - 1)
-        for height, layer in enumerate(reversed(contract["layers"]))
-        for name in re.findall(r"\w+", layer)
-    }
+    contracts = config["tool"]["importlinter"]["contracts"]
+    (contract,) = (c for c in contracts if c.get("containers") == [container])
+    layers = [set(re.findall(r"\w+", re.sub(r"\(\w+\)", "", layer))) for layer in contract["layers"]]
+    return [layer for layer in layers if layer]
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -53,18 +55,31 @@ def loaded_after(statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_every_room_is_on_the_map() -> None:
-    assert rooms_in_folder() - rooms_on_map().keys() == set()
+def test_the_map_names_every_wing_once() -> None:
+    wings = [wing for row, _ in the_map() for wing in row]
+    assert sorted(wings) == sorted(rooms_in(HOUSE))
 
 
-def test_every_room_on_the_map_exists() -> None:
-    assert rooms_on_map().keys() - rooms_in_folder() == set()
+def test_the_map_has_the_wings_in_the_order_of_the_contract() -> None:
+    height = {wing: at for at, floor in enumerate(floors("winprob")) for wing in floor}
+    heights = [height[wing] for row, _ in the_map() for wing in row]
+    assert heights == sorted(heights)
+    assert height.keys() == rooms_in(HOUSE)
 
 
-def test_map_and_contract_agree_on_the_floors() -> None:
-    contract = rooms_in_contract()
-    on_map = rooms_on_map()
-    assert on_map == {name: contract.get(name) for name in on_map}
+def test_the_map_has_the_floors_inside_the_wings() -> None:
+    inside = {row[0]: inner for row, inner in the_map() if inner}
+    assert inside == {wing: floors(f"winprob.{wing}") for wing in ("model", "data")}
+    assert {wing: set().union(*inner) for wing, inner in inside.items()} == {
+        wing: rooms_in(HOUSE / wing) for wing in inside
+    }
+
+
+def test_every_path_on_the_page_exists() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = [path if path.startswith("winprob/") else f"winprob/{path}" for path in PATH.findall(page)]
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_every_folder_with_code_is_a_package() -> None:
