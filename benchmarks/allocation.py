@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from misspecification import linked, mark_of, visit_steps
 
-from winprob.actions.visits import Plan, plan_visits, planning, telling
+from winprob.actions.visits import Plan, assessment, plan_visits, planning
 from winprob.actions.visits.assessment import FURTHER
 from winprob.actions.visits.baselines import PLANS
 from winprob.actions.visits.candidates import pick_candidates
@@ -292,7 +292,7 @@ def clock(sizes: Sequence[int], times: int) -> list[dict[str, Any]]:
 def once(
     posterior: Posterior, deals: pd.DataFrame, who: Roster, risk: float | None, *, further: float
 ) -> tuple[float, Plan]:
-    planning.FURTHER = telling.FURTHER = further
+    planning.FURTHER = assessment.FURTHER = further
     start = time.perf_counter()
     plan = plan_visits(posterior, deals, who, risk=risk)
     return time.perf_counter() - start, plan

@@ -308,7 +308,7 @@ def test_the_words_say_what_the_record_holds(posterior, team):
 
 
 def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
-    for room in ("telling", "planning"):
+    for room in ("assessment", "planning"):
         monkeypatch.setattr(f"winprob.actions.visits.{room}.FURTHER", 0.0)
     plan = plan_visits(posterior, team.open, people(LI, WANG), **FAST)
     assert plan.draws == 0
