@@ -1,4 +1,4 @@
-"""Which forecasts were made? Every one is kept in a file of its own, never rewritten, to be scored later."""
+"""The forecast log: one file for each forecast, never rewritten, for scoring later."""
 
 import datetime as dt
 import json
@@ -19,12 +19,14 @@ from winprob.quarter.results import Forecast
 
 _KEY = b"winprob_forecast"
 _FORMAT = 1
+#: Entries of a log file that are not columns of ``read_forecasts``.
+_NESTED = ("quarter", "deciles", "format")
 _DEAL_COLUMNS = ("deal_id", "seller", "line", "amount", "win_prob", "by_end", "expected_bookings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """A forecast as the log keeps it: its numbers, and the chances of its deals."""
+    """A logged forecast: its numbers, and the probabilities of its deals."""
 
     path: Path
     quarter: Quarter
@@ -34,16 +36,16 @@ class Logged:
 
 
 def append_forecast(folder: Path | str, forecast: Forecast) -> Path:
-    """Keep a forecast; the same one twice is kept once.
+    """Append a forecast to the log; an identical one is kept once.
 
     Returns
     -------
-    The file, named by day, quarter and a hash of what it holds; the folder is made if it is not there.
+    The file, named by day, quarter and a hash of its content; a missing folder is created.
 
     Raises
     ------
     OutputError
-        It cannot be written there.
+        The file cannot be written.
     """
     folder, numbers = Path(folder), json.dumps(_numbers(forecast), ensure_ascii=False, sort_keys=True)
     deals = forecast.deals[list(_DEAL_COLUMNS)]
@@ -67,29 +69,29 @@ def read_log(folder: Path | str) -> list[Logged]:
     Raises
     ------
     InputError
-        There is no such folder, no forecast in it, or a Parquet file that is none; all of these are listed.
+        The folder does not exist, holds no forecast, or holds Parquet files that are not forecasts; all are listed.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
-            gettext("{folder} is no folder of forecasts. Make one with: winprob forecast --log", folder=folder)
+            gettext("{folder} is not a folder of forecasts. Make one with: winprob forecast --log", folder=folder)
         )
-    found, strange = [], []
+    log, others = [], []
     for path in sorted(folder.glob("*.parquet")):
         logged = _read(path)
-        found += [logged] if logged else []
-        strange += [] if logged else [path.name]
-    if strange:
+        log += [logged] if logged else []
+        others += [] if logged else [path.name]
+    if others:
         raise InputError(
-            gettext("{folder} holds files that are no forecasts: {files}.", folder=folder, files=", ".join(strange))
+            gettext("{folder} holds files that are not forecasts: {files}.", folder=folder, files=", ".join(others))
         )
-    if not found:
-        raise InputError(gettext("{folder} holds no forecast. Keep one with: winprob forecast --log", folder=folder))
-    return sorted(found, key=lambda logged: (logged.as_of, logged.path.name))
+    if not log:
+        raise InputError(gettext("{folder} holds no forecast. Add one with: winprob forecast --log", folder=folder))
+    return sorted(log, key=lambda logged: (logged.as_of, logged.path.name))
 
 
 def read_forecasts(folder: Path | str) -> pd.DataFrame:
-    """A row for every forecast of a log: ``quarter, as_of, week, currency, p10, p50, p90, mean, target, prob_target,
+    """One row for each forecast of a log: ``quarter, as_of, week, currency, p10, p50, p90, mean, target, prob_target,
     closed, commit, best_case, pipeline, stage_weighted, dated, model, seed``; the sellers' lines are cumulative.
     """
     return pd.DataFrame(list(_rows(read_log(folder))))
@@ -97,8 +99,8 @@ def read_forecasts(folder: Path | str) -> pd.DataFrame:
 
 def _rows(log: list[Logged]) -> Iterator[dict[str, Any]]:
     for logged in log:
-        told = {name: value for name, value in logged.numbers.items() if name not in ("quarter", "deciles", "format")}
-        yield {"quarter": logged.quarter.name, "week": logged.quarter.week_of(logged.as_of), **told}
+        numbers = {name: value for name, value in logged.numbers.items() if name not in _NESTED}
+        yield {"quarter": logged.quarter.name, "week": logged.quarter.week_of(logged.as_of), **numbers}
 
 
 def _numbers(forecast: Forecast) -> dict[str, Any]:
@@ -141,8 +143,8 @@ def _read(path: Path) -> Logged | None:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid):
         return None
-    kept = (table.schema.metadata or {}).get(_KEY)
-    numbers = json.loads(kept) if kept else {}
+    metadata = (table.schema.metadata or {}).get(_KEY)
+    numbers = json.loads(metadata) if metadata else {}
     if numbers.get("format") != _FORMAT:
         return None
     quarter = Quarter(
