@@ -14,8 +14,7 @@ from winprob.data.schema import column_or_missing, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
-from winprob.quarter.chances import falls_in
-from winprob.quarter.outcome import Outcome, simulate_quarter
+from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
 from winprob.quarter.pipeline import Days, known_deals, last_day, lines_of, seller_rollup, stage_weighted
 from winprob.quarter.results import LINES, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks

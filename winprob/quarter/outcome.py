@@ -1,5 +1,6 @@
-"""Simulate a quarter once: the pipeline on a day, the outcomes of its open deals, and bookings by group and line."""
+"""Simulate a quarter once: the pipeline on a day, win probabilities by draw, and bookings by group and line."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,17 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import rates_for
 from winprob.data.fiscal import Quarter
-from winprob.data.schema import column_or_missing
+from winprob.data.schema import Mask, column_or_missing, mask_of
 from winprob.model.amounts import draw_ratios
 from winprob.model.arrivals import Arrivals, draw_arrivals, season_of
+from winprob.model.draws import to_win_prob
+from winprob.model.features import describe
 from winprob.model.posterior import Posterior
-from winprob.quarter.chances import chances_of
+from winprob.model.timing import outlooks, same_day
+from winprob.model.win.terms import coefficients, logits
+from winprob.quarter import simulation as sim
 from winprob.quarter.pipeline import Days, PipelineState, lines_of, pipeline_state
-from winprob.quarter.simulation import QuarterInputs, Simulated, grain_of, on_grain, simulate_open, stream_keys
+from winprob.quarter.simulation import Chances, Simulated, Source, grain_of, on_grain
 
 #: The lines of open deals.
 OPEN_LINES = ("commit", "best_case", "pipeline", "uncategorised")
@@ -69,11 +74,11 @@ def simulate_quarter(
     source, dated = chances_of(posterior, state.open, quarter, days.waiting)
     names, codes = _groups(state, by)
     lines = pd.Categorical(lines_of(state.open), categories=OPEN_LINES).codes.astype(int)
-    simulated = simulate_open(
-        QuarterInputs(
+    simulated = sim.simulate_open(
+        sim.QuarterInputs(
             source=source,
             worth=on_grain(state.open["worth"].to_numpy(), grain),
-            keys=stream_keys(state.open["deal_id"]),
+            keys=sim.stream_keys(state.open["deal_id"]),
             cell=codes[: len(state.open)] * len(OPEN_LINES) + lines,
             cells=len(names) * len(OPEN_LINES),
             ratios=draw_ratios(posterior.revisions, draws=draws, seed=seed),
@@ -140,3 +145,51 @@ def _new(
         seed=seed,
     )
     return new, int(without)
+
+
+def chances_of(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> tuple[Source, bool]:
+    """A function from a slice of deals (valid) to their chances, and whether a time-to-close model is behind it."""
+    if posterior.hazards is None:
+        return _undated(posterior, deals, quarter, as_of), False
+    return _dated(posterior, deals, quarter, as_of), True
+
+
+def falls_in(deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Mask:
+    """(deal,) whether the seller's close date is in the quarter, or is overdue in the running quarter.
+
+    True for every deal of a table without such dates.
+    """
+    expected = column_or_missing(deals, "expected_close_on")
+    if expected.isna().all():
+        return np.ones(len(deals), dtype=bool)
+    begun = mask_of(expected.notna()) if as_of >= quarter.start else mask_of(expected >= pd.Timestamp(quarter.start))
+    return begun & mask_of(expected <= pd.Timestamp(quarter.end))
+
+
+def _undated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Source:
+    """Without a time-to-close model: the win probability if the seller's close date is in the quarter, else 0."""
+    features = describe(deals, posterior.scaling)
+    coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
+    inside = falls_in(deals, quarter, as_of).astype(np.float32)[:, None]
+
+    def of(rows: slice) -> Chances:
+        chance = to_win_prob(logits(coefs, features.take(rows)))
+        return Chances(win_prob=chance, in_quarter=chance * inside[rows], open_at_end=None)
+
+    return of
+
+
+def _dated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Source:
+    at_end = outlooks(posterior, deals, same_day(deals, quarter.end), as_of)
+    eve = quarter.start - dt.timedelta(days=1)
+    # A future quarter: subtract the chance of a win before it begins.
+    before = outlooks(posterior, deals, same_day(deals, eve), as_of) if as_of < eve else None
+
+    def of(rows: slice) -> Chances:
+        outlook = at_end.of(rows)
+        inside = outlook.won_by()
+        if before is not None:
+            inside = np.maximum(inside - before.of(rows).won_by(), 0)
+        return Chances(win_prob=outlook.win_prob, in_quarter=inside, open_at_end=outlook.still_open())
+
+    return of

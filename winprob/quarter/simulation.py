@@ -6,7 +6,7 @@ seed have common random numbers. Money is rounded to a grain, a power of two far
 any order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -16,7 +16,6 @@ from scipy.sparse import csr_array
 from winprob.arrays import Array, in_blocks
 from winprob.model.amounts import Ratios
 from winprob.model.draws import sorted_tails
-from winprob.quarter.chances import Chances, Source
 
 #: Deals in one block.
 BLOCK = 512
@@ -26,6 +25,18 @@ KEPT = 400
 _BITS = 40
 #: Probabilities are kept in two bytes each until the total is known.
 _STEPS = np.float32(65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """(deal, draw) float32 probabilities: won eventually, won in the quarter, open at its end (None: unknown)."""
+
+    win_prob: Array
+    in_quarter: Array
+    open_at_end: Array | None
+
+
+Source = Callable[[slice], Chances]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
