@@ -55,7 +55,7 @@ def test_the_number_is_told_in_words_beside_the_table(work: Path) -> None:
     told = forecast(work, "--target", "3e7")
     assert told.stderr.startswith("2026Q4, not yet begun, as known on 2026-09-30: P50 ")
     assert "reaching the target of 30,000,000 CNY" in told.stderr
-    assert "As the sellers file it" in told.stderr
+    assert "Sellers' figures: closed and commit" in told.stderr
     assert CHINESE.search(forecast(work, "--lang", "zh").stderr)
 
 

@@ -21,6 +21,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, posterior: Posterior, team: S
     folder = tmp_path_factory.mktemp("report")
     posterior.save(folder / "model.nc")
     pd.concat([team.closed.tail(60), team.open]).to_csv(folder / "deals.csv", index=False)
+    pd.concat([team.closed.tail(9), team.open.head(6)]).to_csv(folder / "few.csv", index=False)
     then = team.open.iloc[3:].assign(as_of=team.open["as_of"] - pd.Timedelta(days=28))
     then.to_csv(folder / "then.csv", index=False)
     (folder / "executives.toml").write_text('[[executives]]\nname = "E1"\nslots = 2\n')
@@ -28,8 +29,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, posterior: Posterior, team: S
     return folder
 
 
-def report(work: Path, *options: str) -> Result:
-    given = ["report", str(work / "deals.csv"), "--model", str(work / "model.nc")]
+def report(work: Path, *options: str, deals: str = "deals.csv") -> Result:
+    given = ["report", str(work / deals), "--model", str(work / "model.nc")]
     return CliRunner().invoke(main, [*given, "--settings", str(work / "settings.toml"), *options])
 
 
@@ -61,7 +62,7 @@ def test_a_pdf_is_made_with_the_extra(work: Path, tmp_path: Path) -> None:
         require_pdf()
     except OutputError as missing:
         pytest.skip(str(missing))
-    told = report(work, "--out", str(tmp_path / "review.pdf"), "--lang", "zh")
+    told = report(work, "--out", str(tmp_path / "review.pdf"), "--lang", "zh", deals="few.csv")
     assert told.exit_code == 0, told.output
     assert (tmp_path / "review.pdf").read_bytes().startswith(b"%PDF")
 

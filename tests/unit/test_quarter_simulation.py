@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from winprob.model.amounts import Revisions, draw_ratios
-from winprob.quarter.chances import Chances
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.quarter.simulation import (
+    Chances,
     QuarterInputs,
     Simulated,
     grain_of,

@@ -15,7 +15,7 @@ from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
-from winprob.quarter.pipeline import Days, known_deals, last_day, lines_of, seller_rollup, stage_weighted
+from winprob.quarter.pipeline import Days, known_deals, last_day, lines_of, no_days, seller_rollup, stage_weighted
 from winprob.quarter.results import LINES, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.settings import CalendarSettings, QuarterSettings
@@ -67,7 +67,7 @@ def forecast_quarter(
     DealTableError
         The frame is not a valid deal table.
     SettingsError
-        There is no such quarter.
+        The quarter does not exist.
     ForecastError
         The quarter is over, the target is not a positive number, no deal can be counted, or a rate is missing.
     """
@@ -105,7 +105,7 @@ def check_request(
             gettext("there is no column {by!r} to group by; the columns are {columns}", by=by, columns=columns)
         )
     if day is None:
-        faults.append(gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)"))
+        faults.append(no_days())
     elif wanted.end < day:
         faults.append(_over(wanted, day))
     if faults or day is None:

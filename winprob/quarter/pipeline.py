@@ -79,6 +79,11 @@ def last_day(deals: pd.DataFrame) -> dt.date | None:
     return max(days).date() if days else None
 
 
+def no_days() -> str:
+    """The message for a table without days."""
+    return gettext("the table has no day of reading or closing: name the day on which knowledge ends with --as-of")
+
+
 def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
     """The quarter of the day after the table's latest day: on the last day of a quarter, the next one.
 
@@ -89,9 +94,7 @@ def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
     """
     day = last_day(deals)
     if day is None:
-        raise ForecastError(
-            gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
-        )
+        raise ForecastError(no_days())
     return quarter_of(day + dt.timedelta(days=1), calendar)
 
 

@@ -16,7 +16,7 @@ from winprob.data.schema import column_or_missing, mask_of, validate_deals
 from winprob.data.tables import replacing
 from winprob.errors import ForecastError, InputError, OutputError
 from winprob.i18n import gettext
-from winprob.quarter.pipeline import Days, closed_within, known_deals, last_day, pipeline_state
+from winprob.quarter.pipeline import Days, closed_within, known_deals, last_day, no_days, pipeline_state
 from winprob.quarter.results import PRECISION, Forecast, reaches
 
 _KEY = b"winprob_forecast"
@@ -267,9 +267,7 @@ def _known(deals: pd.DataFrame, as_of: dt.date | None) -> tuple[pd.DataFrame, dt
     valid = validate_deals(deals)
     day = as_of or last_day(valid)
     if day is None:
-        raise ForecastError(
-            gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
-        )
+        raise ForecastError(no_days())
     return known_deals(valid, day), day
 
 

@@ -125,7 +125,7 @@ def _fill() -> alt.Color:
 
 def _svg(chart: alt.TopLevelMixin, title: str, description: str) -> Markup:
     """Draw without network access; add an accessible title and description."""
-    spec = chart.to_dict() | {"config": _config(), "background": "transparent"}
+    spec = chart.to_dict(validate=False) | {"config": _config(), "background": "transparent"}
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=_version(), allowed_base_urls=[])
     described = Markup('<svg role="img" aria-label="{}" focusable="false" {}><title>{}</title><desc>{}</desc>')
     head, rest = drawn.removeprefix("<svg ").split(">", 1)

@@ -13,14 +13,14 @@ def learned(source: Provenance) -> str:
     if source.prior_only:
         return gettext("Not trained on any closed deal.")
     sentence = gettext(
-        "Learned from {deals} closed deals, of which {won} ({share}) were won.",
+        "Trained on {deals} closed deals, of which {won} ({share}) were won.",
         deals=f"{source.counted:.0f}",
         won=f"{source.won:.0f}",
         share=percent(source.won / source.counted),
     )
     if source.first_day is None:
         return sentence
-    period = gettext("Their facts were read from {first} to {last}.", first=source.first_day, last=source.last_day)
+    period = gettext("Their facts were recorded from {first} to {last}.", first=source.first_day, last=source.last_day)
     return gettext("{first} {second}", first=sentence, second=period)
 
 

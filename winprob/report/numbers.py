@@ -30,8 +30,8 @@ def span(lower: float, upper: float) -> str:
 
 
 def compact_money(amount: float, currency: str) -> str:
-    """``¥1.2亿`` or ``CN¥123.5M``."""
-    return format_compact_currency(amount, currency, locale=_locale(), fraction_digits=1)
+    """``¥1.2亿`` or ``CN¥123.5M``; small amounts to the cent."""
+    return format_compact_currency(round(amount, 2) + 0.0, currency, locale=_locale(), fraction_digits=1)
 
 
 def signed_money(amount: float, currency: str) -> str:

@@ -59,11 +59,11 @@ def _scored(scores: pd.DataFrame) -> Grid:
         "p50": gettext("P50"),
         "p90": gettext("P90"),
         "actual": gettext("Actual"),
-        "model_error": gettext("Error of P50"),
-        "commit_error": gettext("Error of the sellers' commit"),
-        "stage_weighted_error": gettext("Error of the stage-weighted pipeline"),
+        "model_error": gettext("P50 error"),
+        "commit_error": gettext("Commit error"),
+        "stage_weighted_error": gettext("Stage-weighted error"),
     }
-    heads = (gettext("Quarter"), gettext("As of"), gettext("Week"), gettext("Within P10 to P90"))
+    heads = (gettext("Quarter"), gettext("As of"), gettext("Week"), gettext("In P10–P90"))
     return Grid(
         columns=[*(Column(title=word) for word in heads), *(Column(title=t, number=True) for t in titles.values())],
         rows=[

@@ -59,7 +59,7 @@ class DealRow:
     unknown: str
     lever: str
     lift: str
-    doubt: str
+    lift_interval: str
     act: str
 
 
@@ -142,12 +142,12 @@ def _short(term: str, deal: pd.Series) -> str:
 
 def _uncovered(covered: pd.Series) -> str:
     missing = [label("role", role) for role in ROLES if not covered[role]]
-    return gettext(", ").join(missing) if missing else gettext("none: all roles are in contact")
+    return gettext(", ").join(missing) if missing else gettext("none; all roles are in contact")
 
 
 def _unknown(missing: list[str]) -> str:
     if not missing:
-        return gettext("nothing: all nine facts are known")
+        return gettext("none; all nine facts are known")
     named = gettext(", ").join(column_label(name) for name in missing[:_NAMED])
     if len(missing) <= _NAMED:
         return named
@@ -158,12 +158,12 @@ def _next(inputs: ReviewInputs, deal: pd.Series, lever: pd.Series) -> dict[str, 
     """The first lever, its lift, and who does what."""
     owner = text_of(deal["seller"])
     if pd.isna(lever["win_prob_lift"]):
-        return {"lever": gettext("no role's support can rise further"), "lift": "", "doubt": "", "act": owner}
+        return {"lever": gettext("no role's support can rise further"), "lift": "", "lift_interval": "", "act": owner}
     role = str(lever["role"])
     return {
         "lever": gettext("{role}, one tier up:", role=label("role", role)),
         "lift": gettext("{points} points", points=points(lever["win_prob_lift"])),
-        "doubt": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
+        "lift_interval": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
         "act": _who(inputs, deal, role, owner),
     }
 

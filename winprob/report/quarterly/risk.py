@@ -275,5 +275,5 @@ def _cause(inputs: ReviewInputs, row: dict[Hashable, Any]) -> str:
         )
     money = signed_money(row["amount"], inputs.currency)
     if row["source"] == "not_yet_created":
-        return gettext("bookings of deals not yet created differ by {money}", money=money)
-    return gettext("win rates of all deals differ, {money} in expected bookings", money=money)
+        return gettext("bookings of deals not yet created differ from their mean by {money}", money=money)
+    return gettext("different win rates change expected bookings by {money}", money=money)

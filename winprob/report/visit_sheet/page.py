@@ -9,7 +9,7 @@ from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.report.sheet import Sheet, to_markdown
 from winprob.report.visit_sheet.plan import commitment, evidence, next_step_with, preparation, purpose, questions
-from winprob.report.visit_sheet.present import lead, what_changed, what_would_change, where_it_stands
+from winprob.report.visit_sheet.present import deal_status, lead, what_changed, what_would_change
 from winprob.report.visit_sheet.visit import Visit, plan_visit
 
 
@@ -50,7 +50,7 @@ def _sheet(visit: Visit, deal_id: str) -> Sheet:
         title=gettext("Visit sheet: {deal}", deal=deal_id),
         lead=(lead(visit.facts),),
         sections=(
-            where_it_stands(visit),
+            deal_status(visit),
             *what_changed(visit),
             purpose(visit),
             preparation(visit),

@@ -38,7 +38,7 @@ def _known(facts: pd.Series) -> Iterator[str]:
             yield gettext("{what}: {value}", what=column_label(column), value=facts[column].date().isoformat())
 
 
-def where_it_stands(visit: Visit) -> Section:
+def deal_status(visit: Visit) -> Section:
     """The win probability and its uncertainty, unknown facts, the stage, and the five roles."""
     chance = predict(visit.posterior, visit.deal).iloc[0]
     return Section(
