@@ -46,7 +46,7 @@ TITLES = {
 }
 #: Labels of the preparation, the method's own words.
 PREPARED = ["Needs expected", "Find out", "Competitors expected", "Differentiators", "Guiding path"]
-#: A printed page, A4 at nine points: so many lines of so many columns. An executive's page has the five gaps besides.
+#: A printed page, A4 at nine points: lines and columns. An executive's page has the five gaps besides.
 COLUMNS, LINES, LINES_EXECUTIVE = 110, 68, 78
 
 HOSTILE = "<script>alert(1)</script> [x](http://e.vil) **b** |c| `d` # e\n- f \x1b[31m \u202e {g}"
@@ -104,7 +104,7 @@ def printed(page: str) -> int:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_sections_stand_in_order_and_the_page_is_about_one(work: Path, lang: str) -> None:
+def test_sections_are_in_order_and_the_page_is_about_one(work: Path, lang: str) -> None:
     for deal in ids(work)[:3]:
         page = good(work, "--deal", deal, "--lang", lang)
         assert page.startswith(f"# {'Visit sheet: ' if lang == 'en' else '拜访单：'}{deal}\n")
@@ -204,10 +204,10 @@ def test_a_hostile_name_stays_text(posterior: Posterior, team: Simulation, lang:
 
 def test_out_writes_what_the_screen_shows(work: Path, tmp_path: Path) -> None:
     deal, out = ids(work)[0], tmp_path / "sheet.md"
-    told = run(work, "--deal", deal, "--out", out)
-    assert told.exit_code == 0
-    assert told.stdout == ""
-    assert "The visit sheet is in" in told.stderr
+    result = run(work, "--deal", deal, "--out", out)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "The visit sheet is in" in result.stderr
     assert out.read_text("utf-8") == good(work, "--deal", deal)
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.md"]
 
@@ -221,7 +221,7 @@ def test_same_deal_same_bytes(work: Path) -> None:
 
 @pytest.fixture(scope="session")
 def after(work: Path, team: Simulation) -> str:
-    """A deal of which more is known six weeks on, in a table of its own and beside its first reading."""
+    """A deal of which more is known six weeks on, in a table of its own and together with its first reading."""
     unknown = team.open[team.open["evaluator_support"].isna() & (team.open["coach"] != "validated")].iloc[[0]]
     learned = {"evaluator_support": 3, "evaluator_coverage": "engaged", "coach": "validated"}
     now = unknown.assign(as_of="2026-12-01", stage="decision", evaluator_readings=None, **learned)
@@ -250,7 +250,7 @@ def test_two_readings_in_one_table_are_compared_by_themselves(work: Path, after:
     assert good(work, "--deal", after, deals="both.csv", people=False) == apart
 
 
-def test_what_is_no_longer_recorded_is_said(posterior: Posterior, team: Simulation) -> None:
+def test_what_is_no_longer_recorded_is_listed(posterior: Posterior, team: Simulation) -> None:
     then = team.open.head(1).assign(stage="evaluation")
     page = render_brief(posterior, then.assign(stage=None), then["deal_id"].item(), before=then)
     assert "**No longer recorded:** Buying stage." in page
@@ -270,27 +270,27 @@ def test_what_is_no_longer_recorded_is_said(posterior: Posterior, team: Simulati
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_can_be_mended_is_one_message(work: Path, arguments: list[str], message: str) -> None:
+def test_a_fault_is_one_message(work: Path, arguments: list[str], message: str) -> None:
     (work / "other.csv").write_text("deal_id\nX1\n", "utf-8")
     names = {"deal": ids(work)[0], "work": str(work)}
-    told = run(work, *(part.format(**names) for part in arguments))
-    assert told.exit_code == 1
-    assert told.stdout == ""
-    assert told.stderr.startswith("winprob: ")
-    assert message.format(**names) in told.stderr
-    assert "Traceback" not in told.stderr
+    result = run(work, *(part.format(**names) for part in arguments))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("winprob: ")
+    assert message.format(**names) in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_table_before_that_is_later_is_refused(work: Path, after: str) -> None:
-    told = run(work, "--deal", after, "--before", work / "after.csv", people=False)
-    assert told.exit_code == 1
-    assert "are the two tables swapped?" in told.stderr
+    result = run(work, "--deal", after, "--before", work / "after.csv", people=False)
+    assert result.exit_code == 1
+    assert "are the two tables swapped?" in result.stderr
 
 
 @pytest.mark.parametrize(
     "arguments", [[], ["--deal", "D1", "--people-before", "x.csv"]], ids=["no deal", "people only"]
 )
 def test_wrong_usage_exits_2(work: Path, arguments: list[str]) -> None:
-    told = run(work, *arguments)
-    assert told.exit_code == 2
-    assert "Usage:" in told.stderr
+    result = run(work, *arguments)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr

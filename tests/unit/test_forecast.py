@@ -136,10 +136,10 @@ def test_without_a_model_of_time_the_sellers_date_decides_and_it_says_so(posteri
     assert (by_end["D1"], by_end["D2"]) == (0, 0)
     assert by_end["D3"] > 0
     assert not made.dated
-    said = " ".join(forecast_sentences(made))
-    assert "has no time to close" in said
-    assert "taken as recorded" in said
-    assert "the seller's date has passed): 1 deals, first D3" in said
+    text = " ".join(forecast_sentences(made))
+    assert "has no time to close" in text
+    assert "taken as recorded" in text
+    assert "the seller's date has passed): 1 deals, first D3" in text
 
 
 def test_deals_won_in_the_quarter_count_at_what_they_closed_at(posterior: Posterior) -> None:
@@ -151,7 +151,7 @@ def test_deals_won_in_the_quarter_count_at_what_they_closed_at(posterior: Poster
     )
     made = forecast_quarter(posterior, deals, "2026Q3", as_of=DAY)
     assert made.lines.set_index("line").loc["closed", "p50"] == 120
-    # Closed after the day knowledge ends: open as far as anybody knew.
+    # Closed after the day knowledge ends: open as known then.
     assert made.deals["deal_id"].tolist() == ["D2"]
     assert made.left_out["reason"].tolist() == ["won, and no day of closing"]
 
@@ -170,18 +170,18 @@ def test_currencies_are_converted_and_reconcile(posterior: Posterior) -> None:
     made = forecast_quarter(posterior, deals, "2026Q3", rates=rates)
     assert made.currency == "CNY"
     assert made.deals.set_index("deal_id").loc["D1", "amount"] == 72.5
-    told = made.reconciliation.set_index("currency")
-    assert told.loc["total", "converted"] == 149.5 == told["converted"].iloc[:-1].sum()
+    result = made.reconciliation.set_index("currency")
+    assert result.loc["total", "converted"] == 149.5 == result["converted"].iloc[:-1].sum()
     assert "1 USD = 7.25 CNY (2026-01-01)" in " ".join(forecast_sentences(made))
     assert made.left_out["reason"].tolist() == ["open, with an amount and no currency"]
 
 
 def test_every_currency_without_a_rate_is_listed(posterior: Posterior) -> None:
     deals = small(currency=["CNY", "CNY", "USD", "EUR", "USD"])
-    with pytest.raises(ForecastError) as told:
+    with pytest.raises(ForecastError) as result:
         forecast_quarter(posterior, deals, "2026Q3")
-    assert "EUR: 1 deals, 100.00" in str(told.value)
-    assert "USD: 2 deals, 200.00" in str(told.value)
+    assert "EUR: 1 deals, 100.00" in str(result.value)
+    assert "USD: 2 deals, 200.00" in str(result.value)
 
 
 @pytest.mark.parametrize("target", [0.0, -1.0, float("nan"), float("inf")])
@@ -190,10 +190,10 @@ def test_a_target_that_makes_no_sense_is_refused(posterior: Posterior, target: f
         forecast_quarter(posterior, small(amount=[1.0]), "2026Q3", target=target)
 
 
-def test_all_that_is_wrong_is_told_at_once(posterior: Posterior) -> None:
-    with pytest.raises(ForecastError) as told:
+def test_all_faults_are_listed_at_once(posterior: Posterior) -> None:
+    with pytest.raises(ForecastError) as result:
         forecast_quarter(posterior, small(amount=[1.0]), "2026Q2", target=0.0, by="nope")
-    assert all(part in str(told.value) for part in ("the target is 0.0", "2026Q2 ended on 2026-06-30", "'nope'"))
+    assert all(part in str(result.value) for part in ("the target is 0.0", "2026Q2 ended on 2026-06-30", "'nope'"))
 
 
 def test_nothing_at_all_is_refused_and_no_open_deal_is_not(posterior: Posterior) -> None:
@@ -208,7 +208,7 @@ def test_nothing_at_all_is_refused_and_no_open_deal_is_not(posterior: Posterior)
         forecast_quarter(posterior, won.drop(columns=["as_of", "closed_on"]), "2026Q3")
 
 
-def test_the_sellers_rollup_stands_beside_and_is_not_touched(posterior: Posterior) -> None:
+def test_the_sellers_rollup_is_kept_apart_and_unchanged(posterior: Posterior) -> None:
     deals = small(
         rep_category=["commit", "best_case", "most_likely", "pipeline", "omitted", None, "commit"],
         expected_close_on=["2026-09-01"] * 6 + ["2026-12-01"],
@@ -320,13 +320,13 @@ def test_the_log_keeps_each_forecast_once_and_scores_it_later(
     assert scores["inside_80"].iloc[0] == (
         made.lines["p10"].iloc[-1] <= won["amount"].sum() <= made.lines["p90"].iloc[-1]
     )
-    told = calibrate_deals(folder, over)
-    assert told["deals"].sum() == 2 * len(made.deals)
-    assert told["wins"].sum() == 2 * made.deals["deal_id"].isin(won["deal_id"]).sum()
+    result = calibrate_deals(folder, over)
+    assert result["deals"].sum() == 2 * len(made.deals)
+    assert result["wins"].sum() == 2 * made.deals["deal_id"].isin(won["deal_id"]).sum()
     assert "too few" in list(track_record_sentences(scores))[-1]
 
 
-def test_a_folder_that_is_no_log_is_told(tmp_path: Path, now: pd.DataFrame) -> None:
+def test_a_folder_that_is_not_a_log_is_refused(tmp_path: Path, now: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="not a folder of forecasts"):
         read_forecasts(tmp_path / "none")
     with pytest.raises(InputError, match="holds no forecast"):

@@ -37,7 +37,7 @@ def test_contrasts_are_those_of_prediction(posterior, table):
     )
 
 
-def test_a_varied_support_outweighs_what_several_people_said(posterior, table):
+def test_a_varied_support_replaces_the_readings_of_several_people(posterior, table):
     deal = one(table, approver_readings="1*2 1*1")
     single = one(table, approver_support=4.0)
     np.testing.assert_array_equal(

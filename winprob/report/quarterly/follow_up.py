@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from winprob.actions.visits import Plan, amount, judge_plan
+from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.report.numbers import compact_money, name_of, percent, text_of
@@ -108,7 +109,7 @@ def not_checked(inputs: ReviewInputs) -> list[str]:
         "rep_probability": gettext("the sellers' own probabilities (no column rep_probability)"),
         "as_of": gettext("how old the readings are (no column as_of)"),
     }
-    missing = [text for name, text in wanted.items() if name not in inputs.deals or inputs.deals[name].isna().all()]
+    missing = [text for name, text in wanted.items() if column_or_missing(inputs.deals, name).isna().all()]
     return [gettext("Not checked: {what}.", what=gettext("; ").join(missing))] if missing else []
 
 
@@ -141,16 +142,14 @@ def _by_time(inputs: ReviewInputs) -> Iterator[tuple[str, pd.DataFrame, list[str
         overdue,
         [str(pd.Timestamp(day).date()) for day in overdue["expected_close_on"]],
     )
-    if "as_of" in deals:
-        age = (today - pd.to_datetime(deals["as_of"])).dt.days
-        stale = deals[age > wanted.stale_days]
-        name = gettext("Stale: no reading for more than {days} days", days=wanted.stale_days)
-        yield name, stale, [gettext("{days} days", days=int(days)) for days in age[stale.index]]
-    if "pushes" in deals:
-        pushes = pd.to_numeric(deals["pushes"], errors="coerce")
-        pushed = deals[pushes >= wanted.pushes]
-        name = gettext("Close date pushed {count} times or more", count=wanted.pushes)
-        yield name, pushed, [f"{int(count)}×" for count in pushes[pushed.index]]
+    age = (today - pd.to_datetime(column_or_missing(deals, "as_of"))).dt.days
+    stale = deals[age > wanted.stale_days]
+    name = gettext("Stale: no reading for more than {days} days", days=wanted.stale_days)
+    yield name, stale, [gettext("{days} days", days=int(days)) for days in age[stale.index]]
+    pushes = pd.to_numeric(column_or_missing(deals, "pushes"), errors="coerce")
+    pushed = deals[pushes >= wanted.pushes]
+    name = gettext("Close date pushed {count} times or more", count=wanted.pushes)
+    yield name, pushed, [f"{int(count)}×" for count in pushes[pushed.index]]
 
 
 def _by_people(inputs: ReviewInputs) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
@@ -171,9 +170,8 @@ def _disagreeing(inputs: ReviewInputs) -> tuple[str, pd.DataFrame, list[str]]:
     name = gettext(
         "Model and seller disagree by more than {points} points", points=round(100 * inputs.settings.disagreement)
     )
-    if "rep_probability" not in deals:
-        return name, deals.iloc[:0], []
-    apart = deals[(deals["win_prob"] - deals["rep_probability"]).abs() > inputs.settings.disagreement]
+    filed = column_or_missing(deals, "rep_probability")
+    apart = deals[(deals["win_prob"] - filed).abs() > inputs.settings.disagreement]
     details = [
         gettext("model {ours}, seller {theirs}", ours=percent(row["win_prob"]), theirs=percent(row["rep_probability"]))
         for row in apart.to_dict("records")
