@@ -239,7 +239,7 @@ def _deals(outcome: Outcome, inside: Array, share: Array) -> pd.DataFrame:
     table["variance_share"] = share
     table[["p50_if_won", "p50_if_lost"]] = np.nan
     won, lost = p50_by_outcome(simulated, total)
-    largest = table.index[simulated.kept]
+    largest = table.index[simulated.largest]
     table.loc[largest, "p50_if_won"], table.loc[largest, "p50_if_lost"] = won, lost
     return table.sort_values(["expected_bookings", "deal_id"], ascending=[False, True]).reset_index(drop=True)
 

@@ -33,14 +33,14 @@ def variance_shares(simulated: Simulated, new: Array) -> tuple[Array, pd.DataFra
 
 
 def p50_by_outcome(simulated: Simulated, total: Array) -> tuple[Array, Array]:
-    """(kept,) median total given that a deal is won in the quarter, and given that it is not, all else equal by draw.
+    """(largest,) median total given that a deal is won in the quarter, and given that it is not, all else equal.
 
     The other deals are not conditioned on the outcome, because it does not cause theirs.
     """
-    won, lost = np.empty(len(simulated.kept)), np.empty(len(simulated.kept))
-    for at in range(len(simulated.kept)):
-        without = total - simulated.kept_bookings[at]
-        won[at] = np.median(without + simulated.kept_if_won[at])
+    won, lost = np.empty(len(simulated.largest)), np.empty(len(simulated.largest))
+    for at in range(len(simulated.largest)):
+        without = total - simulated.largest_bookings[at]
+        won[at] = np.median(without + simulated.largest_if_won[at])
         lost[at] = np.median(without)
     return won, lost
 
@@ -66,11 +66,11 @@ def what_breaks(simulated: Simulated, total: Array, new: Array, deal_ids: Array,
 
 def _side(simulated: Simulated, there: Array, side: str, new: Array, deal_ids: Array) -> list[tuple[Any, ...]]:
     sign, prob = (-1 if side == "below" else 1), float(there.mean())
-    bookings = simulated.kept_bookings
+    bookings = simulated.largest_bookings
     shift = bookings[:, there].mean(axis=1) - bookings.mean(axis=1)
     won = bookings > 0
     records: list[tuple[Any, ...]] = [
-        (side, prob, "deal", deal_ids[simulated.kept[at]], shift[at], won[at].mean(), won[at][there].mean())
+        (side, prob, "deal", deal_ids[simulated.largest[at]], shift[at], won[at].mean(), won[at][there].mean())
         for at in np.argsort(-sign * shift, kind="stable")[:_NAMED]
     ]
     for source, draws in (("win_rate", simulated.expected), ("not_yet_created", new)):

@@ -20,7 +20,7 @@ from winprob.model.draws import sorted_tails
 #: Deals in one block.
 BLOCK = 512
 #: Every draw is kept for this many deals, those with the largest amounts; a smaller deal does not move the total alone.
-KEPT = 400
+LARGEST = 400
 #: Doubles hold whole numbers up to 2 ** 53: the grain leaves room for totals of 8,000 times the pipeline.
 _BITS = 40
 #: Probabilities are kept in two bytes each until the total is known.
@@ -52,8 +52,8 @@ class Simulated:
     expected_bookings : (deal,)
     winning, closing : (deal,) variance from the deal's own randomness: of being won, and of the amount at closing
     shared : (deal,) covariance of the deal's expected bookings with those of all deals
-    kept : positions of the deals with the largest amounts
-    kept_bookings, kept_if_won : (kept, draw) their bookings, and their bookings had they been won
+    largest : positions of the deals with the largest amounts
+    largest_bookings, largest_if_won : (largest, draw) their bookings, and their bookings had they been won
     """
 
     cells: Array
@@ -65,9 +65,9 @@ class Simulated:
     winning: Array
     closing: Array
     shared: Array
-    kept: Array
-    kept_bookings: Array
-    kept_if_won: Array
+    largest: Array
+    largest_bookings: Array
+    largest_if_won: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def on_grain(amounts: Array, grain: float) -> Array:
 def simulate_open(inputs: QuarterInputs) -> Simulated:
     """Simulate every open deal in every draw, in blocks over threads."""
     deals, draws = len(inputs.worth), inputs.draws
-    largest = np.sort(np.argsort(-inputs.worth, kind="stable")[:KEPT])
+    largest = np.sort(np.argsort(-inputs.worth, kind="stable")[:LARGEST])
     chance = np.empty((deals, draws), dtype=np.uint16)
     blocks = in_blocks(deals, BLOCK, lambda rows: _simulate_block(inputs, rows, largest, chance))
     cells, expected = np.zeros((inputs.cells, draws)), np.zeros(draws)
@@ -140,7 +140,7 @@ def simulate_open(inputs: QuarterInputs) -> Simulated:
         cells=cells,
         expected=expected,
         shared=inputs.worth * np.concatenate([*shares, np.empty(0)]),
-        kept=largest,
+        largest=largest,
         **_joined([block.by_deal for block in blocks], draws),
     )
 
@@ -162,8 +162,8 @@ def _simulate_block(inputs: QuarterInputs, rows: slice, largest: Array, chance: 
     member = csr_array((np.ones(len(worth)), (cell, np.arange(len(worth)))), shape=(inputs.cells, len(worth)))
     here = largest[(largest >= rows.start) & (largest < rows.stop)] - rows.start
     by_deal = {
-        "kept_bookings": bookings[here],
-        "kept_if_won": _if_won(chances.in_quarter[here], uniforms[here], worth[here], bookings[here], inputs),
+        "largest_bookings": bookings[here],
+        "largest_if_won": _if_won(chances.in_quarter[here], uniforms[here], worth[here], bookings[here], inputs),
         **_moments(chances.in_quarter, worth, inputs),
         **_summaries(chances),
     }
@@ -229,6 +229,6 @@ def _summary(chance: Array) -> Array:
 def _joined(blocks: Sequence[Mapping[str, Array]], draws: int) -> dict[str, Array]:
     if blocks:
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    by_draw = dict.fromkeys(("kept_bookings", "kept_if_won"), np.empty((0, draws)))
+    by_draw = dict.fromkeys(("largest_bookings", "largest_if_won"), np.empty((0, draws)))
     flat = dict.fromkeys(("slip", "expected_bookings", "winning", "closing"), np.empty(0))
     return {**by_draw, **flat, **dict.fromkeys(("win_prob", "in_quarter"), np.empty((0, 3)))}
