@@ -1,6 +1,7 @@
 """Status of the deal: win probability and roles, changes since the last reading, what would change the forecast."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -180,8 +181,8 @@ def _value(facts: pd.Series, fact: str) -> str:
     return word(_VOCABULARIES.get(fact, fact.rpartition("_")[2]), facts.get(fact))
 
 
-def _unknown(value: object) -> bool:
-    return value is None or value == "unknown" or (isinstance(value, float) and value != value)
+def _unknown(value: Any) -> bool:
+    return bool(pd.isna(value)) or value == "unknown"
 
 
 _OPPOSED, _SUPPORTIVE, _CHAMPION = SUPPORT_TIERS[0], SUPPORT_TIERS[2], SUPPORT_TIERS[3]
