@@ -42,7 +42,7 @@ def main() -> None:
             path = Path(folder) / f"model-{dated}.nc"
             make_model(path, dated=dated)
             name = "with time to close" if dated else "without"
-            figures += told(worker(path, deals, times), deals, name)
+            figures += figures_of(worker(path, deals, times), deals, name)
             if many:
                 got = worker(path, many, 0)
                 figures.append(
@@ -118,7 +118,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def told(got: dict[str, float], deals: int, name: str) -> list[timing.Figure]:
+def figures_of(got: dict[str, float], deals: int, name: str) -> list[timing.Figure]:
     return [
         timing.Figure(quantity=f"forecast / NumPy bound, {name}", got=got["forecast"] / got["bound"], aim=RATIO),
         timing.Figure(quantity=f"forecast of {deals:,} deals, {name}", got=got["forecast"], unit="s"),

@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_model(Path(folder) / "model.nc")
         got = timing.worker("prediction.py", f"--deals={deals}", f"--times={times}", f"--worker={folder}/model.nc")
-    figures = told(got, deals)
+    figures = figures_of(got, deals)
     print(timing.figures_table(figures))
     timing.save("prediction", figures, deals=deals, draws=CHAINS * PER_CHAIN, **got)
 
@@ -90,7 +90,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def told(got: dict[str, float], deals: int) -> list[timing.Figure]:
+def figures_of(got: dict[str, float], deals: int) -> list[timing.Figure]:
     return [
         timing.Figure(quantity="predict / NumPy bound", got=got["predict"] / got["bound"], aim=RATIO),
         timing.Figure(quantity=f"predict {deals:,} deals", got=got["predict"], unit="s"),

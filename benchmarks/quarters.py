@@ -44,18 +44,18 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.teams, asked.forecast = 2, 1
-    found = pd.concat([kept_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)])
-    table = judge(found)
+    forecasts = pd.concat([cached_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)])
+    table = score(forecasts)
     print(
         f"{asked.teams} teams of {asked.quarters} quarters, the last {asked.forecast} forecast at weeks 1, 5 and 10\n"
     )
-    print(f"{told(table)}\n")
+    print(f"{markdown_table(table)}\n")
     figures = list(figures_of(table))
     print(timing.figures_table(figures))
     timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams)
 
 
-def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
+def cached_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
     """One team's forecasts, from disk where this code has made them before."""
     key = f"{timing.code_hash()}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
@@ -69,7 +69,7 @@ def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
 
 
 def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[dict[str, object]]:
-    """A record for each quarter and week: interval, P50, what came, and what the others said."""
+    """A record for each quarter and week: interval, P50, realised bookings, and the rival forecasts."""
     pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
     history = known_weekly(pipeline)
@@ -133,7 +133,7 @@ def between(days: pd.Series, quarter: Quarter) -> pd.Series:
 
 
 def rivals(pipeline: Pipeline, quarter: Quarter, day: dt.date, table: pd.DataFrame) -> dict[str, float]:
-    """What would be said without a model, from the same export; last year's from that of the same day a year before."""
+    """Forecasts without a model, from the same export; last year's from that of the same day a year before."""
     won = closed_so_far(table, quarter)
     still = table[(table["outcome"] == "open") & between(table["expected_close_on"], quarter)]
     weight = still["stage"].map(STAGE_WEIGHT).fillna(0.3)
@@ -163,10 +163,10 @@ def apart(forecast: object, rng: np.random.Generator) -> np.ndarray:
     return forecast.draws["closed"] + wins @ amount + rng.permutation(arrivals)
 
 
-def judge(found: pd.DataFrame) -> pd.DataFrame:
+def score(forecasts: pd.DataFrame) -> pd.DataFrame:
     """A row a week: coverage with its standard error over teams, and mean absolute errors over the mean total."""
     records = []
-    for week, rows in found.groupby("week"):
+    for week, rows in forecasts.groupby("week"):
         inside = rows["actual"].between(rows["p10"], rows["p90"])
         apart_inside = rows["actual"].between(rows["apart_p10"], rows["apart_p90"])
         error = {"winprob": (rows["p50"] - rows["actual"]).abs()}
@@ -215,7 +215,7 @@ def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
         )
 
 
-def told(table: pd.DataFrame) -> str:
+def markdown_table(table: pd.DataFrame) -> str:
     head = (
         "week",
         "coverage (aim .80) ± se",

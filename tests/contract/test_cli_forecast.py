@@ -37,9 +37,9 @@ def forecast(work: Path, *arguments: object, table: str = "now.csv") -> Result:
 
 
 def test_columns_and_lines_are_the_contracts(work: Path) -> None:
-    told = forecast(work, "--target", "3e7", "--format", "json")
-    assert told.exit_code == 0, told.output
-    got = pd.DataFrame(json.loads(told.stdout))
+    result = forecast(work, "--target", "3e7", "--format", "json")
+    assert result.exit_code == 0, result.output
+    got = pd.DataFrame(json.loads(result.stdout))
     assert list(got) == ["line", "p10", "p50", "p90", "mean", "prob_target"]
     assert tuple(got["line"]) == LINES
     assert got["mean"].iloc[:-1].sum() == pytest.approx(got["mean"].iloc[-1])
@@ -51,11 +51,11 @@ def test_without_a_target_its_probability_is_blank(work: Path) -> None:
     assert {row["prob_target"] for row in got} == {None}
 
 
-def test_the_number_is_told_in_words_beside_the_table(work: Path) -> None:
-    told = forecast(work, "--target", "3e7")
-    assert told.stderr.startswith("2026Q4, not yet begun, as known on 2026-09-30: P50 ")
-    assert "The target of 30,000,000 CNY" in told.stderr
-    assert "As the sellers file it" in told.stderr
+def test_the_forecast_is_summarised_in_sentences(work: Path) -> None:
+    result = forecast(work, "--target", "3e7")
+    assert result.stderr.startswith("2026Q4, not yet begun, as known on 2026-09-30: P50 ")
+    assert "reaching the target of 30,000,000 CNY" in result.stderr
+    assert "Sellers' figures: closed and commit" in result.stderr
     assert CHINESE.search(forecast(work, "--lang", "zh").stderr)
 
 
@@ -67,9 +67,9 @@ def test_by_gives_every_level_the_same_lines(work: Path) -> None:
 
 def test_a_bridge_deals_and_log_are_written(work: Path, tmp_path: Path) -> None:
     files = {"--deals-out": tmp_path / "deals.csv", "--bridge-out": tmp_path / "bridge.csv", "--log": tmp_path / "log"}
-    told = forecast(work, "--before", work / "then.csv", *(part for pair in files.items() for part in pair))
-    assert told.exit_code == 0, told.output
-    assert "P50 was " in told.stderr
+    result = forecast(work, "--before", work / "then.csv", *(part for pair in files.items() for part in pair))
+    assert result.exit_code == 0, result.output
+    assert "P50 was " in result.stderr
     bridge = pd.read_csv(tmp_path / "bridge.csv")
     assert list(bridge) == ["step", "amount"]
     assert "variance_share" in pd.read_csv(tmp_path / "deals.csv")
@@ -92,14 +92,14 @@ def test_a_bridge_deals_and_log_are_written(work: Path, tmp_path: Path) -> None:
     ],
 )
 def test_refusals_are_one_message(work: Path, table: str, arguments: list[str], code: int, words: str) -> None:
-    told = forecast(work, *arguments, table=table)
-    assert told.exit_code == code
-    assert words in told.stderr
-    assert "Traceback" not in told.output
+    result = forecast(work, *arguments, table=table)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.output
 
 
 def test_rates_are_printed_with_their_day(work: Path, tmp_path: Path) -> None:
     (tmp_path / "rates.csv").write_text("currency,rate,from\nUSD,7.2,2026-09-01\nEUR,7.8,2026-08-01\n")
-    told = forecast(work, "--rates", tmp_path / "rates.csv", "--currency", "CNY", table="mixed.csv")
-    assert told.exit_code == 0, told.output
-    assert "1 EUR = 7.8 CNY (2026-08-01); 1 USD = 7.2 CNY (2026-09-01)" in told.stderr
+    result = forecast(work, "--rates", tmp_path / "rates.csv", "--currency", "CNY", table="mixed.csv")
+    assert result.exit_code == 0, result.output
+    assert "1 EUR = 7.8 CNY (2026-08-01); 1 USD = 7.2 CNY (2026-09-01)" in result.stderr

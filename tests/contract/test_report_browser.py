@@ -118,10 +118,10 @@ def browser(
     posterior: Posterior, forecast: tuple[pd.DataFrame, Forecast, Bridge], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
     folder = tmp_path_factory.mktemp("browser")
-    deals, told, bridge = forecast
+    deals, known, bridge = forecast
     page = folder / "review.html"
     page.write_text(
-        render_review(posterior, deals, told, bridge=bridge, settings=ReviewSettings(deals=6)), encoding="utf-8"
+        render_review(posterior, deals, known, bridge=bridge, settings=ReviewSettings(deals=6)), encoding="utf-8"
     )
     driven = Browser(folder / "profile")
     try:

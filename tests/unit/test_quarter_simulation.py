@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 
 from winprob.model.amounts import Revisions, draw_ratios
-from winprob.quarter.chances import Chances
-from winprob.quarter.random_streams import draw_luck, luck_keys
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
-from winprob.quarter.simulation import Play, Simulated, grain_of, on_grain, simulate_open
+from winprob.quarter.simulation import (
+    Chances,
+    QuarterInputs,
+    Simulated,
+    grain_of,
+    on_grain,
+    random_streams,
+    simulate_open,
+    stream_keys,
+)
 
 DRAWS = 40_000
 
@@ -21,10 +28,10 @@ def play(chance: np.ndarray, worth: list[float], *, cells: int = 1, ratios: obje
     chance = np.ascontiguousarray(np.broadcast_to(chance, (len(worth), np.shape(chance)[-1])), dtype=np.float32)
     money = np.array(worth)
     return simulate_open(
-        Play(
+        QuarterInputs(
             source=lambda rows: Chances(win_prob=chance[rows].copy(), in_quarter=chance[rows].copy(), open_at_end=None),
             worth=on_grain(money, grain_of(money)),
-            keys=luck_keys(f"D{at}" for at in range(len(worth))),
+            keys=stream_keys(f"D{at}" for at in range(len(worth))),
             cell=np.arange(len(worth)) % cells,
             cells=cells,
             ratios=ratios,  # type: ignore[arg-type]
@@ -109,11 +116,14 @@ def test_sums_are_exact_in_any_order() -> None:
         assert (total == whole).all()
 
 
-def test_luck_hangs_on_the_id_and_the_seed_alone() -> None:
-    one, two = draw_luck(luck_keys(["A", "B", "C"]), 50, seed=1), draw_luck(luck_keys(["C", "A"]), 80, seed=1)
+def test_a_random_stream_depends_on_the_id_and_the_seed_alone() -> None:
+    one, two = (
+        random_streams(stream_keys(["A", "B", "C"]), 50, seed=1),
+        random_streams(stream_keys(["C", "A"]), 80, seed=1),
+    )
     assert (one[[2, 0]] == two[:, :50]).all()
-    assert not (one == draw_luck(luck_keys(["A", "B", "C"]), 50, seed=2)).any()
-    assert abs(np.corrcoef(draw_luck(luck_keys(["A", "B"]), 20_000, seed=1))[0, 1]) < 0.03
+    assert not (one == random_streams(stream_keys(["A", "B", "C"]), 50, seed=2)).any()
+    assert abs(np.corrcoef(random_streams(stream_keys(["A", "B"]), 20_000, seed=1))[0, 1]) < 0.03
 
 
 def test_no_deal_is_no_money() -> None:

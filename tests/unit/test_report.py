@@ -1,4 +1,4 @@
-"""What pages share: numbers in words, the nine facts, the breakdown of a chance, the chart of role weights."""
+"""Shared parts of the pages: number formats, the nine facts, the breakdown of a win probability, role weights."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 from winprob import Posterior, explain, predict, simulate
 from winprob.i18n import use_language
 from winprob.model.summary import summarise_posterior
-from winprob.report.breakdown import SHOWN, break_down
 from winprob.report.charts import _shorten, draw_role_weights
-from winprob.report.numbers import compact_money, percent, span
-from winprob.report.review import FACTS, missing_facts
+from winprob.report.numbers import FACTS, compact_money, missing_facts, percent, span
+from winprob.report.quarterly.risk import SHOWN, break_down
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +29,8 @@ def test_bars_run_from_the_base_rate_to_the_deal(believed: Posterior, open_deals
     review = open_deals.join(chances)
     deal = str(review["deal_id"].iloc[0])
     terms = explain(believed, open_deals, deal)
-    (told,) = break_down(review, {deal: terms, "not there": terms})
-    first, *steps, last = told.bars
+    (breakdown,) = break_down(review, {deal: terms, "not there": terms})
+    first, *steps, last = breakdown.bars
     assert (first.kind, last.kind) == ("point", "point")
     assert len(steps) <= SHOWN + 2
     at = first.at
@@ -40,7 +39,7 @@ def test_bars_run_from_the_base_rate_to_the_deal(believed: Posterior, open_deals
         assert (bar.start, bar.start + bar.width) == pytest.approx((left, right), abs=0.02)
         assert bar.kind == ("up" if bar.at >= at else "down")
         at = bar.at
-    assert all(0 <= bar.start <= bar.start + bar.width <= 100 for bar in told.bars)
+    assert all(0 <= bar.start <= bar.start + bar.width <= 100 for bar in breakdown.bars)
 
 
 @pytest.mark.parametrize(

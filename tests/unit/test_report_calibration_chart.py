@@ -13,8 +13,8 @@ import pytest
 
 from winprob.evaluation.calibration import group_calibration, reliability_curve
 from winprob.i18n import use_language
-from winprob.report import calibration_chart
-from winprob.report.calibration_chart import _bars, _thinned, draw_groups, draw_reliability
+from winprob.report import backtest
+from winprob.report.backtest import _bars, _thinned, draw_groups, draw_reliability
 
 
 def curve_of(win_prob: np.ndarray) -> pd.DataFrame:
@@ -46,8 +46,8 @@ def groups() -> list[dict[str, object]]:
 def spec(monkeypatch: pytest.MonkeyPatch) -> list[alt.TopLevelMixin]:
     """The charts that were drawn, before they became pictures."""
     drawn: list[alt.TopLevelMixin] = []
-    draw = calibration_chart._svg
-    monkeypatch.setattr(calibration_chart, "_svg", lambda chart, *words: drawn.append(chart) or draw(chart, *words))
+    draw = backtest._svg
+    monkeypatch.setattr(backtest, "_svg", lambda chart, *words: drawn.append(chart) or draw(chart, *words))
     return drawn
 
 

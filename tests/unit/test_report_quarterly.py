@@ -1,4 +1,4 @@
-"""The review page: its sums are the forecast's, it asks nothing of anyone, and names stay text."""
+"""The review page: its sums are the forecast's, it loads nothing, and names stay text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Made = tuple[pd.DataFrame, Forecast, Bridge]
 
 
 class Page(HTMLParser):
-    """Tags, what a reader sees, and tables as rows of texts and keys, by the section they stand in."""
+    """Tags, what a reader sees, and tables as rows of texts and keys, in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -87,34 +87,92 @@ def page(posterior: Posterior, made: Made, lang: str = "en", **given: object) ->
         return render_review(posterior, deals, forecast, **chosen)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+def english(posterior: Posterior, made: Made) -> str:
+    return page(posterior, made)
+
+
+@pytest.fixture(scope="session")
+def chinese(posterior: Posterior, made: Made) -> str:
+    return page(posterior, made, "zh", simulated=True)
+
+
+@pytest.fixture(scope="session")
+def seen(english: str) -> Page:
+    return Page(english)
+
+
+@pytest.fixture(scope="session")
+def hostile(posterior: Posterior, made: Made) -> Page:
+    """The page of three deals with hostile names."""
+    deals, forecast, bridge = made
+    deals, known = deals.copy(), forecast.deals.copy()
+    for at, name in enumerate(HOSTILE):
+        victim = deals["deal_id"] == known["deal_id"].iloc[at]
+        for column in ("deal_id", "account", "seller"):
+            known.loc[at, column] = name
+            deals.loc[victim, column] = name
+    return Page(page(posterior, (deals, replace(forecast, deals=known), bridge)))
+
+
+@pytest.fixture(scope="session")
+def compared(posterior: Posterior, made: Made) -> Page:
+    """The page with the win probabilities of the last review, seven points lower, and one past forecast."""
+    known = made[1].deals
+    before = pd.DataFrame({"deal_id": known["deal_id"][1:], "mean": known["win_prob"][1:] - 0.07})
+    score = {"quarter": "2026Q2", "as_of": pd.Timestamp(2026, 4, 6), "week": 1, "currency": "CNY", "inside_80": True}
+    money = {"p10": 6e6, "p50": 8e6, "p90": 1e7, "actual": 9e6, "model_error": -1e6, "commit_error": 3e6}
+    scores = pd.DataFrame([{**score, **money, "stage_weighted_error": np.nan, "prob_target": np.nan, "reached": False}])
+    return Page(page(posterior, made, before=before, scores=scores))
+
+
+@pytest.fixture(scope="session")
+def quiet(made: Made) -> tuple[pd.DataFrame, Forecast]:
+    """Deals that break no rule, and their forecast."""
+    deals, forecast, _ = made
+    deals = deals.assign(
+        expected_close_on=pd.Timestamp("2026-12-01"), as_of=pd.Timestamp("2026-10-24"), rep_probability=np.nan
+    )
+    for role in ("approver", "decision_maker", "evaluator", "influencer", "procurement"):
+        deals[f"{role}_coverage"] = "engaged"
+    known = forecast.deals.assign(expected_close_on=pd.Timestamp("2026-12-01"), rep_category="pipeline")
+    return deals, replace(forecast, deals=known)
+
+
+@pytest.fixture(scope="session")
+def bare(posterior: Posterior, quiet: tuple[pd.DataFrame, Forecast]) -> str:
+    """The page of quiet deals with nothing else given: no target, no bridge, no model of time."""
+    deals, forecast = quiet
+    return page(posterior, (deals, replace(forecast, target=None, dated=False), None))  # type: ignore[arg-type]
+
+
 def number(text: str) -> int:
     return int(text.replace(",", "").replace("−", "-").replace("+", ""))
 
 
-def test_the_lines_shown_are_the_forecasts_and_their_means_add_up(posterior: Posterior, made: Made) -> None:
+def test_the_lines_shown_are_the_forecasts_and_their_means_add_up(seen: Page, made: Made) -> None:
     forecast = made[1]
-    rows = Page(page(posterior, made)).table("Line, in CNY")[1:]
+    rows = seen.table("Line, in CNY")[1:]
     assert len(rows) == len(LINES)
-    for row, told in zip(rows, forecast.lines.to_dict("records"), strict=True):
-        assert [number(cell) for cell, _ in row[1:4]] == [round(told[end]) for end in ("p10", "p50", "p90")]
-        assert float(row[4][1] or "nan") == pytest.approx(told["mean"])
+    for row, line in zip(rows, forecast.lines.to_dict("records"), strict=True):
+        assert [number(cell) for cell, _ in row[1:4]] == [round(line[end]) for end in ("p10", "p50", "p90")]
+        assert float(row[4][1] or "nan") == pytest.approx(line["mean"])
     means = [number(row[4][0]) for row in rows]
     assert sum(means[:-1]) == means[-1] == round(forecast.lines["mean"].iloc[-1])
 
 
-def test_the_bridge_shown_adds_up(posterior: Posterior, made: Made) -> None:
+def test_the_bridge_shown_adds_up(seen: Page, made: Made) -> None:
     bridge = made[2]
-    rows = Page(page(posterior, made)).table("Step")[1:]
+    rows = seen.table("Step")[1:]
     shown = [number(row[1][0]) for row in rows]
     assert sum(shown[:-1]) == shown[-1] == round(bridge.p50_now)
     assert [float(row[1][1] or "nan") for row in rows[1:-1]] == pytest.approx(bridge.steps["amount"].tolist())
 
 
-def test_every_deal_stands_in_the_appendix_and_the_rest_is_said(posterior: Posterior, made: Made) -> None:
-    html = page(posterior, made, settings=ReviewSettings(deals=5))
-    assert "The 5 of 40 open deals with most expected bookings" in html
-    rows = Page(html).table("Deal")
-    appendix = next(rows for rows in Page(html).tables if len(rows) == 41)
+def test_every_deal_is_in_the_appendix_and_the_selection_is_stated(english: str, seen: Page, made: Made) -> None:
+    assert "The 4 of 40 open deals with the highest expected bookings" in english
+    rows = seen.table("Deal")
+    appendix = next(rows for rows in seen.tables if len(rows) == 41)
     assert {row[0][0] for row in appendix[1:]} == set(made[0]["deal_id"])
     expected = [float(row[10][1] or "nan") for row in appendix[1:]]
     assert expected == sorted(expected, reverse=True)
@@ -123,24 +181,16 @@ def test_every_deal_stands_in_the_appendix_and_the_rest_is_said(posterior: Poste
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_stays_text(posterior: Posterior, made: Made, name: str) -> None:
-    deals, forecast, bridge = made
-    deals, known = deals.copy(), forecast.deals.copy()
-    victim = deals["deal_id"] == known["deal_id"].iloc[0]
-    for column in ("deal_id", "account", "seller"):
-        known.loc[0, column] = name
-        deals.loc[victim, column] = name
-    html = page(posterior, (deals, replace(forecast, deals=known), bridge))
-    seen = Page(html)
-    assert len(seen.of("script")) == 1
-    assert not seen.of("img")
-    assert not any(name.startswith("on") for _, given in seen.tags for name in given)
-    assert name in "".join(seen.words)
+def test_a_hostile_name_stays_text(hostile: Page, name: str) -> None:
+    assert len(hostile.of("script")) == 1
+    assert not hostile.of("img")
+    assert not any(name.startswith("on") for _, given in hostile.tags for name in given)
+    assert name in "".join(hostile.words)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_the_page_asks_nothing_of_anyone(posterior: Posterior, made: Made, lang: str) -> None:
-    html = page(posterior, made, lang)
+def test_the_page_loads_nothing(english: str, chinese: str, lang: str) -> None:
+    html = chinese if lang == "zh" else english
     assert "://" not in re.sub(r' xmlns(:\w+)?="[^"]*"', "", html)
     assert "@import" not in html
     assert "url(" not in html
@@ -150,8 +200,7 @@ def test_the_page_asks_nothing_of_anyone(posterior: Posterior, made: Made, lang:
     assert not any({"src", "srcset", "action", "style"} & set(given) for _, given in seen.tags)
 
 
-def test_the_policy_names_script_and_style_by_their_hashes(posterior: Posterior, made: Made) -> None:
-    seen = Page(page(posterior, made))
+def test_the_policy_names_script_and_style_by_their_hashes(seen: Page) -> None:
     policy = next(given["content"] for given in seen.of("meta") if "http-equiv" in given) or ""
     for tag in ("script", "style"):
         found = base64.b64encode(hashlib.sha256(seen.raw[tag].encode()).digest()).decode()
@@ -160,75 +209,70 @@ def test_the_policy_names_script_and_style_by_their_hashes(posterior: Posterior,
     assert "unsafe" not in policy
 
 
-def test_every_picture_has_a_title_and_a_description(posterior: Posterior, made: Made) -> None:
-    html = page(posterior, made)
-    assert html.count("<svg") == html.count("<desc>") == html.count("</title><desc>")
-    assert all(given.get("aria-label") or given.get("aria-hidden") for given in Page(html).of("svg"))
+def test_every_picture_has_a_title_and_a_description(english: str, seen: Page) -> None:
+    assert english.count("<svg") == english.count("<desc>") == english.count("</title><desc>")
+    assert all(given.get("aria-label") or given.get("aria-hidden") for given in seen.of("svg"))
 
 
-def test_headings_and_cells_say_what_they_are(posterior: Posterior, made: Made) -> None:
-    seen = Page(page(posterior, made))
+def test_headings_and_cells_have_their_roles(seen: Page) -> None:
     assert all(given.get("scope") for given in seen.of("th"))
     assert len(seen.of("caption")) == len(seen.of("table"))
     levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels.count(1) == 1
 
 
-def test_the_chinese_page_has_no_english_sentence_left(posterior: Posterior, made: Made) -> None:
-    html = page(posterior, made, "zh", simulated=True)
-    left = [word for word in Page(html).words if ENGLISH.search(NAMES.sub("", word))]
+def test_the_chinese_page_has_no_english_sentence_left(chinese: str) -> None:
+    left = [word for word in Page(chinese).words if ENGLISH.search(NAMES.sub("", word))]
     assert not left
-    assert '<html lang="zh-CN">' in html
+    assert '<html lang="zh-CN">' in chinese
 
 
-def test_the_head_says_when_of_what_and_in_which_money(posterior: Posterior, made: Made) -> None:
-    seen = " ".join(Page(page(posterior, made)).words)
-    for told in ("2026-10-25", "4 of 13", "1 EUR = 7.85 CNY (2026-10-20)", "2026-10-01 to 2026-12-31", "0" * 12):
-        assert told in seen
+def test_the_head_gives_day_quarter_model_and_currency(seen: Page) -> None:
+    text = " ".join(seen.words)
+    for fact in ("2026-10-25", "4 of 13", "1 EUR = 7.85 CNY (2026-10-20)", "2026-10-01 to 2026-12-31", "0" * 12):
+        assert fact in text
 
 
-def test_what_was_not_given_is_said(posterior: Posterior, made: Made) -> None:
-    deals, forecast, _ = made
-    html = page(posterior, (deals, replace(forecast, target=None, dated=False), None))  # type: ignore[arg-type]
-    for told in ("--before", "--executives", "NOTHING ON RECORD", "--target", "won eventually"):
-        assert told in html
+def test_what_was_not_given_is_stated(bare: str) -> None:
+    for hint in (
+        "--before",
+        "--executives",
+        "NOTHING ON RECORD",
+        "--target",
+        "won eventually",
+        "No data check was run",
+    ):
+        assert hint in bare
 
 
-def test_the_trend_is_the_change_of_the_chance(posterior: Posterior, made: Made) -> None:
-    known = made[1].deals
-    before = pd.DataFrame({"deal_id": known["deal_id"][1:], "mean": known["win_prob"][1:] - 0.07})
-    rows = [row for row in Page(page(posterior, made, before=before)).tables if row[0][0][0] == "Deal"]
+def test_the_trend_is_the_change_of_the_win_probability(compared: Page) -> None:
+    rows = [row for row in compared.tables if row[0][0][0] == "Deal"]
     trends = [cells[6][0] for cells in rows[1][1:] if len(cells) > 8]
     assert trends[0].endswith("new")
     assert all(trend.endswith("+7") for trend in trends[1:])
 
 
-def test_exceptions_name_the_deals_that_break_a_rule(posterior: Posterior, made: Made) -> None:
-    deals, forecast, bridge = made
-    quiet = deals.assign(
-        expected_close_on=pd.Timestamp("2026-12-01"), as_of=pd.Timestamp("2026-10-24"), rep_probability=np.nan
-    )
-    for role in ("approver", "decision_maker", "evaluator", "influencer", "procurement"):
-        quiet[f"{role}_coverage"] = "engaged"
-    known = forecast.deals.assign(expected_close_on=pd.Timestamp("2026-12-01"), rep_category="pipeline")
-    calm = page(posterior, (quiet, replace(forecast, deals=known), bridge))
-    assert "None: no deal breaks a rule" in calm
+def test_exceptions_name_the_deals_that_break_a_rule(
+    posterior: Posterior, made: Made, quiet: tuple[pd.DataFrame, Forecast], bare: str
+) -> None:
+    assert "None: no deal breaks a rule" in bare
+    deals, forecast = quiet
+    known, odd = forecast.deals.copy(), deals.set_index("deal_id")
     first, second, third = known["deal_id"][:3]
-    odd = quiet.set_index("deal_id")
     odd.loc[first, "as_of"] = pd.Timestamp("2026-08-01")
     odd.loc[second, [f"{role}_coverage" for role in ("approver", "evaluator", "influencer", "procurement")]] = "unknown"
     odd["pushes"] = [3.0 if name == third else 2.0 for name in odd.index]
     odd["rep_probability"] = known.set_index("deal_id")["win_prob"].reindex(odd.index)
     odd.loc[first, "rep_probability"] += -0.3 if odd.loc[first, "rep_probability"] > 0.5 else 0.3
     known.loc[1, "rep_category"] = "commit"
-    rows = Page(page(posterior, (odd.reset_index(), replace(forecast, deals=known), bridge))).table("What")[1:]
-    told = {row[0][0].split(":")[0]: row[3][0] for row in rows}
-    assert told["Stale"].startswith(first)
-    assert told["Single-threaded"] == second
-    assert told["Commit, and the approver is not in contact"] == second
-    assert told["Close date pushed 3 times or more"] == f"{third} (3×)"
-    assert told["Model and seller disagree by more than 25 points"].startswith(first)
-    assert len(told) == 5
+    rows = Page(page(posterior, (odd.reset_index(), replace(forecast, deals=known), made[2]))).table("What")[1:]
+    named = {row[0][0].split(":")[0]: row[3][0] for row in rows}
+    assert named["Stale"].startswith(first)
+    assert named["Single-threaded"] == second
+    assert named["Commit, and the approver is not in contact"] == second
+    assert named["Close date pushed 3 times or more"] == f"{third} (3×)"
+    assert named["Model and seller disagree by more than 25 points"].startswith(first)
+    assert len(named) == 5
 
 
 def test_no_open_deal_is_an_answer(posterior: Posterior, made: Made) -> None:
@@ -247,13 +291,9 @@ def test_rounded_parts_add_up_to_the_rounded_total(parts: list[float]) -> None:
 def test_changes_carry_their_sign() -> None:
     assert [points(change) for change in (0.051, -0.07, 0.001)] == ["+5", "−7", "±0"]
     assert signed_money(-1_200_000, "CNY") == "−CN¥1.2M"
+    assert signed_money(-1e-9, "CNY") == signed_money(0.0, "CNY") == "±CN¥0"
 
 
-def test_past_forecasts_are_told_in_money_and_words(posterior: Posterior, made: Made) -> None:
-    deals, forecast, _ = made
-    score = {"quarter": "2026Q2", "as_of": pd.Timestamp(2026, 4, 6), "week": 1, "currency": "CNY", "inside_80": True}
-    money = {"p10": 6e6, "p50": 8e6, "p90": 1e7, "actual": 9e6, "model_error": -1e6, "commit_error": 3e6}
-    scores = pd.DataFrame([{**score, **money, "stage_weighted_error": np.nan, "prob_target": np.nan, "reached": False}])
-    page = Page(render_review(posterior, deals, forecast, scores=scores))
-    rows = [[text for text, _ in row] for table in page.tables for row in table]
+def test_past_forecasts_are_shown_with_their_errors(compared: Page) -> None:
+    rows = [[text for text, _ in row] for table in compared.tables for row in table]
     assert ["2026Q2", "2026-04-06", "1", "yes", "CN¥6M", "CN¥8M", "CN¥10M", "CN¥9M", "−CN¥1M", "+CN¥3M", "–"] in rows

@@ -10,10 +10,8 @@ from winprob import draw_win_prob, predict, rank_roles, render_brief
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.model.draws import summarise
-from winprob.report.visit_sheet.contrasts import contrasts, draw_each, varied
-from winprob.report.visit_sheet.people import holders, weakest_item
 from winprob.report.visit_sheet.phrases import frequency, signed
-from winprob.report.visit_sheet.visit import plan_visit
+from winprob.report.visit_sheet.visit import contrasts, draw_each, holders, plan_visit, varied, weakest_item
 
 
 def one(table, **facts):
@@ -39,7 +37,7 @@ def test_contrasts_are_those_of_prediction(posterior, table):
     )
 
 
-def test_a_varied_support_outweighs_what_several_people_said(posterior, table):
+def test_a_varied_support_replaces_the_readings_of_several_people(posterior, table):
     deal = one(table, approver_readings="1*2 1*1")
     single = one(table, approver_support=4.0)
     np.testing.assert_array_equal(
@@ -117,9 +115,9 @@ def test_a_table_before_is_read_up_to_the_present_day(posterior, table):
     visit = plan(posterior, table(), before=then)
     assert visit.before is not None
     assert visit.before["as_of"].item() == pd.Timestamp("2026-03-05")
-    with pytest.raises(DealTableError, match="later than 2026-05-04: are the two swapped"):
+    with pytest.raises(DealTableError, match="later than 2026-05-04: are the two tables swapped"):
         plan(posterior, table(), before=then.tail(1))
-    with pytest.raises(DealTableError, match=r"table before \(1 rows\) does not hold deal 'D0'"):
+    with pytest.raises(DealTableError, match=r"earlier table \(1 rows\) does not contain deal 'D0'"):
         plan(posterior, table(), before=table(deal_id=["other"]))
 
 
@@ -134,8 +132,8 @@ def test_the_difference_is_made_draw_by_draw(posterior, table):
 
 def test_an_unchanged_deal_has_not_changed(posterior, table):
     page = render_brief(posterior, table(), "D0", before=table())
-    assert ", 0 (0 to 0) points: it may be no change at all." in page
-    assert "No fact that was unknown." in page
+    assert ", 0 (0 to 0) points: consistent with no change." in page
+    assert "No previously unknown fact." in page
 
 
 # --- numbers in words ----------------------------------------------------------------------------------------------

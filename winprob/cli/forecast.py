@@ -78,7 +78,13 @@ def forecast(
     from winprob.cli.models import load_model
     from winprob.data.history import read_review
     from winprob.data.tables import read_rates, require_writable, write_table
-    from winprob.quarter import append_forecast, bridge_forecasts, forecast_quarter, tell_bridge, tell_forecast
+    from winprob.quarter import (
+        append_forecast,
+        bridge_forecasts,
+        bridge_sentences,
+        forecast_quarter,
+        forecast_sentences,
+    )
     from winprob.settings import read_settings
 
     for path in (out, deals_out, bridge_out):
@@ -115,9 +121,9 @@ def forecast(
     )
     lines = made.lines if made.groups is None else made.groups
     show(_shown(lines) if form == "table" else lines, form=form, out=out, percent=("prob_target",))
-    tell(*tell_forecast(made))
+    tell(*forecast_sentences(made))
     if bridge:
-        tell(*tell_bridge(bridge))
+        tell(*bridge_sentences(bridge))
         if bridge_out:
             write_table(bridge.steps, bridge_out, "csv")
     if deals_out:

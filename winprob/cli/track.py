@@ -30,10 +30,10 @@ def track(
     """How good were the forecasts? A folder of forecasts (forecast --log), beside what DEALS say became of them."""
     from winprob.data.history import read_review
     from winprob.data.tables import read_rates
-    from winprob.quarter import score_forecasts, tell_record
+    from winprob.quarter import score_forecasts, track_record_sentences
 
     scores = score_forecasts(
         log, read_review(deals, mapping, people, encoding=encoding), rates=read_rates(rates) if rates else None
     )
     show(scores, form=form, out=out, percent=("prob_target",), digits=0)
-    tell(*tell_record(scores))
+    tell(*track_record_sentences(scores))

@@ -1,28 +1,35 @@
-"""What will the quarter bring? Closed so far, open deals, and deals that nobody has created yet, simulated jointly."""
+"""The quarter's bookings: forecast, bridge from an earlier forecast, log and track record."""
 
 from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
-from winprob.quarter.log import append_forecast, read_forecasts
 from winprob.quarter.pipeline import coming_quarter
-from winprob.quarter.results import LINES, STEPS, Bridge, Forecast
-from winprob.quarter.sentences import movers_of, tell_bridge, tell_forecast
-from winprob.quarter.track_record import calibrate_deals, score_forecasts, summarise_record, tell_record
+from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, Forecast
+from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of
+from winprob.quarter.track_record import (
+    append_forecast,
+    calibrate_deals,
+    read_forecasts,
+    score_forecasts,
+    summarise_track_record,
+    track_record_sentences,
+)
 
 __all__ = [
     "Bridge",
     "Forecast",
     "LINES",
+    "PRECISION",
     "STEPS",
     "append_forecast",
     "bridge_forecasts",
+    "bridge_sentences",
     "calibrate_deals",
     "coming_quarter",
     "forecast_quarter",
+    "forecast_sentences",
     "movers_of",
     "read_forecasts",
     "score_forecasts",
-    "summarise_record",
-    "tell_bridge",
-    "tell_forecast",
-    "tell_record",
+    "summarise_track_record",
+    "track_record_sentences",
 ]

@@ -1,4 +1,4 @@
-"""What will the quarter bring? Closed so far, open deals, deals not yet created: one joint distribution."""
+"""Forecast a quarter: closed so far, open deals and deals not yet created, one joint predictive distribution."""
 
 import datetime as dt
 import math
@@ -10,25 +10,24 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, find_quarter
-from winprob.data.schema import validate_deals
+from winprob.data.schema import column_or_missing, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
-from winprob.quarter.chances import falls_in
-from winprob.quarter.outcome import Outcome, play_quarter
-from winprob.quarter.pipeline import Days, column, known_deals, last_day, lines_of, seller_rollup, stage_weighted
-from winprob.quarter.results import LINES, Forecast
+from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
+from winprob.quarter.pipeline import Days, known_deals, last_day, lines_of, no_days, seller_rollup, stage_weighted
+from winprob.quarter.results import LINES, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.settings import CalendarSettings, QuarterSettings
 
-#: The group of deals that nobody has opened yet: they have no seller, segment or product to be counted by.
+#: The group of deals not yet created: they have no seller, segment or product.
 NOT_YET = "not_yet_created"
 _TAILS = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is asked of a table, made sure of."""
+class Request:
+    """A validated table, the quarter, and the day knowledge ends."""
 
     deals: pd.DataFrame
     quarter: Quarter
@@ -54,50 +53,51 @@ def forecast_quarter(
     Parameters
     ----------
     deals : frame in canonical columns, deals open and closed; of each deal the last reading made by ``as_of`` counts,
-        and what closed later is taken as open
-    quarter : its name in ``calendar`` (the model's by default), or the quarter itself
+        and a deal that closed later counts as open
+    quarter : its name in ``calendar`` (by default the model's), or the quarter itself
     as_of : the day knowledge ends; by default the latest reading or closing in the table
     target : bookings to reach, in the report's currency
-    currency : of the report; by default the one most deals are in
-    rates : as ``read_rates`` gives them, where deals are in several currencies
+    currency : of the report; by default the most frequent one
+    rates : as ``read_rates`` returns them, where deals are in several currencies
     by : a column; ``Forecast.groups`` then has the lines of each of its levels
-    seed : of the luck
+    seed : of the simulation
 
     Raises
     ------
     DealTableError
         The frame is not a valid deal table.
     SettingsError
-        There is no such quarter.
+        The quarter does not exist.
     ForecastError
-        The quarter is over, the target makes no sense, there is no deal at all, a rate is missing.
+        The quarter is over, the target is not a positive number, no deal can be counted, or a rate is missing.
     """
-    asked = ask(deals, quarter, as_of, calendar or posterior.settings.calendar, [*_wrong_target(target)], by)
-    outcome = play_quarter(
+    days = calendar or posterior.settings.calendar
+    request = check_request(deals, quarter, as_of, days, [*_wrong_target(target)], by)
+    outcome = simulate_quarter(
         posterior,
-        known_deals(asked.deals, asked.as_of),
-        asked.quarter,
-        Days.all_on(asked.as_of),
+        known_deals(request.deals, request.as_of),
+        request.quarter,
+        Days.all_on(request.as_of),
         currency=currency,
         rates=rates,
         by=by,
         seed=seed,
     )
-    _refuse_nothing(outcome, asked)
-    return _told(outcome, posterior, asked, target, by, settings or posterior.settings.quarter, seed)
+    _refuse_nothing(outcome, request)
+    return _build_forecast(outcome, posterior, request, target, by, settings or posterior.settings.quarter, seed)
 
 
-def ask(
+def check_request(
     deals: pd.DataFrame,
     quarter: Quarter | str,
     as_of: dt.date | None,
     calendar: CalendarSettings,
     faults: list[str],
     by: str | None = None,
-) -> Asked:
-    """The table, the quarter and the day, or one refusal of all that is wrong with them."""
+) -> Request:
+    """The table, the quarter and the day; one error lists everything that is wrong with them."""
     valid = validate_deals(deals)
-    found = quarter if isinstance(quarter, Quarter) else find_quarter(quarter, calendar)
+    wanted = quarter if isinstance(quarter, Quarter) else find_quarter(quarter, calendar)
     day = as_of or last_day(valid)
     if by is not None and by not in valid:
         columns = ", ".join(map(str, valid.columns))
@@ -105,18 +105,18 @@ def ask(
             gettext("there is no column {by!r} to group by; the columns are {columns}", by=by, columns=columns)
         )
     if day is None:
-        faults.append(gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)"))
-    elif found.end < day:
-        faults.append(_over(found, day))
+        faults.append(no_days())
+    elif wanted.end < day:
+        faults.append(_over(wanted, day))
     if faults or day is None:
         raise ForecastError("; ".join(faults))
-    return Asked(deals=valid, quarter=found, as_of=day)
+    return Request(deals=valid, quarter=wanted, as_of=day)
 
 
 def _over(quarter: Quarter, day: dt.date) -> str:
     return gettext(
         "quarter {quarter} ended on {end}, before {day}, the day knowledge ends: there is nothing left to forecast. "
-        "Name a later quarter, or a day within it (--as-of) to see what would have been said then",
+        "Name a later quarter, or with --as-of a day within this one to forecast it as known then",
         quarter=quarter.name,
         end=quarter.end,
         day=day,
@@ -128,42 +128,42 @@ def _wrong_target(target: float | None) -> Iterator[str]:
         yield gettext("the target is {target}: bookings to reach are a number above 0", target=target)
 
 
-def _refuse_nothing(outcome: Outcome, asked: Asked) -> None:
-    book = outcome.book
-    if book.open["worth"].notna().any() or len(book.closed) or outcome.new.any():
+def _refuse_nothing(outcome: Outcome, request: Request) -> None:
+    state = outcome.state
+    if state.open["worth"].notna().any() or len(state.closed) or outcome.new.any():
         return
-    odd = "; ".join(f"{row['reason']}: {row['deals']}" for row in book.left_out.to_dict("records"))
+    odd = "; ".join(f"{row['reason']}: {row['deals']}" for row in state.left_out.to_dict("records"))
     raise ForecastError(
         gettext(
-            "there is nothing to forecast for {quarter}: on {day} the table of {rows} rows has no deal that is open or "
-            "was won in the quarter and has an amount ({odd}).",
-            quarter=asked.quarter.name,
-            day=asked.as_of,
-            rows=len(asked.deals),
+            "there is nothing to forecast for {quarter}: on {day} the table of {rows} rows has no deal with an amount "
+            "that is open or was won in the quarter ({odd}).",
+            quarter=request.quarter.name,
+            day=request.as_of,
+            rows=len(request.deals),
             odd=odd or "-",
         )
     )
 
 
-def _told(
+def _build_forecast(
     outcome: Outcome,
     posterior: Posterior,
-    asked: Asked,
+    request: Request,
     target: float | None,
     by: str | None,
     settings: QuarterSettings,
     seed: int,
 ) -> Forecast:
-    book, simulated, total = outcome.book, outcome.simulated, outcome.total
-    inside = falls_in(book.open, asked.quarter, asked.as_of)
+    state, simulated, total = outcome.state, outcome.simulated, outcome.total
+    inside = falls_in(state.open, request.quarter, request.as_of)
     draws = _by_line(outcome)
     grouped = {} if by is None else {name: _by_line(outcome, name) for name in _group_names(outcome)}
     share, shares = variance_shares(simulated, outcome.new)
     return Forecast(
-        quarter=asked.quarter,
-        as_of=asked.as_of,
-        currency=book.currency,
-        rates=book.rates,
+        quarter=request.quarter,
+        as_of=request.as_of,
+        currency=state.currency,
+        rates=state.rates,
         target=target,
         lines=summarise_lines(draws, target),
         groups=None if by is None else _grouped(grouped, by),
@@ -171,14 +171,14 @@ def _told(
         draws=draws,
         deals=_deals(outcome, inside, share),
         closed=_closed(outcome),
-        seller_rollup=seller_rollup(book, inside),
-        stage_weighted=stage_weighted(book, inside, posterior.settings.evaluation.stage_default),
+        seller_rollup=seller_rollup(state, inside),
+        stage_weighted=stage_weighted(state, inside, posterior.settings.evaluation.stage_default),
         left_out=_left_out(outcome),
         shares=shares,
         breaks=what_breaks(
-            simulated, total, outcome.new, book.open["deal_id"].to_numpy(dtype=object), settings.wrong_by
+            simulated, total, outcome.new, state.open["deal_id"].to_numpy(dtype=object), settings.wrong_by
         ),
-        reconciliation=book.reconciliation,
+        reconciliation=state.reconciliation,
         dated=outcome.dated,
         quarters_learned=len(posterior.arrivals.quarters) if posterior.arrivals else 0,
         deals_revised=round(posterior.revisions.deals) if posterior.revisions else 0,
@@ -192,14 +192,14 @@ def summarise_lines(draws: Mapping[str, Array], target: float | None) -> pd.Data
     """``line, p10, p50, p90, mean, prob_target`` of bookings by line, each (draw,)."""
     values = np.stack(list(draws.values()))
     p10, p50, p90 = np.quantile(values, _TAILS, axis=1)
-    reached = (values >= target).mean(axis=1) if target is not None else np.full(len(values), np.nan)
+    reached = reaches(values, target).mean(axis=1) if target is not None else np.full(len(values), np.nan)
     return pd.DataFrame(
         {"line": list(draws), "p10": p10, "p50": p50, "p90": p90, "mean": values.mean(axis=1), "prob_target": reached}
     )
 
 
 def _by_line(outcome: Outcome, group: str | None = None) -> dict[str, Array]:
-    """Bookings of every line in every draw, of one group or of all; exact sums."""
+    """(draw,) bookings of every line, of one group or of all; exact sums."""
     draws = len(outcome.new)
     lines = {line: np.zeros(draws) for line in LINES[:-1]}
     for (name, line), bookings in outcome.cells.items():
@@ -211,12 +211,12 @@ def _by_line(outcome: Outcome, group: str | None = None) -> dict[str, Array]:
 
 
 def _group_names(outcome: Outcome) -> list[str]:
-    """The levels, then the deals not yet created, which have a group of their own."""
+    """The levels, then the group of the deals not yet created."""
     return [*dict.fromkeys(name for name, _ in outcome.cells), NOT_YET]
 
 
 def _grouped(grouped: Mapping[str, Mapping[str, Array]], by: str) -> pd.DataFrame:
-    """The lines of every group; a blank level is missing."""
+    """The lines of every group; the blank level is a missing value."""
     parts = [summarise_lines(lines, None) for lines in grouped.values()]
     for name, part in zip(grouped, parts, strict=True):
         part.insert(0, by, name or None)
@@ -224,36 +224,35 @@ def _grouped(grouped: Mapping[str, Mapping[str, Array]], by: str) -> pd.DataFram
 
 
 def _deals(outcome: Outcome, inside: Array, share: Array) -> pd.DataFrame:
-    book, simulated = outcome.book, outcome.simulated
-    still, total = book.open, outcome.total
-    words = ("deal_id", "account", "seller", "segment", "region", "product")
-    table = pd.DataFrame({name: column(still, name) for name in words})
+    simulated, still, total = outcome.simulated, outcome.state.open, outcome.total
+    names = ("deal_id", "account", "seller", "segment", "region", "product")
+    table = pd.DataFrame({name: column_or_missing(still, name) for name in names})
     table["amount"] = still["worth"]
     for name in ("currency", "expected_close_on", "stage", "rep_category"):
-        table[name] = column(still, name)
+        table[name] = column_or_missing(still, name)
     table["line"] = lines_of(still)
     for name, values in (("win", simulated.win_prob), ("by_end", simulated.in_quarter)):
-        names = ("win_prob", "win_lower", "win_upper") if name == "win" else (name, f"{name}_lower", f"{name}_upper")
-        table[list(names)] = values
+        mean = "win_prob" if name == "win" else name
+        table[[mean, f"{name}_lower", f"{name}_upper"]] = values
     table["slip_prob"] = np.where(inside, simulated.slip, np.nan)
     table["expected_bookings"] = np.where(still["worth"].notna(), simulated.expected_bookings, np.nan)
     table["variance_share"] = share
     table[["p50_if_won", "p50_if_lost"]] = np.nan
     won, lost = p50_by_outcome(simulated, total)
-    kept = table.index[simulated.kept]
-    table.loc[kept, "p50_if_won"], table.loc[kept, "p50_if_lost"] = won, lost
+    largest = table.index[simulated.largest]
+    table.loc[largest, "p50_if_won"], table.loc[largest, "p50_if_lost"] = won, lost
     return table.sort_values(["expected_bookings", "deal_id"], ascending=[False, True]).reset_index(drop=True)
 
 
 def _closed(outcome: Outcome) -> pd.DataFrame:
-    closed = outcome.book.closed
-    table = pd.DataFrame({name: column(closed, name) for name in ("deal_id", "seller")})
-    return table.assign(amount=closed["worth"], closed_on=column(closed, "closed_on"))
+    closed = outcome.state.closed
+    table = pd.DataFrame({name: column_or_missing(closed, name) for name in ("deal_id", "seller")})
+    return table.assign(amount=closed["worth"], closed_on=column_or_missing(closed, "closed_on"))
 
 
 def _left_out(outcome: Outcome) -> pd.DataFrame:
     if not outcome.without_rate:
-        return outcome.book.left_out
+        return outcome.state.left_out
     reason = gettext("not yet created, in a currency without a rate: won so far in past quarters")
-    row = pd.DataFrame([(reason, outcome.without_rate, np.nan, None, False)], columns=list(outcome.book.left_out))
-    return pd.concat([outcome.book.left_out, row], ignore_index=True)
+    row = pd.DataFrame([(reason, outcome.without_rate, np.nan, None, False)], columns=list(outcome.state.left_out))
+    return pd.concat([outcome.state.left_out, row], ignore_index=True)

@@ -1,5 +1,6 @@
-"""A quarter played once: the book of a day, the fate of its open deals, and bookings by group and line."""
+"""Simulate a quarter once: the pipeline on a day, win probabilities by draw, and bookings by group and line."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,17 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import rates_for
 from winprob.data.fiscal import Quarter
+from winprob.data.schema import Mask, column_or_missing, mask_of
 from winprob.model.amounts import draw_ratios
 from winprob.model.arrivals import Arrivals, draw_arrivals, season_of
+from winprob.model.draws import to_win_prob
+from winprob.model.features import describe
 from winprob.model.posterior import Posterior
-from winprob.quarter.chances import chances_of
-from winprob.quarter.pipeline import Book, Days, column, lines_of, open_book
-from winprob.quarter.random_streams import luck_keys
-from winprob.quarter.simulation import Play, Simulated, grain_of, on_grain, simulate_open
+from winprob.model.timing import outlooks, same_day
+from winprob.model.win.terms import coefficients, logits
+from winprob.quarter import simulation as sim
+from winprob.quarter.pipeline import Days, PipelineState, lines_of, pipeline_state
+from winprob.quarter.simulation import Chances, Simulated, Source, grain_of, on_grain
 
 #: The lines of open deals.
 OPEN_LINES = ("commit", "best_case", "pipeline", "uncategorised")
@@ -23,16 +28,16 @@ OPEN_LINES = ("commit", "best_case", "pipeline", "uncategorised")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a quarter.
+    """Simulated outcomes of a quarter.
 
     Attributes
     ----------
-    cells : by group and line (closed and those of open deals), (draw,) bookings; one blank group if none is asked for
+    cells : (draw,) bookings by group and line (closed, and the lines of open deals); one blank group without ``by``
     new : (draw,) bookings of deals not yet created
-    without_rate : deals won in past quarters in currencies that have no rate now: new ones like them are not counted
+    without_rate : deals won in past quarters in currencies without a rate now: new deals like them are not counted
     """
 
-    book: Book
+    state: PipelineState
     dated: bool
     simulated: Simulated
     cells: Mapping[tuple[str, str], Array]
@@ -45,7 +50,7 @@ class Outcome:
         return np.asarray(sum(self.cells.values()) + self.new)
 
 
-def play_quarter(
+def simulate_quarter(
     posterior: Posterior,
     deals: pd.DataFrame,
     quarter: Quarter,
@@ -56,25 +61,25 @@ def play_quarter(
     by: str | None,
     seed: int,
 ) -> Outcome:
-    """Play a quarter with the deals known on a day (see ``book.known_deals``).
+    """Simulate a quarter with the deals known on a day (see ``known_deals``).
 
     Raises
     ------
     ForecastError
         A rate is missing.
     """
-    book = open_book(deals, quarter, days, currency=currency, rates=rates)
+    state = pipeline_state(deals, quarter, days, currency=currency, rates=rates)
     draws = len(posterior.flat["intercept"])
-    grain = grain_of(book.open["worth"].to_numpy(), book.closed["worth"].to_numpy())
-    source, dated = chances_of(posterior, book.open, quarter, days.waiting)
-    names, codes = _groups(book, by)
-    lines = pd.Categorical(lines_of(book.open), categories=OPEN_LINES).codes.astype(int)
-    simulated = simulate_open(
-        Play(
+    grain = grain_of(state.open["worth"].to_numpy(), state.closed["worth"].to_numpy())
+    source, dated = chances_of(posterior, state.open, quarter, days.waiting)
+    names, codes = _groups(state, by)
+    lines = pd.Categorical(lines_of(state.open), categories=OPEN_LINES).codes.astype(int)
+    simulated = sim.simulate_open(
+        sim.QuarterInputs(
             source=source,
-            worth=on_grain(book.open["worth"].to_numpy(), grain),
-            keys=luck_keys(book.open["deal_id"]),
-            cell=codes[: len(book.open)] * len(OPEN_LINES) + lines,
+            worth=on_grain(state.open["worth"].to_numpy(), grain),
+            keys=sim.stream_keys(state.open["deal_id"]),
+            cell=codes[: len(state.open)] * len(OPEN_LINES) + lines,
             cells=len(names) * len(OPEN_LINES),
             ratios=draw_ratios(posterior.revisions, draws=draws, seed=seed),
             draws=draws,
@@ -82,10 +87,10 @@ def play_quarter(
             grain=grain,
         )
     )
-    won = np.bincount(codes[len(book.open) :], on_grain(book.closed["worth"].to_numpy(), grain), minlength=len(names))
-    new, without = _new(posterior, quarter, days, book, rates, draws, seed)
+    won = np.bincount(codes[len(state.open) :], on_grain(state.closed["worth"].to_numpy(), grain), minlength=len(names))
+    new, without = _new(posterior, quarter, days, state, rates, draws, seed)
     return Outcome(
-        book=book,
+        state=state,
         dated=dated,
         simulated=simulated,
         cells=_cells(names, won, simulated.cells),
@@ -94,11 +99,11 @@ def play_quarter(
     )
 
 
-def _groups(book: Book, by: str | None) -> tuple[list[str], Array]:
-    """Labels, and which of them each open deal, then each closed one, has."""
+def _groups(state: PipelineState, by: str | None) -> tuple[list[str], Array]:
+    """Labels of the groups, and the group number of each open deal followed by each closed deal."""
     if by is None:
-        return [""], np.zeros(len(book.open) + len(book.closed), dtype=int)
-    both = pd.concat([column(book.open, by), column(book.closed, by)]).fillna("").astype("str")
+        return [""], np.zeros(len(state.open) + len(state.closed), dtype=int)
+    both = pd.concat([column_or_missing(state.open, by), column_or_missing(state.closed, by)]).fillna("").astype("str")
     codes, names = pd.factorize(both, sort=True)
     return [str(name) for name in names], codes
 
@@ -116,19 +121,19 @@ def _new(
     posterior: Posterior,
     quarter: Quarter,
     days: Days,
-    book: Book,
+    state: PipelineState,
     rates: pd.DataFrame | None,
     draws: int,
     seed: int,
 ) -> tuple[Array, int]:
-    """(draw,) bookings of deals not yet created, and how many past ones had a currency without a rate."""
+    """(draw,) bookings of deals not yet created, and the number of past deals in a currency without a rate."""
     arrivals: Arrivals | None = posterior.arrivals
     if arrivals is None:
         return np.zeros(draws), 0
     factors = {"": 1.0} | {
-        name: rate.rate for name, rate in rates_for(rates, arrivals.amounts, book.currency, days.arrivals).items()
+        name: rate.rate for name, rate in rates_for(rates, arrivals.amounts, state.currency, days.arrivals).items()
     }
-    if not book.currency:
+    if not state.currency:
         factors = dict.fromkeys(arrivals.amounts, 1.0) if len(arrivals.amounts) == 1 else factors
     without = sum(week[0] for name, weeks in arrivals.amounts.items() if name not in factors for week in weeks)
     new = draw_arrivals(
@@ -140,3 +145,51 @@ def _new(
         seed=seed,
     )
     return new, int(without)
+
+
+def chances_of(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> tuple[Source, bool]:
+    """A function from a slice of deals (valid) to their chances, and whether a time-to-close model is behind it."""
+    if posterior.hazards is None:
+        return _undated(posterior, deals, quarter, as_of), False
+    return _dated(posterior, deals, quarter, as_of), True
+
+
+def falls_in(deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Mask:
+    """(deal,) whether the seller's close date is in the quarter, or is overdue in the running quarter.
+
+    True for every deal of a table without such dates.
+    """
+    expected = column_or_missing(deals, "expected_close_on")
+    if expected.isna().all():
+        return np.ones(len(deals), dtype=bool)
+    begun = mask_of(expected.notna()) if as_of >= quarter.start else mask_of(expected >= pd.Timestamp(quarter.start))
+    return begun & mask_of(expected <= pd.Timestamp(quarter.end))
+
+
+def _undated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Source:
+    """Without a time-to-close model: the win probability if the seller's close date is in the quarter, else 0."""
+    features = describe(deals, posterior.scaling)
+    coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
+    inside = falls_in(deals, quarter, as_of).astype(np.float32)[:, None]
+
+    def of(rows: slice) -> Chances:
+        chance = to_win_prob(logits(coefs, features.take(rows)))
+        return Chances(win_prob=chance, in_quarter=chance * inside[rows], open_at_end=None)
+
+    return of
+
+
+def _dated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Source:
+    at_end = outlooks(posterior, deals, same_day(deals, quarter.end), as_of)
+    eve = quarter.start - dt.timedelta(days=1)
+    # A future quarter: subtract the chance of a win before it begins.
+    before = outlooks(posterior, deals, same_day(deals, eve), as_of) if as_of < eve else None
+
+    def of(rows: slice) -> Chances:
+        outlook = at_end.of(rows)
+        inside = outlook.won_by()
+        if before is not None:
+            inside = np.maximum(inside - before.of(rows).won_by(), 0)
+        return Chances(win_prob=outlook.win_prob, in_quarter=inside, open_at_end=outlook.still_open())
+
+    return of

@@ -1,4 +1,4 @@
-"""What is on the book on a day? Deals won in the quarter so far, deals still open, and what cannot be counted."""
+"""The pipeline on a day: deals won in the quarter so far, open deals, and deals that cannot be counted."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import Rate, rates_for
 from winprob.data.fiscal import Quarter, quarter_of
-from winprob.data.schema import ID, Mask, as_numbers, latest_places, mask_of
+from winprob.data.schema import ID, Mask, as_numbers, column_or_missing, is_closed, latest_places, mask_of
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.methodology import STAGES
 from winprob.settings import CalendarSettings
 
-#: Which line an open deal belongs to, by the seller's category.
+#: The line of an open deal by the seller's forecast category.
 _LINE_OF = {"commit": "commit", "best_case": "best_case", "most_likely": "best_case", "pipeline": "pipeline"}
-_ENDED = ("won", "lost", "no_decision")
 _LEFT_OUT = ("reason", "deals", "amount", "first_deal", "counted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """Which day counts for what; one day for all but on a bridge from one review to the next.
+    """Reference days of a forecast; they differ only within a bridge from one review to the next.
 
     Attributes
     ----------
     closings : deals that closed by then are closed
-    waiting : open deals are known to be open until then
-    arrivals : deals opened later are not yet created
+    waiting : open deals are known to have been open until then
+    arrivals : deals opened later count as not yet created
     """
 
     closings: dt.date
@@ -41,20 +40,20 @@ class Days:
 
     @staticmethod
     def all_on(day: dt.date) -> Days:
-        """One day for all."""
+        """The same day in all three places."""
         return Days(closings=day, waiting=day, arrivals=day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
-    """Deals as known on a day, each once, in the order of their ids, so that the order of rows changes nothing.
+class PipelineState:
+    """Deals as known on a day, each once, sorted by id, so that the order of rows has no influence.
 
     Attributes
     ----------
-    open, closed : deals (valid) still open, and won in the quarter so far, with ``worth`` in the report's currency: NaN
-        where it is not known, and then not counted
-    currency : the report's; blank where none is named
-    rates : of the other currencies
+    open, closed : valid deals, still open and won in the quarter so far, with ``worth``, the amount in the report's
+        currency; NaN where unknown, and then not counted
+    currency : of the report; blank where no deal names one
+    rates : exchange rates of the other currencies
     reconciliation : see ``Forecast``
     left_out : see ``Forecast``
     """
@@ -75,13 +74,18 @@ def known_deals(deals: pd.DataFrame, as_of: dt.date) -> pd.DataFrame:
 
 
 def last_day(deals: pd.DataFrame) -> dt.date | None:
-    """The latest day that the table speaks of: a reading, or a closing."""
+    """The latest day in the table, of a reading or of a closing."""
     days = [deals[name].max() for name in ("as_of", "closed_on") if name in deals and deals[name].notna().any()]
     return max(days).date() if days else None
 
 
+def no_days() -> str:
+    """The message for a table without days."""
+    return gettext("the table has no day of reading or closing: name the day on which knowledge ends with --as-of")
+
+
 def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
-    """The quarter that the day after the table's latest day lies in: on the last day of one, the next.
+    """The quarter of the day after the table's latest day: on the last day of a quarter, the next one.
 
     Raises
     ------
@@ -90,49 +94,50 @@ def coming_quarter(deals: pd.DataFrame, calendar: CalendarSettings) -> Quarter:
     """
     day = last_day(deals)
     if day is None:
-        raise ForecastError(
-            gettext("the table has no day of reading or closing: say on which day knowledge ends (--as-of)")
-        )
+        raise ForecastError(no_days())
     return quarter_of(day + dt.timedelta(days=1), calendar)
 
 
-def is_closed(deals: pd.DataFrame, day: dt.date) -> Mask:
-    """(deal,) whether a deal had ended by ``day``; one that ended later was open, one that ended some day is closed."""
-    ended = mask_of(column(deals, "outcome").isin(_ENDED))
-    return ended & ~mask_of(column(deals, "closed_on") > pd.Timestamp(day))
+def closed_by(deals: pd.DataFrame, day: dt.date) -> Mask:
+    """(deal,) whether the deal had ended by ``day``; an ended deal without a day of closing had."""
+    return is_closed(deals) & ~mask_of(column_or_missing(deals, "closed_on") > pd.Timestamp(day))
 
 
-def open_book(
+def closed_within(deals: pd.DataFrame, quarter: Quarter) -> Mask:
+    """(deal,) whether the day of closing is in the quarter."""
+    closed_on = column_or_missing(deals, "closed_on")
+    return mask_of((closed_on >= pd.Timestamp(quarter.start)) & (closed_on <= pd.Timestamp(quarter.end)))
+
+
+def pipeline_state(
     deals: pd.DataFrame, quarter: Quarter, days: Days, *, currency: str | None, rates: pd.DataFrame | None
-) -> Book:
-    """The book of known deals, in one currency.
+) -> PipelineState:
+    """Deals won in the quarter and deals still open, from known deals (see ``known_deals``), in one currency.
 
     Raises
     ------
     ForecastError
-        Amounts are in currencies for which there is no rate: every one is listed.
+        Amounts are in currencies without a rate; all of these are listed.
     """
-    ended = is_closed(deals, days.closings)
-    won = ended & mask_of(column(deals, "outcome") == "won")
-    closed_on = column(deals, "closed_on")
-    in_quarter = mask_of((closed_on >= pd.Timestamp(quarter.start)) & (closed_on <= pd.Timestamp(quarter.end)))
-    later = ~ended & mask_of(column(deals, "opened_on") > pd.Timestamp(days.arrivals))
-    undated = won & mask_of(closed_on.isna())
-    closed = _with_closing_amount(deals[won & in_quarter])
+    ended = closed_by(deals, days.closings)
+    won = ended & mask_of(column_or_missing(deals, "outcome") == "won")
+    later = ~ended & mask_of(column_or_missing(deals, "opened_on") > pd.Timestamp(days.arrivals))
+    undated = won & mask_of(column_or_missing(deals, "closed_on").isna())
+    closed = _with_closing_amount(deals[won & closed_within(deals, quarter)])
     still = deals[~ended & ~later]
-    report = currency or _most_common(closed, still)
-    known = _known_rates(closed, still, report, rates, days.closings)
+    report_currency = currency or _most_common(closed, still)
+    known = _known_rates(closed, still, report_currency, rates, days.closings)
     closed, still = (_priced(some, known).reset_index(drop=True) for some in (closed, still))
     reasons = [
         (gettext("won, and no day of closing"), deals[undated], False),
         (gettext("opened after the day of the forecast"), deals[later], False),
         *_odd(still, closed, days),
     ]
-    return Book(
+    return PipelineState(
         open=still,
         closed=closed,
-        currency=report,
-        rates=tuple(rate for name, rate in sorted(known.items()) if name != report and name),
+        currency=report_currency,
+        rates=tuple(rate for name, rate in sorted(known.items()) if name not in ("", report_currency)),
         reconciliation=_reconciled(closed, still, known),
         left_out=pd.DataFrame([_counted(*reason) for reason in reasons if len(reason[1])], columns=list(_LEFT_OUT)),
     )
@@ -140,27 +145,22 @@ def open_book(
 
 def lines_of(deals: pd.DataFrame) -> pd.Series:
     """(deal,) the line an open deal belongs to."""
-    return column(deals, "rep_category").map(_LINE_OF).fillna("uncategorised").astype("str")
+    return column_or_missing(deals, "rep_category").map(_LINE_OF).fillna("uncategorised").astype("str")
 
 
-def column(deals: pd.DataFrame, name: str) -> pd.Series:
-    """A column, all missing where the table lacks it."""
-    if name in deals:
-        return deals[name]
-    kind = {"amount": "float64", "closed_amount": "float64"}.get(
-        name, "datetime64[us]" if name[-3:] == "_on" else "str"
-    )
-    return pd.Series(pd.NA if kind == "str" else None, index=deals.index, dtype=kind, name=name)
+def _columns(deals: pd.DataFrame, *names: str) -> pd.DataFrame:
+    return pd.DataFrame({name: column_or_missing(deals, name) for name in names})
 
 
 def _with_closing_amount(closed: pd.DataFrame) -> pd.DataFrame:
-    """Deals won count what they closed at, where the table knows it."""
-    at_closing = as_numbers(column(closed, "closed_amount"))
-    return closed.assign(amount=at_closing.fillna(column(closed, "amount")))
+    """Won deals count at the amount at closing, where the table has it."""
+    at_closing = as_numbers(column_or_missing(closed, "closed_amount"))
+    return closed.assign(amount=at_closing.fillna(column_or_missing(closed, "amount")))
 
 
 def _most_common(*tables: pd.DataFrame) -> str:
-    named = pd.concat([column(deals, "currency")[column(deals, "amount").notna()] for deals in tables]).dropna()
+    both = pd.concat([_columns(deals, "currency", "amount") for deals in tables])
+    named = both.loc[both["amount"].notna(), "currency"].dropna()
     counts = named.value_counts()
     return str(min(counts.index[counts == counts.max()])) if len(counts) else ""
 
@@ -168,7 +168,7 @@ def _most_common(*tables: pd.DataFrame) -> str:
 def _known_rates(
     closed: pd.DataFrame, still: pd.DataFrame, report: str, rates: pd.DataFrame | None, day: dt.date
 ) -> dict[str, Rate]:
-    both = pd.concat([pd.DataFrame({n: column(d, n) for n in ("currency", "amount")}) for d in (closed, still)])
+    both = pd.concat([_columns(deals, "currency", "amount") for deals in (closed, still)])
     both = both[both["amount"].notna() & both["currency"].notna()]
     known = rates_for(rates, sorted(both["currency"].unique()), report, day)
     unknown = both[~both["currency"].isin(list(known))].groupby("currency")["amount"].agg(["size", "sum"])
@@ -187,14 +187,14 @@ def _known_rates(
             )
         )
     if both.empty:
-        # No deal names a currency: all are taken to be in one.
+        # No deal names a currency: all are assumed to be in one.
         known |= {"": Rate(currency="", rate=1.0, day=day)}
     return known
 
 
 def _priced(deals: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:
-    factor = column(deals, "currency").fillna("").map({name: rate.rate for name, rate in known.items()})
-    return deals.assign(worth=column(deals, "amount").astype("float64") * factor.astype("float64"))
+    factor = column_or_missing(deals, "currency").fillna("").map({name: rate.rate for name, rate in known.items()})
+    return deals.assign(worth=column_or_missing(deals, "amount").astype("float64") * factor.astype("float64"))
 
 
 def _odd(still: pd.DataFrame, closed: pd.DataFrame, days: Days) -> Iterator[tuple[str, pd.DataFrame, bool]]:
@@ -202,22 +202,21 @@ def _odd(still: pd.DataFrame, closed: pd.DataFrame, days: Days) -> Iterator[tupl
         (still, gettext("open, without an amount"), gettext("open, with an amount and no currency")),
         (closed, gettext("won, without an amount"), gettext("won, with an amount and no currency")),
     ):
-        amount = mask_of(column(deals, "amount").notna())
+        amount = mask_of(column_or_missing(deals, "amount").notna())
         yield without, deals[~amount], False
         yield unnamed, deals[amount & mask_of(deals["worth"].isna())], False
-    overdue = mask_of(column(still, "expected_close_on") < pd.Timestamp(days.waiting))
+    overdue = mask_of(column_or_missing(still, "expected_close_on") < pd.Timestamp(days.waiting))
     yield gettext("open, and the seller's date has passed"), still[overdue], True
 
 
 def _counted(reason: str, deals: pd.DataFrame, counted: bool) -> tuple[str, int, float, str, bool]:
-    known = deals["worth"] if "worth" in deals and deals["worth"].notna().any() else column(deals, "amount")
+    known = deals["worth"] if "worth" in deals and deals["worth"].notna().any() else column_or_missing(deals, "amount")
     return reason, len(deals), float(known.sum()), str(deals[ID].iloc[0]), counted
 
 
 def _reconciled(closed: pd.DataFrame, still: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:
-    """What stands in each currency, and what that is in the report's; the last row is the total."""
-    parts = [pd.DataFrame({n: column(d, n) for n in ("currency", "amount", "worth")}) for d in (closed, still)]
-    both = pd.concat(parts)
+    """Amounts by currency, and converted into the report's; the last row is the total."""
+    both = pd.concat([_columns(deals, "currency", "amount", "worth") for deals in (closed, still)])
     both = both[both["worth"].notna()]
     records = []
     for name, rows in both.groupby(both["currency"].fillna("")):
@@ -232,15 +231,15 @@ def _reconciled(closed: pd.DataFrame, still: pd.DataFrame, known: dict[str, Rate
 ROLLUP_LINES = ("closed", "commit", "best_case", "pipeline")
 
 
-def seller_rollup(book: Book, inside: Array) -> pd.DataFrame:
+def seller_rollup(state: PipelineState, inside: Array) -> pd.DataFrame:
     """``line, deals, bookings, cumulative``: closed so far, then open deals by the seller's category.
 
     Parameters
     ----------
-    inside : (deal,) which open deals the sellers expect to close in the quarter
+    inside : (deal,) whether the seller expects the open deal to close in the quarter
     """
-    worth, lines = np.nan_to_num(book.open["worth"].to_numpy()), lines_of(book.open).to_numpy()
-    counted = [(len(book.closed), float(np.nansum(book.closed["worth"])))]
+    worth, lines = np.nan_to_num(state.open["worth"].to_numpy()), lines_of(state.open).to_numpy()
+    counted = [(len(state.closed), float(np.nansum(state.closed["worth"])))]
     for line in ROLLUP_LINES[1:]:
         chosen = inside & (lines == line)
         counted.append((int(chosen.sum()), float(worth[chosen].sum())))
@@ -249,9 +248,12 @@ def seller_rollup(book: Book, inside: Array) -> pd.DataFrame:
     return table.assign(cumulative=table["bookings"].cumsum())
 
 
-def stage_weighted(book: Book, inside: Array, stage_default: Sequence[float]) -> float:
-    """Closed so far, and each open deal expected in the quarter times its stage's rate (mean rate without one)."""
-    codes = pd.Index(STAGES).get_indexer(pd.Index(column(book.open, "stage")))
+def stage_weighted(state: PipelineState, inside: Array, stage_default: Sequence[float]) -> float:
+    """Stage-weighted pipeline: closed so far, plus amount times the stage's win rate of open deals expected to close.
+
+    A deal without a stage has the mean rate.
+    """
+    codes = pd.Index(STAGES).get_indexer(pd.Index(column_or_missing(state.open, "stage")))
     rates = np.array([*stage_default, float(np.mean(stage_default))])[codes]
-    worth = np.nan_to_num(book.open["worth"].to_numpy())
-    return float(np.nansum(book.closed["worth"]) + (worth * rates * inside).sum())
+    worth = np.nan_to_num(state.open["worth"].to_numpy())
+    return float(np.nansum(state.closed["worth"]) + (worth * rates * inside).sum())

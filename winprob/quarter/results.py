@@ -1,9 +1,10 @@
-"""What is a forecast of a quarter, and what is a bridge between two? Records; nothing is computed here."""
+"""Records of a quarter's forecast and of the bridge between two forecasts."""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
@@ -11,45 +12,55 @@ from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
 from winprob.settings import QuarterSettings
 
-#: The lines of a forecast, in order; the parts before the last add up to it in every draw.
+#: The lines of a forecast, in order; in every draw the parts sum to the last line.
 LINES = ("closed", "commit", "best_case", "pipeline", "uncategorised", "not_yet_created", "total")
 
-#: The steps of a bridge, in the order in which they are taken.
+#: The steps of a bridge, in order.
 STEPS = ("closed", "slipped", "new", "facts_changed", "model_changed", "simulation_noise")
+
+#: Amounts that differ by less than this share are equal: probabilities are single precision, about seven digits, and
+#: the last digits of their sums depend on the vector width of the machine.
+PRECISION = 1e-6
+
+
+def reaches(amounts: Array | float, target: float) -> Array:
+    """Whether each amount is at least the target, up to rounding."""
+    return np.asarray(amounts) >= target * (1 - PRECISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a quarter will bring, as known on one day. Money is in ``currency``.
+    """Forecast of a quarter's bookings, as known on one day. Money is in ``currency``.
 
     Attributes
     ----------
     as_of : the day knowledge ends
-    rates : how other currencies were turned into ``currency``; empty where there is one currency only
+    rates : exchange rates from other currencies into ``currency``; empty where there is one currency only
     lines : ``line, p10, p50, p90, mean, prob_target``; NaN without a target
-    groups : the same for every level of a column, the column first; None where none was asked for
-    group_draws : bookings by group and line, each (draw,); empty where no groups are asked for
-    draws : bookings of every line, each (draw,); the parts add up to the total exactly, in every draw
-    deals : a row an open deal in play, most expected bookings first: ``deal_id, account, seller, segment, region,
+    groups : the same for every level of a column, the column first; None without ``by``
+    group_draws : bookings by group and line, each (draw,); empty without ``by``
+    draws : bookings of every line, each (draw,); the parts sum to the total exactly, in every draw
+    deals : one row for each open deal, sorted by expected bookings: ``deal_id, account, seller, segment, region,
         product, amount, currency`` (the deal's own) ``, expected_close_on, stage, rep_category, line``; ``win_prob,
         win_lower, win_upper`` eventually; ``by_end, by_end_lower, by_end_upper`` won within the quarter;
-        ``slip_prob``, still open at its end, NaN where the seller's date lies after it or nothing is known of time;
+        ``slip_prob``, still open at its end, NaN where the seller's date is later or there is no time-to-close model;
         ``expected_bookings`` within the quarter; ``variance_share`` of the total's variance; ``p50_if_won,
-        p50_if_lost``, P50 of the total where it is won in the quarter and where it is not (NaN if too small to move it)
+        p50_if_lost``, P50 of the total given a win in the quarter and given none (NaN if too small to move it)
     closed : deals won in the quarter so far: ``deal_id, seller, amount, closed_on``
-    seller_rollup : as the sellers file them, expected to close in the quarter: ``line, deals, bookings, cumulative``
-        for closed, commit, best_case, pipeline
+    seller_rollup : amounts by the sellers' categories, expected to close in the quarter: ``line, deals, bookings,
+        cumulative`` for closed, commit, best_case, pipeline
     stage_weighted : closed so far, and each open deal expected to close in the quarter times its stage's rate
-    left_out : ``reason, deals, amount, first_deal, counted``: what was not counted, or counted although odd
+    left_out : ``reason, deals, amount, first_deal, counted``: deals not counted, or counted despite a fault
     shares : ``source, share`` of the total's variance; they sum to 1
-    breaks : what most often goes with a total far from P50, see ``risk``: ``side, prob, source, deal_id, amount, usual,
-        there``
+    breaks : what most often coincides with a total far from P50, see ``risk``: ``side, prob, source, deal_id, amount,
+        usual, there``
     reconciliation : ``currency, deals, amount, rate, day, converted``; the last row is the total
-    dated : False where there is no time-to-close model; deals are then won "eventually"
-    quarters_learned, deals_revised : what ``not_yet_created`` and the amounts at closing were learned from
-    model : hash of the data the model learned from
-    settings : what counts as a mover, and as wrong
-    seed : of the luck
+    dated : False without a time-to-close model; wins are then eventual ones
+    quarters_learned, deals_revised : number of quarters behind ``not_yet_created``, and of deals behind the amounts at
+        closing
+    model : hash of the training data
+    settings : thresholds of a mover, and of a total far from P50
+    seed : of the simulation
     """
 
     quarter: Quarter
@@ -89,7 +100,7 @@ class Bridge:
     Attributes
     ----------
     steps : ``step, amount``; the amounts sum to ``p50_now - p50_before`` exactly
-    deals : the deals behind each step, most first: ``deal_id, step, amount``, the change of its expected bookings
+    deals : the deals behind each step, largest change first: ``deal_id, step, amount``, the change of expected bookings
     """
 
     before: dt.date

@@ -1,4 +1,4 @@
-"""What does a forecast say in words? The number, what stands beside it, what carries the risk, what it stands on."""
+"""A forecast and a bridge in sentences: the number, the sellers' figures, sources of risk, assumptions."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
@@ -10,26 +10,26 @@ from winprob.quarter.results import Bridge, Forecast
 
 #: Deals named in one sentence.
 _NAMED = 5
-#: An outcome less likely than this is not worth a warning.
+#: A less likely outcome is not worth a warning.
 _MAY_COME = 0.05
 
 
-def tell_forecast(forecast: Forecast) -> list[str]:
-    """Everything that should be read beside the table, most important first."""
-    return [*_number(forecast), *_beside(forecast), *_risk(forecast), *_breaks(forecast), *_grounds(forecast)]
+def forecast_sentences(forecast: Forecast) -> list[str]:
+    """What a reader of the table needs to know, most important first."""
+    return [*_number(forecast), *_rivals(forecast), *_risk(forecast), *_breaks(forecast), *_assumptions(forecast)]
 
 
-def tell_bridge(bridge: Bridge) -> list[str]:
-    """Why P50 is not what it was."""
+def bridge_sentences(bridge: Bridge) -> list[str]:
+    """The steps from the earlier P50 to the present one."""
     names = {
         "closed": gettext("closed"),
         "slipped": gettext("slipped and time passed"),
-        "new": gettext("new deals, less what was expected of them"),
+        "new": gettext("new deals, net of those expected"),
         "facts_changed": gettext("facts changed"),
         "model_changed": gettext("model changed"),
         "simulation_noise": gettext("simulation noise"),
     }
-    signed = "; ".join(f"{names[step]} {amount:+,.0f}" for step, amount in bridge.steps.itertuples(index=False))
+    signed = "; ".join(f"{names[step]} {round(amount):+,}" for step, amount in bridge.steps.itertuples(index=False))
     return [
         gettext(
             "P50 was {before} on {then} and is {now} on {day}: {steps}.",
@@ -49,7 +49,7 @@ def money(amount: float, currency: str) -> str:
 
 def _number(forecast: Forecast) -> Iterator[str]:
     quarter, total = forecast.quarter, forecast.lines.iloc[-1]
-    words = {
+    fields = {
         "quarter": quarter.name,
         "day": forecast.as_of,
         **{name: money(total[name], forecast.currency) for name in ("p10", "p50", "p90")},
@@ -57,29 +57,30 @@ def _number(forecast: Forecast) -> Iterator[str]:
     if forecast.as_of >= quarter.start:
         yield gettext(
             "{quarter}, week {week} of {weeks}, as known on {day}: P50 {p50}; "
-            "8 in 10 futures lie between {p10} and {p90}.",
+            "8 in 10 simulated quarters end between {p10} and {p90}.",
             week=quarter.week_of(forecast.as_of),
             weeks=quarter.weeks,
-            **words,
+            **fields,
         )
     else:
         yield gettext(
-            "{quarter}, not yet begun, as known on {day}: P50 {p50}; 8 in 10 futures lie between {p10} and {p90}.",
-            **words,
+            "{quarter}, not yet begun, as known on {day}: P50 {p50}; "
+            "8 in 10 simulated quarters end between {p10} and {p90}.",
+            **fields,
         )
     if forecast.target is not None:
         yield gettext(
-            "The target of {target} is reached in {share:.0%} of them.",
+            "The probability of reaching the target of {target} is {share:.0%}.",
             target=money(forecast.target, forecast.currency),
             share=total["prob_target"],
         )
 
 
-def _beside(forecast: Forecast) -> Iterator[str]:
+def _rivals(forecast: Forecast) -> Iterator[str]:
     rolled = forecast.seller_rollup.set_index("line")["cumulative"]
     yield gettext(
-        "As the sellers file it: closed and commit {commit}, with best case {best_case}, with pipeline {pipeline}; "
-        "weighted by stage {weighted}.",
+        "Sellers' figures: closed and commit {commit}, with best case {best_case}, with pipeline {pipeline}; "
+        "stage-weighted {weighted}.",
         weighted=money(forecast.stage_weighted, forecast.currency),
         **{line: money(rolled[line], forecast.currency) for line in ("commit", "best_case", "pipeline")},
     )
@@ -89,7 +90,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
     share = forecast.shares.set_index("source")["share"]
     if share.abs().sum() > 0:
         yield gettext(
-            "Of the variance, {own:.0%} is single deals' luck, {shared:.0%} doubt that all deals share, "
+            "Sources of the variance: {own:.0%} chance in single deals, {shared:.0%} uncertainty shared by all deals, "
             "{new:.0%} deals not yet created.",
             own=share["winning"] + share["amount_at_closing"],
             shared=share["shared_doubt"],
@@ -107,7 +108,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
             for row in movers.head(_NAMED).to_dict("records")
         )
         yield gettext(
-            "{count} deals may move P50 by more than {share:.0%} by themselves: {listed}.",
+            "{count} deals can each move P50 by more than {share:.0%}: {listed}.",
             count=len(movers),
             share=forecast.settings.mover_share,
             listed=listed + ("; …" if len(movers) > _NAMED else ""),
@@ -115,7 +116,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
 
 
 def movers_of(forecast: Forecast) -> pd.DataFrame:
-    """The deals of which an outcome that may well come moves P50 by more than the set share of it, the most first."""
+    """Deals with a plausible outcome that moves P50 by more than the set share, largest move first."""
     deals, p50 = forecast.deals, forecast.p50
     won, lost = (deals["p50_if_won"] - p50).abs(), (deals["p50_if_lost"] - p50).abs()
     chance = deals["by_end"]
@@ -129,45 +130,49 @@ def _breaks(forecast: Forecast) -> Iterator[str]:
         rows = forecast.breaks[forecast.breaks["side"] == side]
         if rows.empty:
             continue
-        words = {
+        fields = {
             "share": forecast.settings.wrong_by,
             "prob": rows["prob"].iloc[0],
             "listed": "; ".join(_cause(row) for row in rows.head(4).to_dict("records")),
         }
         if side == "below":
-            yield gettext("{share:.0%} below P50 or worse ({prob:.0%} of futures) goes with: {listed}.", **words)
+            yield gettext(
+                "A total {share:.0%} or more below P50 (probability {prob:.0%}) coincides with: {listed}.", **fields
+            )
         else:
-            yield gettext("{share:.0%} above P50 or better ({prob:.0%} of futures) goes with: {listed}.", **words)
+            yield gettext(
+                "A total {share:.0%} or more above P50 (probability {prob:.0%}) coincides with: {listed}.", **fields
+            )
 
 
 def _cause(row: Mapping[Hashable, Any]) -> str:
     change = row["there"] / row["usual"] - 1 if row["usual"] else 0.0
     if row["source"] == "deal":
         return gettext(
-            "{deal} won in {there:.0%} of these (otherwise expected in {usual:.0%})",
+            "{deal} won in {there:.0%} of these cases ({usual:.0%} of all)",
             deal=row["deal_id"],
             there=row["there"],
             usual=row["usual"],
         )
     if row["source"] == "win_rate":
-        return gettext("win rates of all open deals {change:+.0%} from what is expected", change=change)
-    return gettext("deals not yet created {change:+.0%} from what is expected", change=change)
+        return gettext("win rates of all open deals {change:+.0%} from their mean", change=change)
+    return gettext("deals not yet created {change:+.0%} from their mean", change=change)
 
 
-def _grounds(forecast: Forecast) -> Iterator[str]:
+def _assumptions(forecast: Forecast) -> Iterator[str]:
     if not forecast.dated:
         yield gettext(
-            "This model knows nothing of time: a deal counts with its chance of being won some day, if the seller's "
-            "date lies in the quarter. Train it on deals with 'as_of' and 'closed_on' to know by when."
+            "This model has no time to close: a deal counts with its probability of an eventual win if the seller's "
+            "close date is in the quarter. Train on deals with 'as_of' and 'closed_on' to learn when deals close."
         )
     if forecast.quarters_learned:
         yield gettext("Deals not yet created: learned from {count} past quarters.", count=forecast.quarters_learned)
     else:
-        yield gettext("Deals not yet created are not counted: the model saw no whole quarter of closings.")
+        yield gettext("Deals not yet created are not counted: the training data hold no complete quarter of closings.")
     if forecast.deals_revised:
         yield gettext("Amounts at closing: learned from {count} won deals.", count=forecast.deals_revised)
     else:
-        yield gettext("Amounts are taken as written: the model saw none both before and at closing.")
+        yield gettext("Amounts are taken as recorded: no training deal has an amount both before and at closing.")
     if forecast.rates:
         listed = "; ".join(
             f"1 {rate.currency} = {rate.rate:,.6g} {forecast.currency} ({rate.day})" for rate in forecast.rates
@@ -178,8 +183,8 @@ def _grounds(forecast: Forecast) -> Iterator[str]:
 
 def _left_out(forecast: Forecast) -> Iterator[str]:
     for row in forecast.left_out.to_dict("records"):
-        words = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
+        fields = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
         if row["counted"]:
-            yield gettext("Counted all the same, {reason}: {count} deals (first {deal}).", **words)
+            yield gettext("Included ({reason}): {count} deals, first {deal}.", **fields)
         else:
-            yield gettext("Not counted, {reason}: {count} deals (first {deal}).", **words)
+            yield gettext("Excluded ({reason}): {count} deals, first {deal}.", **fields)

@@ -1,48 +1,59 @@
-"""How does the quarter turn out, draw by draw? Shared draws of the models first, then each deal's own luck.
+"""Joint simulation of the open deals: posterior draws shared by all deals, then one uniform number per deal and draw.
 
-All deals of a draw live in one world: the same weights, the same quarter, the same habit of amounts. Money is kept on a
-grain, a power of two far below a cent of what is at stake, so that sums are exact in whatever order they are made.
+All deals of a draw share the model's parameters: the weights, the drift of the quarter, the ratio of closing to
+recorded amounts. A deal's own uniform numbers come from a random stream keyed by its id, so two simulations with one
+seed have common random numbers. Money is rounded to a grain, a power of two far below a cent, so that sums are exact in
+any order.
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from winprob.arrays import Array
+from winprob.arrays import Array, in_blocks
 from winprob.model.amounts import Ratios
 from winprob.model.draws import sorted_tails
-from winprob.quarter.chances import Chances, Source
-from winprob.quarter.random_streams import draw_luck
 
-#: Deals worked on at a time.
+#: Deals in one block.
 BLOCK = 512
-#: Of this many deals, those of most money, every draw is kept: no smaller deal moves a total by itself.
-KEPT = 400
-#: Doubles hold whole numbers up to 2 ** 53: the grain leaves room for totals of 8,000 times what is on the book.
+#: Every draw is kept for this many deals, those with the largest amounts; a smaller deal does not move the total alone.
+LARGEST = 400
+#: Doubles hold whole numbers up to 2 ** 53: the grain leaves room for totals of 8,000 times the pipeline.
 _BITS = 40
 #: Probabilities are kept in two bytes each until the total is known.
 _STEPS = np.float32(65535)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """(deal, draw) float32 probabilities: won eventually, won in the quarter, open at its end (None: unknown)."""
+
+    win_prob: Array
+    in_quarter: Array
+    open_at_end: Array | None
+
+
+Source = Callable[[slice], Chances]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """What became of the open deals.
+    """Simulated outcomes of the open deals.
 
     Attributes
     ----------
-    cells : (cell, draw) bookings by group of deals; every sum of cells is exact
-    expected : (draw,) bookings expected in each draw, own luck aside
+    cells : (cell, draw) bookings by group of deals; sums of cells are exact
+    expected : (draw,) expected bookings given the draw, without the deals' own randomness
     win_prob, in_quarter : (deal, 3) mean, lower and upper end
-    slip : (deal,) mean probability of being open at the end of the quarter, NaN where nothing is known of time
+    slip : (deal,) mean probability of being open at the end of the quarter, NaN without a time-to-close model
     expected_bookings : (deal,)
-    winning, closing : (deal,) variance by own luck: of being won, and of the amount at closing
-    shared : (deal,) covariance of what is expected of the deal with what is expected of all
-    kept : places of the deals of most money
-    kept_bookings, kept_if_won : (kept, draw) what came of them, and what would have if they were won
+    winning, closing : (deal,) variance from the deal's own randomness: of being won, and of the amount at closing
+    shared : (deal,) covariance of the deal's expected bookings with those of all deals
+    largest : positions of the deals with the largest amounts
+    largest_bookings, largest_if_won : (largest, draw) their bookings, and their bookings had they been won
     """
 
     cells: Array
@@ -54,20 +65,20 @@ class Simulated:
     winning: Array
     closing: Array
     shared: Array
-    kept: Array
-    kept_bookings: Array
-    kept_if_won: Array
+    largest: Array
+    largest_bookings: Array
+    largest_if_won: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
-    """Open deals ready to be played.
+class QuarterInputs:
+    """Open deals ready for the simulation.
 
     Attributes
     ----------
-    worth : (deal,) money, on the grain; 0 where it is not known
-    keys : (deal,) of each deal's luck
-    cell : (deal,) which sum each counts in, of ``cells``
+    worth : (deal,) amount in the report's currency, on the grain; 0 where it is unknown
+    keys : (deal,) of the random streams
+    cell : (deal,) which of the ``cells`` sums the deal counts in
     """
 
     source: Source
@@ -81,41 +92,56 @@ class Play:
     grain: float
 
 
+def stream_keys(deal_ids: Iterable[str]) -> Array:
+    """(deal,) 64-bit key of each deal's random stream, a hash of its id."""
+    digests = b"".join(blake2b(deal_id.encode(), digest_size=8).digest() for deal_id in deal_ids)
+    return np.frombuffer(digests, dtype=np.uint64)
+
+
+def random_streams(keys: Array, draws: int, *, seed: int) -> Array:
+    """(deal, draw) uniform in 0..1, float32: common random numbers, one stream for each key and seed.
+
+    Philox counts from zero under each key (Salmon et al. 2011); setting a key costs a fifth of making a generator.
+    """
+    bits = np.random.Philox(key=[0, seed])
+    generator, state = np.random.Generator(bits), bits.state
+    uniforms = np.empty((len(keys), draws), dtype=np.float32)
+    for key, row in zip(keys, uniforms, strict=True):
+        state["state"]["key"][0] = key
+        bits.state = state
+        generator.random(out=row, dtype=np.float32)
+    return uniforms
+
+
 def grain_of(*amounts: Array) -> float:
-    """The grain on which money is kept: a power of two, at most a millionth of a millionth of all there is."""
+    """The grain to which money is rounded: a power of two, at most 1e-12 of the sum of all amounts."""
     total = sum(float(np.nansum(some)) for some in amounts)
     return float(2.0 ** (np.frexp(max(total, 1.0))[1] - _BITS))
 
 
 def on_grain(amounts: Array, grain: float) -> Array:
-    """Money rounded to the grain; what is not known is nothing."""
+    """Money rounded to the grain; an unknown amount is 0."""
     return np.asarray(np.rint(np.nan_to_num(amounts) / grain) * grain)
 
 
-def simulate_open(play: Play) -> Simulated:
-    """Every open deal in every draw, a block at a time, on every core."""
-    kept = np.sort(np.argsort(-play.worth, kind="stable")[:KEPT])
-    starts = range(0, len(play.worth), BLOCK)
-    chance = np.empty((len(play.worth), play.draws), dtype=np.uint16)
-
-    def one(start: int) -> _Block:
-        return _play_block(play, slice(start, start + BLOCK), kept, chance)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        blocks = list(pool.map(one, starts))
-        cells, expected = np.zeros((play.cells, play.draws)), np.zeros(play.draws)
-        for block in blocks:
-            cells += block.cells
-            expected += block.expected
-        apart = (_ratio_moments(play)[0] * (expected - expected.mean()) / play.draws / _STEPS).astype(np.float32)
-        shares = list(pool.map(lambda start: chance[start : start + BLOCK].astype(np.float32) @ apart, starts))
-    told = _joined([block.told for block in blocks], play.draws)
+def simulate_open(inputs: QuarterInputs) -> Simulated:
+    """Simulate every open deal in every draw, in blocks over threads."""
+    deals, draws = len(inputs.worth), inputs.draws
+    largest = np.sort(np.argsort(-inputs.worth, kind="stable")[:LARGEST])
+    chance = np.empty((deals, draws), dtype=np.uint16)
+    blocks = in_blocks(deals, BLOCK, lambda rows: _simulate_block(inputs, rows, largest, chance))
+    cells, expected = np.zeros((inputs.cells, draws)), np.zeros(draws)
+    for block in blocks:
+        cells += block.cells
+        expected += block.expected
+    deviation = (_ratio_moments(inputs)[0] * (expected - expected.mean()) / draws / _STEPS).astype(np.float32)
+    shares = in_blocks(deals, BLOCK, lambda rows: chance[rows].astype(np.float32) @ deviation)
     return Simulated(
         cells=cells,
         expected=expected,
-        shared=play.worth * np.concatenate([*shares, np.empty(0)]),
-        kept=kept,
-        **told,
+        shared=inputs.worth * np.concatenate([*shares, np.empty(0)]),
+        largest=largest,
+        **_joined([block.by_deal for block in blocks], draws),
     )
 
 
@@ -123,59 +149,59 @@ def simulate_open(play: Play) -> Simulated:
 class _Block:
     cells: Array
     expected: Array
-    told: Mapping[str, Array]
+    by_deal: Mapping[str, Array]
 
 
-def _play_block(play: Play, rows: slice, kept: Array, chance: Array) -> _Block:
-    chances, worth = play.source(rows), play.worth[rows]
-    luck = draw_luck(play.keys[rows], play.draws, seed=play.seed)
-    bookings = _bookings(chances.in_quarter, luck, worth, play)
-    expected = (worth.astype(np.float32) @ chances.in_quarter) * _ratio_moments(play)[0]
+def _simulate_block(inputs: QuarterInputs, rows: slice, largest: Array, chance: Array) -> _Block:
+    chances, worth = inputs.source(rows), inputs.worth[rows]
+    uniforms = random_streams(inputs.keys[rows], inputs.draws, seed=inputs.seed)
+    bookings = _bookings(chances.in_quarter, uniforms, worth, inputs)
+    expected = (worth.astype(np.float32) @ chances.in_quarter) * _ratio_moments(inputs)[0]
     chance[rows] = np.rint(chances.in_quarter * _STEPS)
-    cell = play.cell[rows]
-    where = csr_array((np.ones(len(worth)), (cell, np.arange(len(worth)))), shape=(play.cells, len(worth)))
-    here = kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start
-    told = {
-        "kept_bookings": bookings[here],
-        "kept_if_won": _if_won(chances.in_quarter[here], luck[here], worth[here], bookings[here], play),
-        **_moments(chances.in_quarter, worth, play),
+    cell = inputs.cell[rows]
+    member = csr_array((np.ones(len(worth)), (cell, np.arange(len(worth)))), shape=(inputs.cells, len(worth)))
+    here = largest[(largest >= rows.start) & (largest < rows.stop)] - rows.start
+    by_deal = {
+        "largest_bookings": bookings[here],
+        "largest_if_won": _if_won(chances.in_quarter[here], uniforms[here], worth[here], bookings[here], inputs),
+        **_moments(chances.in_quarter, worth, inputs),
         **_summaries(chances),
     }
-    return _Block(cells=where @ bookings, expected=expected, told=told)
+    return _Block(cells=member @ bookings, expected=expected, by_deal=by_deal)
 
 
-def _bookings(chance: Array, luck: Array, worth: Array, play: Play) -> Array:
-    """(deal, draw) what each deal brings. Luck below the chance wins; how far below says what it closes at."""
-    won = luck < chance
+def _bookings(chance: Array, uniforms: Array, worth: Array, inputs: QuarterInputs) -> Array:
+    """(deal, draw) bookings: won where the uniform is below the chance; uniform over chance then sets the ratio."""
+    won = uniforms < chance
     bookings = np.where(won, worth[:, None], 0.0)
-    if play.ratios is not None:
+    if inputs.ratios is not None:
         deal, draw = np.nonzero(won)
-        ratio = play.ratios.at(luck[deal, draw] / chance[deal, draw], draw)
-        bookings[deal, draw] = on_grain(worth[deal] * ratio, play.grain)
+        ratio = inputs.ratios.at(uniforms[deal, draw] / chance[deal, draw], draw)
+        bookings[deal, draw] = on_grain(worth[deal] * ratio, inputs.grain)
     return bookings
 
 
-def _if_won(chance: Array, luck: Array, worth: Array, bookings: Array, play: Play) -> Array:
-    """(deal, draw) what each deal would bring if it were won; where it is, what it does bring."""
-    if play.ratios is None:
-        return np.broadcast_to(worth[:, None], luck.shape)
-    rest = np.where(luck < chance, 0.0, (luck - chance) / np.maximum(1 - chance, 1e-6))
-    draw = np.broadcast_to(np.arange(play.draws), luck.shape)
-    ratio = play.ratios.at(rest.ravel(), draw.ravel()).reshape(luck.shape)
-    return np.where(luck < chance, bookings, on_grain(worth[:, None] * ratio, play.grain))
+def _if_won(chance: Array, uniforms: Array, worth: Array, bookings: Array, inputs: QuarterInputs) -> Array:
+    """(deal, draw) bookings had the deal been won; where it is won, its bookings."""
+    if inputs.ratios is None:
+        return np.broadcast_to(worth[:, None], uniforms.shape)
+    rest = np.where(uniforms < chance, 0.0, (uniforms - chance) / np.maximum(1 - chance, 1e-6))
+    draw = np.broadcast_to(np.arange(inputs.draws), uniforms.shape)
+    ratio = inputs.ratios.at(rest.ravel(), draw.ravel()).reshape(uniforms.shape)
+    return np.where(uniforms < chance, bookings, on_grain(worth[:, None] * ratio, inputs.grain))
 
 
-def _ratio_moments(play: Play) -> tuple[Array, Array]:
-    """(draw,) mean of what a won deal closes at over what was written, and of its square."""
-    if play.ratios is None:
-        return np.ones(play.draws), np.ones(play.draws)
-    return play.ratios.mean, play.ratios.mean_square
+def _ratio_moments(inputs: QuarterInputs) -> tuple[Array, Array]:
+    """(draw,) mean and mean square of the ratio of closing to recorded amount."""
+    if inputs.ratios is None:
+        return np.ones(inputs.draws), np.ones(inputs.draws)
+    return inputs.ratios.mean, inputs.ratios.mean_square
 
 
-def _moments(chance: Array, worth: Array, play: Play) -> dict[str, Array]:
-    """What is expected of each deal, and its variance by own luck (law of total variance, given the draw)."""
-    first, second = _ratio_moments(play)
-    weights = np.stack([first, first**2, second], axis=1).astype(np.float32) / np.float32(play.draws)
+def _moments(chance: Array, worth: Array, inputs: QuarterInputs) -> dict[str, Array]:
+    """Expected bookings of each deal, and its own variance (law of total variance, given the draw)."""
+    first, second = _ratio_moments(inputs)
+    weights = np.stack([first, first**2, second], axis=1).astype(np.float32) / np.float32(inputs.draws)
     mean, of_square, of_second = (chance @ weights).T.astype(np.float64)
     squared = (chance * chance) @ weights[:, 1]
     return {
@@ -186,7 +212,7 @@ def _moments(chance: Array, worth: Array, play: Play) -> dict[str, Array]:
 
 
 def _summaries(chances: Chances) -> dict[str, Array]:
-    """Mean and ends of each deal's probabilities. Sorts them in place: nothing may need them afterwards."""
+    """Mean and interval of each deal's probabilities. Sorts them in place, so nothing may use them afterwards."""
     slip = chances.open_at_end
     return {
         "slip": np.full(len(chances.win_prob), np.nan) if slip is None else slip.mean(axis=1, dtype=np.float64),
@@ -200,9 +226,9 @@ def _summary(chance: Array) -> Array:
     return np.stack([mean, *sorted_tails(chance)], axis=1)
 
 
-def _joined(told: Sequence[Mapping[str, Array]], draws: int) -> dict[str, Array]:
-    if told:
-        return {name: np.concatenate([block[name] for block in told]) for name in told[0]}
-    kept = dict.fromkeys(("kept_bookings", "kept_if_won"), np.empty((0, draws)))
+def _joined(blocks: Sequence[Mapping[str, Array]], draws: int) -> dict[str, Array]:
+    if blocks:
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    by_draw = dict.fromkeys(("largest_bookings", "largest_if_won"), np.empty((0, draws)))
     flat = dict.fromkeys(("slip", "expected_bookings", "winning", "closing"), np.empty(0))
-    return {**kept, **flat, **dict.fromkeys(("win_prob", "in_quarter"), np.empty((0, 3)))}
+    return {**by_draw, **flat, **dict.fromkeys(("win_prob", "in_quarter"), np.empty((0, 3)))}

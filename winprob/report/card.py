@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it is for, how well it is calibrated, and what nobody has proven.
+"""Model card: details, intended use, factors, calibration, training data, limits, and what is proven.
 
 Headings follow Mitchell et al. (2019), doi 10.1145/3287560.3287596, as the large CRM vendors use them.
 """
@@ -20,14 +20,14 @@ from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
 
-#: What a record must hold to be shown.
+#: Required parts of a backtest record.
 _NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")
 _GATES = ("r_hat", "bulk_ess", "tail_ess", "divergent_share", "bfmi")
 _WORDS = ("stage", "approver_coverage", "coach", "decision_method")
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """What ``winprob backtest --record`` wrote.
+    """Read a record written by ``winprob backtest --record``.
 
     Raises
     ------
@@ -57,17 +57,17 @@ def _not_a_record(path: Path, reason: str) -> str:
 def render_card(
     posterior: Posterior, record: Mapping[str, Any] | None = None, *, form: Literal["md", "html"] | str = "md"
 ) -> str:
-    """The card of a fitted model, in the language now spoken.
+    """Render the card of a fitted model in the current language.
 
     Parameters
     ----------
-    record : as ``evaluation.Backtest.record`` gives it; without one the card says that calibration is not on record
+    record : as ``evaluation.Backtest.record`` returns it; without one the card states that none is on record
     form : ``md`` or ``html``
 
     Raises
     ------
     InputError
-        The record holds something else than a backtest's.
+        The record is not one of a backtest.
     """
     try:
         sheet = _card(posterior, record)
@@ -76,7 +76,7 @@ def render_card(
         if record is None:
             raise
         raise InputError(
-            gettext("the record does not hold what winprob backtest writes: {reason}.", reason=error)
+            gettext("the record is not in the format of winprob backtest: {reason}.", reason=error)
         ) from error
 
 
@@ -89,7 +89,7 @@ def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
 
 
 def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> list[Section]:
-    """What a card tells, heading by heading."""
+    """The sections of the card, in order."""
     return [
         _details(posterior),
         _use(),
@@ -107,7 +107,7 @@ def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> lis
 def _in_one_line(posterior: Posterior) -> str:
     source = posterior.provenance
     if source.prior_only:
-        return gettext("This model has seen no deal: it is all prior, and says what the method expects.")
+        return gettext("This model was not trained on any deal: it is the prior, what the method expects.")
     return gettext(
         "A Bayesian model of whether a large B2B deal will be won, learned from {deals} closed deals.",
         deals=source.deals,
@@ -135,8 +135,9 @@ def _use() -> Section:
                 "forecasts and the choice of where to spend time."
             ),
             gettext(
-                "Not for: judging, ranking or paying people, on either side; deals of a kind the training data do not "
-                "hold; proof that an action causes a win. Whoever is judged by the readings will bend them."
+                "Not for: judging, ranking or paying people, on either side; deals of a kind that is absent from the "
+                "training data; proof that an action causes a win. People who are judged by the readings will distort "
+                "them."
             ),
         ),
     )
@@ -154,8 +155,8 @@ def _factors(posterior: Posterior) -> Section:
         title=gettext("Factors"),
         words=(
             gettext(
-                "Blank means unknown, always a state of its own. Of columns with names in them (sellers, customers) "
-                "this card tells only how many there are."
+                "Blank means unknown, which is always a state of its own. For columns that hold names (sellers, "
+                "customers) this card gives only the number of levels."
             ),
         ),
         grid=_pairs([*method, *fields, *numbers, *pairs]),
@@ -170,19 +171,17 @@ def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
                 title=title,
                 words=(
                     gettext(
-                        "NOT ON RECORD. Nobody can say from this card how well the model is calibrated. Make a "
-                        "record with winprob backtest DEALS --record backtest.json and add it with --record "
-                        "backtest.json."
+                        "NOT ON RECORD. This card has no evidence of how well the model is calibrated. Make a record "
+                        "with winprob backtest DEALS --record backtest.json and add it with --record backtest.json."
                     ),
                 ),
             )
         ]
     protocol = record["protocol"]
-    words = [
+    sentences = [
         gettext(
-            "Made on {day} by {kind}: {scored} deals scored that the scoring fits had not seen, {open} not closed "
-            "yet. The record belongs to the same procedure on the deals given then; that it is of this very model "
-            "file cannot be known from the files.",
+            "Made on {day} by {kind}: {scored} deals scored out of sample, {open} not closed yet. The record evaluates "
+            "the same procedure on the deals given then; the files do not show whether it belongs to this model file.",
             day=record["made_on"],
             kind=protocol["kind"],
             scored=protocol["scored"],
@@ -190,7 +189,7 @@ def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
         )
     ]
     return [
-        Section(title=title, words=tuple(words), grid=grid_of(pd.DataFrame(record["table"]))),
+        Section(title=title, words=tuple(sentences), grid=grid_of(pd.DataFrame(record["table"]))),
         difference_section(record),
         calibration_section(record),
     ]
@@ -203,7 +202,7 @@ def _data(posterior: Posterior) -> Section:
     rows = [
         (gettext("closed deals"), source.deals),
         (gettext("rows"), source.rows),
-        (gettext("deals that count, copies once"), f"{source.counted:.0f}"),
+        (gettext("deals, duplicates counted once"), f"{source.counted:.0f}"),
         (gettext("share won"), percent(source.won / source.counted)),
         (gettext("first reading"), source.first_day or "–"),
         (gettext("last reading"), source.last_day or "–"),
@@ -227,8 +226,10 @@ def _tiers(posterior: Posterior) -> list[tuple[str, str]]:
     rows = []
     for role, counts in zip(ROLES, posterior.scaling.tier_counts, strict=True):
         # Each tier's count is smoothed by one in the model.
-        told = (f"{label('support', tier)} {count - 1:.0f}" for tier, count in zip(SUPPORT_TIERS, counts, strict=True))
-        rows.append((column_label(f"{role}_support"), ", ".join(told)))
+        counted = (
+            f"{label('support', tier)} {count - 1:.0f}" for tier, count in zip(SUPPORT_TIERS, counts, strict=True)
+        )
+        rows.append((column_label(f"{role}_support"), ", ".join(counted)))
     return rows
 
 
@@ -240,8 +241,8 @@ def _prior(posterior: Posterior) -> Section:
         title=gettext("How much of it is prior"),
         words=(
             gettext(
-                "Share of the prior's variance that is left in each role's weight: 100% is all prior. winprob train "
-                "prints it for every parameter, winprob diagnose says which parameters the prior decides."
+                "Share of the prior variance that remains in each role's weight: 100% is the prior alone. winprob "
+                "train prints it for every parameter; winprob diagnose shows which parameters depend on the prior."
             ),
         ),
         grid=_pairs(rows),
@@ -251,9 +252,7 @@ def _prior(posterior: Posterior) -> Section:
 def _gates(posterior: Posterior) -> Section:
     measured, wanted = posterior.provenance.gates, posterior.settings.gates
     if not measured:
-        return Section(
-            title=gettext("Can the draws be believed?"), words=(gettext("Drawn straight from the prior: exact."),)
-        )
+        return Section(title=gettext("Sampler diagnostics"), words=(gettext("Drawn directly from the prior: exact."),))
     signs = {"r_hat": "<", "bulk_ess": ">", "tail_ess": ">", "divergent_share": "<=", "bfmi": ">"}
     table = pd.DataFrame(
         {
@@ -262,7 +261,7 @@ def _gates(posterior: Posterior) -> Section:
             gettext("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in _GATES],
         }
     )
-    return Section(title=gettext("Can the draws be believed?"), grid=grid_of(table))
+    return Section(title=gettext("Sampler diagnostics"), grid=grid_of(table))
 
 
 def _ethics() -> Section:
@@ -270,19 +269,19 @@ def _ethics() -> Section:
         title=gettext("Ethical considerations"),
         words=(
             gettext(
-                "What the customer's people think of us is personal data. Collect it for winning this deal and "
-                "nothing else, keep it no longer than needed, let few see it, write pseudonyms instead of names, "
-                "and be ready to show or delete it when asked."
+                "What the customer's people think of us is personal data. Collect it only for this deal, keep it no "
+                "longer than needed, restrict access, use pseudonyms instead of names, and be ready to show or delete "
+                "it on request."
             ),
             gettext(
                 "Every reading is a salesperson's opinion of a person, not a fact about the person. The model "
                 "treats it as noisy; people who read its output should too."
             ),
             gettext(
-                "A low chance can come true because a team then gives up. Use it to decide what to find out, not "
-                "only what to drop."
+                "A low win probability can fulfil itself because the team gives up. Use it to decide what to find out, "
+                "not only what to drop."
             ),
-            gettext("The model file holds names of levels (sellers, regions, competitors), and no deal's row."),
+            gettext("The model file holds names of levels (sellers, regions, competitors), but no row of a deal."),
         ),
     )
 
@@ -293,18 +292,21 @@ def _limits() -> Section:
         words=(
             gettext("Lift is an association that the model learned. It is not the effect of a visit."),
             gettext(
-                "Closed deals only: open ones that drag on are not learned from, and quick closers are not like "
-                "others. No decision counts as not won."
+                "Open deals enter as censored observations only if the training table has dates; without dates only "
+                "closed deals are used, and deals that close quickly differ from the others. No decision counts as not "
+                "won."
             ),
             gettext(
-                "Drift follows the last quarter learned from; a jump in the market shows only in the next training. "
-                "Deals of sellers or regions never seen are drawn from the population."
+                "Drift continues from the last training quarter; a jump in the market appears only after the next "
+                "training. Effects of sellers or regions absent from the training data are drawn from the population."
             ),
             gettext(
-                "True support is averaged out with two approximations (cut normals by their moments, a logistic by a "
-                "probit); with several people in one role doubt is understated a little."
+                "True support is integrated out with two approximations (moments of truncated normals, a probit for "
+                "the logistic); with several people in one role the uncertainty is slightly understated."
             ),
-            gettext("No check finds all facts that were filled in after the end. They make any model look good."),
+            gettext(
+                "No check finds every fact that was recorded after the outcome. Such facts make any model look good."
+            ),
         ),
     )
 
@@ -314,13 +316,13 @@ def _proof() -> Section:
         title=gettext("What is proven on real deals, and what is not"),
         words=(
             gettext(
-                "On real deals: that what is learned from plain columns and their combinations predicts as well as "
-                "or better than usual methods (one public data set of 448 B2B deals), and that it claims nothing "
-                "where nothing can be predicted (a practice CRM)."
+                "On real deals: predictions from plain columns and their combinations are as good as or better than "
+                "those of standard methods (one public data set of 448 B2B deals), and the model reports no "
+                "differences where nothing can be predicted (a practice CRM)."
             ),
             gettext(
-                "On simulated truth only: the five roles, the decision method and the validation of coaches. No "
-                "public data hold them. Your own backtest is the only proof for your team."
+                "On simulated data only: the five roles, the decision method and the validation of coaches. No public "
+                "data set contains them. Only your own backtest is evidence for your team."
             ),
         ),
     )

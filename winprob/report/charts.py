@@ -1,4 +1,4 @@
-"""How are charts drawn? As SVG with a name and a description; and the role weights by decision method."""
+"""Draw charts as SVG with title and description; the role weights by decision method."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from winprob.model.posterior import Posterior
 
 FONTS = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 INK, SOFT, GRID = "#1b2733", "#5b6875", "#d9dee3"
-#: From this share of the prior on a dot is drawn hollow.
+#: Share of prior above which a dot is hollow.
 MOSTLY_PRIOR = 0.5
 _ROW, _NAME_WIDTH, _LETTER = 19, 30, 6.6
 _WIDTH = 560
@@ -29,7 +29,7 @@ _LARGE_FACTORS = (1, 2, 5, 10, 20, 50, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A drawn chart and its words."""
+    """A drawn chart with title and caption."""
 
     svg: Markup
     title: str
@@ -44,25 +44,24 @@ def draw_role_weights(posterior: Posterior, parameters: pd.DataFrame) -> Chart:
         for method in DECISION_METHODS
         for role in ROLES
     ]
-    title = gettext("How much each role's support moves the odds, by decision method")
+    title = gettext("Odds ratio of each role's support, by decision method")
     return Chart(
-        svg=_svg(_roles_spec(values), title, _roles_in_words(values)),
+        svg=_svg(_roles_spec(values), title, _role_sentences(values)),
         title=title,
         caption=gettext(
-            "Dot: the middle estimate of the factor on the odds of winning when this role truly supports us one "
-            "standard deviation more. ×1 means no difference, ×2 doubles the odds. Line: 90% interval. A hollow dot "
-            "stands more than half on prior belief, not on your deals. An association in past deals, not a promise of "
-            "effect."
+            "Dot: median factor on the odds of winning for one standard deviation more of this role's true support. ×1 "
+            "means no difference, ×2 doubles the odds. Line: 90% interval. A hollow dot depends more on the prior than "
+            "on your deals. An association in past deals, not a promise of effect."
         ),
     )
 
 
 def _odds_ratio(posterior: Posterior, role: str, method: str) -> dict[str, Any]:
     draws = np.exp(posterior.sel("role_weight", role=role, decision_method=method).astype(float))
-    # The median: before there are data the mean of a ratio is ruled by its far tail, and may lie outside the interval.
+    # The median: without data the mean of a ratio is dominated by its tail and may be outside the interval.
     lower, middle, upper = (float(end) for end in np.quantile(draws, (TAILS[0], 0.5, TAILS[1])))
-    words = {"role": label("role", role), "method": label("decision_method", method)}
-    return {**words, "middle": middle, "lower": lower, "upper": upper}
+    names = {"role": label("role", role), "method": label("decision_method", method)}
+    return {**names, "middle": middle, "lower": lower, "upper": upper}
 
 
 def _parameter(role: str, method: str) -> str:
@@ -89,7 +88,7 @@ def _roles_spec(values: list[dict[str, Any]]) -> alt.FacetChart:
 
 
 def _broken(methods: Sequence[str]) -> str:
-    """A Vega expression that breaks a head over two lines; the heads are the methodology's own words."""
+    """A Vega expression that breaks a heading into two lines; the headings are terms of the methodology."""
     lines = [f"datum.value === {_quoted(method)} ? [{', '.join(map(_quoted, _halves(method)))}]" for method in methods]
     return " : ".join([*lines, "[datum.value]"])
 
@@ -100,13 +99,13 @@ def _quoted(text: str) -> str:
 
 def _halves(text: str) -> list[str]:
     for mark in (", ", "、"):
-        head, found, tail = text.partition(mark)
-        if found:
+        head, separator, tail = text.partition(mark)
+        if separator:
             return [head + mark.strip(), tail]
     return [text, ""]
 
 
-def _roles_in_words(values: list[dict[str, Any]]) -> str:
+def _role_sentences(values: list[dict[str, Any]]) -> str:
     sentences = []
     for method in dict.fromkeys(row["method"] for row in values):
         first = max((row for row in values if row["method"] == method), key=lambda row: float(row["middle"]))
@@ -125,8 +124,8 @@ def _fill() -> alt.Color:
 
 
 def _svg(chart: alt.TopLevelMixin, title: str, description: str) -> Markup:
-    """Draw without a network, and give the picture a name and a description of its own."""
-    spec = chart.to_dict() | {"config": _config(), "background": "transparent"}
+    """Draw without network access; add an accessible title and description."""
+    spec = chart.to_dict(validate=False) | {"config": _config(), "background": "transparent"}
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=_version(), allowed_base_urls=[])
     described = Markup('<svg role="img" aria-label="{}" focusable="false" {}><title>{}</title><desc>{}</desc>')
     head, rest = drawn.removeprefix("<svg ").split(">", 1)
@@ -154,7 +153,7 @@ def _config() -> dict[str, Any]:
 
 
 def _shorten(text: str, width: int) -> str:
-    """At most ``width`` Latin letters wide; a Chinese character counts two."""
+    """Shorten to at most ``width`` Latin letters; a Chinese character counts as two."""
     if _width(text) <= width:
         return text
     while _width(text) >= width:

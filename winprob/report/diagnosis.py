@@ -1,4 +1,4 @@
-"""What do the checks of a model look like on a page?"""
+"""Diagnosis page: predictive checks, conflict with the prior, and prior sensitivity."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
 _ROW, _SPAN, _LETTER, _NAME_WIDTH = 18, 420, 6.6, 44
 
 
-def diagnosis_sheet(found: Diagnosis, verdict: Sequence[str]) -> Sheet:
-    """The four checks, with a picture of prior and posterior predictive checks and one of the free role weights."""
-    conflicts = found.conflicts.assign(
-        role=[label("role", role) for role in found.conflicts["role"]],
-        decision_method=[label("decision_method", method) for method in found.conflicts["decision_method"]],
+def diagnosis_sheet(diagnosis: Diagnosis, verdict: Sequence[str]) -> Sheet:
+    """The checks of a model, with charts of the predictive checks and of the unconstrained role weights."""
+    conflicts = diagnosis.conflicts.assign(
+        role=[label("role", role) for role in diagnosis.conflicts["role"]],
+        decision_method=[label("decision_method", method) for method in diagnosis.conflicts["decision_method"]],
     )
     return Sheet(
         title=gettext("Checks of the model"),
         lead=tuple(verdict),
         sections=(
             Section(
-                title=gettext("Do deals drawn from the model look like yours?"),
+                title=gettext("Predictive checks: do simulated deals resemble yours?"),
                 words=(
                     gettext(
-                        "These are the deals the model learned from: what does not fit here is wrong, what fits is not "
-                        "thereby proven. Rare levels are left out."
+                        "The check uses the training deals: a misfit shows a fault of the model, a fit does not prove "
+                        "it right. Rare levels are omitted."
                     ),
                 ),
-                charts=(_draw_predictive(found.predictive),),
+                charts=(_draw_predictive(diagnosis.predictive),),
             ),
             Section(
-                title=gettext("Do the deals speak against the method?"),
+                title=gettext("Do the deals contradict the method?"),
                 words=(
                     gettext(
-                        "The same model with role weights free to be negative. In the model that predicts, more "
-                        "support never lowers the odds."
+                        "The same model with role weights that may be negative. In the model used for predictions, "
+                        "more support never lowers the odds."
                     ),
                 ),
                 charts=(_draw_weights(conflicts),),
                 grid=grid_of(conflicts, digits=2),
             ),
             Section(
-                title=gettext("Which parameters does the prior decide?"),
+                title=gettext("Which parameters depend on the prior?"),
                 words=(
                     gettext(
-                        "How far a parameter moves when all priors, or all deals, are made to count a little more "
-                        "or less. Below 0.05 it hardly moves."
+                        "Change of a parameter when all priors, or all deals, get slightly more or less weight (power "
+                        "scaling). Below 0.05 it hardly changes."
                     ),
                 ),
-                grid=grid_of(found.power),
+                grid=grid_of(diagnosis.power),
             ),
         ),
     )
@@ -69,7 +69,7 @@ def _draw_predictive(table: pd.DataFrame) -> Chart:
         {**row, "name": _shorten(f"{row['quantity']} ({row['deals']})", _NAME_WIDTH)}
         for row in table.to_dict("records")
     ]
-    title = gettext("Win rates: yours, and the model's")
+    title = gettext("Win rates: observed and simulated")
     return _dots(
         rows,
         title,
@@ -77,8 +77,8 @@ def _draw_predictive(table: pd.DataFrame) -> Chart:
         dot="observed",
         bars=(("prior_lower", "prior_upper", "#e3e8ec", 11), ("lower", "upper", "#9fb0bf", 6)),
         caption=gettext(
-            "Dot: your deals. Dark bar: nine in ten sets of deals drawn from the model with the same facts. Pale "
-            "bar: the same before it had seen any deal."
+            "Dot: your deals. Dark bar: 90% posterior predictive interval for deals with the same facts. Pale bar: 90% "
+            "prior predictive interval."
         ),
     )
 
@@ -89,11 +89,11 @@ def _draw_weights(table: pd.DataFrame) -> Chart:
         row["name"] = _shorten(row["name"], _NAME_WIDTH)
     return _dots(
         rows,
-        gettext("Role weights when free to be negative"),
-        axis=gettext("log-odds for one sd more support"),
+        gettext("Role weights without the sign constraint"),
+        axis=gettext("log-odds per standard deviation of support"),
         dot="mean",
         bars=(("lower", "upper", "#9fb0bf", 5),),
-        caption=gettext("Dot: mean. Bar: 90% interval. Left of zero, more support would go with fewer wins."),
+        caption=gettext("Dot: mean. Bar: 90% interval. Below zero more support would be associated with fewer wins."),
     )
 
 

@@ -1,122 +1,127 @@
-"""What do we say around the numbers? Where they come from, warnings, and how to read every one of them."""
+"""Glossary: the origin of the numbers, warnings, and definitions of the terms on the pages."""
 
 from winprob.i18n import gettext
 from winprob.model.posterior import Provenance
 from winprob.report.numbers import percent
 
-#: Below this many deals others refuse to answer; we answer, and say what follows.
+#: Number of training deals below which the page warns.
 FEW_DEALS = 80
 
 
 def learned(source: Provenance) -> str:
-    """What the model learned from."""
+    """The training data in one or two sentences."""
     if source.prior_only:
-        return gettext("Learned from no closed deal.")
+        return gettext("Not trained on any closed deal.")
     sentence = gettext(
-        "Learned from {deals} closed deals, of which {won} ({share}) were won.",
+        "Trained on {deals} closed deals, of which {won} ({share}) were won.",
         deals=f"{source.counted:.0f}",
         won=f"{source.won:.0f}",
         share=percent(source.won / source.counted),
     )
     if source.first_day is None:
         return sentence
-    period = gettext("Their facts were read from {first} to {last}.", first=source.first_day, last=source.last_day)
+    period = gettext("Their facts were recorded from {first} to {last}.", first=source.first_day, last=source.last_day)
     return gettext("{first} {second}", first=sentence, second=period)
 
 
 def banners(source: Provenance, *, simulated: bool) -> list[str]:
-    """What must be known before any number is read."""
-    said = []
+    """Warnings to read before any number."""
+    notes = []
     if simulated:
-        said.append(gettext("Simulated data: deals, accounts and sellers are made up. Decide nothing from this page."))
+        notes.append(
+            gettext("Simulated data: deals, accounts and sellers are fictitious. Do not base decisions on this page.")
+        )
     if source.prior_only:
-        said.append(
+        notes.append(
             gettext(
-                "Prior only: this model has seen no closed deal. It says what the method expects of any team, not what "
-                "yours does. Read the order of the deals, not the percentages."
+                "Prior only: this model was not trained on any closed deal. It reflects what the method expects of any "
+                "team, not your team's results. Use the ranking of the deals, not the percentages."
             )
         )
     elif source.deals < FEW_DEALS:
-        said.append(
+        notes.append(
             gettext(
-                "Few data: only {deals} closed deals were learned from, fewer than {few}. Much still rests on prior "
-                "belief: read the intervals, not the single numbers, and train again after each quarter.",
+                "Few data: the model was trained on only {deals} closed deals, fewer than {few}. The prior still has "
+                "much influence: read the intervals, not the single numbers, and train again after each quarter.",
                 deals=source.deals,
                 few=FEW_DEALS,
             )
         )
-    return said
+    return notes
 
 
 def chance_definitions() -> list[tuple[str, str]]:
-    """What a chance is, its interval, and what is not known."""
+    """Win probability, its interval, unknown facts and the prior."""
     return [
         (
-            gettext("Chance"),
+            gettext("Win probability"),
             gettext(
-                "The probability that the deal is won eventually. 60% means: of 10 deals that look like this one, "
-                "about 6 are won. A lost deal and a deal without a decision both count as not won."
+                "The probability that the deal is won eventually. 60% means: of 10 deals like this one, about 6 are "
+                "won. A lost deal and a deal without a decision both count as not won."
             ),
         ),
         (
             gettext("90% interval"),
             gettext(
-                "Our doubt about the chance, not about the outcome: we hold it 90% probable that the true chance lies "
-                "in it. A deal with a chance of 80% (75–85%) can still be lost; we are only sure that it is a good one."
+                "The uncertainty about the win probability, not about the outcome: given the model and the data, the "
+                "true win probability is in it with 90% probability. A deal at 80% (75–85%) can still be lost; a "
+                "narrow interval only means that the win probability is well known."
             ),
         ),
         (
             gettext("Wider than 40 points"),
-            gettext("For example 30–75%. Such a deal may be good or bad; find out more before you spend on it."),
+            gettext("For example 30–75%. Such a deal may be good or bad; find out more before you invest in it."),
         ),
         (
             gettext("Unknown facts"),
             gettext(
-                "How many of nine facts nobody has recorded: buying stage, decision method, coach, coverage of the "
-                "approver, and the support of five roles. Unknown is not neutral: neutral is a reading, unknown is no "
-                "reading. It widens the interval and pulls the chance towards even."
+                "How many of nine facts are not recorded: buying stage, decision method, coach, coverage of the "
+                "approver, and the support of five roles. Unknown is not neutral: neutral is a reading, unknown is the "
+                "absence of one. It widens the interval and pulls the win probability towards 50%."
             ),
         ),
         (
             gettext("Share of prior"),
             gettext(
-                "How much of the doubt before any data is still there. 100%: the number is all prior belief. 20%: the "
-                "closed deals removed four fifths of the doubt."
+                "The share of the prior uncertainty that remains. 100%: the number comes from the prior alone. 20%: "
+                "the closed deals removed four fifths of the uncertainty."
             ),
         ),
         (
-            gettext("Prior belief"),
-            gettext("What the method holds likely before it sees a closed deal: more support never lowers the odds."),
+            gettext("Prior"),
+            gettext("What the method assumes before any closed deal is seen: more support never lowers the odds."),
         ),
     ]
 
 
 def factor_definitions() -> list[tuple[str, str]]:
-    """What base rate, odds, factors and the bars of a breakdown are."""
+    """Base rate, odds, factors and the bars of a breakdown."""
     return [
         (
             gettext("Base rate"),
-            gettext("The share of deals won among those that the model learned from. Every breakdown starts there."),
+            gettext("The share of won deals among the training deals. Every breakdown starts there."),
         ),
         (
             gettext("Odds and factor on the odds"),
             gettext(
-                "Odds are won against not won: a chance of 50% is odds of 1 to 1, 75% is 3 to 1. A factor of ×3 lifts "
-                "50% to 75%; ×1 changes nothing; below ×1 lowers the chance. It is also called odds ratio."
+                "Odds are the probability of winning divided by that of not winning: 50% is odds of 1 to 1, 75% is 3 "
+                "to 1. A factor of ×3 raises 50% to 75%; ×1 changes nothing; below ×1 lowers the win probability. It "
+                "is also called an odds ratio."
             ),
         ),
         (
             gettext("One standard deviation of support"),
             gettext(
-                "The usual difference between two deals in what a role truly thinks of us, about one tier: from "
-                "neutral to supportive, say. What is reported is a noisy reading; a validated coach makes it better."
+                "The typical difference between two deals in a role's true support, about one tier: for example from "
+                "neutral to supportive. A reported tier is a noisy reading; a validated coach makes it more accurate."
             ),
         ),
         (
             gettext("Bars of a breakdown"),
             gettext(
-                "Each bar shifts the chance from where the one above ended: solid to the right raises it, hollow to "
-                "the left lowers it. They end within a few points of the chance, which averages over the doubt."
+                "Each bar shifts the win probability from the end of the bar above: solid to the right raises it, "
+                "hollow to the left lowers it. They end within a few points of the win probability, which averages "
+                "over the uncertainty."
             ),
         ),
         (

@@ -1,21 +1,22 @@
-"""How is a number written? Whole percent, intervals and money, in the language now spoken."""
+"""How numbers, names and missing facts are written: whole percent, intervals and money, in the current language."""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from babel.numbers import format_compact_currency, format_currency, format_decimal
 
 from winprob.i18n import gettext, language
-from winprob.methodology import is_unknown, label
+from winprob.methodology import ROLES, is_unknown, label
 
-#: A cell of which nothing is known.
+#: An empty cell.
 BLANK = "–"
 _LOCALES = {"en": "en", "zh": "zh_CN"}
 
 
 def percent(share: float) -> str:
-    """A whole percent; never a certainty that the model does not claim."""
+    """A whole percent; 0% and 100% only where exact."""
     if 0 < share < 0.005:
         return "<1%"
     if 0.995 <= share < 1:
@@ -29,14 +30,15 @@ def span(lower: float, upper: float) -> str:
 
 
 def compact_money(amount: float, currency: str) -> str:
-    """``¥1.2亿`` or ``CN¥123.5M``."""
-    return format_compact_currency(amount, currency, locale=_locale(), fraction_digits=1)
+    """``¥1.2亿`` or ``CN¥123.5M``; small amounts to the cent."""
+    return format_compact_currency(round(amount, 2) + 0.0, currency, locale=_locale(), fraction_digits=1)
 
 
 def signed_money(amount: float, currency: str) -> str:
     """A change of money with its sign: ``+CN¥1.2M``, ``−CN¥0.3M``."""
-    sign = "+" if amount > 0 else "−" if amount < 0 else "±"
-    return sign + compact_money(abs(amount), currency)
+    size = compact_money(abs(amount), currency)
+    sign = "±" if size == compact_money(0, currency) else "+" if amount > 0 else "−"
+    return sign + size
 
 
 def points(change: float) -> str:
@@ -46,7 +48,7 @@ def points(change: float) -> str:
 
 
 def tied(parts: Sequence[float], total: float) -> list[int]:
-    """``parts`` in whole units that add up to the rounded ``total``: the largest remainders are rounded up."""
+    """``parts`` rounded to whole units that sum to the rounded ``total`` (largest remainder method)."""
     floors = [math.floor(part) for part in parts]
     missing = round(total) - sum(floors)
     order = sorted(range(len(parts)), key=lambda at: floors[at] - parts[at])
@@ -65,12 +67,12 @@ def whole(number: float) -> str:
 
 
 def text_of(value: object) -> str:
-    """A name as it stands; a blank as a dash."""
+    """A name unchanged; a blank as a dash."""
     return BLANK if _missing(value) else str(value)
 
 
 def word_of(word: str, value: object) -> str:
-    """The label of a canonical value; the word for unknown when it is blank."""
+    """The label of a canonical value; "unknown" for a blank."""
     return gettext("unknown") if _missing(value) or is_unknown(value) else label(word, value)
 
 
@@ -80,3 +82,26 @@ def _missing(value: object) -> bool:
 
 def _locale() -> str:
     return _LOCALES[language()]
+
+
+#: The nine facts of the method, in the order of display.
+FACTS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_support" for role in ROLES))
+_KNOWN_BLANK = {"approver_coverage": "unknown"}
+
+
+def name_of(deal: pd.Series) -> str:
+    """Name of a deal: its id and, where known, its account."""
+    return str(deal["deal_id"]) if pd.isna(deal["account"]) else f"{deal['deal_id']} · {deal['account']}"
+
+
+def missing_facts(review: pd.DataFrame) -> pd.DataFrame:
+    """(deal, fact) whether the fact is unknown; columns as in ``FACTS``."""
+    return pd.DataFrame({fact: _lacking(review, fact) for fact in FACTS}, index=review.index, dtype=bool)
+
+
+def _lacking(review: pd.DataFrame, fact: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    absent = np.ones(len(review), dtype=bool)
+    for column in (fact, fact.replace("_support", "_readings")):
+        if column in review:
+            absent &= (review[column].isna() | (review[column] == _KNOWN_BLANK.get(fact))).to_numpy(dtype=bool)
+    return absent

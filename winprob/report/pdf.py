@@ -1,4 +1,4 @@
-"""How does a page become a PDF? WeasyPrint, of the extra ``pdf``, lays it out with the fonts of this machine."""
+"""Convert a page to PDF with WeasyPrint (extra ``pdf``), using the fonts of this machine."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -9,7 +9,7 @@ from winprob.i18n import gettext
 
 
 def require_pdf() -> None:
-    """Say before any work what is missing for a PDF.
+    """Check early that PDF output is possible.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def require_pdf() -> None:
 
 
 def write_pdf(page: str, path: Path) -> None:
-    """The page as a PDF at ``path``, whole or not at all; nothing is fetched from anywhere.
+    """Write the page as a PDF to ``path`` atomically; external resources are refused.
 
     Raises
     ------
@@ -52,4 +52,4 @@ def write_pdf(page: str, path: Path) -> None:
 
 
 def _refuse(url: str, *_: object, **__: object) -> NoReturn:
-    raise ValueError(f"the page asks for {url}; it should ask for nothing")
+    raise ValueError(f"the page requests {url}; external resources are not allowed")

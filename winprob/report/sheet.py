@@ -1,27 +1,75 @@
-"""How is a record shown: headings, sentences, tables, pictures? One content, as a web page and as Markdown."""
+"""Content of a page: sections of sentences, tables and charts, rendered as HTML or as Markdown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from winprob.data.schema import COLUMNS
 from winprob.i18n import gettext
+from winprob.methodology import column_label
 from winprob.report.charts import Chart
-from winprob.report.grids import Column, Grid
-from winprob.report.numbers import BLANK
+from winprob.report.numbers import BLANK, text_of, whole
 from winprob.report.templates import render
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column heading, and whether its cells are right-aligned numbers."""
+
+    title: str
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table for display.
+
+    Attributes
+    ----------
+    keys : sort keys in the layout of ``rows``, None where the text is the key; None without any
+    """
+
+    columns: list[Column]
+    rows: list[list[str]]
+    keys: Sequence[Sequence[float | str | None]] | None = None
+
+
+def findings_grid(findings: pd.DataFrame) -> Grid:
+    """Findings of the data check as a table."""
+    severities = {"error": gettext("Error"), "warning": gettext("Warning"), "note": gettext("Note")}
+    return Grid(
+        columns=[
+            Column(title=gettext("Severity")),
+            Column(title=gettext("Column")),
+            Column(title=gettext("Rows"), number=True),
+            Column(title=gettext("First deal")),
+            Column(title=gettext("Finding")),
+        ],
+        rows=[
+            [
+                severities.get(str(row["severity"]), str(row["severity"])),
+                column_label(row["column"]) if row["column"] in COLUMNS else text_of(row["column"]) or BLANK,
+                whole(row["rows"]) if row["rows"] else BLANK,
+                text_of(row["first_deal"]) or BLANK,
+                str(row["message"]),
+            ]
+            for _, row in findings.iterrows()
+        ],
+    )
+
+
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$])")
-#: What steers a terminal or turns the direction of writing round.
+#: Control characters of terminals and of the writing direction.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(r"(?<=\w)(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """An item of a list: what it is about, and what there is to say."""
+    """An item of a list: label and text."""
 
     label: str
     text: str
@@ -44,17 +92,17 @@ class Sheet:
 
 
 def to_html(sheet: Sheet) -> str:
-    """A whole document that loads nothing."""
+    """The sheet as a complete HTML document without external resources."""
     return render("sheet.html.j2", sheet=sheet, scroll_hint=gettext("scrolls sideways"))
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """The same without its pictures; their captions stay."""
+    """The sheet as Markdown, charts replaced by their captions."""
     return "\n\n".join(_paragraphs(sheet)) + "\n"
 
 
 def grid_of(frame: pd.DataFrame, *, digits: int = 3) -> Grid:
-    """A frame as a grid: numbers to the right, a dash where there is none."""
+    """A frame as a grid: numbers right-aligned, a dash for a missing value."""
     numeric = [pd.api.types.is_numeric_dtype(values) for _, values in frame.items()]
     columns = [Column(title=str(name), number=number) for name, number in zip(frame.columns, numeric, strict=True)]
     return Grid(
@@ -92,7 +140,7 @@ def _table(grid: Grid) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown, and the HTML it may become, shows as it stands: on one line, nothing in it a sign."""
+    """Escape text for Markdown and the HTML made from it: one line, no active markup."""
     tame = _CONTROL.sub("\ufffd", " ".join(text.split()))
     return (
         _LINK.sub(r"\\", _MARKDOWN.sub(r"\\\1", tame))

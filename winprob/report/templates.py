@@ -1,4 +1,4 @@
-"""Where do the pages' shapes come from? Jinja templates beside this file, everything in them escaped."""
+"""Render Jinja templates from this folder, with autoescaping and a strict content security policy."""
 
 import base64
 import hashlib
@@ -13,18 +13,18 @@ from winprob.i18n import language
 
 
 def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | None = None, **values: object) -> str:
-    """A whole document that loads nothing, and lets a browser run and apply nothing but what stands in it.
+    """Render a complete document without external resources; its policy allows only its own script and style.
 
     Parameters
     ----------
     name : of the template
-    styles, script : files beside it, laid into the document; its policy names them by their hashes
-    values : what the template asks for
+    styles, script : files in the same folder, inlined; the policy lists their hashes
+    values : variables of the template
     """
     style = "\n".join(_text(file) for file in styles)
     program = _text(script) if script else ""
     return (
-        _room()
+        _environment()
         .get_template(name)
         .render(
             lang="zh-CN" if language() == "zh" else "en",
@@ -37,7 +37,7 @@ def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | N
 
 
 def _policy(style: str, program: str) -> Markup:
-    """A strict content security policy: no connection, and no style or script but these."""
+    """A strict content security policy: no connections, only this style and script."""
     rules = [
         "default-src 'none'",
         f"style-src {_hash(style)}",
@@ -60,7 +60,7 @@ def _text(name: str) -> str:
 
 
 @cache
-def _room() -> Environment:
+def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("winprob", "report"),
         autoescape=True,

@@ -1,37 +1,130 @@
-"""What stands behind the page? Every deal, every word, every rate, and the card of the model."""
+"""Track record and appendix: past forecasts, the backtest, every open deal, exchange rates, and definitions."""
+
+import math
 
 import pandas as pd
 
 from winprob.i18n import gettext
+from winprob.quarter import track_record_sentences
+from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
-from winprob.report.grids import Column, Grid
-from winprob.report.numbers import BLANK, full_money, percent, span, text_of, whole, word_of
+from winprob.report.numbers import (
+    BLANK,
+    compact_money,
+    full_money,
+    percent,
+    signed_money,
+    span,
+    text_of,
+    whole,
+    word_of,
+)
 from winprob.report.quarterly.deals import sort_keys
 from winprob.report.quarterly.headline import line_name
-from winprob.report.quarterly.inputs import Case
+from winprob.report.quarterly.inputs import ReviewInputs
+from winprob.report.sheet import Column, Grid, Section, grid_of
+
+
+def track_record(inputs: ReviewInputs) -> list[Section]:
+    """Past forecasts and the backtest; without either, how to start a record."""
+    return [*_forecasts(inputs), *_backtest(inputs)] or [
+        Section(
+            title="",
+            words=(
+                gettext(
+                    "NOTHING ON RECORD. Neither past forecasts nor a backtest were given, so this page cannot show how "
+                    "accurate its numbers have been. Log every forecast with --log, and add a backtest with --record."
+                ),
+            ),
+        )
+    ]
+
+
+def _forecasts(inputs: ReviewInputs) -> list[Section]:
+    if inputs.scores is None or inputs.scores.empty:
+        return []
+    return [
+        Section(
+            title=gettext("Past quarterly forecasts"),
+            words=tuple(track_record_sentences(inputs.scores)),
+            grid=_scored(inputs.scores),
+        )
+    ]
+
+
+def _scored(scores: pd.DataFrame) -> Grid:
+    """One row for each forecast: interval, realised bookings, and errors (forecast less actual)."""
+    titles = {
+        "p10": gettext("P10"),
+        "p50": gettext("P50"),
+        "p90": gettext("P90"),
+        "actual": gettext("Actual"),
+        "model_error": gettext("P50 error"),
+        "commit_error": gettext("Commit error"),
+        "stage_weighted_error": gettext("Stage-weighted error"),
+    }
+    heads = (gettext("Quarter"), gettext("As of"), gettext("Week"), gettext("In P10–P90"))
+    return Grid(
+        columns=[*(Column(title=word) for word in heads), *(Column(title=t, number=True) for t in titles.values())],
+        rows=[
+            [
+                str(row["quarter"]),
+                f"{row['as_of']:%Y-%m-%d}",
+                str(row["week"]),
+                gettext("yes") if row["inside_80"] else gettext("no"),
+                *(_money(row[name], str(row["currency"]), signed=name.endswith("_error")) for name in titles),
+            ]
+            for row in scores.to_dict("records")
+        ],
+    )
+
+
+def _money(amount: float, currency: str, *, signed: bool) -> str:
+    if math.isnan(amount):
+        return BLANK
+    return signed_money(amount, currency) if signed else compact_money(amount, currency)
+
+
+def _backtest(inputs: ReviewInputs) -> list[Section]:
+    if inputs.record is None:
+        return []
+    protocol = inputs.record["protocol"]
+    words = gettext(
+        "Backtest of {day}: {scored} deals scored out of sample. Lower log_loss and brier are better; coverage_90 "
+        "should be 0.90.",
+        day=inputs.record["made_on"],
+        scored=protocol["scored"],
+    )
+    table = grid_of(pd.DataFrame(inputs.record["table"]))
+    return [
+        Section(title=gettext("Win probabilities compared with baselines"), words=(words,), grid=table),
+        difference_section(inputs.record),
+        calibration_section(inputs.record),
+    ]
+
 
 _KEYED = ("amount", "closes", "win_prob", "by_end", "expected_bookings")
 
 
-def all_deals(case: Case) -> Grid:
-    """Every open deal in play, most expected bookings first."""
+def all_deals(inputs: ReviewInputs) -> Grid:
+    """Every open deal, sorted by expected bookings."""
     titles = [gettext("Deal"), gettext("Account"), gettext("Owner"), gettext("Stage"), gettext("Line")]
     numbers = [
-        gettext("Amount, {currency}", currency=case.currency),
+        gettext("Amount, {currency}", currency=inputs.currency),
         gettext("Closes"),
         gettext("Win probability"),
         gettext("90% interval"),
         gettext("Won by quarter end"),
-        gettext("Expected, {currency}", currency=case.currency),
+        gettext("Expected, {currency}", currency=inputs.currency),
     ]
     keys: list[list[float | str | None]] = []
-    for _, deal in case.deals.iterrows():
+    for _, deal in inputs.deals.iterrows():
         number = sort_keys(deal)
         amount, closes, chance, by_end, expected = (number[name] for name in _KEYED)
         keys.append([None, None, None, None, None, amount, closes, chance, None, by_end, expected])
     return Grid(
         columns=[*(Column(title=text) for text in titles), *(Column(title=text, number=True) for text in numbers)],
-        rows=[_row(deal) for _, deal in case.deals.iterrows()],
+        rows=[_row(deal) for _, deal in inputs.deals.iterrows()],
         keys=keys,
     )
 
@@ -51,12 +144,12 @@ def _row(deal: pd.Series) -> list[str]:
     ]
 
 
-def reconciliation(case: Case) -> Grid | None:
-    """What was converted, at which rate of which day; None where there is one currency only."""
-    if not case.forecast.rates:
+def reconciliation(inputs: ReviewInputs) -> Grid | None:
+    """Converted amounts with rate and day; None with one currency only."""
+    if not inputs.forecast.rates:
         return None
     rows = []
-    for row in case.forecast.reconciliation.to_dict("records"):
+    for row in inputs.forecast.reconciliation.to_dict("records"):
         rows.append(
             [
                 text_of(row["currency"]),
@@ -64,65 +157,66 @@ def reconciliation(case: Case) -> Grid | None:
                 BLANK if pd.isna(row["amount"]) else whole(row["amount"]),
                 BLANK if pd.isna(row["rate"]) else f"{row['rate']:.6g}",
                 BLANK if pd.isna(row["day"]) else str(row["day"]),
-                full_money(row["converted"], case.currency),
+                full_money(row["converted"], inputs.currency),
             ]
         )
     numbers = [
         gettext("Deals"),
         gettext("Amount"),
         gettext("Rate"),
-        gettext("Rate of"),
-        gettext("In {currency}", currency=case.currency),
+        gettext("Date of the rate"),
+        gettext("In {currency}", currency=inputs.currency),
     ]
     return Grid(
         columns=[Column(title=gettext("Currency")), *(Column(title=text, number=True) for text in numbers)], rows=rows
     )
 
 
-def definitions(case: Case) -> list[tuple[str, str]]:
-    """Every number on the page, in plain words."""
-    return [*_about_the_quarter(case), *chance_definitions(), *factor_definitions(), *_about_decisions()]
+def definitions(inputs: ReviewInputs) -> list[tuple[str, str]]:
+    """Definitions of the numbers on the page."""
+    return [*_about_the_quarter(inputs), *chance_definitions(), *factor_definitions(), *_about_decisions()]
 
 
-def _about_the_quarter(case: Case) -> list[tuple[str, str]]:
+def _about_the_quarter(inputs: ReviewInputs) -> list[tuple[str, str]]:
     return [
         (
             gettext("P10, P50, P90"),
             gettext(
-                "Of 100 simulated quarters 10 end below P10, 50 below P50, 90 below P90. They do not add up; means do."
+                "Of 100 simulated quarters 10 end below P10, 50 below P50, 90 below P90. Percentiles of the lines do "
+                "not add up to those of the total; means do."
             ),
         ),
         (
             gettext("Bookings"),
             gettext(
-                "Deals won in the quarter so far, open deals won by its end, and deals that are not created yet and "
-                "close in it, simulated together: they share the doubt about the chances, so they tend to be right or "
-                "wrong together."
+                "Deals won in the quarter so far, open deals won by its end, and deals not yet created that close in "
+                "it, simulated jointly: the deals share the uncertainty about win rates, so their errors are "
+                "correlated."
             ),
         ),
         (
             gettext("Sellers' figure"),
             gettext(
-                "What the sellers file: the whole amount of every deal expected to close in the quarter, by their own "
+                "The sellers' own roll-up: the full amount of every deal they expect to close in the quarter, by their "
                 "category. The model does not change it."
             ),
         ),
         (
             gettext("Won by quarter end"),
             gettext(
-                "The probability that the deal is won within this quarter. It is at most the win probability: a good "
-                "deal may close later. The seller's close date is evidence of when, not a fact."
+                "The probability that the deal is won within this quarter. It never exceeds the win probability, "
+                "because a deal may be won later. The seller's close date is evidence of the timing, not a fact."
             ),
         ),
         (
             gettext("Expected bookings"),
-            gettext("The mean over the simulated quarters of what the deal brings in this one."),
+            gettext("The mean of the deal's bookings in this quarter over all simulated quarters."),
         ),
         (
             gettext("Steps since the last review"),
             gettext(
-                "The same simulation, one thing changed at a time: what closed; time that passed and dates moved out; "
-                "new deals; other facts, dates pulled in among them; the retrained model. What is left is noise."
+                "The same simulation with one change at a time: closed deals; time passed and dates moved out; new "
+                "deals; other facts, including dates pulled in; the retrained model. The rest is simulation noise."
             ),
         ),
     ]
@@ -133,19 +227,19 @@ def _about_decisions() -> list[tuple[str, str]]:
         (
             gettext("Reasons"),
             gettext(
-                "What sets the deal apart from the average closed one, with the factor on the odds: ×2 doubles them, "
-                "×0.5 halves them. An association in past deals, not a cause."
+                "Differences from the average closed deal, with the factor on the odds: ×2 doubles the odds, ×0.5 "
+                "halves them. An association in past deals, not a cause."
             ),
         ),
         (
             gettext("Not in contact"),
-            gettext("Roles of the decision chain with whom nobody is known to have talked."),
+            gettext("Roles of the decision chain without a recorded contact."),
         ),
         (
             gettext("Lever"),
             gettext(
-                "The role whose support, one tier up, goes with the largest gain in win probability, all else as it "
-                "is; with its 90% interval. Whether a visit brings it, only a test tells."
+                "The role for which one more tier of support is associated with the largest gain in win probability, "
+                "all else equal, with its 90% interval. Only a controlled test can show whether a visit achieves it."
             ),
         ),
     ]

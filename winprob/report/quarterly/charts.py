@@ -1,4 +1,4 @@
-"""What does the quarter look like? Its distribution, the way from the last review, the deals that carry the risk."""
+"""Charts of the quarterly review: predictive distribution, bridge from the last review, P50 by deal outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from winprob.i18n import gettext
 from winprob.report.charts import GRID, INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.numbers import compact_money, signed_money
 
-#: Enough bins for a shape, too few for noise of the draws to show.
+#: Bins: enough for the shape, few enough to hide the sampling noise.
 _BINS = 34
-#: What lies further out than this share of the draws is not drawn.
+#: Share of the draws cut off at either end.
 _OUTSIDE = 0.004
 _WIDE, _HIGH, _ROW = 690, 170, 27
 _LETTER, _NAME_WIDTH = 6.9, 40
@@ -30,8 +30,8 @@ class Mark:
     Attributes
     ----------
     line : ``solid``, ``dashed`` or ``dotted``
-    level : which row of labels above the picture it stands in, 0 lowest
-    align : on which side of its line the label stands
+    level : row of the label above the chart, 0 is the lowest
+    align : side of the line on which the label is placed
     """
 
     at: float
@@ -42,8 +42,8 @@ class Mark:
 
 
 def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | None, currency: str) -> Chart:
-    """How likely which total is; hollow where it falls short of the target."""
-    title = gettext("How the quarter may end")
+    """Predictive distribution of the total; hollow below the target."""
+    title = gettext("Distribution of the quarter's bookings")
     low, high = _domain(total, [mark.at for mark in marks])
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     layers = [_bars(total, scale, low, high, target), *_rules(marks, scale), *_ticks(scale, low, high, currency)]
@@ -55,11 +55,11 @@ def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | No
         svg=_svg(chart, title, gettext("; ").join(mark.text for mark in marks)),
         title=title,
         caption=gettext(
-            "Each bar: how likely the quarter's total bookings are to end there. Full bars reach the target, hollow "
-            "ones fall short."
+            "Bar height: probability density of the quarter's total bookings. Full bars reach the target, hollow bars "
+            "fall short of it."
         )
         if target
-        else gettext("Each bar: how likely the quarter's total bookings are to end there."),
+        else gettext("Bar height: probability density of the quarter's total bookings."),
     )
 
 
@@ -92,7 +92,7 @@ def _bars(total: Array, scale: alt.Scale, low: float, high: float, target: float
 
 
 def _rules(marks: Sequence[Mark], scale: alt.Scale) -> list[alt.Chart]:
-    """Lines first, then their labels on a light ground, so that no line runs through a label."""
+    """Lines first, then their labels on a white outline, so that no line crosses a label."""
     lines, labels = [], []
     for mark in marks:
         top = -8 - 18 * mark.level
@@ -100,10 +100,10 @@ def _rules(marks: Sequence[Mark], scale: alt.Scale) -> list[alt.Chart]:
         base = base.encode(x=alt.X("at:Q", scale=scale, axis=None))
         line = base.mark_rule(strokeDash=_DASHES[mark.line], strokeWidth=1.7, color=INK)
         lines.append(line.encode(y=alt.value(top + 5), y2=alt.value(_HIGH)))
-        words = {"align": mark.align, "baseline": "bottom", "dx": _shift(mark.align)}
-        words["fontWeight"] = "bold" if mark.line == "solid" else "normal"
+        style = {"align": mark.align, "baseline": "bottom", "dx": _shift(mark.align)}
+        style["fontWeight"] = "bold" if mark.line == "solid" else "normal"
         for ground in ({"stroke": "#ffffff", "strokeWidth": 5}, {}):
-            labels.append(base.mark_text(**words, **ground).encode(y=alt.value(top + 4), text="text:N"))
+            labels.append(base.mark_text(**style, **ground).encode(y=alt.value(top + 4), text="text:N"))
     return [*lines, *labels]
 
 
@@ -134,7 +134,7 @@ def nice_ticks(low: float, high: float, *, wanted: int = 6) -> list[float]:
 def draw_bridge(
     steps: Sequence[tuple[str, float]], start: tuple[str, float], end: tuple[str, float], currency: str
 ) -> Chart:
-    """A waterfall from P50 then to P50 now: full bars raise it, hollow ones lower it."""
+    """Waterfall chart from the earlier P50 to the present one: full bars raise it, hollow bars lower it."""
     title = gettext("From the last review to this one")
     ends = start[1] + np.cumsum([0.0, *(amount for _, amount in steps)])
     values = [_point(0, start, currency)]
@@ -149,13 +149,13 @@ def draw_bridge(
         svg=_svg(_waterfall(values), title, gettext("; ").join(f"{row['name']} {row['text']}" for row in values)),
         title=title,
         caption=gettext(
-            "Full bars raise the P50, hollow ones lower it; the steps add up exactly. The scale does not begin at zero."
+            "Full bars raise P50, hollow bars lower it; the steps sum exactly. The axis does not start at zero."
         ),
     )
 
 
-def _point(place: int, told: tuple[str, float], currency: str) -> dict[str, Any]:
-    return _named(place, told[0], compact_money(told[1], currency)) | {"at": told[1], "end": told[1]}
+def _point(place: int, end: tuple[str, float], currency: str) -> dict[str, Any]:
+    return _named(place, end[0], compact_money(end[1], currency)) | {"at": end[1], "end": end[1]}
 
 
 def _named(place: int, name: str, text: str) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def _waterfall(values: list[dict[str, Any]]) -> alt.LayerChart:
 
 
 def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, share: float, currency: str) -> Chart:
-    """Where the P50 would be with each deal won, and with it not won; beside the lines of ``share`` less and more."""
-    title = gettext("The deals that move the number most")
+    """P50 given each deal won and not won, with lines at ``share`` below and above P50."""
+    title = gettext("P50 if the deal is won, and if it is not")
     values = [
         _named(at, name, f"{compact_money(lost, currency)} – {compact_money(won, currency)}")
         | {"won": won, "lost": lost}
@@ -213,12 +213,13 @@ def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, sha
         base.mark_point(**point, fill=_DOWN).encode(x=alt.X("lost:Q", **x)),
         base.mark_point(**point, fill=INK).encode(x=alt.X("won:Q", **x)),
     ]
-    words = gettext("; ").join(f"{row['name']}: {row['text']}" for row in values)
+    description = gettext("; ").join(f"{row['name']}: {row['text']}" for row in values)
     return Chart(
-        svg=_svg(_rows_chart(layers, values, top=24), title, words),
+        svg=_svg(_rows_chart(layers, values, top=24), title, description),
         title=title,
         caption=gettext(
-            "Full dot: the P50 if this deal is won in the quarter. Hollow dot: if it is not. Dashed: {share} off.",
+            "Full dot: P50 if this deal is won in the quarter. Hollow dot: P50 if it is not. Dashed lines: P50 ± "
+            "{share}.",
             share=f"{share:.0%}",
         ),
     )

@@ -1,4 +1,4 @@
-"""What is there to know of a deal before the review? Chance, reasons, gaps, and what to do next, a row each."""
+"""Key deals: win probability, reasons, missing facts and the next step, one row for each deal."""
 
 import math
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.numbers import BLANK, compact_money, percent, points, span, text_of, word_of
-from winprob.report.quarterly.inputs import Case, covered_roles
+from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
-#: So many reasons are told on each side.
+#: Reasons shown in each direction.
 _REASONS = 2
-#: A term below this many log-odds says nothing worth reading.
+#: Smaller terms, in log-odds, are not shown.
 _SMALL = 0.05
-#: So many unknown facts are named; the others are counted.
+#: Unknown facts that are named; the others are counted.
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """What sets a deal apart from the average closed one, and by which factor on the odds."""
+    """A difference from the average closed deal, and its factor on the odds."""
 
     up: bool
     text: str
@@ -33,7 +33,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealRow:
-    """A deal as the page tells it; the numbers are keys to sort by, in percent of an axis where they place a bar."""
+    """A deal as shown; ``keys`` are sort keys, ``mean, lower, upper`` positions of the bar in percent of the axis."""
 
     deal: str
     account: str
@@ -59,21 +59,21 @@ class DealRow:
     unknown: str
     lever: str
     lift: str
-    doubt: str
+    lift_interval: str
     act: str
 
 
-def deal_rows(case: Case) -> list[DealRow]:
-    """The deals told in full, most expected bookings first."""
-    told = case.told
-    if told.empty:
+def deal_rows(inputs: ReviewInputs) -> list[DealRow]:
+    """The deals shown in full, sorted by expected bookings."""
+    shown = inputs.shown
+    if shown.empty:
         return []
-    levers = rank_roles(case.posterior, told).query("rank == 1").reset_index(drop=True)
-    covered = covered_roles(told)
-    return [_row(case, told.iloc[[at]], levers.iloc[at], covered.iloc[at]) for at in range(len(told))]
+    levers = rank_roles(inputs.posterior, shown).query("rank == 1").reset_index(drop=True)
+    covered = covered_roles(shown)
+    return [_row(inputs, shown.iloc[[at]], levers.iloc[at], covered.iloc[at]) for at in range(len(shown))]
 
 
-def _row(case: Case, row: pd.DataFrame, lever: pd.Series, covered: pd.Series) -> DealRow:
+def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.Series) -> DealRow:
     deal = row.iloc[0]
     chance = {name: float(deal[f"win_{name}"]) for name in ("prob", "lower", "upper")}
     by_end = [float(deal[name]) for name in ("by_end", "by_end_lower", "by_end_upper")]
@@ -82,9 +82,9 @@ def _row(case: Case, row: pd.DataFrame, lever: pd.Series, covered: pd.Series) ->
         deal=str(deal["deal_id"]),
         account=text_of(deal["account"]),
         owner=text_of(deal["seller"]),
-        amount=BLANK if pd.isna(deal["amount"]) else compact_money(deal["amount"], case.currency),
+        amount=BLANK if pd.isna(deal["amount"]) else compact_money(deal["amount"], inputs.currency),
         closes=BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
-        overdue=bool(pd.notna(closes) and pd.Timestamp(closes).date() < case.forecast.as_of),
+        overdue=bool(pd.notna(closes) and pd.Timestamp(closes).date() < inputs.forecast.as_of),
         stage=word_of("stage", deal["stage"]),
         category=word_of("rep_category", deal["rep_category"]),
         chance=percent(chance["prob"]),
@@ -94,23 +94,23 @@ def _row(case: Case, row: pd.DataFrame, lever: pd.Series, covered: pd.Series) ->
         upper=round(100 * chance["upper"], 1),
         by_end=percent(by_end[0]),
         by_end_interval=span(*by_end[1:]),
-        expected=compact_money(deal["expected_bookings"], case.currency),
-        trend=_trend(deal["trend"], known=case.compared),
+        expected=compact_money(deal["expected_bookings"], inputs.currency),
+        trend=_trend(deal["trend"], known=inputs.compared),
         keys=sort_keys(deal),
-        reasons=list(_reasons(case, row)),
+        reasons=list(_reasons(inputs, row)),
         uncovered=_uncovered(covered),
         coach=word_of("coach", deal.get("coach")),
         unknown=_unknown(deal["missing"]),
-        **_next(case, deal, lever),
+        **_next(inputs, deal, lever),
     )
 
 
 def sort_keys(deal: pd.Series) -> dict[str, float | None]:
-    """Numbers that a table sorts by, a blank where there is none."""
+    """Sort keys of a deal; None where a value is missing."""
     closes = deal["expected_close_on"]
     numbers = {name: deal[name] for name in ("amount", "win_prob", "by_end", "expected_bookings", "trend")}
-    found = {name: None if pd.isna(value) else float(value) for name, value in numbers.items()}
-    return {**found, "closes": None if pd.isna(closes) else float(pd.Timestamp(closes).toordinal())}
+    keys = {name: None if pd.isna(value) else float(value) for name, value in numbers.items()}
+    return {**keys, "closes": None if pd.isna(closes) else float(pd.Timestamp(closes).toordinal())}
 
 
 def _trend(change: float, *, known: bool) -> str:
@@ -119,10 +119,10 @@ def _trend(change: float, *, known: bool) -> str:
     return points(change)
 
 
-def _reasons(case: Case, row: pd.DataFrame) -> Iterator[Reason]:
-    """What raises the chance most, then what lowers it most."""
+def _reasons(inputs: ReviewInputs, row: pd.DataFrame) -> Iterator[Reason]:
+    """The terms that raise the win probability most, then those that lower it most."""
     deal = row.iloc[0]
-    terms = explain(case.posterior, row, str(deal["deal_id"]))
+    terms = explain(inputs.posterior, row, str(deal["deal_id"]))
     terms = terms[~terms["term"].isin([BASE_RATE, DOUBT]) & (terms["log_odds"].abs() >= _SMALL)]
     ups, downs = terms[terms["log_odds"] > 0].head(_REASONS), terms[terms["log_odds"] < 0].head(_REASONS)
     for term in pd.concat([ups, downs]).to_dict("records"):
@@ -131,45 +131,45 @@ def _reasons(case: Case, row: pd.DataFrame) -> Iterator[Reason]:
 
 
 def _short(term: str, deal: pd.Series) -> str:
-    """What the record says, without the coach beside every role: the coach has a line of its own."""
+    """A term as a phrase; for roles without the coach, who has a separate line."""
     if term not in ROLE_TERMS:
         return fact(term, deal)
     role = ROLES[ROLE_TERMS.index(term)]
     support = deal.get(term)
-    told = gettext("not reported") if pd.isna(support) else label("support", support)
-    return gettext("{what}: {value}", what=label("role", role), value=told)
+    reported = gettext("not reported") if pd.isna(support) else label("support", support)
+    return gettext("{what}: {value}", what=label("role", role), value=reported)
 
 
 def _uncovered(covered: pd.Series) -> str:
     missing = [label("role", role) for role in ROLES if not covered[role]]
-    return gettext(", ").join(missing) if missing else gettext("none: all roles are in contact")
+    return gettext(", ").join(missing) if missing else gettext("none; all roles are in contact")
 
 
 def _unknown(missing: list[str]) -> str:
     if not missing:
-        return gettext("nothing: all nine facts are known")
+        return gettext("none; all nine facts are known")
     named = gettext(", ").join(column_label(name) for name in missing[:_NAMED])
     if len(missing) <= _NAMED:
         return named
     return gettext("{facts} and {count} more", facts=named, count=len(missing) - _NAMED)
 
 
-def _next(case: Case, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
-    """The first lever, what it would add, and who is to do what."""
+def _next(inputs: ReviewInputs, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
+    """The first lever, its lift, and who does what."""
     owner = text_of(deal["seller"])
     if pd.isna(lever["win_prob_lift"]):
-        return {"lever": gettext("no role can be raised"), "lift": "", "doubt": "", "act": owner}
+        return {"lever": gettext("no role's support can rise further"), "lift": "", "lift_interval": "", "act": owner}
     role = str(lever["role"])
     return {
         "lever": gettext("{role}, one tier up:", role=label("role", role)),
         "lift": gettext("{points} points", points=points(lever["win_prob_lift"])),
-        "doubt": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
-        "act": _who(case, deal, role, owner),
+        "lift_interval": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
+        "act": _who(inputs, deal, role, owner),
     }
 
 
-def _who(case: Case, deal: pd.Series, role: str, owner: str) -> str:
-    visits = [] if case.plan is None else list(case.plan.visits.query("deal_id == @deal.deal_id").itertuples())
+def _who(inputs: ReviewInputs, deal: pd.Series, role: str, owner: str) -> str:
+    visits = [] if inputs.plan is None else list(inputs.plan.visits.query("deal_id == @deal.deal_id").itertuples())
     if visits:
         return gettext("; ").join(
             gettext("{executive} visits the {role}", executive=visit.executive, role=label("role", visit.role))

@@ -1,42 +1,38 @@
-"""What does the page stand on? The forecast, the deals behind it, and whatever else was given."""
-
-from __future__ import annotations
+"""Inputs of the quarterly review: the forecast, its deals with their facts, and the optional parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import latest_places, validate_deals
+from winprob.actions.visits import Plan
+from winprob.data.schema import column_or_missing, latest_places, validate_deals
 from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
-from winprob.report.review import FACTS, missing_facts
+from winprob.quarter import Bridge, Forecast
+from winprob.report.numbers import FACTS, missing_facts
 from winprob.settings import ReviewSettings
 
-if TYPE_CHECKING:
-    from winprob.actions.visits import Plan
-    from winprob.quarter import Bridge, Forecast
-
-#: A role is covered once somebody has talked to the person.
+#: Coverage states of a role that is in contact.
 COVERED = ("contacted", "engaged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """All that one page tells of.
+class ReviewInputs:
+    """Everything that one page shows.
 
     Attributes
     ----------
-    deals : open deals in play, a row each, most expected bookings first: the forecast's columns, the facts of the last
-        reading, ``missing`` (facts not known), ``trend`` (win probability now minus at the last review, NaN without)
+    deals : one row for each open deal, sorted by expected bookings: the forecast's columns, the facts of the last
+        reading, ``missing`` (unknown facts), ``trend`` (win probability now minus at the last review, else NaN)
     compared : whether the win probabilities of the last review are known
-    bridge : from the last review, None where there was none
-    plan : visits of executives, None where none was planned
-    findings : of the data check
-    scores : of past forecasts, a row each; None without a log
-    record : of a backtest, None without
+    bridge : from the last review, or None
+    plan : visits of executives, or None
+    findings : of the data check, None where it was not run
+    scores : one row for each past forecast; None without a log
+    record : of a backtest, or None
     """
 
     posterior: Posterior
@@ -45,7 +41,7 @@ class Case:
     compared: bool
     bridge: Bridge | None
     plan: Plan | None
-    findings: pd.DataFrame
+    findings: pd.DataFrame | None
     scores: pd.DataFrame | None
     record: Mapping[str, Any] | None
     settings: ReviewSettings
@@ -57,21 +53,21 @@ class Case:
 
     @property
     def wrong_by(self) -> float:
-        """How far off P50 a quarter has to end for the number to be called wrong."""
+        """Share of P50 beyond which a quarter's total counts as far off."""
         return self.forecast.settings.wrong_by
 
     @property
-    def told(self) -> pd.DataFrame:
-        """The deals that are told in full."""
+    def shown(self) -> pd.DataFrame:
+        """The deals shown in full."""
         return self.deals.head(self.settings.deals)
 
 
 def join_facts(forecast: Forecast, deals: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
-    """Deals in play beside their facts, most expected bookings first.
+    """Open deals of a forecast joined with their facts, sorted by expected bookings.
 
     Parameters
     ----------
-    deals : in canonical columns; of several readings the last counts
+    deals : frame in canonical columns; of several readings the last counts
     before : ``deal_id, mean``, the win probabilities of the last review
     """
     valid = validate_deals(deals)
@@ -93,12 +89,8 @@ def _former(deals: pd.DataFrame, before: pd.DataFrame | None) -> pd.Series:
 
 
 def covered_roles(deals: pd.DataFrame) -> pd.DataFrame:
-    """(deal, role) whether somebody is in contact with the role."""
+    """(deal, role) whether we are in contact with the role."""
     return pd.DataFrame(
-        {role: _column(deals, f"{role}_coverage").isin(COVERED).to_numpy(dtype=bool) for role in ROLES},
+        {role: column_or_missing(deals, f"{role}_coverage").isin(COVERED).to_numpy(dtype=bool) for role in ROLES},
         index=deals.index,
     )
-
-
-def _column(deals: pd.DataFrame, name: str) -> pd.Series:
-    return deals[name] if name in deals else pd.Series(None, index=deals.index, dtype=object)

@@ -1,29 +1,22 @@
-"""How does it all make one page? Sections in the order in which a review asks, the number first, all in one file."""
-
-from __future__ import annotations
+"""Render the quarterly review: all sections on one self-contained page, the number first."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from winprob.actions.visits import Plan
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.model.summary import summarise_posterior
-from winprob.report.breakdown import SHOWN
+from winprob.quarter import Bridge, Forecast
 from winprob.report.card import card_sections
 from winprob.report.charts import draw_role_weights
-from winprob.report.quarterly import appendix, asks, changes, exceptions, header, headline, risk, track
+from winprob.report.quarterly import appendix, follow_up, headline, risk
 from winprob.report.quarterly.deals import deal_rows
-from winprob.report.quarterly.inputs import Case, join_facts
+from winprob.report.quarterly.inputs import ReviewInputs, join_facts
 from winprob.report.templates import render
 from winprob.settings import ReviewSettings
-
-if TYPE_CHECKING:
-    from winprob.actions.visits import Plan
-    from winprob.quarter import Bridge, Forecast
-
-_FINDINGS = ("severity", "column", "rows", "first_deal", "message")
 
 
 def render_review(
@@ -40,7 +33,7 @@ def render_review(
     settings: ReviewSettings | None = None,
     simulated: bool = False,
 ) -> str:
-    """The page of a quarterly review, in the language now spoken.
+    """Render the page of a quarterly review in the current language.
 
     Parameters
     ----------
@@ -49,102 +42,103 @@ def render_review(
     before : ``deal_id, mean``, the win probabilities of the last review, for each deal's trend
     plan : visits of executives
     findings : of the data check
-    scores : past forecasts beside what came
-    record : of a backtest, as ``winprob backtest --record`` keeps it
-    settings : what is called an exception; by default the model's own settings
-    simulated : whether the deals are made up, which the page then says first
+    scores : past forecasts and realised bookings, as ``score_forecasts`` returns them
+    record : of a backtest, as ``winprob backtest --record`` writes it
+    settings : thresholds of exceptions; by default the model's own settings
+    simulated : whether the deals are simulated, which the page then states first
 
     Returns
     -------
     str
-        A whole HTML document that loads nothing: it opens from a mail attachment, and reads in full without script.
+        A complete HTML document without external resources: it opens from a mail attachment and is complete without
+        scripts.
     """
-    case = Case(
+    inputs = ReviewInputs(
         posterior=posterior,
         forecast=forecast,
         deals=join_facts(forecast, deals, before),
         compared=before is not None,
         bridge=bridge,
         plan=plan,
-        findings=pd.DataFrame(columns=list(_FINDINGS)) if findings is None else findings,
+        findings=findings,
         scores=scores,
         record=record,
         settings=settings or posterior.settings.review,
         simulated=simulated,
     )
-    values = {"words": _words(case), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
-    parts = {**_first(case), **_middle(case), **_last(case)}
+    values = {"words": _words(inputs), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
+    parts = {**_first(inputs), **_middle(inputs), **_last(inputs)}
     return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **parts)
 
 
-def _first(case: Case) -> dict[str, Any]:
-    bridge = case.bridge
+def _first(inputs: ReviewInputs) -> dict[str, Any]:
+    bridge = inputs.bridge
     return {
-        "title": header.title(case),
-        "facts": header.facts(case),
-        "warnings": header.warnings(case),
-        "headline": headline.sentence(case),
-        "figures": headline.figures(case),
-        "distribution": headline.chart(case),
-        "lines": headline.lines_grid(case),
-        "left_out": headline.left_out(case),
-        "bridge": bridge and changes.bridge_grid(bridge),
-        "bridge_chart": bridge and changes.bridge_chart(bridge),
-        "risk": risk.sentences(case),
-        "swings": risk.swings_grid(case),
-        "swings_chart": risk.chart(case),
-        "shares": risk.shares_grid(case),
-        "breakdowns": risk.breakdowns(case),
+        "title": headline.title(inputs),
+        "facts": headline.facts(inputs),
+        "warnings": headline.warnings(inputs),
+        "headline": headline.sentence(inputs),
+        "figures": headline.figures(inputs),
+        "distribution": headline.chart(inputs),
+        "lines": headline.lines_grid(inputs),
+        "left_out": headline.left_out(inputs),
+        "bridge": bridge and headline.bridge_grid(bridge),
+        "bridge_chart": bridge and headline.bridge_chart(bridge),
+        "risk": risk.sentences(inputs),
+        "swings": risk.swings_grid(inputs),
+        "swings_chart": risk.chart(inputs),
+        "shares": risk.shares_grid(inputs),
+        "breakdowns": risk.breakdowns(inputs),
     }
 
 
-def _middle(case: Case) -> dict[str, Any]:
+def _middle(inputs: ReviewInputs) -> dict[str, Any]:
     return {
-        "deals": deal_rows(case),
-        "asks_said": asks.sentences(case),
-        "asks": asks.asks_grid(case),
-        "exceptions": exceptions.exceptions_grid(case),
-        "not_checked": exceptions.not_checked(case),
-        "faults": exceptions.faults_grid(case),
+        "deals": deal_rows(inputs),
+        "visit_sentences": follow_up.visit_sentences(inputs),
+        "visits": follow_up.visits_grid(inputs),
+        "exceptions": follow_up.exceptions_grid(inputs),
+        "not_checked": follow_up.not_checked(inputs),
+        "faults": follow_up.faults_grid(inputs),
     }
 
 
-def _last(case: Case) -> dict[str, Any]:
+def _last(inputs: ReviewInputs) -> dict[str, Any]:
     return {
-        "track": track.sections(case),
-        "all_deals": appendix.all_deals(case),
-        "reconciliation": appendix.reconciliation(case),
-        "definitions": appendix.definitions(case),
-        "roles_chart": draw_role_weights(case.posterior, summarise_posterior(case.posterior)),
-        "card": card_sections(case.posterior, case.record),
+        "track": appendix.track_record(inputs),
+        "all_deals": appendix.all_deals(inputs),
+        "reconciliation": appendix.reconciliation(inputs),
+        "definitions": appendix.definitions(inputs),
+        "roles_chart": draw_role_weights(inputs.posterior, summarise_posterior(inputs.posterior)),
+        "card": card_sections(inputs.posterior, inputs.record),
     }
 
 
-def _words(case: Case) -> dict[str, str]:
-    """Headings and notes."""
-    return {**_titles(case), **_columns(), **_tables(case)}
+def _words(inputs: ReviewInputs) -> dict[str, str]:
+    """Headings and notes of the template."""
+    return {**_titles(inputs), **_columns(), **_tables(inputs)}
 
 
-def _titles(case: Case) -> dict[str, str]:
+def _titles(inputs: ReviewInputs) -> dict[str, str]:
     return {
         "bridge": gettext("What changed since the last review"),
-        "no_bridge": gettext("No earlier export was given, so no change can be told. Give it with --before."),
+        "no_bridge": gettext("No earlier export was given, so changes cannot be shown. Add one with --before."),
         "risk": gettext("What must be true, and what would break it"),
-        "deals": gettext("The deals that count"),
-        "deals_note": _deals_note(case),
-        "breakdowns": gettext("How the chances of the riskiest deals come about"),
+        "deals": gettext("Key deals"),
+        "deals_note": _deals_note(inputs),
+        "breakdowns": gettext("Breakdown of the riskiest deals' win probabilities"),
         "breakdowns_note": gettext(
-            "Each starts from the base rate. The {count} largest terms are told one by one: solid bars raise the "
-            "chance, hollow bars lower it, against the average closed deal.",
-            count=SHOWN,
+            "Each starts from the base rate and shows the {count} largest terms: solid bars raise the win probability, "
+            "hollow bars lower it, relative to the average closed deal.",
+            count=risk.SHOWN,
         ),
-        "bars": gettext("chance of winning"),
-        "terms": gettext("what sets the deal apart"),
+        "bars": gettext("win probability"),
+        "terms": gettext("difference from the average closed deal"),
         "no_deals": gettext("No open deals."),
-        "asks": gettext("Asks to the executives"),
+        "visits": gettext("Requests to executives"),
         "exceptions": gettext("Exceptions"),
         "no_exceptions": gettext("None: no deal breaks a rule that could be checked."),
-        "track": gettext("How good have we been"),
+        "track": gettext("Track record"),
         "appendix": gettext("Appendix"),
         "all_deals": gettext("All open deals"),
         "reconciliation": gettext("Currencies and rates"),
@@ -153,13 +147,14 @@ def _titles(case: Case) -> dict[str, str]:
     }
 
 
-def _deals_note(case: Case) -> str:
-    shown, count = len(case.told), len(case.deals)
+def _deals_note(inputs: ReviewInputs) -> str:
+    shown, count = len(inputs.shown), len(inputs.deals)
     if shown == count:
-        return gettext("All {count} open deals, most expected bookings first.", count=count)
-    share = float(case.told["expected_bookings"].sum() / max(float(case.deals["expected_bookings"].sum()), 1e-12))
+        return gettext("All {count} open deals, sorted by expected bookings.", count=count)
+    share = float(inputs.shown["expected_bookings"].sum() / max(float(inputs.deals["expected_bookings"].sum()), 1e-12))
     return gettext(
-        "The {shown} of {count} open deals with most expected bookings, {share} of all; the appendix has every deal.",
+        "The {shown} of {count} open deals with the highest expected bookings, {share} of the sum; the appendix lists "
+        "every deal.",
         shown=shown,
         count=count,
         share=f"{share:.0%}",
@@ -179,24 +174,26 @@ def _columns() -> dict[str, str]:
         "by_end": gettext("Won by quarter end"),
         "expected": gettext("Expected bookings"),
         "bar": gettext("Dot: win probability. Line: its 90% interval, on a scale from 0 to 100%."),
-        "why": gettext("Why this chance"),
+        "why": gettext("Why this probability"),
         "gaps": gettext("What is missing"),
         "uncovered": gettext("Not in contact:"),
         "coach": gettext("Coach:"),
-        "unknown": gettext("Not known:"),
-        "next": gettext("Next lever, and who acts"),
+        "unknown": gettext("Unknown:"),
+        "next": gettext("Next lever and owner"),
     }
 
 
-def _tables(case: Case) -> dict[str, str]:
+def _tables(inputs: ReviewInputs) -> dict[str, str]:
     return {
         "lines": gettext("The quarter by line. Means add up to the total; percentiles do not."),
-        "bridge_table": gettext("The same as numbers; the steps add up to the change exactly."),
-        "swings": gettext("The deals with the largest share of the doubt"),
-        "shares": gettext("Where the doubt about the total comes from"),
-        "asks_table": gettext("Visits, the largest gain first; gains are added expected bookings"),
-        "exceptions_table": gettext("What a review should ask about"),
-        "faults": gettext("What the data check found"),
-        "no_faults": gettext("The data check found no fault."),
-        "all_deals_table": gettext("Every open deal in play, most expected bookings first"),
+        "bridge_table": gettext("The same in numbers; the steps sum to the change exactly."),
+        "swings": gettext("Deals with the largest share of the variance"),
+        "shares": gettext("Sources of the variance of the total"),
+        "visits_table": gettext("Visits, largest gain first; a gain is an increase in expected bookings"),
+        "exceptions_table": gettext("Deals to discuss in the review"),
+        "faults": gettext("Findings of the data check"),
+        "no_faults": gettext("No data check was run.")
+        if inputs.findings is None
+        else gettext("The data check found no fault."),
+        "all_deals_table": gettext("Every open deal, sorted by expected bookings"),
     }

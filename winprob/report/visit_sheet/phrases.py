@@ -1,4 +1,4 @@
-"""How are plays, points of probability and people said on the page?"""
+"""Phrases of the visit sheet: plays of the method, points of probability, and names of people."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -9,8 +9,7 @@ from winprob.i18n import gettext
 from winprob.methodology import Play, is_unknown, label, plays
 from winprob.report.numbers import percent, span
 from winprob.report.sheet import Point
-from winprob.report.visit_sheet.contrasts import Estimate
-from winprob.report.visit_sheet.people import Holder
+from winprob.report.visit_sheet.visit import Estimate, Holder
 
 
 def point(name: str, *sentences: str) -> Point:
@@ -19,9 +18,9 @@ def point(name: str, *sentences: str) -> Point:
 
 
 def together(*sentences: str) -> str:
-    """Sentences one after the other, the empty ones left out."""
-    said = [sentence for sentence in sentences if sentence]
-    return reduce(lambda first, second: gettext("{first} {second}", first=first, second=second), said) if said else ""
+    """Join the sentences that are not empty."""
+    parts = [sentence for sentence in sentences if sentence]
+    return reduce(lambda first, second: gettext("{first} {second}", first=first, second=second), parts) if parts else ""
 
 
 def listed(items: Iterable[str]) -> str:
@@ -33,8 +32,8 @@ def sentence(text: str) -> str:
     return gettext("{text}.", text=text)
 
 
-def told(play: Play) -> str:
-    """What a play says, and how it is done."""
+def play_text(play: Play) -> str:
+    """The phrase of a play, and how to do it."""
     return together(sentence(play.phrase.text()), play.how.text() if play.how else "")
 
 
@@ -43,12 +42,12 @@ def phrases(chosen: Iterable[Play]) -> list[str]:
 
 
 def title_of(subject: str, item: str) -> str:
-    """What the method calls an item."""
+    """The method's title of an item."""
     return _item(subject, item).phrase.text()
 
 
 def how_of(subject: str, item: str) -> str:
-    """How an item is done."""
+    """How to do an item."""
     how = _item(subject, item).how
     return how.text() if how else ""
 
@@ -74,18 +73,18 @@ def points_of(value: Estimate) -> str:
 
 
 def signed(share: float) -> str:
-    """A difference of probabilities in whole points, with its sign; nothing is plain 0."""
+    """A difference of probabilities in whole points with sign; 0 without."""
     points = round(100 * share)
     return f"{points:+d}" if points else "0"
 
 
 def frequency(chance: float) -> tuple[int, int]:
-    """A chance as so many of so many: of ten, or of a hundred where ten are too few to tell it."""
+    """A probability as a count of ten, or of a hundred where it is near 0 or 1."""
     of = 10 if 0.05 <= chance <= 0.95 else 100
     return min(max(round(of * chance), 1), of - 1), of
 
 
-def standing(facts: pd.Series, role: str) -> str:
+def support_and_coverage(facts: pd.Series, role: str) -> str:
     """The support and the coverage of a role."""
     return gettext(
         "support: {support}; coverage: {coverage}", support=support_of(facts, role), coverage=coverage_of(facts, role)
@@ -105,7 +104,7 @@ def role_name(role: str) -> str:
 
 
 def named(people: Iterable[Holder]) -> str:
-    """The first two people by name, and how many more there are."""
+    """The first two people by name, and the number of the others."""
     names = [holder.person for holder in people]
     if len(names) > 2:
         return gettext("{names} and {count} more", names=gettext(", ").join(names[:2]), count=len(names) - 2)

@@ -1,4 +1,4 @@
-"""Where does the deal stand, and what has changed since the last reading?"""
+"""Status of the deal: win probability and roles, changes since the last reading, what would change the forecast."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,37 +7,22 @@ import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS
 from winprob.i18n import gettext
-from winprob.methodology import ROLES, column_label, plays
+from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label, plays
 from winprob.model.prediction import predict
-from winprob.report.grids import Column, Grid
-from winprob.report.numbers import BLANK, full_money, percent, span, whole
-from winprob.report.review import FACTS, missing_facts
-from winprob.report.sheet import Point, Section
-from winprob.report.visit_sheet.contrasts import Estimate, draw_each, estimate
-from winprob.report.visit_sheet.phrases import (
-    chance_of,
-    coverage_of,
-    frequency,
-    listed,
-    named,
-    phrases,
-    point,
-    points_of,
-    role_name,
-    sentence,
-    support_of,
-    together,
-    word,
-)
-from winprob.report.visit_sheet.visit import Visit
+from winprob.quarter import PRECISION
+from winprob.report.numbers import BLANK, FACTS, full_money, missing_facts, percent, span, whole
+from winprob.report.sheet import Column, Grid, Point, Section
+from winprob.report.visit_sheet import phrases as text
+from winprob.report.visit_sheet.phrases import coverage_of, point, points_of, sentence, support_of, word
+from winprob.report.visit_sheet.visit import Estimate, Visit, contrasts, draw_each, estimate, varied
 
-#: Facts told in words, and the word each is told by.
-_WORDS = {"stage": "stage", "decision_method": "decision_method", "coach": "coach"}
+#: Facts with a vocabulary, and its name.
+_VOCABULARIES = {"stage": "stage", "decision_method": "decision_method", "coach": "coach"}
 _TRACKED = (*FACTS, *(name for name in COVERAGE_COLUMNS if name not in FACTS))
 
 
 def lead(facts: pd.Series) -> str:
-    """Whose deal, how large, read when, due when; only what is known."""
+    """Account, product, seller, amount and dates, as far as known."""
     return gettext(" · ").join(_known(facts))
 
 
@@ -46,27 +31,27 @@ def _known(facts: pd.Series) -> Iterator[str]:
         if pd.notna(facts.get(column)):
             yield gettext("{what}: {value}", what=column_label(column), value=facts[column])
     if pd.notna(facts.get("amount")):
-        coin = facts.get("currency")
-        amount = whole(facts["amount"]) if pd.isna(coin) else full_money(facts["amount"], str(coin))
+        currency = facts.get("currency")
+        amount = whole(facts["amount"]) if pd.isna(currency) else full_money(facts["amount"], str(currency))
         yield gettext("{what}: {value}", what=column_label("amount"), value=amount)
     for column in ("as_of", "expected_close_on"):
         if pd.notna(facts.get(column)):
             yield gettext("{what}: {value}", what=column_label(column), value=facts[column].date().isoformat())
 
 
-def where_it_stands(visit: Visit) -> Section:
-    """The win probability and how sure it is, what is unknown, the stage, and the five roles."""
+def deal_status(visit: Visit) -> Section:
+    """The win probability and its uncertainty, unknown facts, the stage, and the five roles."""
     chance = predict(visit.posterior, visit.deal).iloc[0]
     return Section(
-        title=gettext("Where the deal stands"),
-        words=(together(_verdict(chance), _doubt(visit, chance)),),
+        title=gettext("Status of the deal"),
+        words=(text.together(_win_probability(chance), _uncertainty(visit, chance)),),
         points=_method(visit.facts),
         grid=_roles(visit),
     )
 
 
-def _verdict(chance: pd.Series) -> str:
-    count, of = frequency(chance["mean"])
+def _win_probability(chance: pd.Series) -> str:
+    count, of = text.frequency(chance["mean"])
     return gettext(
         "Win probability {chance}, 90% interval {interval}: about {count} in {of} such deals are won.",
         chance=percent(chance["mean"]),
@@ -76,7 +61,7 @@ def _verdict(chance: pd.Series) -> str:
     )
 
 
-def _doubt(visit: Visit, chance: pd.Series) -> str:
+def _uncertainty(visit: Visit, chance: pd.Series) -> str:
     absent = missing_facts(visit.deal).iloc[0]
     missing = [fact for fact in FACTS if absent[fact]]
     facts = gettext("{count} of nine", count=len(missing)) if missing else gettext("none of nine")
@@ -86,7 +71,7 @@ def _doubt(visit: Visit, chance: pd.Series) -> str:
         else facts
     )
     return gettext(
-        "Of the doubt before any deal was seen {share} is left. Facts not known: {facts}.",
+        "{share} of the prior uncertainty remains. Unknown facts: {facts}.",
         share=percent(chance["prior_share"]),
         facts=names,
     )
@@ -94,7 +79,7 @@ def _doubt(visit: Visit, chance: pd.Series) -> str:
 
 def _method(facts: pd.Series) -> tuple[Point, ...]:
     stage = facts.get("stage")
-    cares = phrases(plays("stages", "cares", of=str(stage))) if pd.notna(stage) else []
+    cares = text.phrases(plays("stages", "cares", of=str(stage))) if pd.notna(stage) else []
     return (
         point(
             column_label("stage"),
@@ -115,7 +100,7 @@ def _coach(state: object) -> str:
         "unvalidated": gettext("There is a coach, not validated yet."),
         "validated": gettext("There is a validated coach."),
     }
-    return sentences.get(str(state), gettext("Whether there is a coach is not known."))
+    return sentences.get(str(state), gettext("It is unknown whether there is a coach."))
 
 
 def _roles(visit: Visit) -> Grid:
@@ -125,10 +110,10 @@ def _roles(visit: Visit) -> Grid:
 
 
 def _role(visit: Visit, role: str) -> list[str]:
-    who = [named(visit.people.get(role, ())) or BLANK] if visit.people else []
+    who = [text.named(visit.people.get(role, ())) or BLANK] if visit.people else []
     then = visit.before.iloc[0] if visit.before is not None else visit.facts
     both = ((read(then, role), read(visit.facts, role)) for read in (support_of, coverage_of))
-    return [role_name(role), *who, *(_from_to(old, new) for old, new in both)]
+    return [text.role_name(role), *who, *(_from_to(old, new) for old, new in both)]
 
 
 def _from_to(old: str, new: str) -> str:
@@ -136,7 +121,7 @@ def _from_to(old: str, new: str) -> str:
 
 
 def what_changed(visit: Visit) -> list[Section]:
-    """Then and now; nothing where there is no earlier reading."""
+    """Changes since the earlier reading; empty without one."""
     if visit.before is None:
         return []
     then = visit.before.iloc[0]
@@ -148,32 +133,39 @@ def what_changed(visit: Visit) -> list[Section]:
         else gettext("What has changed")
     )
     learned, lost = _learned(then, visit.facts), _learned(visit.facts, then)
-    found = [gettext("{what}: {value}", what=column_label(fact), value=_told(visit.facts, fact)) for fact in learned]
+    facts = [gettext("{what}: {value}", what=column_label(fact), value=_value(visit.facts, fact)) for fact in learned]
     return [
         Section(
             title=title,
             points=(
                 point(gettext("Win probability"), _moved(estimate(old), estimate(new), estimate(new - old))),
-                *_words_changed(then, visit.facts),
-                point(gettext("Learned"), sentence(listed(found)) if learned else gettext("No fact that was unknown.")),
-                *([point(gettext("No longer recorded"), sentence(listed(map(column_label, lost))))] if lost else []),
+                *_changed_facts(then, visit.facts),
+                point(
+                    gettext("Learned"),
+                    sentence(text.listed(facts)) if learned else gettext("No previously unknown fact."),
+                ),
+                *(
+                    [point(gettext("No longer recorded"), sentence(text.listed(map(column_label, lost))))]
+                    if lost
+                    else []
+                ),
             ),
         )
     ]
 
 
 def _moved(old: Estimate, new: Estimate, change: Estimate) -> str:
-    values = {"old": chance_of(old), "new": chance_of(new), "change": points_of(change)}
-    if change.lower > 0:
+    values = {"old": text.chance_of(old), "new": text.chance_of(new), "change": points_of(change)}
+    if change.lower > PRECISION:
         return gettext("{old} → {new}, up: {change} points.", **values)
-    if change.upper < 0:
+    if change.upper < -PRECISION:
         return gettext("{old} → {new}, down: {change} points.", **values)
-    return gettext("{old} → {new}, {change} points: it may be no change at all.", **values)
+    return gettext("{old} → {new}, {change} points: consistent with no change.", **values)
 
 
-def _words_changed(then: pd.Series, now: pd.Series) -> Iterator[Point]:
-    """Stage, decision method and coach where they changed; supports and coverage stand in the table."""
-    for fact, name in _WORDS.items():
+def _changed_facts(then: pd.Series, now: pd.Series) -> Iterator[Point]:
+    """Changes of stage, decision method and coach; support and coverage are in the table."""
+    for fact, name in _VOCABULARIES.items():
         old, new = word(name, then.get(fact)), word(name, now.get(fact))
         if old != new:
             yield point(column_label(fact), gettext("{old} → {new}", old=old, new=new))
@@ -184,10 +176,59 @@ def _learned(then: pd.Series, now: pd.Series) -> list[str]:
     return [fact for fact in _TRACKED if _unknown(then.get(fact)) and not _unknown(now.get(fact))]
 
 
-def _told(facts: pd.Series, fact: str) -> str:
-    """What stands in a fact, in words."""
-    return word(_WORDS.get(fact, fact.rpartition("_")[2]), facts.get(fact))
+def _value(facts: pd.Series, fact: str) -> str:
+    """The label of a fact's value."""
+    return word(_VOCABULARIES.get(fact, fact.rpartition("_")[2]), facts.get(fact))
 
 
 def _unknown(value: Any) -> bool:
     return bool(pd.isna(value)) or value == "unknown"
+
+
+_OPPOSED, _SUPPORTIVE, _CHAMPION = SUPPORT_TIERS[0], SUPPORT_TIERS[2], SUPPORT_TIERS[3]
+
+
+def what_would_change(visit: Visit) -> Section:
+    """The win probability under a different next reading, for the most relevant facts."""
+    variants = _variants(visit)
+    results = contrasts(visit.posterior, visit.deal, [varied(visit.deal, {fact: value}) for fact, value in variants])
+    return Section(
+        title=gettext("What would change the forecast"),
+        words=(
+            gettext(
+                "If the next reading is as follows, all else equal. A reported tier is noisy, so it moves the forecast "
+                "less than true support would."
+            ),
+        ),
+        grid=Grid(
+            columns=[
+                Column(title=gettext("If")),
+                Column(title=gettext("Win probability"), number=True),
+                Column(title=gettext("Change, points"), number=True),
+            ],
+            rows=[
+                [_fact_is(fact, value), text.chance_of(result.chance), points_of(result.change)]
+                for (fact, value), result in zip(variants, results, strict=True)
+            ],
+        ),
+    )
+
+
+def _variants(visit: Visit) -> list[tuple[str, object]]:
+    """The role one tier up, the role opposed, the coach validated, the approver engaged; without the present values."""
+    facts, support = visit.facts, f"{visit.role}_support"
+    wanted: list[tuple[str, object]] = [(support, _one_up(facts.get(support))), (support, float(_OPPOSED))]
+    wanted += [("coach", "validated"), ("approver_coverage", "engaged")]
+    return [(fact, value) for fact, value in wanted if value is not None and facts.get(fact) != value]
+
+
+def _one_up(tier: object) -> float | None:
+    """The next tier; supportive after unknown, None after champion."""
+    if not isinstance(tier, float) or pd.isna(tier):
+        return float(_SUPPORTIVE)
+    return tier + 1 if tier < _CHAMPION else None
+
+
+def _fact_is(fact: str, value: object) -> str:
+    vocabulary = _VOCABULARIES.get(fact, fact.rpartition("_")[2])
+    return gettext("{what}: {value}", what=column_label(fact), value=label(vocabulary, value))

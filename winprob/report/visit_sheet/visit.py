@@ -1,17 +1,69 @@
-"""What is there to know before the page is written? The deal, the reading before, the role to visit, the next step."""
+"""Data of a visit sheet: the deal, its earlier reading, the people, the role to visit, and contrasts with variants."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from winprob.actions.levers import rank_roles
+from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import gettext
-from winprob.methodology import ROLES, NextStep, canonical, next_step
+from winprob.methodology import ROLES, SUPPORT_TIERS, NextStep, canonical, next_step, plays
+from winprob.model.draws import summarise
 from winprob.model.posterior import Posterior
-from winprob.report.visit_sheet.people import Holder, holders
+from winprob.model.prediction import draw_win_prob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A person in a role.
+
+    Attributes
+    ----------
+    tier : reported support 1..4, None if unknown
+    weakest : the lowest-rated item of the support rubric, None where all are rated at the top or not at all
+    """
+
+    person: str
+    tier: int | None
+    coverage: str | None
+    weakest: str | None
+
+
+def holders(people: pd.DataFrame, deal: pd.Series) -> dict[str, tuple[Holder, ...]]:
+    """The people of each role, most influential first; ties go to the lower support tier.
+
+    Parameters
+    ----------
+    people : as ``tables.read_people_table`` returns it
+    deal : one row of the deal table; people without a date count at every date, and a deal without a date has all
+    """
+    mine = people[people["deal_id"] == deal["deal_id"]]
+    day = deal.get("as_of")
+    if day is not None and pd.notna(day):
+        mine = mine[mine["as_of"].isna() | (mine["as_of"] == day)]
+    ordered = mine.sort_values(["influence", "tier", "person"], ascending=[False, True, True], kind="stable")
+    return {role: tuple(_holder(row) for _, row in ordered[ordered["role"] == role].iterrows()) for role in ROLES}
+
+
+def weakest_item(ratings: Mapping[str, float]) -> str | None:
+    """The lowest-rated item, ties in the order of the rubric; None where nothing is rated below the top."""
+    # An unrated item is NaN, and the comparison is false.
+    rated = {item: rating for item, rating in ratings.items() if rating < max(SUPPORT_TIERS)}
+    return min(rated, key=rated.__getitem__, default=None)
+
+
+def _holder(row: pd.Series) -> Holder:
+    rubric = [play.id for play in plays("support") if play.id != "influence"]
+    return Holder(
+        person=str(row["person"]),
+        tier=int(row["tier"]) if pd.notna(row["tier"]) else None,
+        coverage=str(row["coverage"]) if pd.notna(row["coverage"]) else None,
+        weakest=weakest_item({item: row[item] for item in rubric if item in row}),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +72,10 @@ class Visit:
 
     Attributes
     ----------
-    deal : one valid row, the deal as it stands; before : an earlier reading of it, or None
-    people : who holds each role, where a people table was given
-    levers : the roles as ``rank_roles`` ranks them
-    role : whom to visit; chosen : whether the user named the role
+    deal : one valid row, the present reading; before : an earlier reading, or None
+    people : the people of each role; empty without a people table
+    levers : the roles as ranked by ``rank_roles``
+    role : the role to visit; chosen : whether the user named it
     step : the next step with the person
     """
 
@@ -42,7 +94,7 @@ class Visit:
 
     @property
     def person(self) -> Holder | None:
-        """The one to visit: the most influential in the role."""
+        """The person to visit: the most influential in the role."""
         return next(iter(self.people.get(self.role, ())), None)
 
     @property
@@ -60,7 +112,7 @@ def plan_visit(
     people: pd.DataFrame | None,
     before: pd.DataFrame | None,
 ) -> Visit:
-    """All that the page says, before it is said.
+    """Collect the data of the sheet.
 
     Raises
     ------
@@ -89,7 +141,7 @@ def plan_visit(
 
 
 def _role(role: str | None) -> str | None:
-    """The role that a word means, in our words or in usual English or Chinese ones."""
+    """The canonical role of a name, canonical or a usual English or Chinese term."""
     meant = canonical("role", role)
     if role is not None and meant is None:
         raise SettingsError(gettext("role {role!r} is not one of {accepted}", role=role, accepted=", ".join(ROLES)))
@@ -97,7 +149,7 @@ def _role(role: str | None) -> str | None:
 
 
 def _step(facts: pd.Series, role: str, person: Holder | None) -> NextStep:
-    """What is known of the person counts before what is known of the role."""
+    """Facts of the person take precedence over facts of the role."""
     return next_step(
         role=role,
         stage=facts.get("stage"),
@@ -109,19 +161,19 @@ def _step(facts: pd.Series, role: str, person: Holder | None) -> NextStep:
 
 
 def _own_earlier(deals: pd.DataFrame, deal: pd.DataFrame) -> pd.DataFrame | None:
-    """The reading before the last one, in the same table; None where there is only one."""
+    """The reading before the last one in the same table; None where there is only one."""
     others = deals[(deals["deal_id"] == deal["deal_id"].item()) & (deals.index != deal.index[0])]
     return None if others.empty else last_reading(others, str(deal["deal_id"].item()))
 
 
 def _earlier(before: pd.DataFrame, deal: pd.DataFrame) -> pd.DataFrame:
-    """The last reading of the deal in a table of its own that is not later than the present one."""
+    """The last reading of the deal in the earlier table that is not later than the present one."""
     name = str(deal["deal_id"].item())
     mine = before[before["deal_id"] == name]
     if mine.empty:
         raise DealTableError(
             gettext(
-                "the table before ({rows} rows) does not hold deal {deal!r}: there is nothing to compare with",
+                "the earlier table ({rows} rows) does not contain deal {deal!r}: there is nothing to compare with",
                 rows=len(before),
                 deal=name,
             )
@@ -133,10 +185,54 @@ def _earlier(before: pd.DataFrame, deal: pd.DataFrame) -> pd.DataFrame:
     if in_time.empty:
         raise DealTableError(
             gettext(
-                "the table before reads deal {deal!r} on {then}, later than {now}: are the two swapped?",
+                "the earlier table reads deal {deal!r} on {then}, later than {now}: are the two tables swapped?",
                 deal=name,
                 then=mine["as_of"].min().date().isoformat(),
                 now=day.date().isoformat(),
             )
         )
     return last_reading(in_time, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A quantity with its 90 % interval."""
+
+    mean: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """A win probability, and its difference from that of the present deal."""
+
+    chance: Estimate
+    change: Estimate
+
+
+def estimate(draws: Array) -> Estimate:
+    """Mean and interval of (draw,) draws."""
+    mean, lower, upper = summarise(draws)
+    return Estimate(mean=float(mean), lower=float(lower), upper=float(upper))
+
+
+def contrasts(posterior: Posterior, deal: pd.DataFrame, others: Sequence[pd.DataFrame]) -> list[Contrast]:
+    """Win probability of each of ``others``, and its difference from ``deal``, on common draws; one row each."""
+    now, *then = draw_each(posterior, [deal, *others])
+    return [Contrast(chance=estimate(draws), change=estimate(draws - now)) for draws in then]
+
+
+def draw_each(posterior: Posterior, deals: Sequence[pd.DataFrame]) -> Array:
+    """(deal, draw) win probability of rows that may be readings of one deal, on common draws."""
+    table = pd.concat(deals, ignore_index=True)
+    # New ids, because a deal table has one row for each deal and day.
+    table["deal_id"] = [str(at) for at in range(len(table))]
+    return np.asarray(draw_win_prob(posterior, table), dtype=float)
+
+
+def varied(deal: pd.DataFrame, facts: Mapping[str, object]) -> pd.DataFrame:
+    """The deal with some facts changed. A changed support replaces all readings of its role."""
+    readings = {f"{role}_readings": None for role in ROLES if f"{role}_support" in facts}
+    new = {**facts, **{name: value for name, value in readings.items() if name in deal}}
+    return deal.assign(**{name: pd.Series([value], index=deal.index) for name, value in new.items()})

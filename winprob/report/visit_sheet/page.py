@@ -1,0 +1,63 @@
+"""Render the visit sheet: one page of Markdown for one visit to one person."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from winprob.data.tables import read_people_table
+from winprob.i18n import gettext
+from winprob.model.posterior import Posterior
+from winprob.report.sheet import Sheet, to_markdown
+from winprob.report.visit_sheet.plan import commitment, evidence, next_step_with, preparation, purpose, questions
+from winprob.report.visit_sheet.present import deal_status, lead, what_changed, what_would_change
+from winprob.report.visit_sheet.visit import Visit, plan_visit
+
+
+def render_brief(
+    posterior: Posterior,
+    deals: pd.DataFrame,
+    deal_id: str,
+    *,
+    role: str | None = None,
+    people: str | Path | pd.DataFrame | None = None,
+    before: pd.DataFrame | None = None,
+    encoding: str | None = None,
+) -> str:
+    """Render the sheet for one visit in the current language.
+
+    Parameters
+    ----------
+    deals : frame in canonical columns that contains the deal; of several readings the last one counts
+    role : the role to visit; by default the one with the largest lift
+    people : the people table, for names and the weakest rubric item; ``deals`` should have been read with it
+    before : deals as read before the last visit, for the comparison; by default the reading of this deal before the
+        last one, if ``deals`` has several
+    encoding : text encoding of the people table, where detection fails
+
+    Raises
+    ------
+    DealTableError
+        A table is not valid, or the deal is not in it.
+    SettingsError
+        ``role`` is not a role.
+    """
+    known = None if people is None else read_people_table(people, encoding=encoding)
+    return to_markdown(_sheet(plan_visit(posterior, deals, deal_id, role=role, people=known, before=before), deal_id))
+
+
+def _sheet(visit: Visit, deal_id: str) -> Sheet:
+    return Sheet(
+        title=gettext("Visit sheet: {deal}", deal=deal_id),
+        lead=(lead(visit.facts),),
+        sections=(
+            deal_status(visit),
+            *what_changed(visit),
+            purpose(visit),
+            preparation(visit),
+            next_step_with(visit),
+            questions(visit),
+            commitment(visit),
+            what_would_change(visit),
+            evidence(visit),
+        ),
+    )
