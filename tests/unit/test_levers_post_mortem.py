@@ -8,8 +8,8 @@ import pytest
 
 from winprob import post_mortem, predict
 from winprob.actions.levers import loss_patterns, post_mortem_sentences
-from winprob.actions.levers.post_mortem import covered_twin
 from winprob.actions.levers.loss_patterns import deciders, effort
+from winprob.actions.levers.post_mortem import covered_twin
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import use_language
