@@ -243,7 +243,7 @@ def validated_reading(coefs: Coefficients, features: Features, scaling: Scaling,
 
 
 def _true_support(coefs: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
-    """Mean and variance (deal, draw) of a role's true support given the record: ``support_terms`` with a weight of 1."""
+    """Mean and variance (deal, draw) of a role's true support given the record: ``support_terms`` with a weight 1."""
     alone = np.zeros_like(coefs.role_weight)
     alone[role] = 1
     means, variance = support_terms(replace(coefs, role_weight=alone), features)

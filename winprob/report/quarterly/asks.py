@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.visits import Plan, amount, judge_plan
+from winprob.actions.visits import Plan, amount, plan_sentences
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.report.grids import Column, Grid
@@ -25,7 +25,7 @@ def sentences(case: Case) -> list[str]:
         return [gettext("No executives were named, so nothing is asked of them. Name them with --executives.")]
     if case.plan.visits.empty:
         return [gettext("No visit of an executive would add anything here."), *case.plan.notes]
-    return judge_plan(case.plan)[:_SAID]
+    return plan_sentences(case.plan)[:_SAID]
 
 
 def asks_grid(case: Case) -> Grid | None:
