@@ -54,7 +54,7 @@ def evidence_columns(
     labels = {
         "standing": state,
         "verdict": verdicts(table["lower"].to_numpy(), table["upper"].to_numpy(), rope),
-        "evidence": np.where(can_rise, grade, None),
+        "evidence": _or_none(grade, can_rise),
     }
     numbers = {
         "e_value": e_values(risk_ratios(table["odds_ratio"].to_numpy(), rare=rare)),
@@ -66,7 +66,14 @@ def evidence_columns(
 def verdicts(lower: Array, upper: Array, rope: float) -> Array:
     """(row,) position of a lift's interval relative to the region of practical equivalence; None without a lift."""
     verdict = np.where(lower > rope, WORTH_IT, np.where(upper < rope, NOT_WORTH_IT, CANNOT_TELL))
-    return np.where(np.isnan(lower), None, verdict)
+    return _or_none(verdict, ~np.isnan(lower))
+
+
+def _or_none(labels: Array, known: Array) -> Array:
+    """The labels, None where nothing is known."""
+    result = labels.astype(object)
+    result[~known] = None
+    return result
 
 
 def evidence_grades(posterior: Posterior, tested: Collection[str] = ()) -> Array:

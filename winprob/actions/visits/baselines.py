@@ -21,12 +21,12 @@ def baseline_plans(problem: Problem, worth: Array, win_prob: Array, lift: Array,
     orders = {
         "largest_amounts": np.lexsort((by_title.ravel(), np.repeat(-worth, able.shape[1]))),
         "lowest_probabilities": np.lexsort((by_title.ravel(), np.repeat(win_prob, able.shape[1]))),
-        "largest_lift": np.argsort(-lift.ravel(), group="stable"),
+        "largest_lift": np.argsort(-lift.ravel(), kind="stable"),
     }
     # One visit to each deal before a second to any; not for the lifts, which rank role and deal together.
     for name in PLANS[:2]:
         second = by_title.ravel()[orders[name]]
-        orders[name] = orders[name][np.argsort(second, group="stable")]
+        orders[name] = orders[name][np.argsort(second, kind="stable")]
     return {name: take_in_order(problem, order, most) for name, order in orders.items()}
 
 
@@ -40,7 +40,7 @@ def take_in_order(problem: Problem, order: Sequence[int] | Array, most: int) -> 
     owner: dict[int, int] = {}
     for group, deal, role in np.argwhere(problem.fixed):
         _send(problem, visitor, left, owner, group, deal, role)
-    scarce = np.argsort(problem.eligible.sum(axis=(1, 2)), group="stable")
+    scarce = np.argsort(problem.eligible.sum(axis=(1, 2)), kind="stable")
     for deal, role in zip(*np.divmod(np.asarray(order), visitor.shape[1]), strict=True):
         if not left.any():
             break

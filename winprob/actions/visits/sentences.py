@@ -79,7 +79,7 @@ def _slot_sentences(plan: Plan) -> Iterator[str]:
             count=plan.free_slots,
         )
     table: pd.DataFrame = plan.one_more_slot
-    useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, group="stable")
+    useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, kind="stable")
     if table["expected_gain"].isna().any():
         yield gettext("Time ran out before the gain of one slot more was known for all executives.")
     elif useful.empty:

@@ -55,7 +55,7 @@ def tail_weights(totals: Array, risk: float) -> Array:
     most = 1 / ((1 - risk) * len(totals))
     weights = np.zeros(len(totals))
     before = most * np.arange(len(totals))
-    weights[np.argsort(totals, group="stable")] = np.clip(1 - before, 0, most)
+    weights[np.argsort(totals, kind="stable")] = np.clip(1 - before, 0, most)
     return weights
 
 
