@@ -73,28 +73,32 @@ def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Ma
     DealTableError
         The frame is not valid, the deal is not in it, or a change is impossible: all of these are listed.
     """
-    row = last_reading(validate_deals(deals), deal_id)
-    scenarios = _scenario_rows(row, read_changes(changes, posterior.scaling))
+    valid = validate_deals(deals)
+    keys = valid[[name for name in (ID, "as_of") if name in valid]].reset_index(drop=True)
+    place = int(last_reading(keys, deal_id).index[0])
+    scenarios = _scenario_rows(valid, place, read_changes(changes, posterior.scaling))
     features = describe(scenarios, posterior.scaling)
     coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
     return _comparison(scenarios[ID].tolist(), to_win_prob(logits(coefs, features)))
 
 
-def _scenario_rows(row: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
-    """The deal as recorded, with each change alone where there are several, and with all; ``deal_id`` names them.
+def _scenario_rows(valid: pd.DataFrame, place: int, changes: Sequence[Change]) -> pd.DataFrame:
+    """The row at ``place`` as recorded, with each change alone where there are several, and with all of them.
+
+    ``deal_id`` holds the scenario's name.
 
     Only a changed date can contradict another column, so only dates are validated again.
     """
     touched = [name for change in changes for name in (change.column, change.column.replace("_support", "_readings"))]
-    narrow = row[[name for name in dict.fromkeys(touched) if name in row]]
+    narrow = valid[[name for name in dict.fromkeys(touched) if name in valid]].iloc[[place]]
     together = narrow
     for change in changes:
         together = change.apply(together)
     alone = {change.name: change.apply(narrow) for change in changes} if len(changes) > 1 else {}
     changed = pd.concat([narrow, *alone.values(), together], ignore_index=True)
+    columns = {str(name): values.array for name, values in changed.items()}
     names = pd.array([PRESENT, *alone, TOGETHER], dtype="str")
-    rows = row.take(np.zeros(len(names), dtype=int)).set_axis(changed.index)
-    scenarios = rows.assign(**{ID: names}, **{str(name): values for name, values in changed.items()})
+    scenarios = valid.take([place] * len(names)).assign(**columns, **{ID: names})
     if any(change.column in DATES for change in changes):
         validate_deals(scenarios[[name for name in (ID, *DATES) if name in scenarios]])
     return scenarios
