@@ -25,13 +25,11 @@ from winprob.actions.visits import Plan, assessment, plan_visits, planning
 from winprob.actions.visits.assessment import FURTHER
 from winprob.actions.visits.baselines import PLANS
 from winprob.actions.visits.candidates import pick_candidates
-from winprob.actions.visits.eligibility import find_access
-from winprob.actions.visits.executive_groups import group_kinds
+from winprob.actions.visits.eligibility import executive_groups, find_access
 from winprob.actions.visits.executives import Roster, roster_from
-from winprob.actions.visits.gains import role_sets
-from winprob.actions.visits.problem import NOBODY, Problem
+from winprob.actions.visits.gains import STATES, role_sets
+from winprob.actions.visits.problem import NO_VISIT, Problem
 from winprob.actions.visits.program import solve
-from winprob.actions.visits.success import STATES
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES
 from winprob.model.inference import fit, fit_prior
@@ -145,7 +143,7 @@ def judge(closed: int, seed: int) -> Cell:
     visits |= dict(list(ours.common_sense_visits.groupby("plan")))
     problem, amount = _true_problem(world, executives)
     visited = {name: _matrix(world.open, found) for name, found in visits.items()}
-    visited["best"] = solve(problem, time_limit=30.0).visitor != NOBODY
+    visited["best"] = solve(problem, time_limit=30.0).visitor != NO_VISIT
     change = {name: world.added(matrix) for name, matrix in visited.items()}
     change["random"] = np.mean([world.added(_at_random(problem, seed, again)) for again in range(20)], axis=0)
     cell = {f"wins/{name}": np.array(change[name].sum()) for name in JUDGED}
@@ -159,7 +157,7 @@ def _true_problem(world: World, executives: Roster) -> tuple[Problem, Array]:
     """The same rules with the true gains."""
     picked = pick_candidates(validate_deals(world.open), "bookings")
     access = find_access(executives, picked.deals, picked.deals, ~np.isnan(world.moves), 2)
-    kinds, sets = group_kinds(executives, access), role_sets(2)
+    groups, sets = executive_groups(executives, access), role_sets(2)
     gain = np.zeros((len(world.logit), len(sets)))
     for at, chosen in enumerate(sets):
         everywhere = np.zeros(world.moves.shape, dtype=bool)
@@ -168,11 +166,11 @@ def _true_problem(world: World, executives: Roster) -> tuple[Problem, Array]:
     problem = Problem(
         sets=sets,
         gain=gain,
-        eligible=kinds.eligible,
-        slots=kinds.slots,
+        eligible=groups.eligible,
+        slots=groups.slots,
         account=None,
-        fixed=kinds.fixed,
-        largest=kinds.largest,
+        fixed=groups.fixed,
+        largest=groups.largest,
     )
     return problem, picked.worth
 
@@ -181,7 +179,7 @@ def _at_random(problem: Problem, seed: int, again: int) -> Array:
     from winprob.actions.visits.baselines import take_in_order
 
     order = np.random.default_rng([seed, again]).permutation(problem.eligible[0].size)
-    return take_in_order(problem, order, 2) != NOBODY
+    return take_in_order(problem, order, 2) != NO_VISIT
 
 
 def _matrix(deals: pd.DataFrame, visits: pd.DataFrame) -> Array:

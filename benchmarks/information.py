@@ -23,10 +23,10 @@ from scipy.special import expit, ndtr, ndtri
 from scipy.stats import spearmanr
 
 import winprob
+from winprob.actions.questions.answers import NOT_HEARD, posterior_state
 from winprob.actions.questions.facts import VALIDATED, SupportFact, WordFact
 from winprob.actions.questions.mutual_information import both_chances
-from winprob.actions.questions.ranking import ground_of, open_questions
-from winprob.actions.questions.standing import NOT_HEARD, stand
+from winprob.actions.questions.ranking import context_of, open_questions
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import paired_difference
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
@@ -160,32 +160,32 @@ def true_answers(team: Team, facts: Sequence[Any], rng: np.random.Generator) -> 
     latent, truth = team.again.latent_closed, team.again.truth
     rho = truth.reliability[COACH_STATES.index("validated")]
     reading = rho * latent.support + np.sqrt(1 - rho**2) * rng.standard_normal(latent.support.shape)
-    told = np.zeros((FRESH, len(facts)), dtype=int)
+    heard_answers = np.zeros((FRESH, len(facts)), dtype=int)
     for at, fact in enumerate(facts):
         if isinstance(fact, SupportFact):
-            told[:, at] = np.searchsorted(tier_cuts(truth)[fact.role], reading[:, fact.role])
+            heard_answers[:, at] = np.searchsorted(tier_cuts(truth)[fact.role], reading[:, fact.role])
         elif fact.name in WORDS:
-            told[:, at] = pd.Index(WORDS[fact.name]).get_indexer(latent.facts[fact.name])
-    return told
+            heard_answers[:, at] = pd.Index(WORDS[fact.name]).get_indexer(latent.facts[fact.name])
+    return heard_answers
 
 
-def chances_after(posterior: Any, features: Any, facts: Sequence[Any], asked: Array, told: Array) -> Array:
+def chances_after(posterior: Any, features: Any, facts: Sequence[Any], asked: Array, heard_answers: Array) -> Array:
     """(deal,) win probability once the facts ``asked`` (deal, k) are answered: words filled in, readings heard."""
     heard = np.full((len(features), len(ROLES)), NOT_HEARD)
     codes = {fact.code: getattr(features, fact.code).copy() for fact in facts if isinstance(fact, WordFact)}
     for at, fact in enumerate(facts):
         rows = (asked == at).any(axis=1)
         if isinstance(fact, SupportFact):
-            heard[rows, fact.role] = told[rows, at]
+            heard[rows, fact.role] = heard_answers[rows, at]
         else:
-            codes[fact.code][rows] = told[rows, at]
+            codes[fact.code][rows] = heard_answers[rows, at]
     features, result = replace(features, **codes), np.empty(len(features))
-    ground = ground_of(posterior, features, None)
+    context = context_of(posterior, features, None)
     for start in range(0, len(features), 50):
         rows = np.arange(start, min(start + 50, len(features)))
-        standing = stand(ground.by, features.take(rows), posterior.scaling, heard[rows])
-        chance, _ = both_chances(standing.log_odds)
-        result[rows] = (standing.told * chance).mean(axis=1) / standing.told.mean(axis=1)
+        state = posterior_state(context.coefs, features.take(rows), posterior.scaling, heard[rows])
+        chance, _ = both_chances(state.log_odds)
+        result[rows] = (state.likelihood * chance).mean(axis=1) / state.likelihood.mean(axis=1)
     return result
 
 
@@ -193,7 +193,7 @@ def run_team(closed: int, seed: int) -> Cell:
     """Everything that is kept of one team."""
     team, rng = team_of(closed, seed), np.random.default_rng(seed + 9000)
     posterior = winprob.fit(team.closed, seed=seed, settings=winprob.Settings().for_refits())
-    asked = open_questions(posterior, team.fresh)
+    asked = open_questions(posterior, validate_deals(team.fresh))
     facts, few = asked.facts, slice(0, BRUTE_DEALS)
     brute = brute_bits(posterior, team.fresh[few], facts, asked.is_open[few], seed)
     cell: Cell = {**agreement(asked.bits[few], brute, asked.is_open[few]), **gaps(asked, brute, few)}
@@ -201,12 +201,12 @@ def run_team(closed: int, seed: int) -> Cell:
     can_ask = asked.is_open & np.array([isinstance(f, SupportFact) or f.name in WORDS for f in facts])
     can_ask[:, [fact.name for fact in facts].index("coach")] &= blank_coach
     rows = (can_ask.sum(axis=1) >= ASKED) & can_ask[:, 0]
-    told, true = true_answers(team, facts, rng), team.again.latent_closed.win_prob
-    cell |= one_by_one(posterior, asked, can_ask, told, true)
+    heard_answers, true = true_answers(team, facts, rng), team.again.latent_closed.win_prob
+    cell |= one_by_one(posterior, asked, can_ask, heard_answers, true)
     won = team.again.latent_closed.won
     for policy, order in orders(asked.bits, can_ask, rng).items():
         for count in range(ASKED + 1):
-            chance = chances_after(posterior, asked.features, facts, order[:, :count], told)
+            chance = chances_after(posterior, asked.features, facts, order[:, :count], heard_answers)
             cell[f"{policy}_{count}"] = expected_loss(true, chance)[rows]
             cell[f"{policy}_{count}_won"] = -np.log(np.where(won, chance, 1 - chance))[rows]
     return cell
@@ -217,16 +217,16 @@ def expected_loss(true: Array, chance: Array) -> Array:
     return -(true * np.log(chance) + (1 - true) * np.log(1 - chance))
 
 
-def one_by_one(posterior: Any, asked: Any, can_ask: Array, told: Array, true: Array) -> Cell:
+def one_by_one(posterior: Any, asked: Any, can_ask: Array, heard_answers: Array, true: Array) -> Cell:
     """(deal,) by fact, asked alone: the fall of log loss that its bits promise, and the one that its answer brings."""
     ask = np.arange(len(asked.facts))
     before = expected_loss(
-        true, chances_after(posterior, asked.features, asked.facts, np.empty((len(true), 0), dtype=int), told)
+        true, chances_after(posterior, asked.features, asked.facts, np.empty((len(true), 0), dtype=int), heard_answers)
     )
     cell: Cell = {}
     for at in ask[can_ask.any(axis=0)]:
         rows, only = can_ask[:, at], np.full((len(true), 1), at)
-        after = expected_loss(true, chances_after(posterior, asked.features, asked.facts, only, told))
+        after = expected_loss(true, chances_after(posterior, asked.features, asked.facts, only, heard_answers))
         cell[f"promised_{asked.facts[at].name}"] = asked.bits[rows, at] * np.log(2)
         cell[f"kept_{asked.facts[at].name}"] = (before - after)[rows]
     return cell

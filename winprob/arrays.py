@@ -14,16 +14,19 @@ Array = npt.NDArray[Any]
 def in_blocks[Result](
     rows: int, size: int, work: Callable[[slice], Result], *, threads: int | None = None
 ) -> list[Result]:
-    """Results of ``work`` on consecutive blocks of rows, over threads, in the order of the rows.
+    """Results of ``work`` on consecutive blocks of rows, over threads, in row order.
 
-    Blocks bound the memory however many rows there are; NumPy releases the interpreter lock inside its loops.
+    Blocks bound the memory for any number of rows; NumPy releases the interpreter lock inside its loops. A single block
+    is worked on by the caller's thread: starting a pool costs more than a small call.
 
     Parameters
     ----------
-    rows : how many there are; without any, no block is worked on
-    size : rows of a block
-    threads : by default one for each core
+    rows : number of rows; 0 gives no block and an empty list
+    size : rows in a block
+    threads : at most; by default one for each core
     """
     blocks = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    if len(blocks) <= 1:
+        return [work(block) for block in blocks]
+    with ThreadPoolExecutor(min(threads or os.cpu_count() or 1, len(blocks))) as pool:
         return list(pool.map(work, blocks))

@@ -79,7 +79,7 @@ def test_an_executive_without_a_deal_is_said(model: Path, tmp_path: Path) -> Non
         model, written(tmp_path, 2, 'regions = ["north"]\nexclude = { deals = ' + json.dumps(_in("north")) + " }")
     )
     assert told.exit_code == 0, told.output
-    assert "Li has no deal to go to: no open deal lies within the limits" in told.stderr
+    assert "Li has no deal to go to: no open deal is within the limits" in told.stderr
 
 
 def _in(region: str) -> list[str]:

@@ -27,6 +27,7 @@ MODULES = (
     "speed",
     "prediction",
     "levers",
+    "what_if",
     "startup",
     "run",
     "allocation",

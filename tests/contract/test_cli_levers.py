@@ -80,7 +80,7 @@ def test_the_smallest_useful_lift_comes_from_option_settings_or_model(work: Path
         ("levers", "open.csv", ["--deal", "nope"], 1, "'nope' is not in the table"),
         ("levers", "open.csv", ["--deal", "x", "--by", "stage"], 2, "not both"),
         ("levers", "open.csv", ["--by", "color"], 2, "color"),
-        ("levers", "closed.csv", ["--by", "stage"], 1, "is open: there is no lever"),
+        ("levers", "closed.csv", ["--by", "stage"], 1, "is open, so none has a lever"),
         ("whatif", "open.csv", ["--deal", "nope", "--set", "stage=decision"], 1, "'nope' is not in the table"),
         ("whatif", "open.csv", ["--deal", "FIRST", "--set", "stage=lost"], 1, "accepted: difficulty"),
         ("whatif", "open.csv", ["--deal", "FIRST", "--set", "stages=x"], 1, "no column 'stages' to set"),

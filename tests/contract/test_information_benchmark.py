@@ -14,6 +14,7 @@ import pytest
 
 from winprob.actions.questions.facts import SupportFact
 from winprob.actions.questions.ranking import open_questions
+from winprob.data.schema import validate_deals
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -41,7 +42,7 @@ def test_policies_ask_what_they_say_and_never_what_is_closed(bench: ModuleType) 
 
 def test_brute_force_agrees_with_the_ranking(bench: ModuleType, posterior, team) -> None:
     """Two routes to the same bits, on a few deals: closed forms here, a nested simulation there."""
-    asked = open_questions(posterior, team.open.head(3))
+    asked = open_questions(posterior, validate_deals(team.open.head(3)))
     brute = bench.brute_bits(posterior, team.open.head(3), asked.facts, asked.is_open, seed=1)
     known = asked.is_open & [isinstance(fact, SupportFact) for fact in asked.facts]
     np.testing.assert_allclose(asked.bits[known], brute[known], rtol=0.12, atol=5e-4)

@@ -10,7 +10,7 @@ import pytest
 
 from winprob import rank_roles
 from winprob.actions.levers import deal_sentences, e_values, risk_ratios, table_sentences
-from winprob.actions.levers.eligibility import stand
+from winprob.actions.levers.eligibility import lever_eligibility
 from winprob.actions.levers.evidence import evidence_grades, is_rare, verdicts
 from winprob.data.schema import validate_deals
 from winprob.i18n import use_language
@@ -22,8 +22,8 @@ from winprob.settings import LeverSettings, Settings
 
 def lift_draws(posterior, frame):
     """(deal, role, draw) lift of win probability."""
-    standing = stand(posterior, validate_deals(frame))
-    found = lifts(standing.by, standing.features, standing.steps)
+    standing = lever_eligibility(posterior, validate_deals(frame))
+    found = lifts(standing.coefs, standing.features, standing.steps)
     moved = to_win_prob(found.log_odds + found.log_odds_lift) - to_win_prob(found.log_odds.copy())
     return np.moveaxis(moved, 0, 1)
 
@@ -134,7 +134,7 @@ def test_a_lift_is_never_called_an_effect(posterior, table, lang):
 
 def test_each_role_has_its_sentence(posterior, table):
     lines = said(posterior, table(stage=["difficulty"], procurement_support=[None]))
-    assert any("top tier already" in line and line.startswith("Influencer") for line in lines)
+    assert any("already at the top tier" in line and line.startswith("Influencer") for line in lines)
     assert any("cannot be raised yet" in line and line.startswith("Procurement") for line in lines)
     assert sum("hidden common cause" in line for line in lines) == 3
 

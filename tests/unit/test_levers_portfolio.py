@@ -8,7 +8,7 @@ import pytest
 
 from winprob import rank_roles
 from winprob.actions.levers import GROUPINGS, group_sentences
-from winprob.actions.levers.eligibility import stand
+from winprob.actions.levers.eligibility import lever_eligibility
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import use_language
@@ -19,8 +19,8 @@ from winprob.model.win.lifts import lifts
 
 def lift_draws(posterior, frame):
     """(deal, role, draw) lift of win probability, and whether each role can rise."""
-    standing = stand(posterior, validate_deals(frame))
-    found = lifts(standing.by, standing.features, standing.steps)
+    standing = lever_eligibility(posterior, validate_deals(frame))
+    found = lifts(standing.coefs, standing.features, standing.steps)
     moved = to_win_prob(found.log_odds + found.log_odds_lift) - to_win_prob(found.log_odds.copy())
     return np.moveaxis(moved, 0, 1).astype(float), standing.steps > 0, np.moveaxis(found.log_odds_lift, 0, 1)
 
@@ -65,7 +65,7 @@ def test_more_deals_than_a_block_add_up(posterior, team):
     np.testing.assert_allclose(added.loc[whole.index], whole, rtol=1e-3)
 
 
-def test_currencies_are_not_added_up_and_unknown_amounts_count_for_nothing(posterior, table):
+def test_currencies_are_not_added_up_and_unknown_amounts_add_nothing(posterior, table):
     frame = table(
         currency=["CNY", "EUR", "CNY", None],
         amount=[1e6, 2e6, None, 3e6],
@@ -85,7 +85,7 @@ def test_currencies_are_not_added_up_and_unknown_amounts_count_for_nothing(poste
     assert (mine["win_prob_lift"] == mine["win_prob_lift"].iloc[0]).all()
     assert (mine["deals"] == 4).all()
     words = " ".join(group_sentences(got, "segment"))
-    assert "Currencies are not added up" in words
+    assert "not added across currencies" in words
     assert "without an amount" in words
 
 
@@ -114,12 +114,12 @@ def test_groups_come_in_the_methods_order_and_unknown_last(posterior, table):
 @pytest.mark.parametrize(
     ("columns", "by", "words"),
     [
-        ({}, "color", "'color' are not known; accepted: decision_method, stage, segment, region, seller"),
+        ({}, "color", "by 'color'; accepted: decision_method, stage, segment, region, seller"),
         ({}, "region", "column 'region' is missing"),
         ({"outcome": ["won"]}, "stage", "no deal of the 1 rows is open"),
     ],
 )
-def test_what_cannot_be_grouped_is_said(posterior, table, columns, by, words):
+def test_impossible_groupings_are_refused(posterior, table, columns, by, words):
     with pytest.raises(DealTableError, match=words):
         rank_roles(posterior, table(**columns), by=by)
 

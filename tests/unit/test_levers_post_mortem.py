@@ -8,8 +8,8 @@ import pytest
 
 from winprob import post_mortem, predict
 from winprob.actions.levers import loss_patterns, post_mortem_sentences
-from winprob.actions.levers.covered import covered_twin
 from winprob.actions.levers.loss_patterns import deciders, effort
+from winprob.actions.levers.post_mortem import covered_twin
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import use_language
@@ -79,7 +79,7 @@ def test_the_sentence_gives_both_chances(posterior, table):
     frame = lost(table)
     words = post_mortem_sentences(posterior, frame, "D0", post_mortem(posterior, frame, "D0"))
     now, then = (predict(posterior, f)["mean"].item() for f in (frame, covered_twin(validate_deals(frame))))
-    assert f"As it stood {now:.0%} to win; covered, {then:.0%}" in words[0]
+    assert f"As recorded {now:.0%} to win; covered, {then:.0%}" in words[0]
 
 
 @pytest.mark.parametrize(

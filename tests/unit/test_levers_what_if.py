@@ -1,4 +1,4 @@
-"""A what-if is the prediction of the changed record, and bad changes are told all at once."""
+"""A what-if is the prediction of the changed record, and impossible changes are reported all at once."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_no_coach_and_unknown_coverage_are_values_not_blanks(posterior, table):
     assert got["scenario"].tolist()[1:3] == ["coach=none", "approver_coverage=unknown"]
 
 
-def test_support_replaces_what_people_said(posterior, table):
+def test_support_replaces_the_readings_of_people(posterior, table):
     got = what_if(posterior, table(approver_readings=["1*2 1*4"]), "D0", {"approver_support": 4})
     wanted = predict(posterior, table(approver_support=[4.0]))
     assert got["mean"].iloc[-1] == pytest.approx(wanted["mean"].item(), rel=1e-4)
@@ -92,11 +92,11 @@ def test_changes_interact(posterior, table):
     assert "effect" not in words
 
 
-def test_what_the_model_does_not_look_at_is_said(posterior, table):
+def test_unused_columns_are_reported(posterior, table):
     changes = {"rep_probability": "62%", "outcome": "won"}
     got = what_if(posterior, table(), "D0", changes)
     assert (got["win_prob_lift"].abs() < 1e-12).all()
-    assert "does not look at outcome, rep_probability" in " ".join(what_if_sentences(got, changes, posterior))
+    assert "does not use outcome, rep_probability" in " ".join(what_if_sentences(got, changes, posterior))
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_an_impossible_change_says_what_is_accepted(posterior, table, changes, w
         what_if(posterior, table(), "D0", changes)
 
 
-def test_all_faults_are_told_at_once(posterior, table):
-    with pytest.raises(DealTableError) as told:
+def test_all_faults_are_reported_at_once(posterior, table):
+    with pytest.raises(DealTableError) as raised:
         what_if(posterior, table(), "D0", {"approver_support": 9, "couch": "x", "stage": "late"})
-    assert all(word in str(told.value) for word in ("approver_support", "couch", "stage"))
+    assert all(word in str(raised.value) for word in ("approver_support", "couch", "stage"))
 
 
 def test_a_deal_that_is_not_there_is_named(posterior, table):

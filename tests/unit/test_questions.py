@@ -1,4 +1,4 @@
-"""What an answer would tell: against enumeration, integration and closed forms, and what may change nothing."""
+"""Mutual information of answers: against enumeration, integration and closed forms, and invariances."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from scipy.stats import norm
 
 from winprob import draw_win_prob, plan_questions, predict, rank_unknowns
 from winprob.actions.questions import planning
-from winprob.actions.questions.answers import Answers, answers_to, situation
+from winprob.actions.questions.answers import NOT_HEARD, Answers, answers_to, situation, validated_reading
 from winprob.actions.questions.facts import SupportFact, facts_of
-from winprob.actions.questions.mutual_information import tell, weigh
-from winprob.actions.questions.ranking import ground_of, open_questions
-from winprob.actions.questions.standing import NOT_HEARD, validated_reading
+from winprob.actions.questions.mutual_information import joint_of, mutual_information
+from winprob.actions.questions.ranking import context_of, open_questions
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import use_language
@@ -98,15 +97,15 @@ def answers_of(chance, win_prob):
 @pytest.mark.parametrize("miss", [0.01, 0.1, 0.3, 0.5])
 def test_a_binary_symmetric_channel_carries_one_minus_the_entropy_of_its_errors(miss):
     answers = answers_of([0.5, 0.5], [miss, 1 - miss])
-    told = tell(answers, weigh(answers, np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1))))
-    assert told.bits[0] == pytest.approx(1 + miss * np.log2(miss) + (1 - miss) * np.log2(1 - miss), abs=1e-9)
-    assert told.shift[0] == pytest.approx(0.5 - miss)
+    information = mutual_information(answers, joint_of(answers, np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1))))
+    assert information.bits[0] == pytest.approx(1 + miss * np.log2(miss) + (1 - miss) * np.log2(1 - miss), abs=1e-9)
+    assert information.shift[0] == pytest.approx(0.5 - miss)
 
 
 def test_an_answer_that_settles_the_outcome_tells_all_of_it():
     answers = answers_of([0.3, 0.7], [1 - 1e-12, 1e-12])
-    told = tell(answers, weigh(answers, logit([[0.3]]), np.zeros((1, 1)), np.ones((1, 1))))
-    assert told.bits[0] == pytest.approx(-0.3 * np.log2(0.3) - 0.7 * np.log2(0.7), abs=1e-6)
+    information = mutual_information(answers, joint_of(answers, logit([[0.3]]), np.zeros((1, 1)), np.ones((1, 1))))
+    assert information.bits[0] == pytest.approx(-0.3 * np.log2(0.3) - 0.7 * np.log2(0.7), abs=1e-6)
 
 
 @given(
@@ -117,12 +116,12 @@ def test_an_answer_that_settles_the_outcome_tells_all_of_it():
 def test_answers_average_to_the_present_chance_whatever_it_is(chance, win_prob, now):
     chance = np.array(chance) / np.sum(chance)
     answers = answers_of(chance, win_prob[: len(chance)])
-    weighed = weigh(answers, logit([[now]]), np.zeros((1, 1)), np.ones((1, 1)))
-    assert weighed.won.sum() == pytest.approx(now)
-    assert (weighed.won + weighed.lost).sum() == pytest.approx(1)
+    joint = joint_of(answers, logit([[now]]), np.zeros((1, 1)), np.ones((1, 1)))
+    assert joint.won.sum() == pytest.approx(now)
+    assert (joint.won + joint.lost).sum() == pytest.approx(1)
     # Every answer's log-odds moved by the same.
-    after = logit((weighed.won / (weighed.won + weighed.lost)).ravel())
-    np.testing.assert_allclose(after - answers.log_odds.ravel(), weighed.shift.item(), atol=1e-9)
+    after = logit((joint.won / (joint.won + joint.lost)).ravel())
+    np.testing.assert_allclose(after - answers.log_odds.ravel(), joint.shift.item(), atol=1e-9)
 
 
 # --- what a validated source would say --------------------------------------------------------------------------------
@@ -158,27 +157,27 @@ def test_bits_of_a_support_are_those_of_the_whole_integral(posterior, table, fac
     model = few_draws(posterior, 1)
     frame = table(approver_support=[None])
     features = describe(validate_deals(frame), model.scaling)
-    ground = ground_of(model, features, None)
-    now = situation(ground, features, np.full((1, 5), NOT_HEARD))
+    context = context_of(model, features, None)
+    now = situation(context, features, np.full((1, 5), NOT_HEARD))
     role = ROLES.index(fact.removesuffix("_support"))
-    weight = float(now.standing.weight[role, 0, 0])
-    by, said = ground.by, validated_reading(ground.by, features, model.scaling, role)
+    weight = float(now.state.weight[role, 0, 0])
+    coefs, reading = context.coefs, validated_reading(context.coefs, features, model.scaling, role)
     reported = features.readers[0, role] > 0
-    rho_report, rho = (float(by.reliability[COACH_LEVELS.index(c), 0]) for c in ("unvalidated", "validated"))
-    level = rho_report * features.reading[0, role] if reported else float(by.unknown_support[role, 0])
+    rho_report, rho = (float(coefs.reliability[COACH_LEVELS.index(c), 0]) for c in ("unvalidated", "validated"))
+    level = rho_report * features.reading[0, role] if reported else float(coefs.unknown_support[role, 0])
     doubt = 1 - rho_report**2 + rho_report**2 * features.reading_variance[0, role] if reported else 1.0
-    others = float(now.standing.variance[0, 0]) - weight**2 * doubt
+    others = float(now.state.variance[0, 0]) - weight**2 * doubt
     counts = np.array(model.scaling.tier_counts[role])
     cuts = np.concatenate([[-np.inf], norm.ppf(np.cumsum(counts)[:-1] / counts.sum()), [np.inf]])
     noise = np.linspace(-7, 7, 401)
     grid = level + np.sqrt(doubt) * noise
     mass = norm.pdf(noise) / norm.pdf(noise).sum()
-    rest = float(now.standing.predictor[0, 0]) - weight * level
+    rest = float(now.state.predictor[0, 0]) - weight * level
     win = (expit(rest + weight * grid[:, None] + np.sqrt(others) * noise) * mass).sum(axis=1)
     tiers = np.diff(norm.cdf((cuts[:, None] - rho * grid) / np.sqrt(1 - rho**2)), axis=0)
     joint = np.stack([(tiers * win) @ mass, (tiers * (1 - win)) @ mass], axis=1)
     assert joint.sum() == pytest.approx(1)
-    assert said.chance.sum() == pytest.approx(1, abs=1e-5)
+    assert reading.chance.sum() == pytest.approx(1, abs=1e-5)
     assert bits_of(model, frame, fact) == pytest.approx(information(joint), rel=0.05, abs=1e-5)
 
 
@@ -201,7 +200,7 @@ def small(posterior, table):
 
 
 def weighed_joint(chance, after, now):
-    """(answer, outcome, draw) by hand: answers' outcomes weighed to the present chance in every draw."""
+    """(answer, outcome, draw) by hand: answers' outcomes joint to the present chance in every draw."""
     joint = np.stack([chance * after, chance * (1 - after)], axis=1)
     return joint * (np.stack([now, 1 - now]) / joint.sum(axis=0))
 
@@ -292,17 +291,17 @@ def test_bits_are_none_or_more_and_ranks_follow_them(model, deal):
 def test_in_every_draw_answers_average_to_what_predict_tells(model, deal):
     frame = frame_of(deal)
     features = describe(validate_deals(frame), model.scaling)
-    ground = ground_of(model, features, None)
-    now = situation(ground, features, np.full((1, 5), NOT_HEARD))
+    context = context_of(model, features, None)
+    now = situation(context, features, np.full((1, 5), NOT_HEARD))
     chance = draw_win_prob(model, frame)[0]
     for fact in facts_of(model):
-        answers = answers_to(ground, now, fact)
+        answers = answers_to(context, now, fact)
         np.testing.assert_allclose(answers.chance.sum(axis=1), 1, atol=1e-5)
-        plain = {"shift": np.zeros_like(now.standing.predictor), "weight": np.ones_like(now.standing.predictor)}
-        weighed = weigh(answers, now.standing.log_odds, **plain)
-        np.testing.assert_allclose(weighed.won.sum(axis=1)[0], chance, atol=2e-5)
-        if isinstance(fact, SupportFact) and (now.standing.weight[fact.role] < 2).all():
-            assert abs(weighed.gap[0]) < 0.02
+        plain = {"shift": np.zeros_like(now.state.predictor), "weight": np.ones_like(now.state.predictor)}
+        joint = joint_of(answers, now.state.log_odds, **plain)
+        np.testing.assert_allclose(joint.won.sum(axis=1)[0], chance, atol=2e-5)
+        if isinstance(fact, SupportFact) and (now.state.weight[fact.role] < 2).all():
+            assert abs(joint.gap[0]) < 0.02
 
 
 @hypothesis.settings(max_examples=15)
@@ -342,7 +341,7 @@ def test_a_role_without_weight_tells_nothing(posterior, table):
 
 def test_the_more_a_role_weighs_the_more_its_support_tells(posterior, table):
     bits = []
-    # Smaller weights tell less than the chance likeness of fifty draws does.
+    # Smaller weights carry less information than the chance association in fifty draws.
     for factor in (0.5, 1, 2, 4):
 
         def scale(weight, factor=factor):
@@ -491,7 +490,7 @@ def test_ended_deals_are_not_planned_for(posterior, table):
 
 
 def test_two_facts_that_tell_the_same_are_not_both_counted(posterior, table):
-    """The evaluator's report is worth what the coach is: once a second source told the evaluator's support, whether
+    """The evaluator's report is worth what the coach is: once a second source reported the evaluator's support, whether
     the coach can be trusted tells little more.
     """
 
@@ -536,21 +535,21 @@ def test_another_order_of_asking_ends_with_as_much_known(posterior, table):
     """Chain rule: all bits of two supports together are the same, whichever comes first."""
     model = few_draws(posterior, 40)
     frame = table(approver_support=[None], evaluator_support=[None], coach=["validated"])
-    asked = open_questions(model, frame)
+    asked = open_questions(model, validate_deals(frame))
     first, second = (
         next(at for at, f in enumerate(asked.facts) if f.name == n) for n in ("approver_support", "evaluator_support")
     )
     rng, totals = np.random.default_rng(1), []
     for one, two in ((first, second), (second, first)):
-        root = planning._root(asked.ground, asked.features)
-        branches = planning._follow(asked.ground, root, asked.facts[one], rng)
+        root = planning._root(asked.context, asked.features)
+        branches = planning._follow(asked.context, root, asked.facts[one], rng)
         totals.append(asked.bits[0, one] + planning._added(asked, branches, 0, two).gain)
     assert totals[0] == pytest.approx(totals[1], rel=5e-3)
 
 
 def test_the_present_chance_is_predicts(posterior, team):
-    asked = open_questions(posterior, team.open)
-    now = situation(asked.ground, asked.features, np.full((len(asked.features), 5), NOT_HEARD))
+    asked = open_questions(posterior, validate_deals(team.open))
+    now = situation(asked.context, asked.features, np.full((len(asked.features), 5), NOT_HEARD))
     np.testing.assert_allclose(
-        expit(now.standing.log_odds.astype(float)).mean(axis=1), predict(posterior, team.open)["mean"], rtol=1e-4
+        expit(now.state.log_odds.astype(float)).mean(axis=1), predict(posterior, team.open)["mean"], rtol=1e-4
     )

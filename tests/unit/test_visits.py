@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from winprob.actions.visits.success import STATES, learn_success
+from winprob.actions.visits.gains import STATES, learn_success
 from winprob.data.schema.visits import validate_visits
 from winprob.data.tables import read_visits
 from winprob.errors import InputError, PlanError

@@ -11,7 +11,7 @@ import pytest
 import winprob
 from winprob.actions.visits import allocate, plan_visits
 from winprob.actions.visits.executives import roster_from
-from winprob.actions.visits.sentences import judge_plan
+from winprob.actions.visits.sentences import plan_sentences
 from winprob.data.schema import validate_deals
 from winprob.errors import PlanError
 from winprob.i18n import use_language
@@ -118,7 +118,7 @@ def test_a_careful_plan_gives_up_some_mean_for_the_worst_draws(posterior, team):
     assert careful.gain.mean <= bold.gain.mean * (1 + 1e-9)
     assert bold.tail_gain is None
     assert careful.tail_gain < careful.gain.mean
-    assert "in the worst draws" in " ".join(judge_plan(careful))
+    assert "in the worst draws" in " ".join(plan_sentences(careful))
 
 
 def test_past_visits_move_the_plan(posterior, table):
@@ -162,7 +162,7 @@ def test_closed_deals_and_deals_without_amount_are_left_out_and_named(posterior,
     by_wins = plan_visits(posterior, deals, people(LI), goal="wins", **FAST)
     assert set(by_wins.visits["deal_id"]) <= {"D0", "D1"}
     assert by_wins.unit is None
-    assert "wins more in expectation" in judge_plan(by_wins)[0]
+    assert "wins more in expectation" in plan_sentences(by_wins)[0]
 
 
 def test_the_last_reading_of_a_deal_counts(posterior, table):
@@ -232,7 +232,7 @@ def test_all_conflicts_are_told_at_once_with_what_to_relax(posterior, table):
         {"name": "Wang", "fixed": [fixed[0], {"deal_id": "D9", "role": "approver"}]},
         one_executive_per_account=True,
     )
-    with pytest.raises(PlanError) as told:
+    with pytest.raises(PlanError) as raised:
         allocate(posterior, deals, who)
     for part in (
         "'Li' has 1 slots and 2 fixed visits: raise slots to 2, or drop fixed visits",
@@ -242,7 +242,7 @@ def test_all_conflicts_are_told_at_once_with_what_to_relax(posterior, table):
         "account 'A' has fixed visits by Li, Wang, and one_executive_per_account is true: turn the rule off",
         "deal_id 'D9' is not in the deal table; accepted: 'D0', 'D1'",
     ):
-        assert part in str(told.value)
+        assert part in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_name_that_is_not_there_and_a_rule_that_cannot_hold_are_said(posterior
     ("entry", "words"),
     [
         ({"regions": ["Nroth"]}, ["region 'Nroth' is not in the deal table", "within the limits (regions"]),
-        ({"roles": ["approver"], "level": 1}, ["roles and level leave nobody to meet"]),
+        ({"roles": ["approver"], "level": 1}, ["roles and level leave no role to meet"]),
     ],
 )
 def test_an_executive_without_a_deal_is_said(posterior, table, entry, words):
@@ -297,14 +297,14 @@ def test_a_roster_and_a_file_are_accepted_alike(posterior, table, tmp_path):
 
 def test_the_words_say_what_the_record_holds(posterior, team):
     plan = plan_visits(posterior, team.open, people(LI, {"name": "Idle", "slots": 300, "regions": ["north"]}), **FAST)
-    told = judge_plan(plan)
-    assert f"{plan.gain.mean:,.0f} CNY more in expectation" in told[0]
-    assert any(line.startswith("Largest amounts first: ") for line in told)
-    assert any("slots stay free" in line for line in told)
-    assert any("no past visit was counted" in line for line in told)
-    assert not any("effect" in line for line in told)
+    sentences = plan_sentences(plan)
+    assert f"{plan.gain.mean:,.0f} CNY more in expectation" in sentences[0]
+    assert any(line.startswith("Largest amounts first: ") for line in sentences)
+    assert any("slots stay free" in line for line in sentences)
+    assert any("no past visit was counted" in line for line in sentences)
+    assert not any("effect" in line for line in sentences)
     with use_language("zh"):
-        assert "预期增加" in judge_plan(plan)[0]
+        assert "预期增加" in plan_sentences(plan)[0]
 
 
 def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
@@ -314,9 +314,9 @@ def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
     assert plan.draws == 0
     assert np.isnan(plan.regret)
     assert plan.visits["prob_in_best"].isna().all()
-    told = " ".join(judge_plan(plan))
-    assert "Time ran out before any draw's own best plan" in told
-    assert "Time ran out before the worth of one slot more" in told
+    sentences = " ".join(plan_sentences(plan))
+    assert "Time ran out before any draw's own best plan" in sentences
+    assert "Time ran out before the gain of one slot more" in sentences
 
 
 def test_the_sample_is_planned(posterior):

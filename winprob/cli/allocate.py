@@ -58,7 +58,7 @@ def allocate(
     out: Path | None,
 ) -> None:
     """Where the executives go: the visits that add most expected bookings, within slots and limits."""
-    from winprob.actions.visits import judge_plan, plan_visits, read_executives
+    from winprob.actions.visits import plan_sentences, plan_visits, read_executives
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
     from winprob.data.tables import read_visits, require_writable
@@ -81,4 +81,4 @@ def allocate(
             follow=follow,
         )
     show(plan.visits, form=form, out=out, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
-    tell(*judge_plan(plan))
+    tell(*plan_sentences(plan))

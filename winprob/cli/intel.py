@@ -36,14 +36,14 @@ def intel(
     out: Path | None,
 ) -> None:
     """What is worth finding out: the open facts of each open deal, by what the answer would tell of its outcome."""
-    from winprob.actions.questions import plan_questions, plan_sentences, rank_unknowns, ranking_sentences, still_open
+    from winprob.actions.questions import plan_questions, plan_sentences, rank_unknowns, ranking_sentences
     from winprob.cli.models import load_model
     from winprob.data.history import read_known
-    from winprob.data.schema import last_reading, validate_deals
+    from winprob.data.schema import is_open, last_reading, validate_deals
 
     posterior, table = load_model(model, seed), read_known(deals, mapping, people, encoding=encoding)
     # A deal that is named is looked at however it ended.
-    table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else still_open(table)
+    table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else table[is_open(table)]
     if top:
         questions = plan_questions(posterior, table, top)
         said = plan_sentences(questions)

@@ -1,4 +1,4 @@
-"""Whose support can rise? Where each role of a deal stands, and how far one tier up would move it."""
+"""Lever eligibility: which roles of a deal can rise, and by how much one tier up moves their true support."""
 
 from dataclasses import dataclass
 
@@ -16,35 +16,36 @@ CAN_RISE, TOP_TIER, NOT_YET = "can_rise", "top_tier", "not_yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Deals ready for a lift of any role.
+class LeverEligibility:
+    """Deals described for the model, with the step that each role can rise.
 
     Attributes
     ----------
-    by : the learned draws, laid out for these deals
-    steps : (deal, role) how far one tier up moves true support; 0 where it cannot rise
-    state : (deal, role) ``can_rise``, ``top_tier``, or ``not_yet`` where the method has the role come in later
+    coefs : posterior draws of the coefficients, laid out for these deals
+    features : the deals as arrays
+    steps : (deal, role) change of true support by one tier up; 0 where the role cannot rise
+    state : (deal, role) ``can_rise``, ``top_tier``, or ``not_yet`` where the method involves the role at a later stage
     """
 
-    by: Coefficients
+    coefs: Coefficients
     features: Features
     steps: Array
     state: Array
 
 
-def stand(posterior: Posterior, valid: pd.DataFrame) -> Standing:
-    """Where the roles of valid deals stand.
+def lever_eligibility(posterior: Posterior, valid: pd.DataFrame) -> LeverEligibility:
+    """Which roles of valid deals can rise.
 
-    A role nobody reports stands at its expected level; a role the method has come in at a later stage cannot rise
-    yet, unless its support is reported.
+    An unreported role is taken at its posterior mean level. A role that the method involves at a later stage cannot
+    rise yet, unless its support is reported.
     """
     features = describe(valid, posterior.scaling)
     expected = posterior.flat["unknown_support"].mean(axis=0, dtype=float)
     steps = steps_up(features, posterior.scaling, expected)
     state = np.where(steps > 0, CAN_RISE, TOP_TIER)
     state[_not_yet(features)] = NOT_YET
-    return Standing(
-        by=coefficients(posterior.flat, features, seed=posterior.provenance.seed),
+    return LeverEligibility(
+        coefs=coefficients(posterior.flat, features, seed=posterior.provenance.seed),
         features=features,
         steps=np.where(state == CAN_RISE, steps, 0),
         state=state,
@@ -52,13 +53,14 @@ def stand(posterior: Posterior, valid: pd.DataFrame) -> Standing:
 
 
 def role_of(column: str) -> str:
-    """The role whose support a column holds."""
+    """The role of a support column."""
     return column.removesuffix("_support")
 
 
 def _not_yet(features: Features) -> Array:
-    waits = np.zeros((len(STAGES) + 1, len(ROLES)), dtype=bool)
+    """(deal, role) whether the method involves the role at a later stage and its support is unreported."""
+    late = np.zeros((len(STAGES) + 1, len(ROLES)), dtype=bool)
     for play in plays("chain", "not_yet"):
         for column in play.columns:
-            waits[STAGES.index(play.of), ROLES.index(role_of(column))] = True
-    return np.asarray(waits[features.stage] & (features.readers == 0))
+            late[STAGES.index(play.of), ROLES.index(role_of(column))] = True
+    return np.asarray(late[features.stage] & (features.readers == 0))

@@ -1,8 +1,8 @@
-"""How far may a lever be believed? What its size rests on, and what could explain it away.
+"""Evidence for a lever: region of practical equivalence, share of the prior, and E-value for unmeasured confounding.
 
-A lift is an association. Whether the deals taught it or the prior, and how strong a common cause nobody recorded would
-have to be to make all of it, stands beside it. The model allows no negative weight, so an interval never reaches an
-odds ratio of 1: ``winprob diagnose`` says what the deals say when weights are free.
+A lift is an association. The columns report whether it was learned from the deals or comes from the prior, and how
+strong an unrecorded common cause would have to be to explain all of it. The model constrains role weights to be
+non-negative, so an interval never includes an odds ratio of 1; ``winprob diagnose`` refits with unconstrained weights.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from winprob.model.prediction import prior_share
 
 LEARNED, MOSTLY_PRIOR, TESTED = "learned", "mostly_prior", "tested"
 WORTH_IT, NOT_WORTH_IT, CANNOT_TELL = "worth_it", "not_worth_it", "cannot_tell"
-#: An outcome rarer than this has risk ratios like its odds ratios (VanderWeele and Ding 2017).
+#: Below this win rate the odds ratio approximates the risk ratio (VanderWeele and Ding 2017).
 RARE = 0.15
 
 
@@ -32,52 +32,54 @@ def evidence_columns(
     rope: float,
     tested: Collection[str],
 ) -> pd.DataFrame:
-    """A table of levers with what each rests on.
+    """A table of levers with the evidence for each.
 
     Parameters
     ----------
-    state, least, method : (row,) standing, lower end of the log-odds lift, code of the decision method
+    state, least, method : (row,) eligibility, lower end of the log-odds lift, code of the decision method
+    rope : the smallest lift of win probability that matters, 0..1 (region of practical equivalence)
+    tested : roles whose lift an intervention has tested
 
     Returns
     -------
-    DataFrame with ``standing``; ``verdict`` (``worth_it``: the interval lies above ``rope``, which is a posterior
-    probability of 95 % or more that the lift exceeds it; ``not_worth_it``: below, 5 % or less; else
-    ``cannot_tell``); ``evidence`` (``learned``, ``mostly_prior``, ``tested``); ``e_value`` of the odds ratio and
-    ``e_value_lower`` of the interval's end closest to 1
+    DataFrame with ``standing``; ``verdict`` (``worth_it``: the interval is above ``rope``, a posterior probability of
+    95 % or more that the lift exceeds it; ``not_worth_it``: below, 5 % or less; else ``cannot_tell``); ``evidence``
+    (``learned``, ``mostly_prior``, ``tested``); ``e_value`` of the odds ratio and ``e_value_lower`` of the interval's
+    end closest to 1
     """
     can_rise = table["win_prob_lift"].notna().to_numpy()
     role = pd.Index(ROLES).get_indexer(pd.Index(table["role"]))
     grade = evidence_grades(posterior, tested)[role, method]
     rare = is_rare(posterior)
-    words = {
+    labels = {
         "standing": state,
         "verdict": verdicts(table["lower"].to_numpy(), table["upper"].to_numpy(), rope),
-        "evidence": _where(can_rise, grade),
+        "evidence": _or_none(grade, can_rise),
     }
     numbers = {
         "e_value": e_values(risk_ratios(table["odds_ratio"].to_numpy(), rare=rare)),
         "e_value_lower": e_values(risk_ratios(np.exp(least), rare=rare)),
     }
-    return table.assign(**{name: pd.array(values, dtype="str") for name, values in words.items()}, **numbers)
+    return table.assign(**{name: pd.array(values, dtype="str") for name, values in labels.items()}, **numbers)
 
 
 def verdicts(lower: Array, upper: Array, rope: float) -> Array:
-    """(row,) the interval of a lift against the smallest that is worth it; None where there is no lift."""
-    said = np.where(lower > rope, WORTH_IT, np.where(upper < rope, NOT_WORTH_IT, CANNOT_TELL))
-    return _where(~np.isnan(lower), said)
+    """(row,) position of a lift's interval relative to the region of practical equivalence; None without a lift."""
+    verdict = np.where(lower > rope, WORTH_IT, np.where(upper < rope, NOT_WORTH_IT, CANNOT_TELL))
+    return _or_none(verdict, ~np.isnan(lower))
 
 
-def _where(known: Array, words: Array) -> Array:
-    """The words, None where nothing is known."""
-    kept = words.astype(object)
-    kept[~known] = None
-    return kept
+def _or_none(labels: Array, known: Array) -> Array:
+    """The labels, None where nothing is known."""
+    result = labels.astype(object)
+    result[~known] = None
+    return result
 
 
 def evidence_grades(posterior: Posterior, tested: Collection[str] = ()) -> Array:
-    """(role, method) what a role's weight under a method rests on."""
-    weight, believed = (draws["role_weight"].astype(float) for draws in (posterior.flat, posterior.prior))
-    share = prior_share(weight.var(axis=0), believed.var(axis=0))
+    """(role, method) whether a role's weight under a method was learned, is mostly prior, or was tested."""
+    weight, prior_weight = (draws["role_weight"].astype(float) for draws in (posterior.flat, posterior.prior))
+    share = prior_share(weight.var(axis=0), prior_weight.var(axis=0))
     learned = (share < posterior.settings.levers.learned_below) & (not posterior.provenance.prior_only)
     grades = np.where(learned, LEARNED, MOSTLY_PRIOR)
     for role in tested:
@@ -86,12 +88,12 @@ def evidence_grades(posterior: Posterior, tested: Collection[str] = ()) -> Array
 
 
 def is_rare(posterior: Posterior) -> bool:
-    """Whether winning is so rare that odds ratios are risk ratios."""
+    """Whether wins are rare enough that odds ratios approximate risk ratios."""
     return bool(to_win_prob(posterior.flat["base_rate_logit"].astype(float)).mean() < RARE)
 
 
 def risk_ratios(odds_ratio: Array, *, rare: bool) -> Array:
-    """What an odds ratio is as a risk ratio: itself for a rare outcome, else about its square root.
+    """Approximate risk ratios of odds ratios: equal for a rare outcome, else the square root.
 
     References
     ----------
@@ -101,13 +103,13 @@ def risk_ratios(odds_ratio: Array, *, rare: bool) -> Array:
 
 
 def e_values(risk_ratio: Array) -> Array:
-    """How strongly, as risk ratios, a hidden common cause would have to go with support and with winning to explain a
-    risk ratio away.
+    """E-values of risk ratios: the least association, as risk ratios, that an unmeasured common cause needs with both
+    support and winning to explain the risk ratio away.
 
     References
     ----------
     VanderWeele and Ding (2017), Sensitivity analysis in observational research: introducing the E-value,
     Annals of Internal Medicine 167, doi 10.7326/M16-2607.
     """
-    apart = np.maximum(risk_ratio, 1 / risk_ratio)
-    return np.asarray(apart + np.sqrt(apart * (apart - 1)))
+    above_one = np.maximum(risk_ratio, 1 / risk_ratio)
+    return np.asarray(above_one + np.sqrt(above_one * (above_one - 1)))

@@ -1,7 +1,7 @@
-"""Which of the two classic losses is this? By the decision method, or by the approver; the method names both.
+"""Loss patterns: the two classic losses of the method, by the decision method and by the approver.
 
-The rules are ours, and look at the record alone. *Effort* on a role: 1 for contact, 2 for deep contact, 1 more where it
-supports us, 2 where it champions us; where coverage is blank, a reported support counts as contact.
+The rules are this project's and use the record alone. *Effort* on a role: 1 for contact, 2 for deep contact, plus 1
+where it supports us or 2 where it champions us; where coverage is blank, a reported support counts as contact.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.actions.levers.covered import SUPPORTIVE, tier_of
 from winprob.actions.levers.eligibility import role_of
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, label, plays
 
 BY_METHOD, BY_APPROVER = "decision_method", "approver"
+#: The tier from which a role supports us.
+SUPPORTIVE = 3.0
 _CONTACT = {"contacted": 1, "engaged": 2}
-#: Effort went elsewhere when that on the others leads by a whole step on average.
+#: Effort went elsewhere if the mean effort on the other roles exceeds that on the deciders by at least this.
 _LEAD = 1.0
 _OPPOSED = 1.5
 
@@ -29,8 +30,8 @@ class LossPattern:
     Attributes
     ----------
     id : of the loss in subject ``losses``
-    sentence : what a reviewer would write
-    terms : of the model, which look at the facts concerned
+    sentence : description and remedy, for a review
+    terms : names of the model's terms that use the facts concerned
     """
 
     id: str
@@ -40,38 +41,48 @@ class LossPattern:
 
 def loss_patterns(facts: pd.Series) -> list[LossPattern]:
     """The classic losses that the record of a deal (a row) shows: none, one or both."""
-    found: list[LossPattern] = []
+    patterns: list[LossPattern] = []
     if behind := _behind(facts):
         why = _by_method(facts, behind)
         terms = tuple(f"{role}_support" for role in behind)
-        found.append(LossPattern(id=BY_METHOD, sentence=_with_remedy(BY_METHOD, why), terms=terms))
+        patterns.append(LossPattern(id=BY_METHOD, sentence=_with_remedy(BY_METHOD, why), terms=terms))
     if why := _by_approver(facts):
         terms = ("approver_support", "approver_coverage")
-        found.append(LossPattern(id=BY_APPROVER, sentence=_with_remedy(BY_APPROVER, why), terms=terms))
-    return found
+        patterns.append(LossPattern(id=BY_APPROVER, sentence=_with_remedy(BY_APPROVER, why), terms=terms))
+    return patterns
 
 
 def effort(facts: pd.Series, role: str) -> int:
-    """How much went into a role, 0 to 4."""
+    """Effort spent on a role, 0 to 4."""
     coverage, tier = facts.get(f"{role}_coverage"), tier_of(facts, role)
     contact = int(not np.isnan(tier)) if pd.isna(coverage) else _CONTACT.get(str(coverage), 0)
     return contact + (0 if np.isnan(tier) else int(np.clip(round(tier) - SUPPORTIVE + 1, 0, 2)))
 
 
+def tier_of(facts: pd.Series, role: str) -> float:
+    """A role's reported tier, the mean weighted by influence over several people; NaN if unreported."""
+    people = facts.get(f"{role}_readings")
+    if isinstance(people, str):
+        readings = [tuple(map(float, token.split("*"))) for token in people.split()]
+        return sum(tier * influence for tier, influence in readings) / sum(influence for _, influence in readings)
+    tier = facts.get(f"{role}_support")
+    return float("nan") if pd.isna(tier) else float(tier)
+
+
 def deciders(method: str) -> tuple[str, ...]:
     """The roles that decide under a decision method."""
-    found = [role_of(column) for play in plays("chain", "decides", of=method) for column in play.columns]
-    return tuple(dict.fromkeys(found))
+    roles = [role_of(column) for play in plays("chain", "decides", of=method) for column in play.columns]
+    return tuple(dict.fromkeys(roles))
 
 
 def _behind(facts: pd.Series) -> tuple[str, ...]:
-    """Those who decide and do not support us, where effort went to roles that this method does not let decide."""
+    """Deciding roles that do not support us, where effort went to roles that do not decide under this method."""
     method = facts.get("decision_method")
     if pd.isna(method):
         return ()
     decide = deciders(str(method))
-    mine, theirs = ([effort(facts, role) for role in roles] for roles in (decide, _others(decide)))
-    if float(np.mean(theirs)) < float(np.mean(mine)) + _LEAD:
+    on_deciders, elsewhere = ([effort(facts, role) for role in roles] for roles in (decide, _others(decide)))
+    if float(np.mean(elsewhere)) < float(np.mean(on_deciders)) + _LEAD:
         return ()
     return tuple(role for role in decide if not tier_of(facts, role) >= SUPPORTIVE)
 
@@ -86,7 +97,7 @@ def _by_method(facts: pd.Series, behind: Sequence[str]) -> str:
     spent = {role: effort(facts, role) for role in _others(decide)}
     busy = [role for role, much in spent.items() if much >= max(spent.values())]
     return gettext(
-        "under this method ({method}) {deciders} decide; {behind} did not stand behind us, while our effort went to "
+        "under this method ({method}) {deciders} decide; {behind} did not support us, while our effort went to "
         "{others}",
         method=label("decision_method", method),
         deciders=_names(decide),
@@ -96,12 +107,12 @@ def _by_method(facts: pd.Series, behind: Sequence[str]) -> str:
 
 
 def _by_approver(facts: pd.Series) -> str:
-    """Never covered, or opposed."""
+    """Why the approver explains the loss: never covered, or opposed; empty otherwise."""
     coverage, tier = facts.get("approver_coverage"), tier_of(facts, "approver")
     if tier < _OPPOSED:
-        return gettext("the approver was opposed, and nobody turned that")
+        return gettext("the approver was opposed, and no one changed that")
     if coverage == "identified":
-        return gettext("we knew who approves, and nobody ever spoke with that person")
+        return gettext("we knew who approves, and no one ever spoke with that person")
     if np.isnan(tier) and (pd.isna(coverage) or coverage == "unknown"):
         return gettext("the approver was never covered: neither person nor support is on record")
     return ""

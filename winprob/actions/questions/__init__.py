@@ -1,16 +1,16 @@
-"""What is worth finding out? Bits about the outcome in every open fact of a deal, and the questions worth most.
+"""Which open facts of a deal are worth asking about: expected information gain, and the questions.
 
-For one deal and one draw of the parameters a fact has *answers* ``x``, each with a chance ``P(x)`` given what is known
-and a win probability ``p(x)`` once it is known. Over the draws these make one joint table of answer and outcome; its
-mutual information is the fact's ``bits``. See ``answers`` for what an answer is, ``tables`` for how the joint table is
-made to agree with the win probability that ``predict`` tells.
+For one deal and one draw of the parameters a fact has *answers* ``x``, each with a probability ``P(x)`` given the
+record and a win probability ``p(x)`` once it is known. Averaged over the draws these give the joint table of answer
+and outcome; its mutual information is the fact's ``bits``. See ``answers`` for the definition of an answer and
+``mutual_information`` for the reweighting of the joint table to the win probability that ``predict`` reports.
 
 References
 ----------
 Lindley (1956), On a measure of the information provided by an experiment, doi 10.1214/aoms/1177728069.
 """
 
-from winprob.actions.questions.planning import plan_questions, still_open
+from winprob.actions.questions.planning import plan_questions
 from winprob.actions.questions.ranking import rank_unknowns
 from winprob.actions.questions.sentences import plan_sentences, ranking_sentences
 
@@ -19,5 +19,4 @@ __all__ = [
     "plan_sentences",
     "rank_unknowns",
     "ranking_sentences",
-    "still_open",
 ]

@@ -1,10 +1,11 @@
-"""How much do answer and outcome tell of each other? The joint table of both, and what can be read from it.
+"""Mutual information of answer and outcome (expected information gain of a question), from their joint table.
 
-The answers' win probabilities, averaged, miss the one that ``predict`` tells by a little: doubt is averaged out by an
-approximation, and a blank word is a level of its own, learned like any other, not the mixture of the known ones. So in
-each draw the table's outcomes are weighed to the present win probability, and within won and within not won the
-answers stay as they are (what is said of label shift). Then the law of total probability holds exactly, in every draw;
-all win probabilities move by the same log-odds, and what a blank says of the deals that have it stays said.
+The average of the answers' win probabilities differs slightly from the one that ``predict`` reports: uncertainty about
+support is integrated out by an approximation, and a blank word is a level of its own, learned like any other, not the
+mixture of the known ones. So in each draw the outcomes of the joint table are reweighted to the present win
+probability, with the answers' distribution given the outcome unchanged (the assumption of label shift). Then the law of
+total probability holds exactly in every draw; all win probabilities move by the same log-odds, and what is associated
+with a blank is kept.
 
 References
 ----------
@@ -19,24 +20,24 @@ import numpy as np
 from winprob.actions.questions.answers import Answers
 from winprob.arrays import Array
 
-#: Runs of consecutive draws whose scatter tells how well an average over all draws is known.
+#: Runs of consecutive draws (batch means), whose spread gives the standard error of an average over all draws.
 _RUNS = 20
-#: Log-odds beyond this are certain, and exponentials stay within what float32 holds.
-_CERTAIN = np.float32(30)
-#: Log-odds that answers move by less are moved by nothing but rounding.
+#: Log-odds are clipped here, so that exponentials stay within the range of float32.
+_LARGEST = np.float32(30)
+#: Changes of log-odds below this are rounding errors.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the answers to one question tell, deal by deal.
+class Information:
+    """Information about the outcome in the answers to one question.
 
     Attributes
     ----------
     bits : (deal,) mutual information of answer and outcome
-    scatter : (deal, run) what each run of draws would add to or take from ``bits``
+    scatter : (deal, run) first-order deviation of ``bits`` in each run of draws
     shift : (deal,) mean absolute change of the win probability
-    gap : (deal,) how far the answers' own average lies from the present win probability
+    gap : (deal,) the answers' average win probability, before reweighting, minus the present one
     """
 
     bits: Array
@@ -46,14 +47,14 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
-    """Answers, weighed to the present win probability in every draw.
+class Joint:
+    """Joint distribution of answer and outcome, reweighted to the present win probability in every draw.
 
     Attributes
     ----------
-    won, lost : (deal, answer, draw) joint chance of the answer and the outcome, times the draw's weight
-    shift : (deal, draw) log-odds that all win probabilities were moved by
-    gap : (deal,) how far the answers' own average lay from the present win probability
+    won, lost : (deal, answer, draw) joint probability of the answer and the outcome, times the draw's weight
+    shift : (deal, draw) log-odds added to all win probabilities
+    gap : (deal,) the answers' average win probability, before reweighting, minus the present one
     """
 
     won: Array
@@ -62,14 +63,14 @@ class Weighed:
     gap: Array
 
 
-def weigh(answers: Answers, log_odds: Array, shift: Array, weight: Array) -> Weighed:
-    """The joint of answer and outcome in every draw.
+def joint_of(answers: Answers, log_odds: Array, shift: Array, weight: Array) -> Joint:
+    """The joint distribution of answer and outcome in every draw.
 
     Parameters
     ----------
-    log_odds : (deal, draw) of winning now, ``shift`` in it
-    shift : (deal, draw) what earlier answers were moved by
-    weight : (deal, draw) of the draws, mean 1 over them
+    log_odds : (deal, draw) of winning at present, including ``shift``
+    shift : (deal, draw) log-odds added after earlier answers
+    weight : (deal, draw) of the draws, with mean 1
     """
     chance, other = both_chances(answers.log_odds + shift[:, None])
     won, lost = answers.chance * chance, answers.chance * other
@@ -79,42 +80,42 @@ def weigh(answers: Answers, log_odds: Array, shift: Array, weight: Array) -> Wei
     won *= (up * weight)[:, None]
     lost *= (down * weight)[:, None]
     gap = ((average - now) * weight).mean(axis=1, dtype=np.float64)
-    return Weighed(won=won, lost=lost, shift=shift + np.log(up) - np.log(down), gap=gap)
+    return Joint(won=won, lost=lost, shift=shift + np.log(up) - np.log(down), gap=gap)
 
 
-def tell(answers: Answers, weighed: Weighed) -> Told:
-    """What a question's answers tell of the outcome."""
-    joint = _by_runs(np.stack([weighed.won, weighed.lost], axis=2))
-    table = joint.mean(axis=-1)
+def mutual_information(answers: Answers, joint: Joint) -> Information:
+    """Mutual information of a question's answer and the outcome, in bits, with its deviation by run of draws."""
+    by_run = _by_runs(np.stack([joint.won, joint.lost], axis=2))
+    table = by_run.mean(axis=-1)
     chance, outcome = table.sum(axis=2), table.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        surprise = np.log2(table / (chance[:, :, None] * outcome[:, None]))
+        pointwise = np.log2(table / (chance[:, :, None] * outcome[:, None]))
         after = table[:, :, 0] / chance
-    surprise = np.where(table > 0, surprise, 0)
+    pointwise = np.where(table > 0, pointwise, 0)
     moved = np.nan_to_num(np.abs(after - outcome[:, None, 0]))
     moves = (np.ptp(answers.log_odds, axis=1) > _ROUNDING).any(axis=1)
-    # What an answer says of the parameters alone, moving no draw, is not about this deal.
-    bits = np.where(moves, np.maximum((table * surprise).sum(axis=(1, 2)), 0), 0)
-    scatter = np.where(moves[:, None], np.einsum("iayr,iay->ir", joint - table[..., None], surprise), 0)
-    return Told(
+    # Information about the parameters alone, with the win probability of no draw changed, is not about this deal.
+    bits = np.where(moves, np.maximum((table * pointwise).sum(axis=(1, 2)), 0), 0)
+    scatter = np.where(moves[:, None], np.einsum("iayr,iay->ir", by_run - table[..., None], pointwise), 0)
+    return Information(
         bits=bits,
         scatter=scatter,
         shift=np.where(moves, (chance * moved).sum(axis=1), 0),
-        gap=weighed.gap,
+        gap=joint.gap,
     )
 
 
-def lever_changes(answers: Answers, weighed: Weighed, lever_now: Array) -> Array:
-    """(deal,) the chance that another role than ``lever_now`` (deal,) is the best lever once the answer is known."""
-    chance = (weighed.won + weighed.lost).mean(axis=2, dtype=np.float64)
-    changed = best_lever(answers, weighed) != lever_now[:, None]
+def lever_changes(answers: Answers, joint: Joint, lever_now: Array) -> Array:
+    """(deal,) probability that a role other than ``lever_now`` (deal,) is the best lever once the answer is known."""
+    chance = (joint.won + joint.lost).mean(axis=2, dtype=np.float64)
+    changed = best_lever(answers, joint) != lever_now[:, None]
     return np.asarray((chance * changed).sum(axis=1) / chance.sum(axis=1))
 
 
-def best_lever(answers: Answers, weighed: Weighed) -> Array:
-    """(deal, answer) the role whose step up would raise the win probability most on average, -1 where none can rise."""
-    log_odds = answers.log_odds + weighed.shift[:, None]
-    weight = weighed.won + weighed.lost
+def best_lever(answers: Answers, joint: Joint) -> Array:
+    """(deal, answer) the role whose step up raises the mean win probability most, -1 where none can rise."""
+    log_odds = answers.log_odds + joint.shift[:, None]
+    weight = joint.won + joint.lost
     now, _ = both_chances(log_odds)
     lift = np.full((*answers.steps.shape,), -np.inf)
     for role in range(answers.steps.shape[2]):
@@ -126,14 +127,14 @@ def best_lever(answers: Answers, weighed: Weighed) -> Array:
 
 
 def both_chances(log_odds: Array) -> tuple[Array, Array]:
-    """Chance of winning and of not winning, neither a difference from 1."""
-    odds = np.exp(-np.clip(log_odds, -_CERTAIN, _CERTAIN))
+    """Probability of winning and of not winning, neither computed as a difference from 1."""
+    odds = np.exp(-np.clip(log_odds, -_LARGEST, _LARGEST))
     chance = 1 / (1 + odds)
     return chance, chance * odds
 
 
 def standard_error(scatter: Array) -> Array:
-    """Of an average over all draws, from its runs (..., run)."""
+    """Standard error of an average over all draws, from its runs (..., run)."""
     runs = scatter.shape[-1]
     return np.asarray(scatter.std(axis=-1, ddof=1) / np.sqrt(runs)) if runs > 1 else np.zeros(scatter.shape[:-1])
 
@@ -142,5 +143,5 @@ def _by_runs(values: Array) -> Array:
     """(..., draw) averaged over runs of draws, each (..., run)."""
     draws = values.shape[-1]
     starts = np.linspace(0, draws, min(_RUNS, draws), endpoint=False).astype(int)
-    # Runs may differ by one draw in length: scaled so that their plain mean is the mean over draws.
+    # Runs may differ in length by one draw: scaled so that their mean is the mean over draws.
     return np.asarray(np.add.reduceat(values, starts, axis=-1, dtype=np.float64) * (len(starts) / draws))

@@ -1,23 +1,23 @@
-"""What do the figures come to, in words?"""
+"""Questions in sentences: which fact to ask about first, whom to ask, and how much is redundant."""
 
 import pandas as pd
 
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 
-#: A chance of another best lever that is worth a word.
+#: The probability of another best lever from which it is reported.
 _OFTEN = 0.2
-#: A question that adds less than this share of what it would tell alone has been answered in part.
-_FADED = 0.8
+#: A question is partly redundant if it adds less than this share of its information alone.
+_REDUNDANT = 0.8
 
 
 def ranking_sentences(ranked: pd.DataFrame) -> tuple[str, ...]:
-    """The verdict on what ``rank_unknowns`` found."""
+    """The result of ``rank_unknowns`` in sentences."""
     if ranked.empty:
         return (_nothing(),)
     ordered = ranked.sort_values("bits", ascending=False, kind="stable")
     counted = gettext(
-        "{facts} open facts in {deals} deals. Bits: what the answer would tell of won or not won, 1 at most.",
+        "{facts} open facts in {deals} deals. Bits: mutual information of answer and outcome, at most 1.",
         facts=len(ranked),
         deals=ranked["deal_id"].nunique(),
     )
@@ -25,7 +25,7 @@ def ranking_sentences(ranked: pd.DataFrame) -> tuple[str, ...]:
 
 
 def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
-    """The verdict on what ``plan_questions`` chose."""
+    """The result of ``plan_questions`` in sentences."""
     if plan.empty:
         return (_nothing(),)
     counted = gettext(
@@ -34,7 +34,7 @@ def plan_sentences(plan: pd.DataFrame) -> tuple[str, ...]:
         deals=plan["deal_id"].nunique(),
         bits=plan["bits"].sum(),
     )
-    return (counted, *_faded(plan), *_first(plan.iloc[0]), *_whom(plan))
+    return (counted, *_redundant(plan), *_first(plan.iloc[0]), *_whom(plan))
 
 
 def _several(questions: pd.DataFrame) -> bool:
@@ -45,13 +45,13 @@ def _nothing() -> str:
     return gettext("Nothing to ask: no fact of these deals is open.")
 
 
-def _faded(plan: pd.DataFrame) -> tuple[str, ...]:
-    count = int((plan["bits"] < _FADED * plan["bits_alone"]).sum())
+def _redundant(plan: pd.DataFrame) -> tuple[str, ...]:
+    count = int((plan["bits"] < _REDUNDANT * plan["bits_alone"]).sum())
     if not count:
         return ()
     return (
         gettext(
-            "{count} of them would tell more if they were asked alone: answers above them tell part of the same.",
+            "{count} of them are partly redundant: asked alone, they would be more informative.",
             count=count,
         ),
     )
@@ -77,7 +77,7 @@ def _first(question: pd.Series) -> tuple[str, ...]:
 
 
 def _whom(questions: pd.DataFrame) -> tuple[str, ...]:
-    """For each channel what to ask it, the deals named where there are several."""
+    """For each channel the facts to ask about, with their deals where there are several."""
     names = questions["fact"].map(column_label)
     if _several(questions):
         names = questions["deal_id"].astype("str") + " " + names

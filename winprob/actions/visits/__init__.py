@@ -1,15 +1,8 @@
-"""Where do the executives go? The plan of visits that adds most expected bookings, and how sure of it we are."""
+"""Executive visits: the plan of visits that adds most expected bookings, and its uncertainty."""
 
+from winprob.actions.visits.assessment import Plan
 from winprob.actions.visits.executives import read_executives
 from winprob.actions.visits.planning import allocate, plan_visits
-from winprob.actions.visits.records import Plan
-from winprob.actions.visits.sentences import amount, judge_plan
+from winprob.actions.visits.sentences import amount, plan_sentences
 
-__all__ = [
-    "Plan",
-    "allocate",
-    "amount",
-    "judge_plan",
-    "plan_visits",
-    "read_executives",
-]
+__all__ = ["Plan", "allocate", "amount", "plan_sentences", "plan_visits", "read_executives"]

@@ -1,61 +1,141 @@
-"""What is known of a plan? Its gain, each visit's part in it, regret, one slot more, and common sense beside it."""
+"""Assessment of a plan: its gain, the share of each visit, regret, the gain of one slot more, and baseline plans."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from winprob.actions.visits.baselines import common_sense
+from winprob.actions.visits.baselines import baseline_plans
 from winprob.actions.visits.candidates import Candidates
-from winprob.actions.visits.draws import BestByDraw
-from winprob.actions.visits.gains import RoleSet, blocks, shares
-from winprob.actions.visits.problem import NOBODY, Case, Made, Problem, Solution
-from winprob.actions.visits.program import solve
-from winprob.actions.visits.records import COLUMNS, Estimate, Plan
-from winprob.actions.visits.success import STATES, Success
+from winprob.actions.visits.eligibility import Access, ExecutiveGroups
+from winprob.actions.visits.executives import Roster
+from winprob.actions.visits.gains import STATES, Outlook, RoleSet, Success, blocks, shares
+from winprob.actions.visits.problem import NO_VISIT, Problem, Solution
+from winprob.actions.visits.program import BestByDraw, solve
 from winprob.actions.visits.tail import one_visit_more, tail_mean
 from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES
 from winprob.model.draws import TAILS, summarise
+from winprob.settings import VisitSettings
 
-#: What may be spent on each further question (the best plan of each draw, one slot more), as a share of that.
+COLUMNS = ("executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean with its 90 % interval."""
+
+    mean: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Visits for a period.
+
+    Gains are added expected bookings (or wins): probability that the visit moves the role, times the lift of the win
+    probability, times the amount. Their intervals express uncertainty about that expectation, not about outcomes.
+
+    Attributes
+    ----------
+    visits : ``executive, deal_id, role, expected_gain, lower, upper, prob_in_best``; the gains of the rows add up to
+        the plan's; ``prob_in_best`` is the share of draws whose own best plan visits this role of this deal
+    unit : the currency, ``""`` where the deals name none, None where wins are counted
+    gain : of the whole plan
+    tail_gain : mean gain in the worst ``1 - risk`` of draws, None for a plan made for the mean
+    regret : mean over draws of the gain of the draw's own best plan minus that of this plan
+    draws : number of draws used for ``prob_in_best`` and ``regret``
+    gap : upper bound on the relative optimality gap; 0 where this plan is optimal
+    free_slots : slots left over
+    one_more_slot : ``executive, expected_gain``, the gain of one slot more for this executive (of a plan for the worst
+        draws: in their mean); NaN where time ran out
+    common_sense : ``plan, expected_gain, lower, upper, difference, difference_lower, difference_upper`` of the baseline
+        plans; the difference is this plan's gain minus theirs, draw by draw
+    common_sense_visits : ``plan, deal_id, role``, the visits of the baseline plans
+    success : ``role, coverage, mean, lower, upper``, the probability that a visit moves a role one tier up
+    visits_learned_from : number of past visits that this probability was updated with
+    notes : sentences on what was left out, and other caveats
+    """
+
+    visits: pd.DataFrame
+    unit: str | None
+    gain: Estimate
+    tail_gain: float | None
+    regret: float
+    draws: int
+    gap: float
+    free_slots: int
+    one_more_slot: pd.DataFrame
+    common_sense: pd.DataFrame
+    common_sense_visits: pd.DataFrame
+    success: pd.DataFrame
+    visits_learned_from: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The inputs of one plan."""
+
+    outlook: Outlook
+    sets: tuple[RoleSet, ...]
+    roster: Roster
+    access: Access
+    groups: ExecutiveGroups
+    settings: VisitSettings
+    risk: float | None
+    time_limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A solved problem, and the executive who makes each visit, ``who`` (deal, role)."""
+
+    groups: ExecutiveGroups
+    problem: Problem
+    solution: Solution
+    who: Array
+
+
+#: Time for each further search (the best plan of each draw, one slot more), as a share of the time limit.
 FURTHER = 1 / 6
 
 
-def tell_plan(
+def assess_plan(
     case: Case,
     picked: Candidates,
-    made: Made,
+    assignment: Assignment,
     scenarios: Array,
     best: BestByDraw,
     success: Success,
     index: pd.Index,
 ) -> Plan:
-    """The plan with all that is said about it."""
-    problem, solution = made.problem, made.solution
-    visited = solution.visitor != NOBODY
+    """The plan with its assessment; ``index`` is that of the deal table."""
+    problem, solution = assignment.problem, assignment.solution
+    visited = solution.visitor != NO_VISIT
     total, by_visit = _gain_draws(case, visited)
-    rivals = _rivals(case, problem)
+    baselines = _baselines(case, problem)
     achieved = scenarios_of(scenarios[: len(best.worth)], case.sets, visited)
-    table = _visits(case, picked, made.who, by_visit, best.share, index)
+    table = _visits(case, picked, assignment.who, by_visit, best.share, index)
     return Plan(
         visits=table,
         unit=picked.unit,
         gain=_estimate(total),
         tail_gain=None if case.risk is None else tail_mean(total, case.risk),
-        # Each draw's own best plan is found to a small tolerance.
+        # The best plan of each draw is found to a small tolerance.
         regret=float(np.maximum(best.worth - achieved, 0).mean()) if len(best.worth) else np.nan,
         draws=len(best.worth),
         gap=solution.gap,
         free_slots=int(problem.slots.sum() - visited.sum()),
         one_more_slot=_one_more_slot(case, problem, scenarios, solution),
-        common_sense=_compared(case, rivals, total),
-        common_sense_visits=_listed(rivals, picked),
+        common_sense=_compared(case, baselines, total),
+        common_sense_visits=_listed(baselines, picked),
         success=_success_table(success),
         visits_learned_from=success.counted,
         notes=(*picked.notes, *case.access.notes, *_log_notes(success)),
@@ -63,7 +143,7 @@ def tell_plan(
 
 
 def scenarios_of(scenarios: Array, sets: tuple[RoleSet, ...], visited: Array) -> Array:
-    """(scenario,) what visits (deal, role) add in each."""
+    """(scenario,) gain of the visits (deal, role) in each."""
     at = {chosen: place for place, chosen in enumerate(sets)}
     rows = np.flatnonzero(visited.any(axis=1))
     chosen = [at[tuple(np.flatnonzero(visited[row]).tolist())] for row in rows]
@@ -71,7 +151,7 @@ def scenarios_of(scenarios: Array, sets: tuple[RoleSet, ...], visited: Array) ->
 
 
 def _gain_draws(case: Case, visited: Array) -> tuple[Array, dict[tuple[int, int], Array]]:
-    """(draw,) what a plan adds, and what each of its visits (deal, role) contributes."""
+    """(draw,) gain of a plan, and the share of each of its visits (deal, role)."""
     total = np.zeros(case.outlook.chance.shape[2])
     by_visit: dict[tuple[int, int], Array] = {}
     rows = np.flatnonzero(visited.any(axis=1))
@@ -98,35 +178,35 @@ def _visits(
     in_best: Array,
     index: pd.Index,
 ) -> pd.DataFrame:
-    """A row a visit: executives in the file's order, each one's visits by gain."""
-    made = sorted(by_visit, key=lambda visit: (who[visit], -by_visit[visit].mean()))
+    """A row for each visit: executives in the file's order, the visits of each by gain."""
+    visits = sorted(by_visit, key=lambda visit: (who[visit], -by_visit[visit].mean()))
     records = []
-    for deal, role in made:
+    for deal, role in visits:
         gain = _estimate(by_visit[deal, role])
         name = case.roster.executives[who[deal, role]].name
         deal_id = picked.deals["deal_id"].iloc[deal]
         records.append((name, deal_id, ROLES[role], gain.mean, gain.lower, gain.upper, float(in_best[deal, role])))
     table = pd.DataFrame(records, columns=list(COLUMNS))
-    return table.set_index(index[picked.place[[deal for deal, _ in made]]])
+    return table.set_index(index[picked.place[[deal for deal, _ in visits]]])
 
 
 def _one_more_slot(case: Case, problem: Problem, scenarios: Array, solution: Solution) -> pd.DataFrame:
-    """What one slot more would add, for each executive; those of one kind share the answer. NaN where time ran out."""
+    """The gain of one slot more for each executive; those of one group share it. NaN where time ran out."""
     names = [executive.name for executive in case.roster.executives]
     if case.risk is not None:
         worth = one_visit_more(problem, scenarios, solution.visitor, case.risk)
-        return pd.DataFrame({"executive": names, "expected_gain": worth[case.kinds.of]})
+        return pd.DataFrame({"executive": names, "expected_gain": worth[case.groups.of]})
     more, started = np.full(len(problem.slots), np.nan), time.perf_counter()
-    for kind in range(len(problem.slots)):
+    for group in range(len(problem.slots)):
         left = case.time_limit * FURTHER - (time.perf_counter() - started)
-        larger = _with_one_more(problem, kind, left) if left > 0 else None
+        larger = _with_one_more(problem, group, left) if left > 0 else None
         if larger is not None and larger.gap == 0:
-            more[kind] = max(larger.objective - solution.objective, 0.0)
-    return pd.DataFrame({"executive": names, "expected_gain": more[case.kinds.of]})
+            more[group] = max(larger.objective - solution.objective, 0.0)
+    return pd.DataFrame({"executive": names, "expected_gain": more[case.groups.of]})
 
 
-def _with_one_more(problem: Problem, kind: int, seconds: float) -> Solution | None:
-    one = (np.arange(len(problem.slots)) == kind).astype(int)
+def _with_one_more(problem: Problem, group: int, seconds: float) -> Solution | None:
+    one = (np.arange(len(problem.slots)) == group).astype(int)
     larger = replace(problem, slots=problem.slots + one, largest=problem.largest + one)
     try:
         return solve(larger, time_limit=seconds)
@@ -134,29 +214,29 @@ def _with_one_more(problem: Problem, kind: int, seconds: float) -> Solution | No
         return None
 
 
-def _rivals(case: Case, problem: Problem) -> dict[str, Array]:
-    """(deal, role) the kind that visits, in each plan of common sense."""
+def _baselines(case: Case, problem: Problem) -> dict[str, Array]:
+    """(deal, role) the group that visits, in each baseline plan."""
     win_prob, lift = case.outlook.win_prob_lifts()
-    return common_sense(problem, case.outlook.worth, win_prob, lift, case.settings.most_per_deal)
+    return baseline_plans(problem, case.outlook.worth, win_prob, lift, case.settings.most_per_deal)
 
 
-def _compared(case: Case, rivals: Mapping[str, Array], total: Array) -> pd.DataFrame:
+def _compared(case: Case, baselines: Mapping[str, Array], total: Array) -> pd.DataFrame:
     records = []
-    for name, visitor in rivals.items():
-        draws, _ = _gain_draws(case, visitor != NOBODY)
-        gain, apart = _estimate(draws), _estimate(total - draws)
-        records.append((name, gain.mean, gain.lower, gain.upper, apart.mean, apart.lower, apart.upper))
+    for name, visitor in baselines.items():
+        draws, _ = _gain_draws(case, visitor != NO_VISIT)
+        gain, ahead = _estimate(draws), _estimate(total - draws)
+        records.append((name, gain.mean, gain.lower, gain.upper, ahead.mean, ahead.lower, ahead.upper))
     columns = ["plan", "expected_gain", "lower", "upper", "difference", "difference_lower", "difference_upper"]
     return pd.DataFrame(records, columns=columns)
 
 
-def _listed(rivals: Mapping[str, Array], picked: Candidates) -> pd.DataFrame:
-    """A row for each visit of each plan of common sense."""
+def _listed(baselines: Mapping[str, Array], picked: Candidates) -> pd.DataFrame:
+    """A row for each visit of each baseline plan."""
     ids = picked.deals["deal_id"].to_numpy()
     rows = [
         (name, ids[deal], ROLES[role])
-        for name, visitor in rivals.items()
-        for deal, role in np.argwhere(visitor != NOBODY)
+        for name, visitor in baselines.items()
+        for deal, role in np.argwhere(visitor != NO_VISIT)
     ]
     return pd.DataFrame(rows, columns=["plan", "deal_id", "role"])
 

@@ -1,4 +1,4 @@
-"""Which open deals can be planned for, and what is a win in each worth?"""
+"""Candidate deals of a plan: the open deals with the value of a win, and what was left out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import latest_places
+from winprob.data.schema import column_or_missing, is_open, latest_places
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 
@@ -21,10 +21,10 @@ class Candidates:
     Attributes
     ----------
     deals : the last reading of each open deal (valid)
-    place : (deal,) the row of the table each is
-    worth : (deal,) what a win is worth in ``unit``
+    place : (deal,) position of its row in the table
+    worth : (deal,) value of a win in ``unit``
     unit : the currency, ``""`` where the deals name none, None where wins are counted
-    notes : what was left out, in words
+    notes : sentences on what was left out
     """
 
     deals: pd.DataFrame
@@ -45,9 +45,9 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
     if goal not in GOALS:
         raise PlanError(gettext("goal {goal!r} is not one of {accepted}", goal=goal, accepted=", ".join(GOALS)))
     rows = latest_places(deals)
-    is_open = _still_open(deals.iloc[rows])
-    notes = [] if is_open.all() else [_left_out(gettext("closed already"), deals, rows[~is_open])]
-    rows = rows[is_open]
+    still_open = is_open(deals.iloc[rows])
+    notes = [] if still_open.all() else [_left_out(gettext("closed already"), deals, rows[~still_open])]
+    rows = rows[still_open]
     worth, unit = np.ones(len(rows)), None
     if goal == "bookings":
         known, unit = _priced(deals.iloc[rows])
@@ -61,20 +61,10 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
     return Candidates(deals=deals.iloc[rows], place=rows, worth=worth, unit=unit, notes=tuple(notes))
 
 
-def _still_open(deals: pd.DataFrame) -> Array:
-    if "outcome" not in deals:
-        return np.ones(len(deals), dtype=bool)
-    return (deals["outcome"].isna() | (deals["outcome"] == "open")).to_numpy(dtype=bool)
-
-
-def _column(deals: pd.DataFrame, name: str) -> pd.Series:
-    return deals[name] if name in deals else pd.Series(pd.NA, index=deals.index, dtype="str")
-
-
 def _priced(deals: pd.DataFrame) -> tuple[Array, str]:
-    """(deal,) whether a win's worth is known, and the currency."""
-    amount = _column(deals, "amount").notna().to_numpy(dtype=bool)
-    currency = _column(deals, "currency")
+    """(deal,) whether the value of a win is known, and the currency."""
+    amount = column_or_missing(deals, "amount").notna().to_numpy(dtype=bool)
+    currency = column_or_missing(deals, "currency")
     named = currency[amount].dropna()
     counts = named.value_counts()
     if len(counts) > 1:
@@ -92,8 +82,8 @@ def _priced(deals: pd.DataFrame) -> tuple[Array, str]:
 
 
 def _unpriced(deals: pd.DataFrame, known: Array) -> Iterator[tuple[str, Array]]:
-    """Why some deals have no worth, and which (deal,)."""
-    amount = _column(deals, "amount").notna().to_numpy(dtype=bool)
+    """Reasons why the value of a win is unknown, with the deals concerned (deal,)."""
+    amount = column_or_missing(deals, "amount").notna().to_numpy(dtype=bool)
     if not amount.all():
         yield gettext("without an amount"), ~amount
     if (amount & ~known).any():

@@ -1,4 +1,7 @@
-"""Who may visit whom, and can all rules hold together? Every conflict is told at once, with what to relax."""
+"""Eligibility: which executive may visit which role of which deal, groups of alike executives, and their assignment.
+
+Conflicting rules are reported all at once, each with the rule to relax.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,23 +12,24 @@ import pandas as pd
 
 from winprob.actions.visits.executives import Executive, Roster, nearest
 from winprob.arrays import Array
+from winprob.data.schema import column_or_missing
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, label
 
-#: A limit of an executive, and the deal's column it looks at.
+#: A limit of an executive, and the column of the deals that it restricts.
 _LIMITS = {"regions": "region", "accounts": "account", "segments": "segment"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may visit whom.
+    """Which visits each executive may make.
 
     Attributes
     ----------
     eligible : (executive, deal, role)
     fixed : (executive, deal, role) visits agreed already
-    notes : what should be known of executives who can go nowhere, in words
+    notes : sentences on executives without a deal to visit, and on limits that match no deal
     """
 
     eligible: Array
@@ -34,22 +38,22 @@ class Access:
 
 
 def find_access(roster: Roster, deals: pd.DataFrame, everything: pd.DataFrame, can_rise: Array, most: int) -> Access:
-    """Who may visit whom among ``deals``.
+    """Which visits each executive may make among ``deals``.
 
     Parameters
     ----------
     deals : the open deals planned for, one row each
-    everything : the whole table; a deal or account that is named must be in it
+    everything : the whole table; it must hold every deal and account named
     can_rise : (deal, role) whether the role is below the top tier
-    most : visits to one deal at most
+    most : largest number of visits to one deal
 
     Raises
     ------
     PlanError
-        A deal or account that is not there, or rules that no plan can meet.
+        A deal or account named is not in the table, or no plan can meet all rules.
     """
     place = {deal: at for at, deal in enumerate(deals["deal_id"])}
-    conflicts = [*_strangers(roster, everything), *_conflicts(roster, deals, everything, place, most)]
+    conflicts = [*_unknown_names(roster, everything), *_conflicts(roster, deals, everything, place, most)]
     if conflicts:
         raise PlanError(_refusal(conflicts))
     reach = np.stack([_reach(executive, deals) for executive in roster.executives])
@@ -71,23 +75,19 @@ def find_access(roster: Roster, deals: pd.DataFrame, everything: pd.DataFrame, c
     return Access(eligible=eligible, fixed=fixed, notes=tuple(notes))
 
 
-def _column(deals: pd.DataFrame, name: str) -> pd.Series:
-    return deals[name] if name in deals else pd.Series(pd.NA, index=deals.index, dtype="str")
-
-
 def _reach(executive: Executive, deals: pd.DataFrame) -> Array:
-    """(deal,) whether the executive may go to the deal at all. A blank meets no limit: it is not known to."""
+    """(deal,) whether the executive may visit the deal at all. A blank meets no limit."""
     open_to = np.ones(len(deals), dtype=bool)
     for limit, column in _LIMITS.items():
         if accepted := getattr(executive, limit):
-            open_to &= _column(deals, column).isin(accepted).to_numpy(dtype=bool)
+            open_to &= column_or_missing(deals, column).isin(accepted).to_numpy(dtype=bool)
     open_to &= ~deals["deal_id"].isin(executive.excluded_deals).to_numpy(dtype=bool)
-    return open_to & ~_column(deals, "account").isin(executive.excluded_accounts).to_numpy(dtype=bool)
+    return open_to & ~column_or_missing(deals, "account").isin(executive.excluded_accounts).to_numpy(dtype=bool)
 
 
-def _strangers(roster: Roster, everything: pd.DataFrame) -> Iterator[str]:
-    """Deals and accounts that are named and not in the table."""
-    known = {name: sorted(set(_column(everything, name).dropna())) for name in ("deal_id", "account")}
+def _unknown_names(roster: Roster, everything: pd.DataFrame) -> Iterator[str]:
+    """Deals and accounts named that are not in the table."""
+    known = {name: sorted(set(column_or_missing(everything, name).dropna())) for name in ("deal_id", "account")}
     for executive in roster.executives:
         named = [
             ("deal_id", "fixed", [visit.deal_id for visit in executive.fixed]),
@@ -101,10 +101,10 @@ def _strangers(roster: Roster, everything: pd.DataFrame) -> Iterator[str]:
 
 
 def _empty_limits(roster: Roster, everything: pd.DataFrame) -> Iterator[str]:
-    """Regions and segments in which no deal lies: there may be none this time, or the name is mistyped."""
+    """Regions and segments without a deal: there may be none this time, or the name is mistyped."""
     for executive in roster.executives:
         for limit, column in (("regions", "region"), ("segments", "segment")):
-            known = sorted(set(_column(everything, column).dropna()))
+            known = sorted(set(column_or_missing(everything, column).dropna()))
             for name in (name for name in getattr(executive, limit) if name not in known):
                 yield _not_there(executive, limit, column, name, known) + "."
 
@@ -123,7 +123,7 @@ def _not_there(executive: Executive, where: str, column: str, name: str, known: 
 def _conflicts(
     roster: Roster, deals: pd.DataFrame, everything: pd.DataFrame, place: dict[str, int], most: int
 ) -> Iterator[str]:
-    """Where agreed visits break another rule. All else can be met by visiting nobody."""
+    """Fixed visits that break another rule. All other rules are met by a plan without visits."""
     known = set(everything["deal_id"])
     for executive in roster.executives:
         if len(executive.fixed) > executive.slots:
@@ -149,14 +149,14 @@ def _conflicts(
 
 
 def _barred(executive: Executive, deal: str, role: str, deals: pd.DataFrame, place: dict[str, int]) -> str:
-    """What forbids an agreed visit; empty if nothing does."""
+    """The rule that forbids a fixed visit; empty if none does."""
     if deal not in place:
         return gettext("the deal is closed or left out of the plan; drop the visit")
     row = deals.iloc[[place[deal]]]
     if role not in executive.meets:
         return gettext("roles (or level) let this executive meet {roles} only", roles=", ".join(executive.meets) or "-")
     for limit, column in _LIMITS.items():
-        accepted, got = getattr(executive, limit), _column(row, column).iloc[0]
+        accepted, got = getattr(executive, limit), column_or_missing(row, column).iloc[0]
         if accepted and got not in accepted:
             shown = gettext("unknown") if pd.isna(got) else got
             return gettext("{limit} leaves {got!r} out; add it there, or drop the visit", limit=limit, got=shown)
@@ -193,7 +193,7 @@ def _crowded(executives: Sequence[Executive], most: int) -> Iterator[str]:
 
 
 def _shared_accounts(executives: Sequence[Executive], deals: pd.DataFrame, place: dict[str, int]) -> Iterator[str]:
-    accounts = _column(deals, "account")
+    accounts = column_or_missing(deals, "account")
     visitors: dict[str, set[str]] = {}
     for executive in executives:
         for visit in executive.fixed:
@@ -213,9 +213,9 @@ def _shared_accounts(executives: Sequence[Executive], deals: pd.DataFrame, place
 def _nowhere(executive: Executive, reach: Array, meets: Array) -> str:
     """Why an executive with slots has no visit to make."""
     if not meets.any():
-        why = gettext("roles and level leave nobody to meet")
+        why = gettext("roles and level leave no role to meet")
     elif not reach.any():
-        why = gettext("no open deal lies within the limits (regions, accounts, segments, exclude)")
+        why = gettext("no open deal is within the limits (regions, accounts, segments, exclude)")
     else:
         why = gettext("in the deals within reach, the roles to meet are all at the top tier")
     return gettext("{name} has no deal to go to: {why}.", name=executive.name, why=why)
@@ -228,3 +228,75 @@ def _refusal(conflicts: Sequence[str]) -> str:
     return gettext(
         "the rules cannot all be met, {count} conflicts:\n{conflicts}", count=len(conflicts), conflicts=listed
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutiveGroups:
+    """Executives eligible for the same visits, as groups.
+
+    Attributes
+    ----------
+    of : (executive,) the group of each
+    slots, largest : (group,) total slots, and the largest number of slots of one executive
+    eligible, fixed : (group, deal, role)
+    """
+
+    of: Array
+    slots: Array
+    largest: Array
+    eligible: Array
+    fixed: Array
+
+
+def executive_groups(roster: Roster, access: Access, *, alone: bool = False) -> ExecutiveGroups:
+    """Group executives by the visits they are eligible for; with ``alone``, each is a group of its own."""
+    count = len(roster.executives)
+    slots = np.array([executive.slots for executive in roster.executives])
+    may = (access.eligible & ~access.fixed.any(axis=0)).reshape(count, -1)
+    of = np.arange(count) if alone else np.unique(np.packbits(may, axis=1), axis=0, return_inverse=True)[1].ravel()
+    groups = range(int(of.max()) + 1)
+    return ExecutiveGroups(
+        of=of,
+        slots=np.array([slots[of == group].sum() for group in groups]),
+        largest=np.array([slots[of == group].max() for group in groups]),
+        eligible=np.stack([access.eligible[of == group].any(axis=0) for group in groups]),
+        fixed=np.stack([access.fixed[of == group].any(axis=0) for group in groups]),
+    )
+
+
+def assign(
+    visitor: Array, groups: ExecutiveGroups, roster: Roster, access: Access, account: Array | None = None
+) -> Array | None:
+    """Assign the visits of each group to its executives, (deal, role).
+
+    Fixed visits first; where possible all visits to a deal by one executive, and with ``account`` (deal,) all visits to
+    an account. None if the slots of single executives do not allow that.
+    """
+    who = np.full(visitor.shape, -1)
+    left = np.array([executive.slots for executive in roster.executives])
+    for at, deal, role in np.argwhere(access.fixed):
+        who[deal, role], left[at] = at, left[at] - 1
+    rest = (visitor >= 0) & (who < 0)
+    place = np.arange(len(visitor)) if account is None else account
+    bundles = [np.argwhere(rest & (place == one)[:, None]) for one in np.unique(place[rest.any(axis=1)])]
+    for bundle in sorted(bundles, key=len, reverse=True):
+        visiting = set(who[place == place[bundle[0, 0]]].ravel().tolist()) - {-1}
+        alike = [at for at in np.flatnonzero(groups.of == visitor[tuple(bundle[0])]) if left[at] >= len(bundle)]
+        if account is not None:
+            alike = [at for at in alike if not visiting or at in visiting]
+            if not alike:
+                return None
+        _assign_bundle(bundle, visitor, who, left, groups, visiting)
+    return who
+
+
+def _assign_bundle(
+    bundle: Array, visitor: Array, who: Array, left: Array, groups: ExecutiveGroups, visiting: set[int]
+) -> None:
+    """Assign a bundle of visits: to an executive who visits there anyway, else to one with enough slots, else any."""
+    for done, (deal, role) in enumerate(bundle):
+        alike = [int(at) for at in np.flatnonzero((groups.of == visitor[deal, role]) & (left > 0))]
+        alike.sort(key=lambda at: (at not in visiting, left[at] < len(bundle) - done))
+        who[deal, role] = alike[0]
+        left[alike[0]] -= 1
+        visiting.add(alike[0])

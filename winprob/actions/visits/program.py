@@ -1,30 +1,37 @@
-"""Which visits add most, within all rules? A mixed-integer program, solved over the choices that can be in a best plan.
+"""The mixed-integer program of visits, for mean gains and for each posterior draw, solved by HiGHS.
 
-First with few choices, the best at good prices. What that adds shows which others could still be in a better plan; if
-there are any, they are added and it is solved again. So the plan is as good as over all choices.
+It is solved over the choices of smallest loss at good duals. The gain of that plan bounds the loss of any other choice
+in a better plan; if there are such choices, they are added and it is solved again. So the plan is optimal over all
+choices.
+
+The best plan of each draw gives regret and the share of draws that agree with a visit. With one group of executives and
+no fixed visit, dynamic programming over deals finds it for all draws at once; otherwise each draw is a program of its
+own, for as many draws as the time limit allows.
 """
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, vstack
 
-from winprob.actions.visits.choices import Choices, list_choices, visitors, write_rules
-from winprob.actions.visits.duals import price
-from winprob.actions.visits.problem import NOBODY, Problem, Solution
+from winprob.actions.visits.duals import dual_bound
+from winprob.actions.visits.gains import membership
+from winprob.actions.visits.problem import NO_VISIT, Choices, Problem, Solution, list_choices, visitors, write_rules
 from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 
-#: Relative distance from the best plan at which the search may stop.
+#: Relative optimality gap at which the search may stop.
 _GAP = 1e-6
 _TIMED_OUT = 1
 
 
 def solve(problem: Problem, *, time_limit: float) -> Solution:
-    """The plan that adds most in the mean.
+    """The plan of largest mean gain.
 
     Raises
     ------
@@ -33,32 +40,32 @@ def solve(problem: Problem, *, time_limit: float) -> Solution:
     """
     choices = list_choices(problem, best_only=True)
     if not len(choices):
-        return Solution(visitor=np.full(problem.eligible.shape[1:], NOBODY), objective=0.0, gap=0.0)
-    start, priced = time.perf_counter(), price(problem, choices)
+        return Solution(visitor=np.full(problem.eligible.shape[1:], NO_VISIT), objective=0.0, gap=0.0)
+    start, bounds = time.perf_counter(), dual_bound(problem, choices)
     must = problem.fixed.any(axis=(0, 2))[choices.deal]
     few = min(len(choices), 50 + 5 * int(problem.slots.sum()))
-    reach = float(np.partition(priced.loss, few - 1)[few - 1])
+    reach = float(np.partition(bounds.loss, few - 1)[few - 1])
     while True:
-        kept = choices.take((priced.loss <= reach) | must)
-        result = run(problem, kept, None, max(time_limit - (time.perf_counter() - start), 0.1))
+        considered = choices.take((bounds.loss <= reach) | must)
+        result = run(problem, considered, None, max(time_limit - (time.perf_counter() - start), 0.1))
         worth = -float(result.fun)
-        needed = (priced.bound - worth) * (1 + 1e-9) + 1e-12
+        needed = (bounds.bound - worth) * (1 + 1e-9) + 1e-12
         if result.status == _TIMED_OUT:
             gap = max(needed / max(worth, 1e-300), 0.0)
             break
-        if needed <= reach or len(kept) == len(choices):
+        if needed <= reach or len(considered) == len(choices):
             gap = 0.0
             break
         reach = needed
-    return Solution(visitor=visitors(result.x, problem, kept), objective=worth, gap=gap)
+    return Solution(visitor=visitors(result.x, problem, considered), objective=worth, gap=gap)
 
 
 def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, time_limit: float) -> Any:
-    """The program's solution by HiGHS; gains are scaled, so that its tolerances mean the same in any currency.
+    """The program's solution by HiGHS; gains are scaled, so that its tolerances do not depend on the currency.
 
     Parameters
     ----------
-    tail : gains (scenario, choice) and risk, where the mean of the worst scenarios is to be large, not that of all
+    tail : gains (scenario, choice) and risk, to maximise the mean of the worst scenarios instead of that of all
 
     Raises
     ------
@@ -67,8 +74,13 @@ def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, ti
     """
     scale = float(np.abs(choices.gain).max()) or 1.0
     rules, lower, upper = write_rules(problem, choices)
-    unknowns = rules.shape[1]
-    worth, floor, ceiling, whole = np.zeros(unknowns), np.zeros(unknowns), np.full(unknowns, np.inf), np.ones(unknowns)
+    variables = rules.shape[1]
+    worth, floor, ceiling, whole = (
+        np.zeros(variables),
+        np.zeros(variables),
+        np.full(variables, np.inf),
+        np.ones(variables),
+    )
     ceiling[: len(choices)] = 1
     if tail is None:
         worth[: len(choices)] = -choices.gain / scale
@@ -95,7 +107,7 @@ def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, ti
 
 
 def with_tail(rules: Any, lower: Array, upper: Array, gains: Array) -> tuple[Any, Array, Array]:
-    """The rules with a level and each scenario's shortfall below it: ``level - gain - shortfall <= 0``."""
+    """The rules extended by a level and each scenario's shortfall below it: ``level - gain - shortfall <= 0``."""
     count, sets = gains.shape
     before = hstack([rules, _none(rules.shape[0], 1 + count)])
     rest = _none(count, rules.shape[1] - sets)
@@ -107,3 +119,84 @@ def with_tail(rules: Any, lower: Array, upper: Array, gains: Array) -> tuple[Any
 
 def _none(rows: int, columns: int) -> Any:
     return csr_array((rows, columns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestByDraw:
+    """The best plan of each draw.
+
+    Attributes
+    ----------
+    visited : (draw, deal, role)
+    worth : (draw,) its gain in its draw
+    """
+
+    visited: Array
+    worth: Array
+
+    @property
+    def share(self) -> Array:
+        """(deal, role) share of draws whose best plan makes the visit."""
+        return np.asarray(self.visited.mean(axis=0)) if len(self.worth) else np.full(self.visited.shape[1:], np.nan)
+
+
+def best_by_draw(problem: Problem, gains: Array, *, seconds: float, follow: Callable[[float], None]) -> BestByDraw:
+    """The best plan of each draw of ``gains`` (draw, deal, set); of the first few if time runs out."""
+    if len(problem.slots) == 1 and problem.account is None and not problem.fixed.any():
+        return _by_recursion(problem, gains)
+    start = time.perf_counter()
+    visited = np.zeros((len(gains), *problem.eligible.shape[1:]), dtype=bool)
+    worth: list[float] = []
+    for at, gain in enumerate(gains):
+        left = seconds - (time.perf_counter() - start)
+        solution = _solved(replace(problem, gain=gain.astype(np.float64)), left)
+        if solution is None:
+            break
+        visited[at] = solution.visitor >= 0
+        worth.append(solution.objective)
+        follow((at + 1) / len(gains))
+    return BestByDraw(visited=visited[: len(worth)], worth=np.array(worth))
+
+
+def _solved(problem: Problem, seconds: float) -> Solution | None:
+    """The best plan, None if it is not proven within the time."""
+    if seconds <= 0:
+        return None
+    try:
+        solution = solve(problem, time_limit=seconds)
+    except PlanError:
+        return None
+    return solution if solution.gap == 0 else None
+
+
+def _by_recursion(problem: Problem, gains: Array) -> BestByDraw:
+    """Dynamic programming over deals and the number of slots spent: exact, for all draws at once."""
+    member, slots = membership(problem.sets), int(problem.slots[0])
+    size, draws = member.sum(axis=1), len(gains)
+    offered = np.where(problem.possible, gains, 0)
+    most = int(size.max())
+    best = np.stack([offered[:, :, size == n].max(axis=2, initial=0) for n in range(1, most + 1)])
+    which = np.stack([np.flatnonzero(size == n)[offered[:, :, size == n].argmax(axis=2)] for n in range(1, most + 1)])
+    worth = np.zeros((draws, slots + 1))
+    spent = np.zeros((gains.shape[1], draws, slots + 1), dtype=np.int8)
+    for deal in range(gains.shape[1]):
+        before = worth.copy()
+        for n in range(1, min(most, slots) + 1):
+            tried = before[:, : slots + 1 - n] + best[n - 1, :, deal, None]
+            better = tried > worth[:, n:]
+            worth[:, n:][better] = tried[better]
+            spent[deal, :, n:][better] = n
+    return BestByDraw(visited=_walk_back(spent, which, member), worth=worth[:, -1])
+
+
+def _walk_back(spent: Array, which: Array, member: Array) -> Array:
+    """(draw, deal, role) the visits of the best plan, by backtracking."""
+    deals, draws, slots = spent.shape
+    left, every_draw = np.full(draws, slots - 1), np.arange(draws)
+    visited = np.zeros((draws, deals, member.shape[1]), dtype=bool)
+    for deal in reversed(range(deals)):
+        used = spent[deal, every_draw, left]
+        some = np.flatnonzero(used)
+        visited[some, deal] = member[which[used[some] - 1, some, deal]]
+        left = left - used
+    return visited

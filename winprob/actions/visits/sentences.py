@@ -1,58 +1,65 @@
-"""What does a plan say in words? Its gain, how sure it is, what it is compared with, what it rests on."""
+"""A plan of visits in sentences: its gain, regret, baseline plans, free slots and assumptions."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
-from winprob.actions.visits.records import Estimate, Plan
+from winprob.actions.visits.assessment import Estimate, Plan
 from winprob.i18n import gettext
 
 
-def judge_plan(plan: Plan) -> list[str]:
-    """Everything that should be read beside the table, most important first."""
-    return [*_headline(plan), *_sureness(plan), *_against(plan), *_slots(plan), *plan.notes, *_grounds(plan)]
+def plan_sentences(plan: Plan) -> list[str]:
+    """The plan in sentences, the most important first."""
+    return [
+        *_headline_sentences(plan),
+        *_regret_sentences(plan),
+        *_baseline_sentences(plan),
+        *_slot_sentences(plan),
+        *plan.notes,
+        *_assumption_sentences(plan),
+    ]
 
 
-def _headline(plan: Plan) -> Iterator[str]:
+def _headline_sentences(plan: Plan) -> Iterator[str]:
     visits = plan.visits
     yield gettext(
         "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
         visits=len(visits),
         executives=visits["executive"].nunique(),
         deals=visits["deal_id"].nunique(),
-        **_worded(plan, plan.gain),
+        **_amounts(plan, plan.gain),
     )
     if plan.tail_gain is not None:
         yield gettext(
-            "Planned for the worst case: in the worst draws it still adds {gain} on average.",
+            "Planned for the worst case: in the worst draws it adds {gain} on average.",
             gain=amount(plan, plan.tail_gain),
         )
     if plan.gap >= 0.0005:
-        yield gettext(
-            "The best plan may be up to {gap:.1%} better than this one; with more time it may be found.", gap=plan.gap
-        )
+        yield gettext("The best plan may be up to {gap:.1%} better than this one; more time may find it.", gap=plan.gap)
 
 
-def _sureness(plan: Plan) -> Iterator[str]:
+def _regret_sentences(plan: Plan) -> Iterator[str]:
     if not plan.draws:
-        yield gettext("Time ran out before any draw's own best plan was found: allow more to see how sure this one is.")
+        yield gettext(
+            "Time ran out before any draw's own best plan was found: allow more to compute the regret of this one."
+        )
         return
     yield gettext(
-        "Were the model's unknowns known, another plan would add {regret} more on average "
-        "(the best plan found for each of {draws} draws).",
+        "Regret: with the model's parameters known, the best plan would add {regret} more on average "
+        "(the best plan for each of {draws} draws).",
         regret=amount(plan, plan.regret),
         draws=plan.draws,
     )
 
 
-def _against(plan: Plan) -> Iterator[str]:
+def _baseline_sentences(plan: Plan) -> Iterator[str]:
     for row in plan.common_sense.to_dict("records"):
-        apart = Estimate(mean=row["difference"], lower=row["difference_lower"], upper=row["difference_upper"])
-        words = _worded(plan, apart)
+        ahead = Estimate(mean=row["difference"], lower=row["difference_lower"], upper=row["difference_upper"])
+        fields = _amounts(plan, ahead)
         name = _plan_name(row["plan"])
         gain = amount(plan, row["expected_gain"])
         yield gettext(
-            "{name}: {total}; this plan adds {gain} to that ({lower} to {upper}).", name=name, total=gain, **words
+            "{name}: {total}; this plan adds {gain} to that ({lower} to {upper}).", name=name, total=gain, **fields
         )
 
 
@@ -65,15 +72,18 @@ def _plan_name(plan: str) -> str:
     return names[plan]
 
 
-def _slots(plan: Plan) -> Iterator[str]:
+def _slot_sentences(plan: Plan) -> Iterator[str]:
     if plan.free_slots:
-        yield gettext("{count} slots stay free: nobody within the limits could still be moved.", count=plan.free_slots)
+        yield gettext(
+            "{count} slots stay free: no further visit within the limits was found to add anything.",
+            count=plan.free_slots,
+        )
     table: pd.DataFrame = plan.one_more_slot
     useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, kind="stable")
     if table["expected_gain"].isna().any():
-        yield gettext("Time ran out before the worth of one slot more was known for all executives.")
+        yield gettext("Time ran out before the gain of one slot more was known for all executives.")
     elif useful.empty:
-        yield gettext("One slot more would add nothing, whoever had it.")
+        yield gettext("One slot more would add nothing for any executive.")
     if useful.empty:
         return
     listed = ", ".join(
@@ -83,18 +93,21 @@ def _slots(plan: Plan) -> Iterator[str]:
     yield gettext("One slot more would add: {listed}.", listed=listed)
 
 
-def _grounds(plan: Plan) -> Iterator[str]:
+def _assumption_sentences(plan: Plan) -> Iterator[str]:
     if plan.visits_learned_from:
         yield gettext(
-            "The chance that a visit moves a role rests on {count} past visits and on what was believed before.",
+            "The chance that a visit moves a role is estimated from {count} past visits and the prior.",
             count=plan.visits_learned_from,
         )
     else:
-        yield gettext("The chance that a visit moves a role is what the settings say: no past visit was counted.")
-    yield gettext("Gains assume that support, once moved, goes with winning as the model has learned: an association.")
+        yield gettext("The chance that a visit moves a role is the prior of the settings: no past visit was counted.")
+    yield gettext(
+        "Gains assume that support, once moved, has the association with winning that the model learned; it is not "
+        "shown to be causal."
+    )
 
 
-def _worded(plan: Plan, estimate: Estimate) -> dict[str, str]:
+def _amounts(plan: Plan, estimate: Estimate) -> dict[str, str]:
     return {
         "gain": amount(plan, estimate.mean),
         "lower": amount(plan, estimate.lower),

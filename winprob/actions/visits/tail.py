@@ -1,9 +1,9 @@
-"""Which plan is best in the worst draws? The conditional value at risk of expected bookings, over scenarios.
+"""The plan of largest conditional value at risk (CVaR): mean gain in the worst draws, over scenarios.
 
-The mean of the worst scenarios is the least mean under any weights that none of them exceeds (Rockafellar and Uryasev
-2000, doi 10.21314/JOR.2000.038). At fixed weights the best plan is easy to find and bounds the answer from above; the
-weights that a linear program over some choices ends with tell which choices are missing (column generation). The
-program with a shortfall for each scenario is then solved over these; where there are few choices, over all of them.
+The mean of the worst scenarios is the minimum of the weighted mean over bounded weights (Rockafellar and Uryasev 2000,
+doi 10.21314/JOR.2000.038). At fixed weights the best plan is easy to find and is an upper bound; the duals of a linear
+program over some choices give the weights at which missing choices are found (column generation). The program with a
+shortfall for each scenario is then solved over these choices, or over all where there are few.
 """
 
 import time
@@ -12,23 +12,22 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linprog
 
-from winprob.actions.visits.choices import Choices, list_choices, visitors, write_rules
-from winprob.actions.visits.duals import price
-from winprob.actions.visits.problem import NOBODY, Problem, Solution
+from winprob.actions.visits.duals import dual_bound
+from winprob.actions.visits.problem import NO_VISIT, Choices, Problem, Solution, list_choices, visitors, write_rules
 from winprob.actions.visits.program import run, with_tail
 from winprob.arrays import Array
 
-#: With no more choices than this all are in the one program.
+#: With at most this number of choices all are in the program.
 _FEW = 400
 _ROUNDS = 30
-#: Where the bound falls by less than this share, and no new choice looks good, the weights are good enough.
+#: The search ends where the bound falls by less than this share and no choice is added.
 _ENOUGH = 1e-3
-#: Share of the time for finding the choices that matter.
+#: Share of the time limit for column generation.
 _SEARCHING = 0.4
 
 
 def solve_tail(problem: Problem, scenarios: Array, risk: float, *, time_limit: float) -> Solution:
-    """The plan whose mean gain in the worst ``1 - risk`` of ``scenarios`` (scenario, deal, set) is best.
+    """The plan of largest mean gain in the worst ``1 - risk`` of ``scenarios`` (scenario, deal, set).
 
     Raises
     ------
@@ -37,22 +36,22 @@ def solve_tail(problem: Problem, scenarios: Array, risk: float, *, time_limit: f
     """
     start, choices = time.perf_counter(), list_choices(problem, best_only=False)
     if not len(choices):
-        return Solution(visitor=np.full(problem.eligible.shape[1:], NOBODY), objective=0.0, gap=0.0)
+        return Solution(visitor=np.full(problem.eligible.shape[1:], NO_VISIT), objective=0.0, gap=0.0)
     gains = scenarios[:, choices.deal, choices.at].astype(np.float64)
-    bound, kept = np.inf, np.ones(len(choices), dtype=bool)
+    bound, considered = np.inf, np.ones(len(choices), dtype=bool)
     if len(choices) > _FEW:
-        bound, kept = _search(problem, choices, gains, risk, time_limit * _SEARCHING)
+        bound, considered = _search(problem, choices, gains, risk, time_limit * _SEARCHING)
     left = max(time_limit - (time.perf_counter() - start), 0.1)
-    some = choices.take(kept)
-    result = run(problem, some, (gains[:, kept], risk), left)
+    some = choices.take(considered)
+    result = run(problem, some, (gains[:, considered], risk), left)
     worth = -float(result.fun)
-    bound = min(bound, worth * (1 + float(result.mip_gap or 0.0))) if kept.all() else bound
+    bound = min(bound, worth * (1 + float(result.mip_gap or 0.0))) if considered.all() else bound
     gap = max(bound - worth, 0.0) / worth if worth > 0 else 0.0
     return Solution(visitor=visitors(result.x, problem, some), objective=worth, gap=gap if gap > 1e-6 else 0.0)
 
 
 def tail_weights(totals: Array, risk: float) -> Array:
-    """(scenario,) weights under which the mean of ``totals`` is that of its worst ``1 - risk``."""
+    """(scenario,) weights whose weighted sum of ``totals`` is the mean of its worst ``1 - risk``."""
     most = 1 / ((1 - risk) * len(totals))
     weights = np.zeros(len(totals))
     before = most * np.arange(len(totals))
@@ -66,25 +65,25 @@ def tail_mean(totals: Array, risk: float) -> float:
 
 
 def _search(problem: Problem, choices: Choices, gains: Array, risk: float, seconds: float) -> tuple[float, Array]:
-    """A bound on the tail mean of any plan, and the choices (choice,) that a good one may need."""
+    """An upper bound on the tail mean of any plan, and which choices (choice,) to consider."""
     started, weights, bound = time.perf_counter(), np.full(len(gains), 1 / len(gains)), np.inf
     few = min(len(choices), 50 + 3 * int(problem.slots.sum()))
-    kept = problem.fixed.any(axis=(0, 2))[choices.deal]
+    considered = problem.fixed.any(axis=(0, 2))[choices.deal]
     for _ in range(_ROUNDS):
-        priced = price(problem, replace(choices, gain=weights @ gains))
-        improved = priced.bound < bound * (1 - _ENOUGH)
-        bound = min(bound, priced.bound)
-        near = np.argpartition(priced.loss, few - 1)[:few]
-        grown = not kept[near].all()
-        kept[near] = True
+        bounds = dual_bound(problem, replace(choices, gain=weights @ gains))
+        improved = bounds.bound < bound * (1 - _ENOUGH)
+        bound = min(bound, bounds.bound)
+        near = np.argpartition(bounds.loss, few - 1)[:few]
+        grown = not considered[near].all()
+        considered[near] = True
         if not (improved or grown) or time.perf_counter() - started > seconds:
             break
-        weights = _scenario_prices(problem, choices.take(kept), gains[:, kept], risk)
-    return bound, kept
+        weights = _scenario_duals(problem, choices.take(considered), gains[:, considered], risk)
+    return bound, considered
 
 
-def _scenario_prices(problem: Problem, choices: Choices, gains: Array, risk: float) -> Array:
-    """(scenario,) the weights with which the linear program over these choices ends."""
+def _scenario_duals(problem: Problem, choices: Choices, gains: Array, risk: float) -> Array:
+    """(scenario,) duals of the scenarios in the linear program over these choices, normalised to weights."""
     count, scale = len(gains), float(np.abs(gains).max()) or 1.0
     rules, lower, upper = with_tail(*write_rules(problem, choices), gains / scale)
     before = rules.shape[1] - count - 1
@@ -99,15 +98,15 @@ def _scenario_prices(problem: Problem, choices: Choices, gains: Array, risk: flo
 
 
 def one_visit_more(problem: Problem, scenarios: Array, visitor: Array, risk: float) -> Array:
-    """(kind,) what the best further visit by each adds to the tail mean of a plan (deal, role); a full search for one
-    slot more could only find more.
+    """(group,) gain in the tail mean of a plan (deal, role) by the best further visit of each group: a lower bound on
+    the gain of one slot more, because the other visits stay as they are.
     """
     place = {chosen: at for at, chosen in enumerate(problem.sets)}
-    now = {deal: _gain_of(scenarios, place, deal, visitor[deal] != NOBODY) for deal in range(len(visitor))}
+    now = {deal: _gain_of(scenarios, place, deal, visitor[deal] != NO_VISIT) for deal in range(len(visitor))}
     total = np.sum(list(now.values()), axis=0)
     base, more = tail_mean(total, risk), np.zeros(len(problem.slots))
-    for deal, role in np.argwhere(problem.eligible.any(axis=0) & (visitor == NOBODY)):
-        wider = visitor[deal] != NOBODY
+    for deal, role in np.argwhere(problem.eligible.any(axis=0) & (visitor == NO_VISIT)):
+        wider = visitor[deal] != NO_VISIT
         wider[role] = True
         if tuple(np.flatnonzero(wider).tolist()) not in place:
             continue
@@ -123,7 +122,7 @@ def _gain_of(scenarios: Array, place: dict[tuple[int, ...], int], deal: int, vis
 
 
 def _may_enter(problem: Problem, visitor: Array, deal: int) -> Array:
-    """(kind,) who may go to the deal's account, given who goes there already."""
+    """(group,) which groups may visit the deal's account, given the visits there."""
     there = visitor[problem.account == problem.account[deal]] if problem.account is not None else visitor[:0]
-    owner = there[there != NOBODY]
+    owner = there[there != NO_VISIT]
     return np.arange(len(problem.slots)) == owner[0] if owner.size else np.ones(len(problem.slots), dtype=bool)

@@ -158,8 +158,9 @@ def last_reading(deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
 
 def latest_places(deals: pd.DataFrame) -> Array:
     """(deal,) position of each deal's last reading in time, one without a date before any other; in table order."""
-    order = pd.DataFrame({"deal": deals[ID].to_numpy(), "place": np.arange(len(deals))})
+    places = np.arange(len(deals))
     if "as_of" in deals:
-        order["day"] = deals["as_of"].to_numpy()
-        order = order.sort_values("day", kind="stable", na_position="first")
-    return np.sort(order.drop_duplicates("deal", keep="last")["place"].to_numpy())
+        # A missing day is the smallest integer.
+        places = np.argsort(deals["as_of"].to_numpy(dtype="datetime64[us]").astype(np.int64), kind="stable")
+    is_last = ~deals[ID].iloc[places].duplicated(keep="last").to_numpy()
+    return np.sort(places[is_last])

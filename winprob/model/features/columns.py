@@ -19,8 +19,8 @@ def codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:
     """(deal,) position in ``values``; what is blank or not among them is unknown, the code after the last."""
     if column not in deals:
         return np.full(len(deals), len(values), dtype=np.int64)
-    codes = pd.Index(values).get_indexer(pd.Index(deals[column])).astype(np.int64)
-    return np.where(codes < 0, len(values), codes)
+    place = {value: at for at, value in enumerate(values)}
+    return np.array([place.get(value, len(values)) for value in deals[column].tolist()], dtype=np.int64)
 
 
 def levels(deals: pd.DataFrame, name: str) -> pd.Series:
@@ -83,12 +83,14 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
 
 def fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
     """(deal,) ``4 * year + quarter`` of the reading (``as_of``, else ``opened_on``), fiscal; NaN without a date."""
-    day = pd.Series(pd.NaT, index=deals.index, dtype="datetime64[us]")
+    month = np.full(len(deals), np.datetime64("NaT", "M"))
     for column in ("as_of", "opened_on"):
         if column in deals:
-            day = day.fillna(deals[column].astype("datetime64[us]"))
-    month = (day.dt.year * 12 + day.dt.month - start_month).to_numpy(dtype=float)
-    return np.asarray(np.floor(month / 3))
+            of_column = deals[column].astype("datetime64[us]").to_numpy().astype("datetime64[M]")
+            month = np.where(np.isnat(month), of_column, month)
+    # NumPy counts months from January 1970.
+    number = np.where(np.isnat(month), np.nan, month.astype(np.int64) + 12 * 1970 + 1.0)
+    return np.asarray(np.floor((number - start_month) / 3))
 
 
 def quarter_codes(deals: pd.DataFrame, scaling: Scaling) -> Array:

@@ -106,7 +106,8 @@ def report_bias(deals: pd.DataFrame, learned: Sequence[tuple[str, float]]) -> Ar
     """(deal,) the bias of each deal's seller; 0 for a seller nobody knows."""
     if "seller" not in deals or not learned:
         return np.zeros(len(deals))
-    return as_text(deals["seller"]).map(dict(learned)).fillna(0.0).to_numpy(dtype=float)
+    bias = dict(learned)
+    return np.array([bias.get(seller, 0.0) for seller in as_text(deals["seller"]).tolist()], dtype=float)
 
 
 def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling, bin_moments
-from winprob.model.win.terms import Coefficients, attenuation, logits, support_terms
+from winprob.model.win.terms import Coefficients, logits_and_attenuation
 
 #: A role closer to the top tier than this is at the top.
 _AT_TOP = 1e-6
@@ -56,8 +56,8 @@ def lifts(by: Coefficients, features: Features, steps: Array) -> Lifts:
     ----------
     steps : (deal, role) as ``steps_up`` gives them
     """
-    shrink = attenuation(support_terms(by, features)[1])
+    log_odds, shrink = logits_and_attenuation(by, features)
     added = np.stack([by.role_weight[role][features.method] for role in range(len(ROLES))])
     added *= shrink
     added *= steps.T[:, :, None].astype(np.float32)
-    return Lifts(log_odds=logits(by, features), log_odds_lift=added, possible=steps > 0)
+    return Lifts(log_odds=log_odds, log_odds_lift=added, possible=steps > 0)

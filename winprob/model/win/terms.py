@@ -119,13 +119,19 @@ def attenuation(variance: Array) -> Array:
 
 def logits(by: Coefficients, features: Features) -> Array:
     """Log-odds of winning, (deal, draw)."""
+    return logits_and_attenuation(by, features)[0]
+
+
+def logits_and_attenuation(by: Coefficients, features: Features) -> tuple[Array, Array]:
+    """Log-odds of winning and the factor by which ``attenuation`` has shrunk them, each (deal, draw)."""
     predictor = _add_up(by.effects, *_facts(by, features))
     if len(by.pair_weight):
         predictor += features.pairs @ by.pair_weight
     means, variances, rows = _support_rows(by, features)
     predictor += _add_up(means, rows)
-    predictor *= attenuation(_add_up(variances, rows))
-    return predictor
+    shrink = attenuation(_add_up(variances, rows))
+    predictor *= shrink
+    return predictor, shrink
 
 
 def _add_up(table: Array, rows: Array, amounts: Array | None = None) -> Array:

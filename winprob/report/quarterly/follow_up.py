@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.visits import Plan, amount, judge_plan
+from winprob.actions.visits import Plan, amount, plan_sentences
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
@@ -25,7 +25,7 @@ def visit_sentences(inputs: ReviewInputs) -> list[str]:
         return [gettext("No executives were given, so no visits are planned. Name them with --executives.")]
     if inputs.plan.visits.empty:
         return [gettext("No executive visit would increase expected bookings."), *inputs.plan.notes]
-    return judge_plan(inputs.plan)[:_SENTENCES]
+    return plan_sentences(inputs.plan)[:_SENTENCES]
 
 
 def visits_grid(inputs: ReviewInputs) -> Grid | None:
