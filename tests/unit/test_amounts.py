@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from winprob.data.schema import validate_deals
-from winprob.model.amounts import Revisions, draw_ratios, learn_revisions
+from winprob.model.amounts import ClosingAmounts, draw_ratios, learn_closing_amounts
 
 
 def won(amounts: list[float], closed: list[float], ids: list[str] | None = None) -> pd.DataFrame:
@@ -17,26 +17,26 @@ def won(amounts: list[float], closed: list[float], ids: list[str] | None = None)
 
 
 def test_the_share_that_changed_and_its_log_ratio_are_counted() -> None:
-    learned = learn_revisions(won([100, 100, 100, 100], [100, 50, 200, 100]))
+    learned = learn_closing_amounts(won([100, 100, 100, 100], [100, 50, 200, 100]))
     assert learned is not None
     assert (learned.deals, learned.changed, learned.mean) == (4, 2, 0)
     assert learned.variance == pytest.approx(np.log(2) ** 2)
 
 
 def test_a_deal_read_often_counts_once() -> None:
-    learned = learn_revisions(won([100, 100, 100], [100, 50, 50], ["A", "B", "B"]))
+    learned = learn_closing_amounts(won([100, 100, 100], [100, 50, 50], ["A", "B", "B"]))
     assert learned is not None
     assert (learned.deals, learned.changed) == (2, 1)
 
 
 def test_nothing_known_takes_amounts_as_written() -> None:
-    assert learn_revisions(won([100], [np.nan])) is None
-    assert learn_revisions(won([100], [100]).drop(columns="closed_amount")) is None
+    assert learn_closing_amounts(won([100], [np.nan])) is None
+    assert learn_closing_amounts(won([100], [100]).drop(columns="closed_amount")) is None
     assert draw_ratios(None, draws=10, seed=1) is None
 
 
 def test_ratios_have_the_moments_they_say() -> None:
-    ratios = draw_ratios(Revisions(deals=200, changed=80, mean=-0.1, variance=0.04), draws=400, seed=1)
+    ratios = draw_ratios(ClosingAmounts(deals=200, changed=80, mean=-0.1, variance=0.04), draws=400, seed=1)
     assert ratios is not None
     luck = np.random.default_rng(2).random((2000, 400))
     drawn = ratios.at(luck.ravel(), np.broadcast_to(np.arange(400), luck.shape).ravel()).reshape(luck.shape)

@@ -18,7 +18,8 @@ from winprob import Posterior, explain, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import OutputError, PosteriorError
 from winprob.model.features import learn_scaling
-from winprob.model.posterior import FORMAT, _manifest, flatten_chains, quarter_name
+from winprob.model.posterior import flatten_chains, quarter_name
+from winprob.model.posterior_file import FORMAT, _manifest
 from winprob.model.win.parameters import DIMS
 from winprob.settings import Settings
 
@@ -182,7 +183,7 @@ def test_a_folder_is_refused(tmp_path):
 def test_another_format_says_what_to_do(posterior, tmp_path, monkeypatch, found, words):
     copy = tmp_path / "model.nc"
     with monkeypatch.context() as patched:
-        patched.setattr("winprob.model.posterior.FORMAT", found)
+        patched.setattr("winprob.model.posterior_file.FORMAT", found)
         posterior.save(copy)
     with pytest.raises(PosteriorError, match=words):
         Posterior.load(copy)
@@ -213,7 +214,7 @@ def test_an_hdf5_file_of_another_kind_is_no_model(tmp_path):
 def test_a_model_that_keeps_other_facts_under_the_same_format_is_no_model(posterior, tmp_path, monkeypatch):
     """As an unreleased version might have written it: whole, its checksum right, its provenance another."""
     manifest = _manifest(posterior)
-    monkeypatch.setattr("winprob.model.posterior._manifest", lambda _: manifest)
+    monkeypatch.setattr("winprob.model.posterior_file._manifest", lambda _: manifest)
     del manifest["provenance"]["counted"]
     posterior.save(tmp_path / "model.nc")
     with pytest.raises(PosteriorError, match="not a model"):

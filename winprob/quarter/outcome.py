@@ -76,7 +76,7 @@ def play_quarter(
             keys=luck_keys(book.open["deal_id"]),
             cell=codes[: len(book.open)] * len(OPEN_LINES) + lines,
             cells=len(names) * len(OPEN_LINES),
-            ratios=draw_ratios(posterior.revisions, draws=draws, seed=seed),
+            ratios=draw_ratios(posterior.amounts, draws=draws, seed=seed),
             draws=draws,
             seed=seed,
             grain=grain,
