@@ -13,7 +13,7 @@ from winprob.errors import NotConvergedError
 from winprob.evaluation import backtesting, run_backtest
 from winprob.evaluation.backtesting import OURS, PREVIOUS, TABLE
 from winprob.evaluation.baselines import baselines
-from winprob.evaluation.sentences import judge_backtest
+from winprob.evaluation.sentences import backtest_sentences
 from winprob.settings import EvaluationSettings, Settings
 
 SETTINGS = Settings(evaluation=EvaluationSettings(folds=3, repeats=2, kept_draws=50))
@@ -152,7 +152,7 @@ def test_a_previous_model_is_scored_only_on_what_it_can_not_have_seen(fits, deal
     known = ~np.isnan(chances.win_prob[PREVIOUS])
     assert known.any()
     assert (chances.deals["as_of"][known] > "2025-06-30").all()
-    told = judge_backtest(run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", previous=old))
+    told = backtest_sentences(run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", previous=old))
     assert any("previous model may have learned" in line for line in told)
 
 
@@ -209,7 +209,7 @@ def test_the_record_is_plain_and_complete(fits, deals):
 
 def test_the_verdict_claims_no_more_than_the_interval(fits, deals):
     result = run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold")
-    told = " ".join(judge_backtest(result))
+    told = " ".join(backtest_sentences(result))
     for row in result.differences().to_dict("records"):
         if row["lower"] < 0 < row["upper"]:
             assert row["model"] in told.split("No difference beyond chance from: ")[1].split(".")[0]

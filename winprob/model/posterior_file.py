@@ -156,7 +156,7 @@ def _sealed_content(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PosteriorError(
-            gettext("model {path} is not there. Make one with: winprob train DEALS --model {path}", path=path)
+            gettext("model {path} does not exist. Create one with: winprob train DEALS --model {path}", path=path)
         ) from error
     except OSError as error:
         raise PosteriorError(
@@ -214,7 +214,7 @@ def _read_hazards(file: Any, entry: Mapping[str, Any] | None) -> Hazards | None:
 
 def _damaged(path: Path) -> PosteriorError:
     return PosteriorError(
-        gettext("model {path} is damaged or is not a model file. Train it again, or take a whole copy.", path=path)
+        gettext("model {path} is damaged or is not a model file. Train it again, or use an intact copy.", path=path)
     )
 
 

@@ -147,7 +147,11 @@ def simulate_pipeline(
     as_of = np.datetime64(last_day) + _DAY
     starts_quarter = as_of == as_of.astype("datetime64[M]") and int(as_of.astype("datetime64[M]").astype(int)) % 3 == 0
     if quarters < 1 or not starts_quarter:
-        raise SettingsError(gettext("simulation pipeline: wanted at least one quarter, ending on a quarter's last day"))
+        raise SettingsError(
+            gettext(
+                "simulation pipeline: 'quarters' must be at least 1, and 'last_day' the last day of a calendar quarter"
+            )
+        )
     rng = np.random.default_rng([seed, 7])
     span = quarters + BURN_IN
     deals = int(rng.poisson(pace.per_quarter * span * max(pace.season)))

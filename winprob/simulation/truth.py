@@ -197,7 +197,7 @@ def _frozen(name: str, numbers: object) -> object:
     try:
         array = np.asarray(numbers, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingsError(gettext("simulation truth: '{name}' is not made of numbers", name=name)) from error
+        raise SettingsError(gettext("simulation truth: '{name}' does not consist of numbers", name=name)) from error
     return tuple(map(tuple, array.tolist())) if array.ndim == 2 else _flat(array)
 
 
@@ -224,7 +224,7 @@ def _offences(truth: Truth) -> Iterator[str]:
     if not 0 <= truth.support_correlation < 1:
         yield gettext("'{name}' must be at least 0 and below 1", name="support_correlation")
     if truth.seller_bias and len(truth.seller_bias) != len(truth.seller_offset):
-        yield gettext("'seller_bias' and 'seller_offset' must name the same sellers")
+        yield gettext("'seller_bias' and 'seller_offset' must have the same number of sellers")
     if truth.link not in LINKS:
         yield gettext("'link' is {got!r}, wanted one of {wanted}", got=truth.link, wanted=", ".join(LINKS))
 

@@ -73,7 +73,8 @@ def why_undated(deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | 
     least = settings.timing.least_closed
     if closed < least:
         return gettext(
-            "only {closed} deals have a reading ('as_of') and a close after it ('closed_on'), and {least} are needed",
+            "only {closed} deals have a reading date ('as_of') and a later closing date ('closed_on'); {least} are "
+            "needed",
             closed=closed,
             least=least,
         )

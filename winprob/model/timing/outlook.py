@@ -98,8 +98,8 @@ def outlooks(posterior: Posterior, deals: pd.DataFrame, asked: Array, as_of: dt.
     if posterior.hazards is None:
         raise UndatedError(
             gettext(
-                "this model says how likely a win is in the end, not by when: what it learned from had too few days of "
-                "reading ('as_of') and of closing ('closed_on'). Train it on deals that have both."
+                "this model predicts whether a deal is won, not by when: its training deals had too few reading "
+                "dates ('as_of') and closing dates ('closed_on'). Train it on deals that have both."
             )
         )
     today = NEVER if as_of is None else (as_of - _EPOCH).days
@@ -123,8 +123,8 @@ def _require_days(deals: pd.DataFrame, read: Array) -> None:
     if missing.any():
         raise DealTableError(
             gettext(
-                "'as_of' is blank in {rows} rows, first deal {deal!r}: when was it read? Fill it, or give the day "
-                "on which knowledge ends.",
+                "'as_of' (the reading date) is blank in {rows} rows, first deal {deal!r}. Fill it in, or give the "
+                "day on which knowledge ends.",
                 rows=int(missing.sum()),
                 deal=deals["deal_id"].to_numpy()[missing][0],
             )
