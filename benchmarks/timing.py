@@ -24,8 +24,8 @@ from winprob.data.fiscal import quarters_between
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import score
 from winprob.methodology.vocabulary import STAGES
-from winprob.model.hazards import Hazards, days, lay_out, learn_hazards
-from winprob.model.timing.outlook import Outlook
+from winprob.model.hazards import Hazards, days, hazards_of, learn_hazards
+from winprob.model.timing import Outlook
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
 
@@ -150,8 +150,8 @@ def eventual(regression: LogisticRegression, table: pd.DataFrame, pipeline: Pipe
 def asked_on(hazards: Hazards, table: pd.DataFrame, chance: np.ndarray, day: dt.date, by: dt.date) -> np.ndarray:
     """(deal, draw) won by a day, for deals read on ``day``."""
     read = np.full(len(table), (day - dt.date(1970, 1, 1)).days)
-    paces = lay_out(hazards, table, read)
-    ahead = paces.cumulated(slice(None), read, np.full(len(table), (by - dt.date(1970, 1, 1)).days))
+    deal_hazards = hazards_of(hazards, table, read)
+    ahead = deal_hazards.cumulative(slice(None), read, np.full(len(table), (by - dt.date(1970, 1, 1)).days))
     return Outlook(win_prob=chance, ahead=ahead[..., np.arange(chance.shape[1]) % ahead.shape[-1]]).won_by()
 
 

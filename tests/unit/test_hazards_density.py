@@ -12,11 +12,9 @@ from scipy.special import expit
 from winprob.data.schema import validate_deals
 from winprob.model.hazards.clock import CELL_SHAPE
 from winprob.model.hazards.density import TimingDensity
-from winprob.model.hazards.design import build_design, incidence_values
-from winprob.model.hazards.facts import stage_codes
+from winprob.model.hazards.design import build_design, incidence_values, stage_codes
 from winprob.model.hazards.laplace import find_mode
-from winprob.model.hazards.learning import _believable, _starts
-from winprob.model.hazards.priors import prior_normal
+from winprob.model.hazards.learning import prior_normal, sample_posterior, starting_points
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)
@@ -191,9 +189,9 @@ def test_of_two_modes_the_one_with_more_of_the_density_is_taken():
     deals = pd.DataFrame({"deal_id": [f"D{at}" for at in range(rows)], "as_of": read, "outcome": outcome})
     closed = (read + pd.Timedelta(days=12)).to_series(index=range(rows)).where(outcome != "open")
     one = density_of(validate_deals(deals.assign(closed_on=closed)))
-    modes = [find_mode(one.slopes, start) for start in _starts(one)]
+    modes = [find_mode(one.slopes, start) for start in starting_points(one)]
     assert abs(modes[0].value - modes[1].value) > 0.5
-    points, _, _ = _believable(one, 200, np.random.default_rng(0))
+    points, _, _ = sample_posterior(one, 200, np.random.default_rng(0))
     best = max(modes, key=lambda mode: mode.evidence)
     other = min(modes, key=lambda mode: mode.evidence)
     mean = points.mean(axis=0)

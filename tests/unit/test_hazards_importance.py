@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from winprob.model.hazards.importance import fit_pareto, pareto_quantile, resample, smooth_weights
+from winprob.model.hazards.laplace import fit_pareto, pareto_quantile, resample, smooth_weights
 
 
 @pytest.mark.parametrize("shape", [0.2, 0.6, 0.9])

@@ -33,8 +33,10 @@ def known() -> pd.DataFrame:
     rows = pd.concat([table[table["outcome"] == "open"] for table in tables], ignore_index=True)
     came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
     closed = (came["closed_on"] <= pd.Timestamp("2026-06-20")).to_numpy()
-    return rows.assign(
-        outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
+    return validate_deals(
+        rows.assign(
+            outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
+        )
     )
 
 
@@ -186,7 +188,7 @@ def test_the_order_of_rows_and_the_other_rows_do_not_matter(dated, deals, monkey
     whole = win_prob_by(dated, deals, DAYS[4])
     turned = win_prob_by(dated, deals.iloc[::-1], DAYS[4]).loc[deals.index]
     pd.testing.assert_frame_equal(turned, whole, rtol=1e-5)
-    monkeypatch.setattr("winprob.model.timing.outlook.BLOCK", 2)
+    monkeypatch.setattr("winprob.model.timing.BLOCK", 2)
     pd.testing.assert_frame_equal(win_prob_by(dated, deals, DAYS[4]), whole, rtol=1e-5)
 
 
@@ -208,13 +210,13 @@ def test_no_deals_give_no_rows(dated, deals):
 
 
 def test_a_model_that_learned_nothing_of_time_says_so(posterior, deals):
-    with pytest.raises(UndatedError, match=r"in the end, not by when.*'as_of'.*'closed_on'"):
+    with pytest.raises(UndatedError, match=r"whether a deal is won, not by when.*'as_of'.*'closed_on'"):
         win_prob_by(posterior, deals, DAYS[4])
 
 
 def test_a_reading_without_a_day_is_named(dated, table):
     undated = table(as_of=["2026-05-04", None, None])
-    with pytest.raises(DealTableError, match="'as_of' is blank in 2 rows, first deal 'D1'"):
+    with pytest.raises(DealTableError, match=r"'as_of' \(the reading date\) is blank in 2 rows, first deal 'D1'"):
         win_prob_by(dated, undated, DAYS[4])
     assert len(win_prob_by(dated, undated, DAYS[4], as_of=READ)) == 3
 
@@ -225,7 +227,7 @@ def test_a_reading_without_a_day_is_named(dated, table):
         (lambda deals: deals.drop_duplicates("deal_id").drop(columns="as_of"), "no 'as_of'"),
         (lambda deals: deals.assign(closed_on=pd.NaT), "no 'closed_on'"),
         (lambda deals: deals.drop(columns="outcome"), "no 'outcome'"),
-        (lambda deals: deals.iloc[:15], "deals have a reading .* and 20 are needed"),
+        (lambda deals: deals.iloc[:15], "deals have a reading date .*; 20 are needed"),
     ],
 )
 def test_what_cannot_teach_time_says_why(known, change, words):

@@ -12,7 +12,7 @@ from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS, summarise
 from winprob.model.features import bin_moments, empty_scaling
-from winprob.model.hazards import BELIEVABLE
+from winprob.model.hazards import RELIABLE_K
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
 from winprob.model.win.parameters import DIMS, sample_prior
@@ -120,12 +120,12 @@ def _timing_sentences(posterior: Posterior) -> Iterator[str]:
         closed=hazards.closed,
         still_open=hazards.still_open,
     )
-    if hazards.pareto_k > BELIEVABLE:
+    if hazards.pareto_k > RELIABLE_K:
         yield gettext(
             "Its posterior draws are imprecise (Pareto k {k:.2f}, above {most}): treat the dates as approximate "
             "until more deals have closed.",
             k=hazards.pareto_k,
-            most=BELIEVABLE,
+            most=RELIABLE_K,
         )
 
 
