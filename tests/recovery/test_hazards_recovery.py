@@ -12,9 +12,9 @@ from scipy.special import expit
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import STAGES
 from winprob.model.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, hazards_of, learn_hazards
-from winprob.model.hazards.density import TimingDensity
+from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, learn_timing_scaling, stage_codes
-from winprob.model.hazards.learning import named_draws, prior_normal, sample_posterior
+from winprob.model.hazards.learning import named_draws, sample_posterior
 from winprob.settings import CalendarSettings, Settings
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,10 @@ from scipy.special import expit
 
 from winprob.data.schema import validate_deals
 from winprob.model.hazards.clock import CELL_SHAPE
-from winprob.model.hazards.density import TimingDensity
+from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, incidence_values, stage_codes
 from winprob.model.hazards.laplace import find_mode
-from winprob.model.hazards.learning import prior_normal, sample_posterior, starting_points
+from winprob.model.hazards.learning import sample_posterior, starting_points
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)

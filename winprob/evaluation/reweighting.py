@@ -1,13 +1,13 @@
 """PSIS leave-one-out cross-validation and power scaling of prior and likelihood, by importance sampling, no refit."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import arviz_stats
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from winprob.arrays import Array
 from winprob.errors import PosteriorError
@@ -17,9 +17,6 @@ from winprob.model.features import describe
 from winprob.model.inference import Training, read_training
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import coefficients, logits
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 #: Above this Pareto k an importance sampling estimate is unreliable (Vehtari et al. 2024).
 HIGH_K = 0.7
@@ -70,9 +67,6 @@ def leave_one_out(posterior: Posterior, deals: pd.DataFrame) -> LeaveOneOut:
     ----------
     Vehtari, Gelman, Gabry (2017), doi 10.1007/s11222-016-9696-4; Vehtari et al. (2024), JMLR 25(72).
     """
-    import arviz_stats
-    import xarray as xr
-
     training = training_of(posterior, deals)
     likelihood = record_log_likelihood(posterior, training)
     shape = posterior.draws["intercept"].shape
@@ -136,9 +130,6 @@ def scale_power(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
     ----------
     Kallioinen, Paananen, Bürkner, Vehtari (2024), doi 10.1007/s11222-023-10366-5.
     """
-    import arviz_stats
-    import xarray as xr
-
     if "log_prior" not in posterior.draws:
         raise PosteriorError(
             gettext(

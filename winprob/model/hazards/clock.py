@@ -24,6 +24,13 @@ QUARTER_STATES = ("middle", "first_week", "second_last_week", "last_week")
 SINCE_BINS = (*(f"week_{end}" for end in SINCE_ENDS), f"after_{SINCE_ENDS[-1]}")
 NEAR_BINS = (*(f"to_{end:+d}" for end in NEAR_ENDS), f"after_{NEAR_ENDS[-1]:+d}")
 STAGE_STATES = (*STAGES, "unknown")
+#: Labels of the time effects by dim; the middle of a quarter is the reference.
+TIME_COORDS = {
+    "since_bin": SINCE_BINS,
+    "near_bin": NEAR_BINS,
+    "quarter_state": QUARTER_STATES[1:],
+    "stage": STAGE_STATES,
+}
 #: Number of levels of each dimension of the cells; the last bin of nearness is *no date given*.
 CELL_SHAPE = (len(STAGE_STATES), len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
 CELLS = int(np.prod(CELL_SHAPE))

@@ -11,15 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.model.hazards.clock import (
-    NEAR_BINS,
-    NEVER,
-    QUARTER_STATES,
-    SINCE_BINS,
-    STAGE_STATES,
-    cell_design,
-    exposure,
-)
+from winprob.model.hazards.clock import NEVER, STAGE_STATES, TIME_COORDS, cell_design, exposure
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
 from winprob.settings import CalendarSettings, settings_from
 
@@ -65,15 +57,7 @@ class Hazards:
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim."""
-        return {
-            "end": ENDS,
-            "fact": self.scaling.facts,
-            "since_bin": SINCE_BINS,
-            "near_bin": NEAR_BINS,
-            "quarter_state": QUARTER_STATES[1:],
-            "stage": STAGE_STATES,
-            "stage_or_all": ("all", *STAGE_STATES),
-        }
+        return {"end": ENDS, "fact": self.scaling.facts, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES)}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
