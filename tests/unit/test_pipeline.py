@@ -107,5 +107,5 @@ def test_a_pace_that_cannot_be_is_refused(wrong):
 
 
 def test_a_history_that_ends_within_a_quarter_is_refused():
-    with pytest.raises(SettingsError, match="quarter's last day"):
+    with pytest.raises(SettingsError, match="last day of a calendar quarter"):
         simulate_pipeline(seed=1, last_day=dt.date(2026, 9, 29))
