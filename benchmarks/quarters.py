@@ -1,10 +1,9 @@
-"""Simulated teams forecast quarter by quarter, each time with what was known then: do the intervals hold, is P50 close?
+"""Out-of-sample quarter forecasts of simulated teams: coverage of the intervals and error of P50.
 
-Every team has its own pipeline (``simulate_pipeline``): deals are created, move, are pushed, won and lost, week by week
-over twelve quarters. At the start of each of the last quarters the model learns from all reviews before it; at weeks
-1, 5 and 10 it forecasts that quarter from the export of the day. What the quarter brought is known. Beside it: the
-sellers' commit, the stage-weighted pipeline, last year's conversion, and the same chances without shared doubt.
-Finished teams are kept, so that a run that was stopped goes on where it was.
+Every team has its own pipeline (``simulate_pipeline``) over twelve quarters. At the start of each of the last quarters
+the model is fitted to all reviews before it; at weeks 1, 5 and 10 it forecasts that quarter from the export of the day.
+Baselines: the sellers' commit, the stage-weighted pipeline, last year's conversion, and the same win probabilities
+without shared parameter uncertainty. Completed teams are cached, so that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from winprob.simulation import Pace, Pipeline, simulate_pipeline
 
 WEEKS = (1, 5, 10)
 CALENDAR = CalendarSettings()
-#: Of the CRM's table, by stage: what a pipeline is weighted with where nothing is learned.
+#: Default win probabilities of a CRM by stage.
 STAGE_WEIGHT = dict(zip(STAGES, EvaluationSettings().stage_default, strict=True))
 RIVALS = ("sellers' commit", "stage-weighted pipeline", "last year's conversion")
 
@@ -44,19 +43,19 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.teams, asked.forecast = 2, 1
-    found = pd.concat([kept_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)])
-    table = judge(found)
+    records = pd.concat([cached_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)])
+    table = score_weeks(records)
     print(
         f"{asked.teams} teams of {asked.quarters} quarters, the last {asked.forecast} forecast at weeks 1, 5 and 10\n"
     )
-    print(f"{told(table)}\n")
+    print(f"{results_table(table)}\n")
     figures = list(figures_of(table))
     print(timing.figures_table(figures))
     timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams)
 
 
-def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
-    """One team's forecasts, from disk where this code has made them before."""
+def cached_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
+    """One team's forecasts, from the cache if this code has computed them before."""
     key = f"{timing.code_hash()}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
@@ -64,12 +63,12 @@ def kept_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
         pace = Pace(per_quarter=asked.per_quarter)
         records = list(run_team(seed, asked.quarters, asked.forecast, pace))
         path.write_text(json.dumps(records), encoding="utf-8")
-        timing.tell(f"team {seed}")
+        timing.progress(f"team {seed}")
     return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
 
 
 def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[dict[str, object]]:
-    """A record for each quarter and week: interval, P50, what came, and what the others said."""
+    """A record for each quarter and week: interval, P50, actual bookings, and the baselines' forecasts."""
     pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
     history = known_weekly(pipeline)
@@ -91,7 +90,7 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
             got = winprob.forecast_quarter(posterior, table, quarter, as_of=day)
             total = got.draws["total"]
             low, middle, high = np.quantile(total, (0.1, 0.5, 0.9))
-            alone = apart(got, np.random.default_rng([seed, week]))
+            independent = independent_totals(got, np.random.default_rng([seed, week]))
             yield {
                 "team": seed,
                 "quarter": quarter.name,
@@ -103,8 +102,8 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
                 "by_end": got.deals["by_end"].tolist(),
                 "won_in_quarter": won_in(pipeline, quarter, got.deals["deal_id"]),
                 "pit": float((total < actual).mean() + 0.5 * (total == actual).mean()),
-                "apart_p10": float(np.quantile(alone, 0.1)),
-                "apart_p90": float(np.quantile(alone, 0.9)),
+                "apart_p10": float(np.quantile(independent, 0.1)),
+                "apart_p90": float(np.quantile(independent, 0.9)),
                 **rivals(pipeline, quarter, day, table),
             }
 
@@ -123,7 +122,7 @@ def known_weekly(pipeline: Pipeline) -> pd.DataFrame:
 
 
 def booked(pipeline: Pipeline, quarter: Quarter) -> float:
-    """What the quarter brought."""
+    """Actual bookings of the quarter."""
     deals = pipeline.deals
     return float(deals.loc[deals["won"] & between(deals["closed_on"], quarter), "amount"].sum())
 
@@ -133,7 +132,7 @@ def between(days: pd.Series, quarter: Quarter) -> pd.Series:
 
 
 def rivals(pipeline: Pipeline, quarter: Quarter, day: dt.date, table: pd.DataFrame) -> dict[str, float]:
-    """What would be said without a model, from the same export; last year's from that of the same day a year before."""
+    """Baseline forecasts from the same export; last year's conversion from the export a year before."""
     won = closed_so_far(table, quarter)
     still = table[(table["outcome"] == "open") & between(table["expected_close_on"], quarter)]
     weight = still["stage"].map(STAGE_WEIGHT).fillna(0.3)
@@ -155,18 +154,18 @@ def closed_so_far(table: pd.DataFrame, quarter: Quarter) -> float:
     return float(table.loc[won, "amount"].sum())
 
 
-def apart(forecast: object, rng: np.random.Generator) -> np.ndarray:
-    """(draw,) totals of the same deals with the same mean chances, each by itself: no shared doubt."""
+def independent_totals(forecast: object, rng: np.random.Generator) -> np.ndarray:
+    """(draw,) totals with independent deals at their mean win probabilities: no shared parameter uncertainty."""
     deals, arrivals = forecast.deals, forecast.draws["not_yet_created"]
     wins = rng.random((len(arrivals), len(deals))) < deals["by_end"].to_numpy()
     amount = np.where(deals["by_end"] > 0, deals["expected_bookings"] / deals["by_end"].clip(lower=1e-9), 0.0)
     return forecast.draws["closed"] + wins @ amount + rng.permutation(arrivals)
 
 
-def judge(found: pd.DataFrame) -> pd.DataFrame:
-    """A row a week: coverage with its standard error over teams, and mean absolute errors over the mean total."""
+def score_weeks(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """One row per week: coverage with its standard error over teams, and mean absolute errors over the mean total."""
     records = []
-    for week, rows in found.groupby("week"):
+    for week, rows in forecasts.groupby("week"):
         inside = rows["actual"].between(rows["p10"], rows["p90"])
         apart_inside = rows["actual"].between(rows["apart_p10"], rows["apart_p90"])
         error = {"winprob": (rows["p50"] - rows["actual"]).abs()}
@@ -191,14 +190,14 @@ def judge(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(rows: pd.DataFrame) -> tuple[float, float]:
-    """Of single deals won by the end of the quarter: predicted less realised share; slope of a recalibration."""
+    """Calibration of single deals won by the end of the quarter: predicted minus realised share; slope."""
     by_end, won = (np.concatenate(rows[name].tolist()).astype(float) for name in ("by_end", "won_in_quarter"))
     slope, _ = recalibration(won, by_end)
     return float(by_end.mean() - won.mean()), float(slope)
 
 
 def clustered(values: pd.Series, team: pd.Series) -> float:
-    """Standard error of the mean where rows of one team belong together."""
+    """Standard error of the mean, clustered by team."""
     means = values.groupby(team).mean()
     return float(means.std() / np.sqrt(len(means)))
 
@@ -215,16 +214,16 @@ def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
         )
 
 
-def told(table: pd.DataFrame) -> str:
+def results_table(table: pd.DataFrame) -> str:
     head = (
         "week",
         "coverage (aim .80) ± se",
         "below P10",
         "above P90",
-        "without shared doubt",
+        "without shared uncertainty",
         "width",
         "bias of P50",
-        "deals: predicted less won",
+        "deals: predicted minus won",
         "deals: slope",
     )
     rows = [

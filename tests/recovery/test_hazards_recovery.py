@@ -71,12 +71,12 @@ def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generato
     """How each deal ends and when, drawn from the model itself."""
     read = days(deals, "as_of")
     deal_hazards = hazards_of(truth, deals, read)
-    waited = np.stack(
+    cumulative = np.stack(
         [deal_hazards.cumulative(slice(None), read, read + 7 * k)[..., 0] for k in range(WEEKS + 1)], axis=-1
     )
     incidence = truth.draws["incidence"][0]
     won = rng.random(DEALS) < expit(incidence[0] + incidence[1:][stage_codes(deals)])
-    own = np.where(won[:, None], waited[0], waited[1])
+    own = np.where(won[:, None], cumulative[0], cumulative[1])
     due = rng.exponential(size=DEALS)
     to_close = np.array(
         [np.interp(one, row, np.arange(WEEKS + 1), right=9 * WEEKS) for one, row in zip(due, own, strict=True)]
@@ -99,12 +99,12 @@ def test_nine_in_ten_intervals_hold_the_truth():
         design, _ = build_design(deals, int(days(deals, "as_of").max()), CalendarSettings())
         drawn = named_draws(point[None], TimingDensity(design, mean, precision), scaling)
         truth = truth_of(drawn, scaling)
-        found = learn_hazards(
+        learned = learn_hazards(
             closed_by_truth(deals, truth, rng), settings, known_on=KNOWN_ON.date(), draws=1000, seed=seed
         )
-        if found is None:
+        if learned is None:
             continue
-        for name, values in found.draws.items():
+        for name, values in learned.draws.items():
             low, high = np.quantile(values, (0.05, 0.95), axis=0)
             inside[name].append(((low <= drawn[name][0]) & (drawn[name][0] <= high)).mean())
     coverage = {name: float(np.mean(shares)) for name, shares in inside.items()}

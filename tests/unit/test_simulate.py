@@ -149,7 +149,7 @@ def test_tiers_come_at_their_frequencies(many):
         np.testing.assert_allclose(found, many.truth.tier_frequency[at], atol=0.004)
 
 
-def test_a_tier_tells_of_the_true_support_what_the_design_says(many):
+def test_the_expected_support_given_a_tier_is_that_of_the_design(many):
     """E[s | tier, coach] = rho g[tier], with g the mean of a standard normal within the tier's bin."""
     facts, truth = many.latent_closed.facts, many.truth
     for at, role in enumerate(ROLES):
@@ -302,7 +302,7 @@ def test_the_probit_link_is_the_normal_curve():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"deals": -1, "open_deals": -2}, "'deals' is -1.*'open_deals' is -2"),
         ({"deals": 1.5}, "'deals' is 1.5"),
@@ -314,13 +314,13 @@ def test_the_probit_link_is_the_normal_curve():
         ({"as_of": dt.date(1, 1, 1)}, "'as_of'"),
     ],
 )
-def test_numbers_out_of_range_are_refused(wrong, says):
-    with pytest.raises(SettingsError, match=says):
+def test_numbers_out_of_range_are_refused(wrong, message):
+    with pytest.raises(SettingsError, match=message):
         simulate(**({"seed": 1} | wrong))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"stage_effect": [1, 2]}, "'stage_effect' has shape"),
         ({"intercept": float("nan")}, "'intercept' has a number that is not finite"),
@@ -335,8 +335,8 @@ def test_numbers_out_of_range_are_refused(wrong, says):
         ({"link": "cauchit"}, "cauchit"),
     ],
 )
-def test_an_impossible_truth_is_refused(wrong, says):
-    with pytest.raises(SettingsError, match=says):
+def test_an_impossible_truth_is_refused(wrong, message):
+    with pytest.raises(SettingsError, match=message):
         Truth(**wrong)
 
 
