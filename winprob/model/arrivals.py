@@ -124,8 +124,8 @@ def draw_arrivals(
     if days_left <= 0:
         return np.zeros(draws)
     uniforms = np.random.default_rng([seed, zlib.crc32(b"arrivals")]).random((6, draws))
-    seen = opened_within(np.array(arrivals.counts, dtype=float), days_left)
-    counts = draw_counts(seen, np.array(arrivals.seasons), season, uniforms[:4])
+    observed = opened_within(np.array(arrivals.counts, dtype=float), days_left)
+    counts = draw_counts(observed, np.array(arrivals.seasons), season, uniforms[:4])
     moments = _pooled(arrivals.amounts, days_left, rates)
     if moments[0] <= 0:
         return np.zeros(draws)
@@ -140,7 +140,7 @@ def opened_within(by_week: Array, days_left: int) -> Array:
 
 
 def draw_counts(
-    seen: Array,
+    observed: Array,
     seasons: Array,
     season: int,
     uniforms: Array,
@@ -152,10 +152,10 @@ def draw_counts(
 
     Parameters
     ----------
-    seen : (quarter,) counts; fractional where a week is split
+    observed : (quarter,) counts; fractional where a week is split
     uniforms : (4, draw) quantiles of mean and spread, season, rate, count
     """
-    rate, spread, shifts, weight = _posterior_grid(seen, seasons, season, spreads, season_spread)
+    rate, spread, shifts, weight = _posterior_grid(observed, seasons, season, spreads, season_spread)
     cell = _draw_cell(weight.sum(axis=2).ravel(), uniforms[0])
     at_rate, at_spread = np.unravel_index(cell, weight.shape[:2])
     within = np.cumsum(weight[at_rate, at_spread], axis=1)
@@ -167,10 +167,10 @@ def draw_counts(
 
 
 def _posterior_grid(
-    seen: Array, seasons: Array, season: int, spreads: tuple[float, ...], season_spread: float
+    observed: Array, seasons: Array, season: int, spreads: tuple[float, ...], season_spread: float
 ) -> tuple[Array, Array, Array, Array]:
     """Grid of rates, spreads and factors of ``season``, and its unnormalised posterior (rate, spread, factor)."""
-    total, quarters = seen.sum() + 0.5, len(seen)
+    total, quarters = observed.sum() + 0.5, len(observed)
     reach = 6 * np.sqrt(1 / total + (max(spreads) ** 2 + season_spread**2) / quarters)
     rate = np.exp(np.log(total / quarters) + np.linspace(-reach, reach, _GRID))
     spread = np.array(spreads)
@@ -181,7 +181,7 @@ def _posterior_grid(
     log_density = (0.5 * np.log(rate))[:, None] - 0.5 * (spread / _SPREAD_SCALE) ** 2
     factor = np.broadcast_to(log_prior - logsumexp(log_prior), (len(rate), len(spread), len(shifts)))
     for number in np.unique(seasons):
-        by_shift = _log_negative_binomial(seen[seasons == number], mean, spread[:, None]) + log_prior
+        by_shift = _log_negative_binomial(observed[seasons == number], mean, spread[:, None]) + log_prior
         by_shift = by_shift - logsumexp(log_prior)
         marginal = logsumexp(by_shift, axis=2)
         log_density = log_density + marginal
@@ -191,13 +191,13 @@ def _posterior_grid(
     return rate, spread, shifts, np.exp(joint - joint.max())
 
 
-def _log_negative_binomial(seen: Array, mean: Array, spread: Array) -> Array:
+def _log_negative_binomial(observed: Array, mean: Array, spread: Array) -> Array:
     """(rate, spread, factor) negative binomial log likelihood; a coefficient of variation of 0 is Poisson."""
     shape = 1 / np.maximum(spread, 1e-3) ** 2
-    total = seen.sum()
-    varied = (gammaln(seen[:, None, None] + shape) - gammaln(shape)).sum(axis=0) + total * np.log(mean / shape)
-    varied = varied - (total + len(seen) * shape) * np.log1p(mean / shape)
-    return np.asarray(np.where(spread > 0, varied, total * np.log(mean) - len(seen) * mean))
+    total = observed.sum()
+    varied = (gammaln(observed[:, None, None] + shape) - gammaln(shape)).sum(axis=0) + total * np.log(mean / shape)
+    varied = varied - (total + len(observed) * shape) * np.log1p(mean / shape)
+    return np.asarray(np.where(spread > 0, varied, total * np.log(mean) - len(observed) * mean))
 
 
 def _draw_cell(weight: Array, uniforms: Array) -> Array:
