@@ -1,4 +1,4 @@
-"""How good are probabilities? Scores of pooled predictions, and the baselines that every benchmark compares with."""
+"""Scores of pooled predictions, and the baseline models of the benchmarks."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ __all__ = ["EDGE", "SCORES", "Baseline", "baselines", "log_losses", "paired_diff
 SCORES = ("auc", "log_loss", "brier", "accuracy", "slope", "intercept")
 INNER = {"logisticregression__C": np.logspace(-3, 1, 9)}
 
-#: Learns from facts, outcomes and groups of rows that belong together; gives probabilities of other facts.
+#: Of training facts, outcomes and groups of rows, test facts and seed: probabilities of the test facts.
 Baseline = Callable[[pd.DataFrame, np.ndarray, np.ndarray, pd.DataFrame, int], np.ndarray]
 
 
 def scores(won: np.ndarray, win_prob: np.ndarray) -> dict[str, float]:
     """AUC, log loss, Brier, accuracy, and slope and intercept of a logistic recalibration (ideal: 1 and 0; NaN where
-    all probabilities are alike).
+    all probabilities are equal).
     """
     clipped = np.clip(win_prob, EDGE, 1 - EDGE)
-    found = score(won, clipped)
+    values = score(won, clipped)
     return {
-        **{name: found[name] for name in ("auc", "log_loss", "brier")},
+        **{name: values[name] for name in ("auc", "log_loss", "brier")},
         "accuracy": float(((clipped >= 0.5) == won).mean()),
-        "slope": found["calibration_slope"],
-        "intercept": found["calibration_intercept"],
+        "slope": values["calibration_slope"],
+        "intercept": values["calibration_intercept"],
     }
 
 
 def baselines() -> dict[str, Baseline]:
-    """Plain models on one-hot facts, by the name they are told under."""
+    """Baseline models on one-hot facts, by name."""
     return {
         "logistic C=0.1": _plain(lambda _: LogisticRegression(C=0.1, max_iter=5000)),
         "logistic C=1": _plain(lambda _: LogisticRegression(C=1.0, max_iter=5000)),

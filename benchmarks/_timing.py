@@ -1,4 +1,4 @@
-"""What the benchmarks share: where things lie, how a time is taken, how a result is told."""
+"""Shared by the benchmarks: paths, timing, results as tables and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIBRARIES = ("numpy", "scipy", "pandas", "pymc", "pytensor", "numba", "nutpie", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured quantity. ``aim`` is the most it may be, None where there is nothing to meet."""
+    """One measured quantity. ``aim`` is its upper limit, None without a target."""
 
     quantity: str
     got: float
@@ -39,50 +39,52 @@ class Figure:
 
 
 def out_dir() -> Path:
-    """Where results and finished work go: ``.benchmarks/`` in the project, or ``WINPROB_BENCH_OUT``."""
+    """Folder of results and cached work: ``.benchmarks/`` in the project, or ``WINPROB_BENCH_OUT``."""
     folder = Path(os.environ.get("WINPROB_BENCH_OUT", ROOT / ".benchmarks"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def real_data(*parts: str) -> Path | None:
-    """A file of the real data sets, None (and a sentence) where they are not on this machine."""
+    """A file of the real data sets; None, with a printed note, where they are absent."""
     folder = Path(os.environ.get("WINPROB_REAL_DATA", ROOT.parent / "shared" / "data"))
     path = folder.joinpath(*parts)
     if path.is_file():
         return path
-    print(f"skipped: {path} is not there. The data are not part of the project; WINPROB_REAL_DATA names their folder.")
+    print(
+        f"skipped: {path} does not exist. The data are not part of the project; WINPROB_REAL_DATA names their folder."
+    )
     return None
 
 
-def tell(text: str) -> None:
-    """Progress, on stderr."""
+def progress(text: str) -> None:
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Wall time of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def run_seconds(command: Sequence[str], env: Mapping[str, str] | None = None) -> float:
-    """How long a command takes, which must succeed."""
+    """Wall time of a command, which must succeed."""
     return seconds(
         lambda: subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     )
 
 
 def worker(script: str, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
-    """What ``script arguments`` prints on its last line, as JSON; a process of its own, its progress is seen."""
+    """Run ``script arguments`` in a new process; its last line of output as JSON, its progress on stderr."""
     command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
     done = subprocess.run(command, check=True, env=env, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def medians(works: Mapping[str, Callable[[], float]], times: int) -> dict[str, float]:
-    """The median of several takes of each, taken in turn, so that a busy minute hits all alike."""
+    """Medians of repeated measurements, interleaved so that a busy minute affects all equally."""
     takes: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(times):
         for name, work in works.items():
@@ -91,7 +93,7 @@ def medians(works: Mapping[str, Callable[[], float]], times: int) -> dict[str, f
 
 
 def code_hash() -> str:
-    """Of all sources and words of the package: a result belongs to the code that made it."""
+    """Hash of all sources of the package: a result belongs to the code that produced it."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "winprob").rglob("*")):
         if path.suffix in {".py", ".toml"}:
@@ -100,14 +102,14 @@ def code_hash() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What a figure was taken on, and how busy that was."""
+    """Versions, cores and load of the machine."""
     versions = {name: version(name) for name in LIBRARIES}
     load = [round(value, 2) for value in os.getloadavg()]
     return {"cores": os.cpu_count(), "load": load, "python": platform.python_version(), **versions}
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; numbers are given as they should be read."""
+    """A Markdown table; numbers are formatted by the caller."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
@@ -127,6 +129,6 @@ def figures_table(figures: Iterable[Figure]) -> str:
 
 def save(name: str, figures: Sequence[Figure], **more: Any) -> None:
     """Write ``<name>.json`` for ``run.py`` and for later comparisons."""
-    told = [{**asdict(figure), "verdict": figure.verdict} for figure in figures]
-    result = {"name": name, "code": code_hash(), "machine": machine(), "figures": told, **more}
+    records = [{**asdict(figure), "verdict": figure.verdict} for figure in figures]
+    result = {"name": name, "code": code_hash(), "machine": machine(), "figures": records, **more}
     (out_dir() / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

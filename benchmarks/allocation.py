@@ -197,7 +197,7 @@ def kept(mark: str, label: str, work: Callable[[], Cell]) -> Cell:
     if path.exists():
         with np.load(path) as arrays:
             return dict(arrays)
-    timing.tell(label)
+    timing.progress(label)
     cell = work()
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(scratch := path.with_suffix(".part.npz"), **cell)
@@ -283,7 +283,7 @@ def clock(sizes: Sequence[int], times: int) -> list[dict[str, Any]]:
             plan, seconds = whole[-1][1], statistics.median(took for took, _ in whole)
             record = {"executives": name, "deals": size, "seconds": seconds, "alone": alone}
             records.append({**record, "draws": plan.draws, "gap": plan.gap})
-            timing.tell(str(records[-1]))
+            timing.progress(str(records[-1]))
     return records
 
 

@@ -1,9 +1,9 @@
-"""The three extensions of the win model that the design leaves open (4.7), as prototypes beside the plain model.
+"""Prototypes of three extensions of the win model (design 4.7), compared with the plain model.
 
-``factor``: the supports of a deal share a common part. ``bias``: the reports of each seller are shifted. ``veto``: a
-penalty where the approver's true support is an opposed one. One graph holds all three; which of them act enters as
-data, so that everything is compiled once. With none it is the plain model. Judged by log loss, calibration and lever
-regret on the world that an extension is made for, and on plain teams, paired by deal, with an interval over teams.
+``factor``: the supports of a deal share a common factor. ``bias``: the readings of each seller are shifted. ``veto``: a
+penalty where the approver's true support is in the opposed tier. One graph contains all three; which are active enters
+as data, so that it is compiled once. Without any it is the plain model. Evaluated by log loss, calibration and lever
+regret in the world that an extension is made for, and on plain teams, paired by deal, with an interval over teams.
 """
 
 from __future__ import annotations
@@ -16,13 +16,25 @@ import _timing as timing
 import misspecification
 import numpy as np
 import pandas as pd
-from misspecification import CLOSED, FRESH, Cell, gap, judge, kept, mark_of, run_winprob, summary, team_of, told
+from misspecification import (
+    CLOSED,
+    FRESH,
+    Cell,
+    cached,
+    gap,
+    mark_of,
+    results_table,
+    run_winprob,
+    score_team,
+    summary,
+    team_of,
+)
 from scipy.special import expit, ndtr, ndtri
 
 Array = np.ndarray
 
-#: Which extensions act: a common factor, sellers' biases, a veto; and whether the reports themselves are a likelihood
-#: (their correlation within a deal tells of the factor, their level of a seller's bias) or only the outcomes are.
+#: Active extensions: a common factor, sellers' biases, a veto; and whether the likelihood includes the readings (their
+#: correlation within a deal identifies the factor, their level a seller's bias) or only the outcomes.
 VARIANTS: dict[str, dict[str, float]] = {
     "plain": {"factor": 0.0, "bias": 0.0, "veto": 0.0, "reports": 0.0},
     "factor": {"factor": 1.0, "bias": 0.0, "veto": 0.0, "reports": 1.0},
@@ -88,7 +100,7 @@ def reading_moments(by: Mapping[str, Any], data: Mapping[str, Any], on: Any) -> 
 def supported(
     by: Mapping[str, Any], data: Mapping[str, Any], on: Any, reading: Any, hidden: Any
 ) -> tuple[Any, Any, Any]:
-    """Predictor, the variance that support leaves in it, and the log evidence that the reports have a common part.
+    """Predictor, the variance that support leaves in it, and the log evidence of a common factor in the reports.
 
     Each report counts as a normal reading of its support, precise enough to give the support the mean and variance it
     has by itself. A common normal part then has a closed-form posterior (a rank-one update), and known roles inform
@@ -216,7 +228,7 @@ _VARIABLES = ("unit", "positive", "ratio", "common_share", "seller_bias", "scale
 
 
 def learn(deals: pd.DataFrame, variant: str, seed: int) -> tuple[dict[str, Array], Any, dict[str, float]]:
-    """Parameters, each (draw, *dims), the scaling, and what the sampler has to say."""
+    """Parameters, each (draw, *dims), the scaling, and convergence diagnostics."""
     import nutpie
 
     from winprob.model.features import learn_scaling
@@ -232,7 +244,7 @@ def learn(deals: pd.DataFrame, variant: str, seed: int) -> tuple[dict[str, Array
     data = {**read(deals, scaling, variant), **prior, "won": won}
     key = (len(layout.field_of_level), len(layout.quarter_share), layout.features)
     if key not in _compiled:
-        timing.tell("compiling")
+        timing.progress("compiling")
         _compiled[key] = nutpie.compile_pymc_model(build(layout, data), cache=False, var_names=list(_VARIABLES))
     tree = nutpie.sample(_compiled[key].with_data(**data), seed=seed, progress_bar=False, save_warmup=False, **SAMPLER)
     standard = dict(zip(STANDARD, (tree["posterior"][name].to_numpy() for name in _VARIABLES), strict=True))
@@ -242,7 +254,7 @@ def learn(deals: pd.DataFrame, variant: str, seed: int) -> tuple[dict[str, Array
 
 
 def worst_r_hat(by: Mapping[str, Array]) -> float:
-    """Over what prediction uses most."""
+    """Largest R-hat of the parameters that prediction uses most."""
     from arviz_stats.base import array_stats
 
     watched = ("intercept", "role_weight", "reliability", "unknown_support", "common", "bias_sd", "veto")
@@ -258,7 +270,7 @@ def chances(draws: Mapping[str, Array], data: Mapping[str, Array], every: int = 
 
 
 def run(world: str, seed: int, variant: str) -> Cell:
-    """One team learned from and judged."""
+    """Fit and score one team."""
     from winprob.data.schema import validate_deals
 
     team = team_of(world, seed)
@@ -269,12 +281,12 @@ def run(world: str, seed: int, variant: str) -> Cell:
     for role in range(lifts.shape[1]):
         only = np.where(np.arange(lifts.shape[1]) == role, np.nan_to_num(team.step), 0.0)
         lifts[:, role] = (chances(draws, read(fresh, scaling, variant, only)) - learned).mean(axis=1)
-    found = {name: np.array(draws[name].mean()) for name in ("common", "bias_sd", "veto")}
-    told_by = {name: np.array(value) for name, value in health.items()}
-    return {**judge(team, learned, lifts, draws["role_weight"]), **found, **told_by}
+    means = {name: np.array(draws[name].mean()) for name in ("common", "bias_sd", "veto")}
+    diagnostics = {name: np.array(value) for name, value in health.items()}
+    return {**score_team(team, learned, lifts, draws["role_weight"]), **means, **diagnostics}
 
 
-# --- the judgement ------------------------------------------------------------------------------------------------
+# --- evaluation ---------------------------------------------------------------------------------------------------
 
 
 def main() -> None:
@@ -282,7 +294,9 @@ def main() -> None:
     parser.add_argument("--teams", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
-    parser.add_argument("--built-in", action="store_true", help="judge the seller's bias as the package has it")
+    parser.add_argument(
+        "--built-in", action="store_true", help="evaluate the seller's bias as implemented in the package"
+    )
     parser.add_argument("--quick", action="store_true", help="two teams of two worlds, to try it out")
     asked = parser.parse_args()
     if asked.quick:
@@ -295,12 +309,12 @@ def main() -> None:
     for world, variant in wanted(asked.variants):
         label = f"{world} {variant}"
         cells[world, variant] = [
-            kept(mark, f"{label} {seed}", lambda: run(world, seed, variant))  # noqa: B023
+            cached(mark, f"{label} {seed}", lambda: run(world, seed, variant))  # noqa: B023
             for seed in seeds
         ]
-    print(f"{asked.teams} teams a world, {CLOSED} closed deals to learn from, {FRESH} fresh ones to judge by\n")
+    print(f"{asked.teams} teams a world, {CLOSED} closed deals to learn from, {FRESH} fresh test deals\n")
     records = {f"{world}: {variant}": summary(of) for (world, variant), of in cells.items()}
-    print(told(records), differences(cells), learned_table(cells), sep="\n\n")
+    print(results_table(records), differences(cells), learned_table(cells), sep="\n\n")
     timing.save("extensions", [], worlds=records, teams=asked.teams, closed=CLOSED, fresh=FRESH)
 
 
@@ -310,7 +324,7 @@ def built_in(seeds: range) -> str:
     for world in ("biased", "plain", "correlated"):
         on, off = (
             [
-                kept(mark, f"{world} {seed} {act}", lambda: run_winprob(world, seed, report_bias=act))  # noqa: B023
+                cached(mark, f"{world} {seed} {act}", lambda: run_winprob(world, seed, report_bias=act))  # noqa: B023
                 for seed in seeds
             ]
             for act in (True, False)
@@ -321,7 +335,7 @@ def built_in(seeds: range) -> str:
 
 
 def wanted(variants: list[str]) -> list[tuple[str, str]]:
-    """Each world that counts for one of these, beside the plain model in it."""
+    """Pairs of world and variant: each extension in its own world and in the plain one, and the plain model there."""
     extended = [variant for variant in variants if variant != "plain"]
     homes = dict.fromkeys(HOME[variant.split(",")[0]] for variant in extended)
     pairs = [(world, "plain") for world in ("plain", *homes)]
@@ -346,7 +360,7 @@ def differences(cells: Mapping[tuple[str, str], list[Cell]]) -> str:
 
 
 def compared(cells: list[Cell], others: list[Cell]) -> tuple[str, str, str]:
-    """Log loss, lever regret and the slope's distance from 1, beside the others' on the same deals."""
+    """Paired differences of log loss and lever regret, and the slope's distance from 1 of both."""
     losses, regret = (gap(cells, others, name) for name in ("loss", "regret"))
     slopes = [np.mean([abs(cell["slope"] - 1) for cell in each]) for each in (cells, others)]
     return (
@@ -357,15 +371,15 @@ def compared(cells: list[Cell], others: list[Cell]) -> tuple[str, str, str]:
 
 
 def learned_table(cells: Mapping[tuple[str, str], list[Cell]]) -> str:
-    """What each extension learned of its own parameter, mean over teams (range), and the sampler's worst."""
+    """Each extension's own parameter, mean over teams (range), and the worst convergence diagnostics."""
     own = {"factor": "common", "bias": "bias_sd", "veto": "veto"}
     rows = []
     for (world, variant), of in cells.items():
         name = own.get(variant.split(",")[0])
         values = [float(cell[name]) for cell in of] if name else []
-        found = f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
+        shown = f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
         worst = (max(float(cell[name]) for cell in of) for name in ("r_hat", "diverging"))
-        rows.append((world, variant, found, *(f"{value:.3f}" for value in worst)))
+        rows.append((world, variant, shown, *(f"{value:.3f}" for value in worst)))
     return timing.markdown(("world", "extension", "its parameter", "worst R-hat", "most diverging"), rows)
 
 

@@ -60,7 +60,7 @@ def make_model(path: Path, *, dated: bool) -> None:
     """A model of exactly 2,000 draws with the levels of simulated deals, with and without a time to close."""
     import winprob
     from winprob.data.schema import validate_deals
-    from winprob.model.amounts import Revisions
+    from winprob.model.amounts import ClosingAmounts
     from winprob.model.arrivals import learn_arrivals
     from winprob.model.features import learn_scaling
     from winprob.model.hazards import learn_hazards
@@ -79,7 +79,7 @@ def make_model(path: Path, *, dated: bool) -> None:
         scaling=scaling,
         hazards=learn_hazards(closed, settings, draws=CHAINS * PER_CHAIN, seed=1) if dated else None,
         arrivals=learn_arrivals(closed, settings.calendar),
-        revisions=Revisions(deals=200.0, changed=80.0, mean=-0.05, variance=0.03),
+        amounts=ClosingAmounts(deals=200.0, changed=80.0, mean=-0.05, variance=0.03),
     ).save(path)
 
 

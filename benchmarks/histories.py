@@ -1,6 +1,6 @@
-"""What do more closed deals still tell? One simulated team's history, learned from in growing parts.
+"""Learning curve of long histories: log loss and interval width by number of closed deals, for one simulated team.
 
-The question behind ``sampler.most_deals``: how much log loss and how wide an interval a longer history would save.
+Motivates ``sampler.most_deals``: how much a longer history would reduce log loss and interval width.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
         loss, width = log_losses(won, chances["mean"].to_numpy()).mean(), (chances["upper"] - chances["lower"]).mean()
         ess = posterior.provenance.gates["bulk_ess"]
         rows.append((f"{size:,}", f"{loss:.4f}", f"{width:.3f}", f"{spent:.0f}", f"{ess:.0f}", f"{spent / ess:.3f}"))
-        timing.tell(f"{size} deals: {spent:.0f} s")
+        timing.progress(f"{size} deals: {spent:.0f} s")
     header = (
         "closed deals",
         "log loss",

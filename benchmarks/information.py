@@ -18,7 +18,7 @@ from typing import Any
 import _timing as timing
 import numpy as np
 import pandas as pd
-from misspecification import Cell, kept, mark_of
+from misspecification import Cell, cached, mark_of
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import spearmanr
 
@@ -323,7 +323,7 @@ def main() -> None:
     teams, mark = 2 if asked.quick else asked.teams, mark_of(__file__)
     seeds = range(asked.seed, asked.seed + teams)
     label = f"information {asked.closed}"
-    cells = [kept(mark, f"{label} {seed}", lambda: run_team(asked.closed, seed)) for seed in seeds]  # noqa: B023
+    cells = [cached(mark, f"{label} {seed}", lambda: run_team(asked.closed, seed)) for seed in seeds]  # noqa: B023
     deals = sum(len(cell["ranked_0"]) for cell in cells)
     print(f"{teams} teams, {asked.closed} closed deals to learn from, {deals} fresh deals asked about\n")
     print(losses_table(cells), end="\n\n")

@@ -267,7 +267,7 @@ def main() -> None:
     for seed in seeds:
         for (world, closed), cells in results.items():
             label = f"levers {world} {closed} {seed}"
-            cells.append(worlds.kept(mark, label, lambda: run_team(world, closed, seed)))  # noqa: B023
+            cells.append(worlds.cached(mark, label, lambda: run_team(world, closed, seed)))  # noqa: B023
     print(f"{asked.teams} teams a world and size, {FRESH} fresh open deals each\n\n{told(results)}\n")
     print(timing.figures_table(figures(results)))
     means = {

@@ -1,7 +1,7 @@
-"""The null test (Maven, a fictitious CRM): what is known when a deal opens predicts nothing out of time.
+"""Null test (Maven, a fictitious CRM): facts known when a deal opens have no predictive value out of time.
 
-Learns from the first 70 % of closed deals by the day they opened and predicts the rest. An honest model answers about
-the base rate, with intervals that say how little it knows.
+The model is fitted to the first 70 % of closed deals by opening day and predicts the rest. A calibrated model predicts
+close to the base rate, with wide intervals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def main() -> None:
     if asked.quick:
         train, test = train.tail(600), test.head(600)
     got = measure(train, test, seed=asked.seed, settings=asked.settings)
-    print(f"{len(train)} deals to learn from, {len(test)} to predict, won {got['observed']:.3f}\n\n{told(got)}\n")
+    print(
+        f"{len(train)} deals to learn from, {len(test)} to predict, won {got['observed']:.3f}\n\n{results_table(got)}\n"
+    )
     figures = [
         timing.Figure(quantity="null test, log loss", got=got["scores"]["winprob"]["log_loss"], aim=LOG_LOSS_AIM),
         timing.Figure(quantity="mean predicted minus observed rate", got=got["mean"] - got["observed"]),
@@ -69,7 +71,7 @@ def _with_team(deals: pd.DataFrame, teams: Path) -> pd.DataFrame:
 
 
 def measure(train: pd.DataFrame, test: pd.DataFrame, *, seed: int, settings: Path | None) -> dict[str, Any]:
-    """Scores of winprob, baselines and the base rate, and what winprob's intervals say."""
+    """Scores of winprob, baselines and the base rate, and width and coverage of winprob's intervals."""
     import winprob
 
     learned, won = _won(train), _won(test)
@@ -98,18 +100,18 @@ def _won(deals: pd.DataFrame) -> np.ndarray:
 
 
 def _outside(chances: pd.DataFrame, test: pd.DataFrame, won: np.ndarray) -> float:
-    """Share of agents whose win rate lies outside their mean interval by more than the luck of their deals allows."""
+    """Share of agents with a win rate outside their mean interval by more than its 90 % sampling error."""
     frame = chances[["lower", "upper"]].assign(won=won, agent=test["sales_agent"].to_numpy())
     agents = frame.groupby("agent").agg(
         lower=("lower", "mean"), upper=("upper", "mean"), rate=("won", "mean"), deals=("won", "size")
     )
-    luck = 1.645 * np.sqrt(agents["rate"] * (1 - agents["rate"]) / agents["deals"])
-    outside = (agents["rate"] + luck < agents["lower"]) | (agents["rate"] - luck > agents["upper"])
+    error = 1.645 * np.sqrt(agents["rate"] * (1 - agents["rate"]) / agents["deals"])
+    outside = (agents["rate"] + error < agents["lower"]) | (agents["rate"] - error > agents["upper"])
     return float(outside.mean())
 
 
-def told(got: dict[str, Any]) -> str:
-    """The scores as a Markdown table. A recalibration's slope means little where there is nothing to find."""
+def results_table(got: dict[str, Any]) -> str:
+    """The scores as a Markdown table. The calibration slope is uninformative without predictive value."""
     shown = ("log_loss", "brier", "auc", "slope", "intercept")
     rows = [(name, *(f"{score[s]:.3f}" for s in shown)) for name, score in got["scores"].items()]
     return timing.markdown(("model", *shown), rows)

@@ -1,10 +1,10 @@
-"""What breaks, and by how much, where the world is not the model's: supports that go together, sellers who overrate, a
-veto, a probit world, strong drift, a decision method that changes nothing or does the contrary of what is taught.
+"""Robustness to misspecification: correlated supports, sellers who overrate, a veto, a probit link, strong drift, and a
+decision method without effect or with the contrary effect.
 
-Each team's closed deals are learned from; fresh deals of the same team are predicted. The oracle knows every true
-parameter and of each deal what the record says. Lever regret: a visit moves one role's true support by one tier's
-width; regret is the true lift of the best role minus that of the role the model ranks first. Every team is kept, so
-that a run that was stopped goes on where it was.
+The model is fitted to each team's closed deals and predicts fresh deals of the same team. The oracle knows every true
+parameter and the record of each deal. Lever regret: a visit moves one role's true support by the width of one tier;
+regret is the true lift of the best role minus that of the role the model ranks first. Completed teams are cached, so
+that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from winprob.simulation.truth import TEAM
 Array = np.ndarray
 
 _WEIGHTS = np.array(Truth().role_weight)
-#: What is wrong with the model's assumptions, by name; ``later`` predicts the quarter after the training's last.
+#: Violated assumptions by name; ``later`` predicts the quarter after the last in training.
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "correlated": {"support_correlation": 0.4},
@@ -49,20 +49,20 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 CLOSED, FRESH = 600, 2000
 ORACLE_DRAWS = 400
-#: A team's score as it is kept: numbers, and arrays over its fresh deals.
+#: Cached scores of a team: scalars, and arrays over its fresh deals.
 Cell = dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """Deals to learn from, fresh ones to judge by, and what is true of these.
+    """Training deals, fresh test deals, and the latent truth of these.
 
     Attributes
     ----------
     chance : (deal,) true win probability, given true support
     best : (deal,) the same given the record only
-    step : (deal, role) how far a visit moves true support; NaN where the report is the top tier already
-    lift : (deal, role) how much that raises the true win probability; NaN likewise
+    step : (deal, role) change of true support by a visit; NaN where the report is already the top tier
+    lift : (deal, role) its effect on the true win probability; NaN likewise
     """
 
     closed: pd.DataFrame
@@ -112,7 +112,7 @@ def visit_steps(deals: pd.DataFrame, truth: Truth) -> Array:
 
 
 def true_lifts(truth: Truth, latent: Any, step: Array) -> Array:
-    """(deal, role) true win probability after the visit minus before."""
+    """(deal, role) effect of the visit on the true win probability."""
     method = pd.Index(DECISION_METHODS).get_indexer(latent.facts["decision_method"])
     after = latent.logit_win_prob[:, None] + truth.array("role_weight").T[method] * step
     cut = tier_cuts(truth)[0, 0]
@@ -126,8 +126,8 @@ def linked(truth: Truth, logit: Array) -> Array:
 
 
 def regrets(team: Team, lifts: Array, weights: Array) -> dict[str, Array]:
-    """(deal,) what is lost against the best role by the model's first, by any one, by the role of most weight on
-    average over methods, whatever the deal. ``weights`` (draw, role, method).
+    """(deal,) regret against the best role of the model's first, of a random role, and of the role with the largest
+    mean weight over methods. ``weights`` (draw, role, method).
     """
     able = ~np.isnan(team.lift)
     rows, best = able.any(axis=1), np.where(able, team.lift, -np.inf).max(axis=1)
@@ -151,12 +151,12 @@ def regrets(team: Team, lifts: Array, weights: Array) -> dict[str, Array]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worlds:
-    """What may be true of deals given their record and the true parameters, each (deal, draw).
+    """Weighted draws of the latent truth of deals given their record and the true parameters, each (deal, draw).
 
     Attributes
     ----------
-    weight : how plausible a draw is, up to a factor for each deal
-    logit : on the link's scale
+    weight : importance weight, up to a factor for each deal
+    logit : on the scale of the link
     method : code of the decision method
     approver : the approver's true support
     """
@@ -172,15 +172,15 @@ class Worlds:
 
 
 def oracle(deals: pd.DataFrame, truth: Truth, seed: int) -> Array:
-    """(deal,) win probability by the true parameters given the record, over what blanks and tiers leave open."""
+    """(deal,) win probability under the true parameters given the record, averaged over its blanks and tiers."""
     worlds = possible_worlds(deals, truth, seed)
     return worlds.mean(linked(truth, worlds.logit))
 
 
 def possible_worlds(deals: pd.DataFrame, truth: Truth, seed: int) -> Worlds:
-    """What the record leaves open, by the true parameters.
+    """The conditional distribution of the latent truth given the record, under the true parameters.
 
-    Monte Carlo: common part of support from its prior, weighed by the probability of the reported tiers; readings
+    Monte Carlo: common part of support from its prior, weighted by the probability of the reported tiers; readings
     within their tiers; supports given both.
     """
     rng, shape = np.random.default_rng(seed), (len(deals), ORACLE_DRAWS)
@@ -221,7 +221,7 @@ def possible_worlds(deals: pd.DataFrame, truth: Truth, seed: int) -> Worlds:
 
 
 def fixed_part(deals: pd.DataFrame, truth: Truth) -> Array:
-    """(deal,) what the record always knows."""
+    """(deal,) log-odds of the facts that are never blank."""
     logit = truth.intercept + truth.amount_effect * standardised_log_amount(truth, deals["amount"].to_numpy())
     logit += truth.array("coverage_effect")[pd.Index(COVERAGES).get_indexer(deals["approver_coverage"])]
     quarter = (deals["as_of"].dt.year * 4 + deals["as_of"].dt.quarter).to_numpy()
@@ -232,14 +232,14 @@ def fixed_part(deals: pd.DataFrame, truth: Truth) -> Array:
     return logit
 
 
-#: The quarter of the simulator's day, in which open deals are read.
+#: The quarter in which the simulator's open deals are read.
 NOW = 2026 * 4 + 3
 
 # --- one team -----------------------------------------------------------------------------------------------------
 
 
-def judge(team: Team, chances: Array, lifts: Array, weights: Array) -> Cell:
-    """Everything that is kept of a team, from ``chances`` (deal, draw), ``lifts`` (deal, role) and ``weights``
+def score_team(team: Team, chances: Array, lifts: Array, weights: Array) -> Cell:
+    """The cached scores of a team, from ``chances`` (deal, draw), ``lifts`` (deal, role) and ``weights``
     (draw, role, method).
     """
     mean, true = chances.mean(axis=1), team.truth.array("role_weight")
@@ -262,7 +262,7 @@ def judge(team: Team, chances: Array, lifts: Array, weights: Array) -> Cell:
 
 
 def run_winprob(world: str, seed: int, *, report_bias: bool = True) -> Cell:
-    """One team, by the package's own ``fit`` and ``predict``; with sellers' readings corrected, or as they stand."""
+    """Scores of one team with ``fit`` and ``predict``; sellers' readings corrected for their bias, or uncorrected."""
     import winprob
     from winprob.data.schema import validate_deals
     from winprob.model.features import describe
@@ -272,24 +272,24 @@ def run_winprob(world: str, seed: int, *, report_bias: bool = True) -> Cell:
     settings = winprob.Settings(covariates=CovariateSettings(report_bias=report_bias)).for_refits()
     posterior = winprob.fit(team.closed, seed=seed, settings=settings)
     features = describe(validate_deals(team.fresh), posterior.scaling)
-    by = coefficients(posterior.flat, features, seed=seed)
-    log_odds = logits(by, features).astype(float)
-    chances, shrink = expit(log_odds), attenuation(support_terms(by, features)[1])
+    coefs = coefficients(posterior.flat, features, seed=seed)
+    log_odds = logits(coefs, features).astype(float)
+    chances, shrink = expit(log_odds), attenuation(support_terms(coefs, features)[1])
     lifts = np.zeros(team.step.shape)
     for role in range(len(ROLES)):
-        moved = by.role_weight[role][features.method] * np.nan_to_num(team.step[:, role])[:, None]
+        moved = coefs.role_weight[role][features.method] * np.nan_to_num(team.step[:, role])[:, None]
         lifts[:, role] = (expit(log_odds + shrink * moved) - chances).mean(axis=1)
-    return judge(team, chances, lifts, posterior.flat["role_weight"])
+    return score_team(team, chances, lifts, posterior.flat["role_weight"])
 
 
-def kept(mark: str, label: str, work: Callable[[], Cell]) -> Cell:
-    """A finished team, from an earlier run if it got that far."""
+def cached(mark: str, label: str, work: Callable[[], Cell]) -> Cell:
+    """A completed team, from the cache of an earlier run if there."""
     folder = timing.out_dir() / "misspecification" / mark
     path = folder / f"{label.replace(' ', '-').replace(',', '')}.npz"
     if path.exists():
         with np.load(path) as arrays:
             return dict(arrays)
-    timing.tell(label)
+    timing.progress(label)
     cell = work()
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(scratch := path.with_suffix(".part.npz"), **cell)
@@ -298,7 +298,7 @@ def kept(mark: str, label: str, work: Callable[[], Cell]) -> Cell:
 
 
 def mark_of(*sources: str) -> str:
-    """What kept teams belong to: the package and the programs that made them."""
+    """Cache key: hash of the package and of the programs that produce a team."""
     content = b"".join(Path(source).read_bytes() for source in sources)
     return f"{timing.code_hash()}-{hashlib.sha256(content).hexdigest()[:8]}"
 
@@ -324,7 +324,7 @@ def summary(cells: Sequence[Cell]) -> dict[str, float]:
     return scores
 
 
-def told(records: Mapping[str, dict[str, float]]) -> str:
+def results_table(records: Mapping[str, dict[str, float]]) -> str:
     header = (
         "world",
         "log loss",
@@ -334,7 +334,7 @@ def told(records: Mapping[str, dict[str, float]]) -> str:
         "intercept (± se)",
         "group coverage",
         "weights' bias",
-        "weights held (aim .90)",
+        "weights covered (aim .90)",
         "lever regret, points (± se)",
         "of any role",
         "of one role for all",
@@ -366,7 +366,7 @@ def told(records: Mapping[str, dict[str, float]]) -> str:
 
 
 def gap(cells: Sequence[Cell], others: Sequence[Cell], name: str, seed: int = 1) -> tuple[float, float, float]:
-    """Mean of ``name`` minus the others', paired by deal, and its 90 % interval over teams."""
+    """Paired difference of ``name`` by deal, and its 90 % interval over teams."""
     groups = np.repeat(np.arange(len(cells)), [len(cell[name]) for cell in cells])
     ours, theirs = (np.concatenate([cell[name] for cell in of]) for of in (cells, others))
     return paired_difference(ours, theirs, groups, seed=seed)
@@ -384,10 +384,10 @@ def main() -> None:
     seeds, mark = range(asked.seed, asked.seed + asked.teams), mark_of(__file__)
     records = {}
     for world in asked.worlds:
-        cells = [kept(mark, f"{world} {seed}", lambda: run_winprob(world, seed)) for seed in seeds]  # noqa: B023
+        cells = [cached(mark, f"{world} {seed}", lambda: run_winprob(world, seed)) for seed in seeds]  # noqa: B023
         records[world] = summary(cells)
-    print(f"{asked.teams} teams a world, {CLOSED} closed deals to learn from, {FRESH} fresh ones to judge by\n")
-    print(told(records))
+    print(f"{asked.teams} teams a world, {CLOSED} closed deals to learn from, {FRESH} fresh test deals\n")
+    print(results_table(records))
     timing.save("misspecification", [], worlds=records, teams=asked.teams, closed=CLOSED, fresh=FRESH)
 
 

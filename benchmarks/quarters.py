@@ -64,7 +64,7 @@ def cached_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
         pace = Pace(per_quarter=asked.per_quarter)
         records = list(run_team(seed, asked.quarters, asked.forecast, pace))
         path.write_text(json.dumps(records), encoding="utf-8")
-        timing.tell(f"team {seed}")
+        timing.progress(f"team {seed}")
     return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
 
 

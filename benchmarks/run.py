@@ -36,7 +36,7 @@ def main() -> int:
 
 def run(name: str, *, quick: bool) -> dict[str, Any]:
     """One benchmark in a process of its own: ``state`` is done, skipped or broken."""
-    timing.tell(f"== {name}")
+    timing.progress(f"== {name}")
     path = timing.out_dir() / f"{name}.json"
     path.unlink(missing_ok=True)
     command = [sys.executable, str(timing.ROOT / "benchmarks" / f"{name}.py"), *(["--quick"] if quick else [])]

@@ -1,8 +1,8 @@
-"""Real B2B deals (Salvirt, 448 rows): repeated cross-validation of winprob beside plain baselines.
+"""Real B2B deals (Salvirt, 448 rows): repeated cross-validation of winprob and plain baselines.
 
 Protocol A: all rows, identical feature rows kept in one fold. Protocol B: distinct rows only. Predictions are pooled
-out of fold within a repeat, scored, and the scores averaged over repeats. Every finished fold is kept under
-``.benchmarks/``, so that a run that was stopped goes on where it was.
+out of fold within a repeat, scored, and the scores averaged over repeats. Completed folds are cached under
+``.benchmarks/``, so that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One protocol's rows: as winprob reads them, as baselines do, outcome, and which rows have the same facts."""
+    """The rows of one protocol: for winprob, for the baselines, outcomes, and groups of identical facts."""
 
     deals: pd.DataFrame
     facts: pd.DataFrame
@@ -51,7 +51,9 @@ def main() -> None:
         table = read_table(source, protocol)
         predictions = cross_validate(table, protocol, asked)
         result = compare(table, predictions, seed=asked.seed)
-        print(f"\nProtocol {protocol}: {len(table.won)} rows, {asked.repeats} x {FOLDS} folds\n\n{told(result)}")
+        print(
+            f"\nProtocol {protocol}: {len(table.won)} rows, {asked.repeats} x {FOLDS} folds\n\n{results_table(result)}"
+        )
         results[protocol] = result.to_dict("records")
         ours = result.set_index("model")["log_loss"].get(OURS)
         if ours is not None:
@@ -104,8 +106,8 @@ def cross_validate(table: Table, protocol: str, asked: argparse.Namespace) -> di
         result[name] = np.full((asked.repeats, len(table.won)), np.nan)
         for repeat, number, (train, test) in _all_folds(table, protocol, asked.repeats):
             label = f"{protocol}-{repeat}-{number}"
-            result[name][repeat, test] = _kept(mark, label, table, test, lambda: learn(train, test, repeat))  # noqa: B023
-            timing.tell(f"{name}: {label}")
+            result[name][repeat, test] = _cached(mark, label, table, test, lambda: learn(train, test, repeat))  # noqa: B023
+            timing.progress(f"{name}: {label}")
     return result
 
 
@@ -116,7 +118,7 @@ def _all_folds(table: Table, protocol: str, repeats: int) -> Iterator[tuple[int,
 
 
 def _learners(table: Table, asked: argparse.Namespace) -> dict[str, Callable[..., np.ndarray]]:
-    """Each model as a function of (train, test, repeat) that gives the test rows' probabilities."""
+    """Each model as a function of (train, test, repeat) that returns the test rows' probabilities."""
 
     def plain(learn: Any) -> Callable[..., np.ndarray]:
         return lambda train, test, repeat: learn(
@@ -139,7 +141,7 @@ def _ours(table: Table, asked: argparse.Namespace) -> Callable[..., np.ndarray]:
 
 
 def _mark(model: str, asked: argparse.Namespace) -> str:
-    """What a kept fold belongs to: model, settings, and the code that made it."""
+    """Cache key of a fold: model, settings, and the code that computes it."""
     if model != OURS:
         return f"{model}-{sklearn.__version__}-{_hash((timing.ROOT / 'benchmarks' / '_scores.py').read_bytes())}"
     settings = asked.settings.read_bytes() if asked.settings else b""
@@ -150,8 +152,8 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _kept(mark: str, label: str, table: Table, test: np.ndarray, work: Callable[[], np.ndarray]) -> np.ndarray:
-    """The predictions of one fold, from an earlier run if it got that far."""
+def _cached(mark: str, label: str, table: Table, test: np.ndarray, work: Callable[[], np.ndarray]) -> np.ndarray:
+    """The predictions of one fold, from the cache of an earlier run if there."""
     rows = _hash(test.tobytes() + pd.util.hash_pandas_object(table.facts).to_numpy().tobytes())
     folder = timing.out_dir() / "salvirt" / "".join(c if c.isalnum() else "-" for c in mark)
     path = folder / f"{label}-{rows}.npy"
@@ -165,9 +167,9 @@ def _kept(mark: str, label: str, table: Table, test: np.ndarray, work: Callable[
 
 
 def compare(table: Table, predictions: Mapping[str, np.ndarray], *, seed: int) -> pd.DataFrame:
-    """A row a model: mean and spread (sd over repeats) of each score, and winprob's log loss minus this model's.
+    """One row per model: mean and spread (sd over repeats) of each score, and winprob's log loss minus this model's.
 
-    The difference is taken by row, averaged over repeats; its 90 % interval draws groups of identical rows.
+    The difference is paired by row and averaged over repeats; its 90 % interval resamples groups of identical rows.
     """
     losses = {name: log_losses(table.won, pooled).mean(axis=0) for name, pooled in predictions.items()}
     records = []
@@ -185,7 +187,7 @@ def compare(table: Table, predictions: Mapping[str, np.ndarray], *, seed: int) -
 COLUMNS = ("model", *SCORES, *(f"{score}_sd" for score in SCORES), "difference", "lower", "upper")
 
 
-def told(result: pd.DataFrame) -> str:
+def results_table(result: pd.DataFrame) -> str:
     """The comparison as a Markdown table."""
     header = ("model", *(f"{score} (sd)" for score in SCORES), "winprob's log loss minus this, 90 %")
     rows = [(r["model"], *(f"{r[s]:.3f} ({r[f'{s}_sd']:.3f})" for s in SCORES), _gap(r)) for _, r in result.iterrows()]

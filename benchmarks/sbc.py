@@ -1,8 +1,8 @@
-"""Simulation-based calibration: draw parameters from the prior, outcomes from them, fit, and see where the truth ranks.
+"""Simulation-based calibration: draw parameters from the prior, outcomes from them, fit, and rank the truth.
 
-If the inference is right, the rank of a true value among its posterior draws is uniform (Talts et al. 2018,
-arXiv 1804.06788). The log likelihood is ranked too: it sees faults that no single parameter shows (Modrák et al. 2023,
-doi 10.1214/23-BA1404). Outcomes come either from the model's own likelihood (is the sampler right?) or, with
+If the inference is correct, the rank of a true value among its posterior draws is uniform (Talts et al. 2018,
+arXiv 1804.06788). The log likelihood is ranked too: it reveals errors that no single parameter shows (Modrák et al.
+2023, doi 10.1214/23-BA1404). Outcomes come either from the model's own likelihood (is the sampler right?) or, with
 ``--latent``, from latent supports drawn for every deal (are the likelihood's two approximations good enough?).
 """
 
@@ -30,11 +30,11 @@ from winprob.model.win.terms import coefficients, logits
 from winprob.settings import CovariateSettings, GateSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
 
-#: Draws a rank is taken among, far enough apart to be all but independent.
+#: Number of thinned, nearly independent draws among which the truth is ranked.
 RANKED = 99
 BINS = 20
 SETTINGS = Settings(
-    # Latent supports are drawn from the reports as they stand.
+    # Latent supports are drawn from uncorrected readings.
     covariates=CovariateSettings(report_bias=False),
     sampler=SamplerSettings(chains=2, tune=500, draws=1500, thin=1, retry_draws=3000),
     gates=GateSettings(r_hat=1.05, bulk_ess=RANKED, tail_ess=50, divergent_share=0.02),
@@ -50,9 +50,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="ten simulations, to try it out")
     asked = parser.parse_args()
     ranks = rank_truths(10 if asked.quick else asked.simulations, asked.deals, seed=asked.seed, latent=asked.latent)
-    table = judge(ranks)
+    table = uniformity_tests(ranks)
     name = "sbc_latent" if asked.latent else "sbc"
-    print(f"{len(ranks)} simulations of {asked.deals} deals, {ranks.shape[1]} quantities\n\n{told(table)}")
+    print(f"{len(ranks)} simulations of {asked.deals} deals, {ranks.shape[1]} quantities\n\n{results_table(table)}")
     worst = float(table["p_adjusted"].min())
     figures = [
         timing.Figure(quantity="smallest p, 1 minus it, Holm", got=1 - worst, aim=0.95),
@@ -75,13 +75,13 @@ def rank_truths(simulations: int, deals: int, *, seed: int, latent: bool = False
         truth = {name: values[at : at + 1] for name, values in truths.items()}
         won = _outcomes(truth, training, rng, latent=latent)
         records.append(_ranks(truth, replace(training, won=won), seed=1000 * seed + at))
-        timing.tell(f"simulation {at + 1} of {simulations}")
+        timing.progress(f"simulation {at + 1} of {simulations}")
     return pd.DataFrame(records)
 
 
 @cache
 def facts(deals: int, seed: int) -> Training:
-    """What is known of some deals; their own outcomes are not used. One person a role."""
+    """Facts of some deals, one person per role; their own outcomes are not used."""
     from winprob.simulation import Truth
 
     team = simulate(deals, 0, seed=seed, truth=Truth(second_person_share=0.0))
@@ -99,9 +99,9 @@ def _logits(draws: dict[str, Any], training: Training) -> np.ndarray:
 
 
 def _latent_logits(truth: dict[str, Any], training: Training, rng: np.random.Generator) -> np.ndarray:
-    """Log-odds with every deal's supports drawn: what the marginal likelihood averages over, not approximated.
+    """Log-odds given drawn supports of every deal: exact where the marginal likelihood approximates.
 
-    Given its tier, a reading is a normal cut off at the tier's ends, and support is the reading through its noise.
+    Given its tier, a reading is a truncated normal, and support given the reading is normal.
     """
     features, roles = training.features, len(ROLES)
     shape = features.readers.shape
@@ -125,7 +125,7 @@ def _latent_logits(truth: dict[str, Any], training: Training, rng: np.random.Gen
 
 
 def _tiers(training: Training) -> np.ndarray:
-    """(deal, role) reported tier counted from 0, -1 where none is."""
+    """(deal, role) reported tier counted from 0; -1 where not reported."""
     columns = [training.closed[f"{role}_support"].to_numpy(dtype=float) for role in ROLES]
     return np.nan_to_num(np.stack(columns, axis=1) - 1, nan=-1).astype(int)
 
@@ -140,7 +140,7 @@ def _ranks(truth: dict[str, Any], training: Training, *, seed: int) -> dict[str,
 
 
 def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and (draw,) values of all that is ranked."""
+    """Name and (draw,) values of every ranked quantity."""
     for at, role in enumerate(ROLES):
         for method, name in enumerate(METHOD_LEVELS):
             yield f"role_weight[{role}, {name}]", draws["role_weight"][:, at, method]
@@ -156,23 +156,23 @@ def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str
     yield "log likelihood", training.won @ log_odds - np.logaddexp(0, log_odds).sum(axis=0)
 
 
-def judge(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Is each column of ranks uniform? A row a quantity.
+def uniformity_tests(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Tests of uniform ranks, one row per quantity.
 
     Returns
     -------
     DataFrame with columns ``quantity``; ``mean`` rank (0.5) and ``z``, its distance in standard errors; ``spread``, the
-    ranks' sd over a uniform's (1; above: too sure of itself); ``p`` of the smaller of a Kolmogorov-Smirnov and a
+    ranks' sd over a uniform's (1; above 1: overconfident); ``p`` of the smaller of a Kolmogorov-Smirnov and a
     chi-square test (20 bins), doubled; ``p_adjusted`` for the number of quantities (Holm 1979)
     """
     rng = np.random.default_rng(0)
     records = []
     for name, column in ranks.items():
-        # A rank is a whole number of 0..99: spread evenly within its step, uniform ranks are a uniform number.
+        # Jittered within their step, uniform integer ranks 0..99 are uniform on 0..1.
         share = (column.to_numpy() * RANKED + rng.random(len(column))) / (RANKED + 1)
         count, _ = np.histogram(share, bins=BINS, range=(0, 1))
-        wanted = len(share) / BINS
-        fit = chi2.sf(((count - wanted) ** 2 / wanted).sum(), BINS - 1)
+        expected = len(share) / BINS
+        fit = chi2.sf(((count - expected) ** 2 / expected).sum(), BINS - 1)
         records.append(
             {
                 "quantity": name,
@@ -189,8 +189,8 @@ def judge(ranks: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def told(table: pd.DataFrame) -> str:
-    """As Markdown, the most suspicious first."""
+def results_table(table: pd.DataFrame) -> str:
+    """As a Markdown table, smallest p first."""
     rows = [
         (r["quantity"], *(f"{r[c]:.3f}" for c in ("mean", "z", "spread", "p", "p_adjusted")))
         for _, r in table.sort_values("p").iterrows()
@@ -199,7 +199,7 @@ def told(table: pd.DataFrame) -> str:
 
 
 def draw(ranks: pd.DataFrame, path: Any) -> None:
-    """Each quantity's ranks against uniform ones: how far its cumulative curve leaves the diagonal, and a 95 % band."""
+    """ECDF difference plot of the ranks of every quantity, with a 95 % band."""
     at = np.linspace(0, 1, 101)
     curves = [
         {"quantity": name, "at": float(a), "off": float((column <= a).mean() - a)}

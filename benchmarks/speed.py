@@ -71,14 +71,14 @@ def measure(asked: argparse.Namespace) -> list[dict[str, Any]]:
         env = _empty_caches(Path(folder))
         runs = {}
         for name, sizes in (("cold", first), ("warm", arguments)):
-            timing.tell(f"{name}: {asked.sizes}")
+            timing.progress(f"{name}: {asked.sizes}")
             runs[name] = timing.worker("speed.py", "--worker=ours", *sizes, env=env)
         peers = {}
         if not asked.no_pymc:
-            timing.tell(PYMC)
+            timing.progress(PYMC)
             peers[PYMC] = timing.worker("speed.py", "--worker=pymc", *arguments, env=env)
         if asked.numpyro:
-            timing.tell(NUMPYRO)
+            timing.progress(NUMPYRO)
             peers[NUMPYRO] = timing.worker(
                 "speed.py", "--worker=numpyro", f"--numpyro={asked.numpyro}", *arguments, env=env
             )
@@ -111,7 +111,7 @@ def ours(sizes: list[int], seed: int) -> list[dict[str, Any]]:
             first["seconds"] += begun
         refit = _short_fit(tables[1], seed) if size >= HUGE else _one_fit(tables[1], seed)
         records.append({"first": first, "refit": refit})
-        timing.tell(f"  {size} deals: {refit['seconds']:.1f} s; the process's first {first['seconds']:.1f} s")
+        timing.progress(f"  {size} deals: {refit['seconds']:.1f} s; the process's first {first['seconds']:.1f} s")
     return records
 
 
@@ -173,7 +173,7 @@ def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
     gates = _gates(standard, tree["sample_stats"], layout, settings)
     spent = {"compile": clock.compile, "warm_up": clock.warm_up / CORES, "drawing": clock.drawing / CORES}
     scaled = _seconds_to_ess(plan, **spent, ess=gates["bulk_ess"])
-    timing.tell(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
+    timing.progress(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
     return {"seconds": scaled, "scaled": plan is not FULL, **plan, **spent, **gates}
 
 
@@ -208,7 +208,7 @@ def numpyro_itself(size: int, seed: int, quick: bool, python: Path) -> dict[str,
     once, steps = float(result["once"]), float(result["seconds"]) - float(result["once"])
     warm = plan["tune"] / (plan["tune"] + plan["draws"])
     spent = {"compile": once, "warm_up": steps * warm, "drawing": steps * (1 - warm)}
-    timing.tell(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
+    timing.progress(f"  {size} deals: {sum(spent.values()):.1f} s, bulk ESS {gates['bulk_ess']:.0f}")
     return {
         "seconds": _seconds_to_ess(plan, **spent, ess=gates["bulk_ess"]),
         "scaled": plan is not FULL,

@@ -1,7 +1,7 @@
-"""Teams whose deals can hardly be told apart, and teams whose deals can: is winprob calibrated for both?
+"""Calibration by effect size: teams whose deals hardly differ, and teams whose deals differ strongly.
 
-Every effect of the simulator is multiplied by a strength. Fresh deals of the same quarters are predicted, by the model
-as it stands and with its strength held at 1, as it was before decision 010.
+Every effect of the simulator is multiplied by a strength. Fresh deals of the same quarters are predicted by the model
+with a learned effect scale, and with the effect scale fixed at 1, as it was before decision 010.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PRIORS = {
     "learned": PriorSettings(),
     "held at 1": replace(PriorSettings(), effect_scale=(0.0, 1e-6), intercept=(-0.4, 1.0)),
 }
-#: Only means are scored: a fit on a few hundred deals of which one chain lags behind serves.
+#: Loose gates suffice, since only means are scored.
 GATES = GateSettings(r_hat=1.2, bulk_ess=20, tail_ess=20, divergent_share=0.1, bfmi=0.1)
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     asked = parser.parse_args()
     seeds = range(asked.seed, asked.seed + (2 if asked.quick else asked.teams))
     records = [record for k in STRENGTHS for record in of_strength(k, seeds, asked.deals, asked.fresh)]
-    print(f"{len(seeds)} teams a strength, {asked.deals} closed deals to learn from\n\n{told(records)}")
+    print(f"{len(seeds)} teams a strength, {asked.deals} closed deals to learn from\n\n{results_table(records)}")
     plain = next(r for r in records if r["strength"] == 1.0 and r["model"] == "learned")
     figure = timing.Figure(quantity="plain teams: slope's distance from 1", got=abs(plain["slope"] - 1), aim=0.05)
     print("\n" + timing.figures_table([figure]))
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def of_strength(strength: float, seeds: range, deals: int, fresh: int) -> list[dict[str, float | str]]:
-    """A record for each model: its scores on all teams' fresh deals, and its log loss beside the first's."""
+    """A record for each model: scores on all teams' fresh deals, and the paired difference of log loss."""
     parts = [predicted(strength, seed, deals, fresh) for seed in seeds]
     everything = pd.concat(parts, ignore_index=True)
     won, team = everything["won"].to_numpy(), everything["team"].factorize()[0]
@@ -69,12 +69,12 @@ def of_strength(strength: float, seeds: range, deals: int, fresh: int) -> list[d
                 **ends,
             }
         )
-    timing.tell(f"strength {strength}")
+    timing.progress(f"strength {strength}")
     return records
 
 
 def predicted(strength: float, seed: int, deals: int, fresh: int) -> pd.DataFrame:
-    """Fresh deals of a team, won or not, and what each model says of them."""
+    """Outcomes of a team's fresh deals, and each model's predictions."""
     first = simulate(deals, 1, seed=seed, truth=of_size(strength))
     again = simulate(fresh, 1, seed=seed + 5000, truth=first.truth).closed
     chances = {}
@@ -86,13 +86,13 @@ def predicted(strength: float, seed: int, deals: int, fresh: int) -> pd.DataFram
 
 
 def of_size(strength: float) -> Truth:
-    """The simulator's parameters, all effects times ``strength``; role weights stay above zero."""
+    """The simulator's parameters with all effects times ``strength``; role weights stay positive."""
     plain = Truth()
     scaled = {name: np.multiply(getattr(plain, name), max(strength, 1e-3)).tolist() for name in SCALED}
     return replace(plain, **scaled)
 
 
-def told(records: list[dict[str, float | str]]) -> str:
+def results_table(records: list[dict[str, float | str]]) -> str:
     rows = [
         (
             r["strength"],

@@ -1,7 +1,7 @@
-"""Many simulated teams, each backtested as a user would: is winprob better than every baseline, and calibrated?
+"""Backtests of many simulated teams: log loss against every baseline, and calibration.
 
-Every team has its own sellers, accounts and history; the simulator, not the model's prior, makes its deals. Finished
-folds are kept, so that a run that was stopped goes on where it was.
+Every team has its own sellers, accounts and history, drawn from the simulator, not from the model's prior. Completed
+folds are cached, so that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
         asked.teams = 2
     scored, groups = backtest_teams(asked.teams, asked.deals, asked.protocol, asked.seed)
     table = compare(scored, groups, seed=asked.seed)
-    print(f"{asked.teams} teams of {asked.deals} closed deals, {asked.protocol}\n\n{told(table)}\n")
+    print(f"{asked.teams} teams of {asked.deals} closed deals, {asked.protocol}\n\n{results_table(table)}\n")
     ours = table.set_index("model").loc[OURS]
     rivals = table[table["model"] != OURS]
     figures = [
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All scored deals (``team, fold, won`` and a column a model), and all groups (``team, model, covered``)."""
+    """All scored deals (``team, fold, won`` and a column per model), and all groups (``team, model, covered``)."""
     settings = Settings(evaluation=EvaluationSettings(repeats=1))
     scored, groups = [], []
     for at in range(seed, seed + teams):
@@ -58,16 +58,16 @@ def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd
         fold = result.deals["fold"].to_numpy()
         scored.append(pd.DataFrame({"team": at, "fold": fold, "won": result.won, **result.win_prob}))
         for model in result.win_prob:
-            found = result.groups_of(model)
-            groups.append(found[["grouping", "covered"]].assign(team=at, model=model))
-        timing.tell(f"team {at - seed + 1} of {teams}")
+            calibration = result.groups_of(model)
+            groups.append(calibration[["grouping", "covered"]].assign(team=at, model=model))
+        timing.progress(f"team {at - seed + 1} of {teams}")
     return pd.concat(scored, ignore_index=True), pd.concat(groups, ignore_index=True)
 
 
 def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """A row a model: log loss over all teams' deals; winprob's minus it, 90 % interval over teams; slope and intercept
-    of all deals together; slope within a team's quarter, which no change of the win rate moves; coverage over all
-    teams' groups with its standard error over teams.
+    """One row per model: log loss over all teams' deals; winprob's minus it, 90 % interval over teams; calibration
+    slope and intercept of the pooled deals; slope within a team's quarter, which does not depend on the win rate;
+    coverage over all teams' groups with its standard error over teams.
     """
     won, team = scored["won"].to_numpy(), scored["team"].factorize()[0]
     fold = scored.groupby(["team", "fold"]).ngroup().to_numpy()
@@ -93,11 +93,11 @@ def compare(scored: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.Data
 
 
 def slope_within(won: np.ndarray, win_prob: np.ndarray, group: np.ndarray) -> float:
-    """Slope of a logistic recalibration with an intercept for each group; NaN where all probabilities are alike."""
+    """Calibration slope with an intercept for each group; NaN where all probabilities are equal."""
     x, slope, level = logit(np.clip(win_prob, EDGE, 1 - EDGE)), 1.0, np.zeros(group.max() + 1)
     if np.ptp(x - (np.bincount(group, x) / np.bincount(group))[group]) < 1e-9:
         return float("nan")
-    for _ in range(50):  # Newton's steps, the groups' intercepts profiled out; a trace of ridge where all ended alike
+    for _ in range(50):  # Newton steps, group intercepts profiled out; a small ridge where all outcomes are equal
         chance = expit(level[group] + slope * x)
         spread, off = chance * (1 - chance), won - chance
         own, mixed = np.bincount(group, spread) + 1e-3, np.bincount(group, spread * x)
@@ -107,7 +107,7 @@ def slope_within(won: np.ndarray, win_prob: np.ndarray, group: np.ndarray) -> fl
     return float(slope)
 
 
-def told(table: pd.DataFrame) -> str:
+def results_table(table: pd.DataFrame) -> str:
     rows = [
         (
             r["model"],

@@ -1,11 +1,11 @@
-"""Is "won by the end of the quarter" calibrated? Simulated pipelines, asked at weeks 1, 5 and 10 of a quarter.
+"""Calibration of "won by the end of the quarter" in simulated pipelines, predicted at weeks 1, 5 and 10 of a quarter.
 
 Every team has its own pipeline (``simulate_pipeline``). At the start of each of the last quarters the time to close is
-learned from the reviews before it (open deals every four weeks, ``--every``, with what came of them by then); at weeks
-1, 5 and 10 every open deal is asked how likely it is to be won by the end of the quarter. What came is known. The
-eventual probability is that of a regression which has seen other teams' truth to the end, so that what is judged is
-the time to close; ``--fits`` takes that of a win model fitted to what was known instead. The turn of the quarter is
-looked at from both sides: the same deals with the same facts, asked on its last and its first day for 90 days on.
+learned from the reviews before it (open deals every four weeks, ``--every``, with their outcomes so far); at weeks 1, 5
+and 10 the probability of being won by the end of the quarter is predicted for every open deal and compared with the
+outcome. The eventual win probability comes from a regression on other teams' truth, so that only the time to close is
+evaluated; ``--fits`` uses a fitted win model instead. Smoothness over the turn of the quarter: the same deals with the
+same facts, predicted 90 days ahead on its last day and on the next.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from winprob.data.fiscal import quarters_between
 from winprob.data.schema import validate_deals
 from winprob.evaluation.scores import score
 from winprob.methodology.vocabulary import STAGES
-from winprob.model.hazards import Hazards, days, lay_out, learn_hazards
-from winprob.model.timing.outlook import Outlook
+from winprob.model.hazards import Hazards, days, hazards_of, learn_hazards
+from winprob.model.timing import Outlook
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
 
@@ -50,17 +50,17 @@ def main() -> None:
     if asked.quick:
         asked.teams, asked.forecast = 2, 1
     pace = Pace(per_quarter=asked.per_quarter)
-    regression = None if asked.fits else taught(asked.quarters, pace)
-    found = []
+    regression = None if asked.fits else fit_regression(asked.quarters, pace)
+    results = []
     for seed in range(asked.seed, asked.seed + asked.teams):
-        found.append(pd.concat(run_team(seed, asked, pace, regression)).assign(team=seed))
-        timing.tell(f"team {seed}")
-    table = pd.concat(found, ignore_index=True)
+        results.append(pd.concat(run_team(seed, asked, pace, regression)).assign(team=seed))
+        timing.progress(f"team {seed}")
+    table = pd.concat(results, ignore_index=True)
     report(table, asked)
 
 
 def report(table: pd.DataFrame, asked: argparse.Namespace) -> None:
-    summary = judge(table)
+    summary = score_weeks(table)
     print(f"{asked.teams} teams, the last {asked.forecast} of {asked.quarters} quarters\n")
     print(f"{timing.markdown(list(summary), summary.astype(str).values)}\n")
     deciles = reliability(table)
@@ -100,7 +100,7 @@ def run_team(
 
 
 def reviews(pipeline: Pipeline, on: list[dt.date]) -> pd.DataFrame:
-    """The deals open on each of these days, as an export of that day has them."""
+    """The deals open on each of these days, from the export of the day."""
     tables = []
     for day in on:
         table = pipeline.known_on(day)
@@ -110,7 +110,7 @@ def reviews(pipeline: Pipeline, on: list[dt.date]) -> pd.DataFrame:
 
 
 def as_known(history: pd.DataFrame, pipeline: Pipeline, day: dt.date) -> pd.DataFrame:
-    """Reviews before a day, with what had come of each deal by then."""
+    """Reviews before a day, with the outcome of each deal known by then."""
     rows = history[history["as_of"] <= pd.Timestamp(day)]
     came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
     closed = (came["closed_on"] <= pd.Timestamp(day)).to_numpy()
@@ -120,19 +120,19 @@ def as_known(history: pd.DataFrame, pipeline: Pipeline, day: dt.date) -> pd.Data
     )
 
 
-def taught(quarters: int, pace: Pace) -> LogisticRegression:
-    """Eventually won or not, from the truth of other teams."""
+def fit_regression(quarters: int, pace: Pace) -> LogisticRegression:
+    """Regression of the eventual outcome on the truth of other teams."""
     facts, won = [], []
     for seed in range(900_001, 900_001 + TEACHERS):
         pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
         on = pd.date_range(pipeline.first_day, pipeline.last_day, periods=3 * quarters)
         table = reviews(pipeline, [day.date() for day in on])
-        facts.append(what_tells(table, pipeline))
+        facts.append(predictors(table, pipeline))
         won.append(pipeline.deals.set_index("deal_id").loc[table["deal_id"], "won"].to_numpy())
     return LogisticRegression(max_iter=2000).fit(np.vstack(facts), np.concatenate(won))
 
 
-def what_tells(table: pd.DataFrame, pipeline: Pipeline) -> np.ndarray:
+def predictors(table: pd.DataFrame, pipeline: Pipeline) -> np.ndarray:
     chance = pipeline.deals.set_index("deal_id").loc[table["deal_id"], "win_prob"].to_numpy()
     stage = np.eye(len(STAGES) + 1)[pd.Index(STAGES).get_indexer(pd.Index(table["stage"]))]
     age = np.log1p(days(table, "as_of") - days(table, "opened_on"))
@@ -143,20 +143,20 @@ def what_tells(table: pd.DataFrame, pipeline: Pipeline) -> np.ndarray:
 
 
 def eventual(regression: LogisticRegression, table: pd.DataFrame, pipeline: Pipeline) -> np.ndarray:
-    chance = regression.predict_proba(what_tells(table, pipeline))[:, 1]
+    chance = regression.predict_proba(predictors(table, pipeline))[:, 1]
     return np.repeat(chance[:, None], DRAWS, axis=1)
 
 
 def asked_on(hazards: Hazards, table: pd.DataFrame, chance: np.ndarray, day: dt.date, by: dt.date) -> np.ndarray:
     """(deal, draw) won by a day, for deals read on ``day``."""
     read = np.full(len(table), (day - dt.date(1970, 1, 1)).days)
-    paces = lay_out(hazards, table, read)
-    ahead = paces.cumulated(slice(None), read, np.full(len(table), (by - dt.date(1970, 1, 1)).days))
+    deal_hazards = hazards_of(hazards, table, read)
+    ahead = deal_hazards.cumulative(slice(None), read, np.full(len(table), (by - dt.date(1970, 1, 1)).days))
     return Outlook(win_prob=chance, ahead=ahead[..., np.arange(chance.shape[1]) % ahead.shape[-1]]).won_by()
 
 
 def jumps(hazards: Hazards, table: pd.DataFrame, chance: np.ndarray, end: dt.date) -> np.ndarray:
-    """(deal,) by how much the chance of being won within 90 days moves from the quarter's last day to the next."""
+    """(deal,) absolute change of the 90-day win probability from the quarter's last day to the next."""
     asked = [end + dt.timedelta(days=shift) for shift in (0, 1)]
     ends = [
         asked_on(hazards, table.assign(as_of=pd.Timestamp(day)), chance, day, day + dt.timedelta(days=90))
@@ -165,11 +165,11 @@ def jumps(hazards: Hazards, table: pd.DataFrame, chance: np.ndarray, end: dt.dat
     return np.abs(ends[1].mean(axis=1) - ends[0].mean(axis=1))
 
 
-def judge(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a week: predicted and realised, calibration slope and intercept; errors over teams."""
+def score_weeks(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per week: predicted and realised share, calibration slope and intercept; errors over teams."""
     records = []
     for week, rows in table.groupby("week"):
-        found = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
+        scores = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
         gap = (rows["won"] - rows["by_end"]).groupby(rows["team"]).mean()
         records.append(
             {
@@ -178,17 +178,17 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
                 "predicted": f"{rows['by_end'].mean():.3f}",
                 "realised": f"{rows['won'].mean():.3f}",
                 "gap": f"{(rows['won'] - rows['by_end']).mean():+.3f} ± {gap.std() / np.sqrt(len(gap)):.3f}",
-                "slope": f"{found['calibration_slope']:.3f}",
-                "intercept": f"{found['calibration_intercept']:+.3f}",
-                "auc": f"{found['auc']:.3f}",
-                "log_loss": f"{found['log_loss']:.3f}",
+                "slope": f"{scores['calibration_slope']:.3f}",
+                "intercept": f"{scores['calibration_intercept']:+.3f}",
+                "auc": f"{scores['auc']:.3f}",
+                "log_loss": f"{scores['log_loss']:.3f}",
             }
         )
     return pd.DataFrame(records)
 
 
 def reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """Deciles of what was predicted at each week: predicted against realised, with standard errors."""
+    """Reliability by decile of the prediction at each week, with standard errors."""
     records = []
     for week, rows in table.groupby("week"):
         decile = pd.qcut(rows["by_end"].rank(method="first"), 10, labels=False)
@@ -209,11 +209,11 @@ def reliability(table: pd.DataFrame) -> pd.DataFrame:
 
 def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
     for week, rows in table.groupby("week"):
-        found = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
-        slope = float(abs(found["calibration_slope"] - 1))
+        scores = score(rows["won"].to_numpy(), rows["by_end"].to_numpy())
+        slope = float(abs(scores["calibration_slope"] - 1))
         yield timing.Figure(quantity=f"distance of the calibration slope from 1, week {week}", got=slope, aim=0.1)
         gap = float(abs((rows["won"] - rows["by_end"]).mean()))
-        yield timing.Figure(quantity=f"realised less predicted share won by the end, week {week}", got=gap, aim=0.02)
+        yield timing.Figure(quantity=f"realised minus predicted share won by the end, week {week}", got=gap, aim=0.02)
     largest = float(table["jump"].max())
     yield timing.Figure(quantity="largest move of a 90-day chance over the turn of the quarter", got=largest, aim=0.05)
 

@@ -99,7 +99,7 @@ def test_results_table_has_its_columns(bench: dict[str, ModuleType], source: Pat
     assert theirs["lower"] < theirs["difference"] < theirs["upper"]
     gap = result["log_loss"][0] - result["log_loss"][1]
     assert theirs["difference"] == pytest.approx(gap)
-    assert salvirt.told(result).count("\n| ") == 3
+    assert salvirt.results_table(result).count("\n| ") == 3
 
 
 def test_finished_folds_are_not_done_again(

@@ -538,13 +538,13 @@ def test_a_model_of_a_newer_format(
     posterior: Posterior, deals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr("winprob.model.posterior.FORMAT", 99)
+        newer.setattr("winprob.model.posterior_file.FORMAT", 99)
         posterior.save(tmp_path / "newer.nc")
     told = refused("predict", deals, "--model", tmp_path / "newer.nc")
     assert "format 99" in told
     assert "Update winprob" in told
     with monkeypatch.context() as older:
-        older.setattr("winprob.model.posterior.FORMAT", 0)
+        older.setattr("winprob.model.posterior_file.FORMAT", 0)
         posterior.save(tmp_path / "older.nc")
     assert "Train it again" in refused("predict", deals, "--model", tmp_path / "older.nc")
 

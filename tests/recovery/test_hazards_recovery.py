@@ -11,12 +11,10 @@ from scipy.special import expit
 
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import STAGES
-from winprob.model.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, lay_out, learn_hazards
-from winprob.model.hazards.density import TimingDensity
-from winprob.model.hazards.design import build_design
-from winprob.model.hazards.facts import learn_timing_scaling, stage_codes
-from winprob.model.hazards.learning import _believable, named_draws
-from winprob.model.hazards.priors import prior_normal
+from winprob.model.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, hazards_of, learn_hazards
+from winprob.model.hazards.density import TimingDensity, prior_normal
+from winprob.model.hazards.design import build_design, learn_timing_scaling, stage_codes
+from winprob.model.hazards.learning import named_draws, sample_posterior
 from winprob.settings import CalendarSettings, Settings
 
 pytestmark = pytest.mark.slow
@@ -72,11 +70,13 @@ def truth_of(draws: dict[str, np.ndarray], scaling: TimingScaling) -> Hazards:
 def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generator) -> pd.DataFrame:
     """How each deal ends and when, drawn from the model itself."""
     read = days(deals, "as_of")
-    paces = lay_out(truth, deals, read)
-    waited = np.stack([paces.cumulated(slice(None), read, read + 7 * k)[..., 0] for k in range(WEEKS + 1)], axis=-1)
+    deal_hazards = hazards_of(truth, deals, read)
+    cumulative = np.stack(
+        [deal_hazards.cumulative(slice(None), read, read + 7 * k)[..., 0] for k in range(WEEKS + 1)], axis=-1
+    )
     incidence = truth.draws["incidence"][0]
     won = rng.random(DEALS) < expit(incidence[0] + incidence[1:][stage_codes(deals)])
-    own = np.where(won[:, None], waited[0], waited[1])
+    own = np.where(won[:, None], cumulative[0], cumulative[1])
     due = rng.exponential(size=DEALS)
     to_close = np.array(
         [np.interp(one, row, np.arange(WEEKS + 1), right=9 * WEEKS) for one, row in zip(due, own, strict=True)]
@@ -99,12 +99,12 @@ def test_nine_in_ten_intervals_hold_the_truth():
         design, _ = build_design(deals, int(days(deals, "as_of").max()), CalendarSettings())
         drawn = named_draws(point[None], TimingDensity(design, mean, precision), scaling)
         truth = truth_of(drawn, scaling)
-        found = learn_hazards(
+        learned = learn_hazards(
             closed_by_truth(deals, truth, rng), settings, known_on=KNOWN_ON.date(), draws=1000, seed=seed
         )
-        if found is None:
+        if learned is None:
             continue
-        for name, values in found.draws.items():
+        for name, values in learned.draws.items():
             low, high = np.quantile(values, (0.05, 0.95), axis=0)
             inside[name].append(((low <= drawn[name][0]) & (drawn[name][0] <= high)).mean())
     coverage = {name: float(np.mean(shares)) for name, shares in inside.items()}
@@ -127,7 +127,7 @@ def test_the_draws_are_those_of_nuts():
     deals = deals.iloc[:150]
     design, scaling = build_design(deals, (KNOWN_ON.date() - dt.date(1970, 1, 1)).days, CalendarSettings())
     density = TimingDensity(design, *prior_normal(scaling, Settings().timing))
-    points, pareto_k, _ = _believable(density, 2000, np.random.default_rng(1))
+    points, pareto_k, _ = sample_posterior(density, 2000, np.random.default_rng(1))
     assert pareto_k < 0.7
     root, one, facts_count = np.linalg.cholesky(density.precision), density.per_end, design.facts.shape[1]
     with pm.Model():

@@ -13,7 +13,7 @@ from winprob.errors import NotConvergedError
 from winprob.evaluation import backtesting, run_backtest
 from winprob.evaluation.backtesting import OURS, PREVIOUS, TABLE
 from winprob.evaluation.baselines import baselines
-from winprob.evaluation.sentences import judge_backtest
+from winprob.evaluation.sentences import backtest_sentences
 from winprob.settings import EvaluationSettings, Settings
 
 SETTINGS = Settings(evaluation=EvaluationSettings(folds=3, repeats=2, kept_draws=50))
@@ -106,7 +106,7 @@ def test_a_damaged_file_of_a_fold_is_made_anew(fits, deals, tmp_path):
     assert len(fits) == 1
 
 
-def test_kept_folds_belong_to_their_deals_settings_and_seed(fits, deals, tmp_path):
+def test_cached_folds_belong_to_their_deals_settings_and_seed(fits, deals, tmp_path):
     run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", keep=tmp_path)
     for other, seed, settings in (
         (deals.assign(amount=deals["amount"] + 1), 1, SETTINGS),
@@ -118,7 +118,7 @@ def test_kept_folds_belong_to_their_deals_settings_and_seed(fits, deals, tmp_pat
         assert len(fits) == 6
 
 
-def test_kept_folds_hold_no_names(fits, deals, tmp_path):
+def test_cached_folds_hold_no_names(fits, deals, tmp_path):
     run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", keep=tmp_path)
     for path in tmp_path.rglob("*.npz"):
         with np.load(path, allow_pickle=False) as file:
@@ -152,8 +152,8 @@ def test_a_previous_model_is_scored_only_on_what_it_can_not_have_seen(fits, deal
     known = ~np.isnan(chances.win_prob[PREVIOUS])
     assert known.any()
     assert (chances.deals["as_of"][known] > "2025-06-30").all()
-    told = judge_backtest(run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", previous=old))
-    assert any("previous model may have learned" in line for line in told)
+    sentences = backtest_sentences(run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", previous=old))
+    assert any("previous model may have learned" in line for line in sentences)
 
 
 def test_rows_without_a_reps_number_leave_the_others_alone(fits, deals):
@@ -207,9 +207,9 @@ def test_the_record_is_plain_and_complete(fits, deals):
     assert {"grouping", "level", "n", "won", "covered"} <= set(record["groups"][0])
 
 
-def test_the_verdict_claims_no_more_than_the_interval(fits, deals):
+def test_the_sentences_claim_no_more_than_the_interval(fits, deals):
     result = run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold")
-    told = " ".join(judge_backtest(result))
+    sentences = " ".join(backtest_sentences(result))
     for row in result.differences().to_dict("records"):
         if row["lower"] < 0 < row["upper"]:
-            assert row["model"] in told.split("No difference beyond chance from: ")[1].split(".")[0]
+            assert row["model"] in sentences.split("No difference beyond chance from: ")[1].split(".")[0]

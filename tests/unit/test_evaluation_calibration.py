@@ -139,7 +139,7 @@ def test_doubt_must_stay_shared_by_the_deals_of_a_group():
 
 
 @pytest.mark.filterwarnings("ignore:the string cache:DeprecationWarning")  # model-diagnostics's own
-def test_groups_are_biased_as_model_diagnostics_says():
+def test_group_bias_agrees_with_model_diagnostics():
     from model_diagnostics.calibration import compute_bias
 
     rng = np.random.default_rng(10)

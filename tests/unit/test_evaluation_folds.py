@@ -1,4 +1,4 @@
-"""What is learned from was known; what is alike stays together."""
+"""Training rows were known at the origin; identical rows stay together."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_open_deals_of_a_scored_quarter_are_counted_as_not_scored(deals):
     assert plan_folds(late, SETTINGS, protocol="rolling", seed=1).not_scored == (late["outcome"] == "open").sum()
 
 
-def test_without_dates_it_is_k_fold_and_says_why(deals):
+def test_without_dates_it_is_k_fold_with_a_reason(deals):
     plan = plan_folds(deals.drop(columns="closed_on"), SETTINGS, protocol="auto", seed=1)
     assert plan.protocol == KFOLD
     assert "closed_on" in plan.reason
@@ -91,7 +91,7 @@ def test_rows_alike_and_readings_of_a_deal_stay_in_one_fold(deals):
         assert len(fold.train) + len(fold.test) == len(table)
 
 
-def test_too_few_of_one_outcome_is_said(deals):
+def test_too_few_of_one_outcome_is_refused(deals):
     few = pd.concat([deals[deals["outcome"] == "won"].head(2), deals[deals["outcome"] == "lost"].head(20)])
     with pytest.raises(DealTableError, match="2 won"):
         plan_folds(few, SETTINGS, protocol="k-fold", seed=1)

@@ -1,4 +1,4 @@
-"""How many more deals would halve the intervals: where widths follow a power, what that power says."""
+"""The number of deals that would halve the intervals, under a power law of their width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def curve(exponent: float) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("exponent", "more"), [(0.5, 900), (1.0, 300), (0.25, 4500)])
-def test_a_width_that_falls_by_a_power_needs_as_many_as_the_power_says(exponent, more):
+def test_the_number_of_deals_follows_the_power_law_of_the_width(exponent, more):
     assert deals_to_halve(curve(exponent), 300) == more
 
 
@@ -23,5 +23,5 @@ def test_where_a_hundred_times_the_deals_would_not_do_no_number_is_given():
     assert deals_to_halve(curve(0.14), 300) is None
 
 
-def test_one_size_tells_no_trend():
+def test_one_size_has_no_trend():
     assert deals_to_halve(curve(0.5).head(3), 300) is None

@@ -1,4 +1,4 @@
-"""An explanation adds up to the deal's log-odds, and says in words what it is."""
+"""An explanation adds up to the deal's log-odds, and each term has its sentence."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_deal_that_is_not_there_is_named_with_some_that_are(posterior, team):
 
 
 def test_the_words_follow_the_numbers(posterior, table):
-    """Raises, lowers or is not clear, as the interval lies above, below or about no change."""
+    """Raises, lowers or is not clear, as the interval is above, below or around no change."""
     rows = explain(posterior, table(approver_support=[4.0]), "D0").iloc[1:-1]
     for row in rows.itertuples():
         verb = "raises" if row.lower > 0 else "lowers" if row.upper < 0 else "unclear"
@@ -107,7 +107,7 @@ def test_it_speaks_chinese(posterior, table):
 
 
 def test_the_sum_and_the_prediction_are_of_one_deal(posterior, table):
-    """The mean of the chances lies between even odds and the chance at the mean log-odds (Jensen), on one side."""
+    """The mean probability is between even odds and the probability at the mean log-odds (Jensen), on one side."""
     total = explain(posterior, table(), "D0")["log_odds"].sum()
     mean = predict(posterior, table())["mean"].item()
     assert min(0.5, expit(total)) - 0.02 <= mean <= max(0.5, expit(total)) + 0.02

@@ -14,7 +14,7 @@ import pytest
 from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError, InputError, SettingsError
 from winprob.i18n import use_language
-from winprob.model.amounts import Revisions
+from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import learn_arrivals
 from winprob.model.hazards import learn_hazards
 from winprob.model.posterior import Posterior
@@ -347,8 +347,8 @@ def test_movers_are_few_and_words_are_whole_in_both_languages(made: Forecast) ->
 
 
 def test_a_saved_model_keeps_what_it_learned_of_arrivals_and_amounts(tmp_path: Path, dated: Posterior) -> None:
-    whole = replace(dated, revisions=Revisions(deals=20.0, changed=8.0, mean=-0.1, variance=0.05))
+    whole = replace(dated, amounts=ClosingAmounts(deals=20.0, changed=8.0, mean=-0.1, variance=0.05))
     whole.save(tmp_path / "model.nc")
     loaded = Posterior.load(tmp_path / "model.nc")
     assert loaded.arrivals == whole.arrivals
-    assert loaded.revisions == whole.revisions
+    assert loaded.amounts == whole.amounts

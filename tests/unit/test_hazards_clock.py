@@ -101,7 +101,7 @@ def test_every_cell_has_one_bin_each_and_the_middle_of_a_quarter_has_no_pull():
     assert by_quarter.sum() == np.prod(CELL_SHAPE) * (quarter - 1) / quarter
 
 
-def test_what_a_stage_says_of_the_next_weeks_fades():
+def test_the_stage_effect_decays():
     soon = cell_design()[:, -1].reshape(CELL_SHAPE)[-1, :, 0, 0]
     assert (np.diff(soon) < 0).all()
     assert soon[0] == pytest.approx(0.5 ** (0.5 / HALF_LIFE))

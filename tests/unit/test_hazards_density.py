@@ -11,12 +11,10 @@ from scipy.special import expit
 
 from winprob.data.schema import validate_deals
 from winprob.model.hazards.clock import CELL_SHAPE
-from winprob.model.hazards.density import TimingDensity
-from winprob.model.hazards.design import build_design, incidence_values
-from winprob.model.hazards.facts import stage_codes
+from winprob.model.hazards.density import TimingDensity, prior_normal
+from winprob.model.hazards.design import build_design, incidence_values, stage_codes
 from winprob.model.hazards.laplace import find_mode
-from winprob.model.hazards.learning import _believable, _starts
-from winprob.model.hazards.priors import prior_normal
+from winprob.model.hazards.learning import sample_posterior, starting_points
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)
@@ -60,23 +58,23 @@ def some_point(density: TimingDensity, seed: int = 0) -> np.ndarray:
 
 
 def brute_force(density: TimingDensity, point: np.ndarray) -> float:
-    """Row by row, as the formulas stand."""
+    """Row by row, by the formulas."""
     design, cells = density.design, density.design.cells
     own, other, incidence = density.parts(point)
     total = -0.5 * (point - density.mean) @ density.precision @ (point - density.mean)
     facts = design.facts.shape[1]
     for at in range(len(design.weight)):
-        waited = []
+        hazards = []
         for unknown in (own, other):
             weekly = np.exp(design.facts[at] @ unknown[:facts] + cells @ unknown[facts:])
-            waited.append((design.before[[at]].toarray()[0] @ weekly, design.within[[at]].toarray()[0] @ weekly))
+            hazards.append((design.before[[at]].toarray()[0] @ weekly, design.within[[at]].toarray()[0] @ weekly))
         p = expit(design.incidence[at] @ incidence)
         if not design.closed[at]:
-            said = np.log(p * np.exp(-waited[0][0]) + (1 - p) * np.exp(-waited[1][0]))
+            contribution = np.log(p * np.exp(-hazards[0][0]) + (1 - p) * np.exp(-hazards[1][0]))
         else:
-            (before, within), chance = (waited[0], p) if design.won[at] else (waited[1], 1 - p)
-            said = np.log(chance * np.exp(-before) * (1 - np.exp(-within)))
-        total += design.weight[at] * said
+            (before, within), chance = (hazards[0], p) if design.won[at] else (hazards[1], 1 - p)
+            contribution = np.log(chance * np.exp(-before) * (1 - np.exp(-within)))
+        total += design.weight[at] * contribution
     return float(total)
 
 
@@ -85,12 +83,12 @@ def density() -> TimingDensity:
     return density_of(dated(80, seed=1))
 
 
-def test_the_density_is_what_the_formulas_say(density):
+def test_the_density_is_that_of_the_formulas(density):
     point = some_point(density)
     assert density.slopes(point).value == pytest.approx(brute_force(density, point), rel=1e-12)
 
 
-def test_many_points_at_once_say_the_same(density, monkeypatch):
+def test_many_points_at_once_agree_with_one_at_a_time(density, monkeypatch):
     points = np.stack([some_point(density, seed) for seed in range(5)])
     monkeypatch.setattr("winprob.model.hazards.density._ROWS", 32)
     wanted = [density.slopes(point).value for point in points]
@@ -100,22 +98,22 @@ def test_many_points_at_once_say_the_same(density, monkeypatch):
 def test_gradient_and_hessian_are_those_of_the_density(density):
     """Along thirty directions."""
     point, step = some_point(density), 1e-5
-    found = density.slopes(point)
+    slopes = density.slopes(point)
     turns = np.random.default_rng(2).normal(size=(30, len(point)))
     shifts = step * turns
     above, below = [[density.slopes(point + sign * shift) for shift in shifts] for sign in (1, -1)]
     slope = [(a.value - b.value) / (2 * step) for a, b in zip(above, below, strict=True)]
-    np.testing.assert_allclose(turns @ found.gradient, slope, atol=1e-5)
+    np.testing.assert_allclose(turns @ slopes.gradient, slope, atol=1e-5)
     bend = [(a.gradient - b.gradient) / (2 * step) for a, b in zip(above, below, strict=True)]
-    np.testing.assert_allclose(turns @ found.hessian, bend, atol=1e-5)
+    np.testing.assert_allclose(turns @ slopes.hessian, bend, atol=1e-5)
 
 
 def test_the_mode_is_where_the_slope_ends(density):
     mode = find_mode(density.slopes, density.mean)
-    found = density.slopes(mode.point)
-    assert np.abs(found.gradient).max() < 1e-4
-    np.testing.assert_allclose(mode.factor @ mode.factor.T, -found.hessian, atol=1e-10)
-    assert found.value > density.slopes(density.mean).value
+    slopes = density.slopes(mode.point)
+    assert np.abs(slopes.gradient).max() < 1e-4
+    np.testing.assert_allclose(mode.factor @ mode.factor.T, -slopes.hessian, atol=1e-10)
+    assert slopes.value > density.slopes(density.mean).value
 
 
 def test_no_deal_leaves_the_prior():
@@ -191,9 +189,9 @@ def test_of_two_modes_the_one_with_more_of_the_density_is_taken():
     deals = pd.DataFrame({"deal_id": [f"D{at}" for at in range(rows)], "as_of": read, "outcome": outcome})
     closed = (read + pd.Timedelta(days=12)).to_series(index=range(rows)).where(outcome != "open")
     one = density_of(validate_deals(deals.assign(closed_on=closed)))
-    modes = [find_mode(one.slopes, start) for start in _starts(one)]
+    modes = [find_mode(one.slopes, start) for start in starting_points(one)]
     assert abs(modes[0].value - modes[1].value) > 0.5
-    points, _, _ = _believable(one, 200, np.random.default_rng(0))
+    points, _, _ = sample_posterior(one, 200, np.random.default_rng(0))
     best = max(modes, key=lambda mode: mode.evidence)
     other = min(modes, key=lambda mode: mode.evidence)
     mean = points.mean(axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from winprob.model.hazards.importance import fit_pareto, pareto_quantile, resample, smooth_weights
+from winprob.model.hazards.laplace import fit_pareto, pareto_quantile, resample, smooth_weights
 
 
 @pytest.mark.parametrize("shape", [0.2, 0.6, 0.9])
@@ -22,8 +22,8 @@ def test_weights_and_tail_index_are_those_of_arviz(shape):
 @pytest.mark.parametrize("shape", [-0.3, 0.1, 0.7])
 def test_the_shape_of_a_pareto_tail_is_found(shape):
     excess = np.sort(pareto_quantile(np.random.default_rng(1).random(20_000), shape, 2.0))
-    found, scale = fit_pareto(excess)
-    assert found == pytest.approx(shape, abs=0.04)
+    estimate, scale = fit_pareto(excess)
+    assert estimate == pytest.approx(shape, abs=0.04)
     assert scale == pytest.approx(2.0, rel=0.05)
 
 
@@ -33,16 +33,16 @@ def test_even_weights_stay_even():
     assert index == -np.inf
 
 
-def test_a_wrong_scale_is_mended():
+def test_a_wrong_scale_is_corrected():
     """Draws of a normal that is too narrow by a tenth, weighted back."""
     draws = np.random.default_rng(0).normal(0, 1.1, 20_000)
     weights, index = smooth_weights(-0.5 * draws**2 + 0.5 * (draws / 1.1) ** 2)
     assert index < 0.5
     assert weights @ draws**2 == pytest.approx(1.0, abs=0.03)
-    kept = draws[resample(weights, 20_000, np.random.default_rng(1))]
-    assert kept.var() == pytest.approx(1.0, abs=0.03)
+    sample = draws[resample(weights, 20_000, np.random.default_rng(1))]
+    assert sample.var() == pytest.approx(1.0, abs=0.03)
 
 
-def test_resampling_keeps_as_many_of_each_as_it_weighs():
-    kept = resample(np.array([0.5, 0.25, 0.25, 0.0]), 100, np.random.default_rng(0))
-    assert np.bincount(kept, minlength=4).tolist() == [50, 25, 25, 0]
+def test_resampling_is_proportional_to_the_weights():
+    sample = resample(np.array([0.5, 0.25, 0.25, 0.0]), 100, np.random.default_rng(0))
+    assert np.bincount(sample, minlength=4).tolist() == [50, 25, 25, 0]

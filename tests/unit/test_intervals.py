@@ -20,7 +20,7 @@ def test_of_normal_draws_it_is_the_normal_interval():
 
 
 def test_ends_are_interpolated_order_statistics():
-    """By hand: of 0..20 the 5 % point is the second, of 0..10 it lies half way to it."""
+    """By hand: of 0..20 the 5 % point is the second, of 0..10 it is half way to it."""
     assert summarise(np.arange(21.0))[1:] == pytest.approx((1, 19))
     assert summarise(np.arange(11.0))[1:] == pytest.approx((0.5, 9.5))
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from winprob.model.inference import read_training
-from winprob.model.summary import verdict
+from winprob.model.summary import posterior_sentences
 from winprob.settings import SamplerSettings, Settings
 from winprob.simulation import simulate
 
@@ -47,5 +47,5 @@ def test_the_verdict_says_how_many_there_were(posterior):
     gates = {"r_hat": 1.0, "bulk_ess": 900.0, "tail_ess": 900.0, "divergent_share": 0.0}
     whole = replace(posterior, provenance=replace(posterior.provenance, gates=gates))
     thinned = replace(whole, provenance=replace(whole.provenance, available=1_000_000))
-    assert "The table has 1,000,000 closed deals; 600 of them" in " ".join(verdict(thinned))
-    assert "drawn at random" not in " ".join(verdict(whole))
+    assert "The table has 1,000,000 closed deals; 600 of them" in " ".join(posterior_sentences(thinned))
+    assert "drawn at random" not in " ".join(posterior_sentences(whole))

@@ -39,7 +39,7 @@ def test_nothing_is_known_before_its_day(pipeline, exports):
         assert (export["closed_on"].notna() == closed).all()
 
 
-def test_what_has_closed_is_told_as_it_is(pipeline, exports):
+def test_closed_deals_have_their_true_outcome(pipeline, exports):
     deals = pipeline.deals.set_index("deal_id")
     last = exports[DAYS[-1]]
     closed = last[last["outcome"] != "open"]
@@ -75,7 +75,7 @@ def test_an_open_deal_is_expected_after_today_and_pushes_only_grow(pipeline, exp
     assert late.max() >= 3
 
 
-def test_lost_deals_stall_so_that_a_late_stage_tells_of_winning(exports):
+def test_lost_deals_stall_so_that_a_late_stage_predicts_winning(exports):
     pooled = pd.concat([export[export["outcome"] == "open"] for export in exports.values()])
     won = simulate_pipeline(seed=3).deals.set_index("deal_id")["won"]
     rate = won.loc[pooled["deal_id"]].groupby(pooled["stage"].to_numpy()).mean()
@@ -107,5 +107,5 @@ def test_a_pace_that_cannot_be_is_refused(wrong):
 
 
 def test_a_history_that_ends_within_a_quarter_is_refused():
-    with pytest.raises(SettingsError, match="quarter's last day"):
+    with pytest.raises(SettingsError, match="last day of a calendar quarter"):
         simulate_pipeline(seed=1, last_day=dt.date(2026, 9, 29))

@@ -18,7 +18,8 @@ from winprob import Posterior, explain, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import OutputError, PosteriorError
 from winprob.model.features import learn_scaling
-from winprob.model.posterior import FORMAT, _manifest, flatten_chains, quarter_name
+from winprob.model.posterior import flatten_chains, quarter_name
+from winprob.model.posterior_file import FORMAT, _manifest
 from winprob.model.win.parameters import DIMS
 from winprob.settings import Settings
 
@@ -77,7 +78,7 @@ def test_quarter_names():
     assert [quarter_name(4 * 2026 + at) for at in (-1, 0, 3)] == ["2025Q4", "2026Q1", "2026Q4"]
 
 
-def test_chains_are_laid_end_to_end():
+def test_chains_are_concatenated():
     draws = np.arange(24).reshape(2, 3, 4)
     np.testing.assert_array_equal(flatten_chains({"x": draws})["x"], np.concatenate([draws[0], draws[1]]))
 
@@ -119,7 +120,7 @@ def test_combinations_make_the_round_trip(posterior, team, tmp_path):
     assert loaded.to_dict() == scaling.to_dict()
 
 
-def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(posterior, believed, tmp_path):
+def test_saving_again_replaces_the_file_and_leaves_nothing_next_to_it(posterior, believed, tmp_path):
     believed.save(tmp_path / "model.nc")
     posterior.save(tmp_path / "model.nc")
     assert not Posterior.load(tmp_path / "model.nc").provenance.prior_only
@@ -168,7 +169,7 @@ def test_the_file_is_netcdf_that_xarray_reads(saved, posterior):
 # --- files that are no model --------------------------------------------------------------------------------------
 
 
-def test_a_missing_file_says_how_to_make_one(tmp_path):
+def test_a_missing_file_names_the_command_that_creates_one(tmp_path):
     with pytest.raises(PosteriorError, match="winprob train"):
         Posterior.load(tmp_path / "none.nc")
 
@@ -179,10 +180,10 @@ def test_a_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("found", "words"), [(FORMAT + 1, "Update winprob"), (FORMAT - 1, "old format")])
-def test_another_format_says_what_to_do(posterior, tmp_path, monkeypatch, found, words):
+def test_another_format_names_the_remedy(posterior, tmp_path, monkeypatch, found, words):
     copy = tmp_path / "model.nc"
     with monkeypatch.context() as patched:
-        patched.setattr("winprob.model.posterior.FORMAT", found)
+        patched.setattr("winprob.model.posterior_file.FORMAT", found)
         posterior.save(copy)
     with pytest.raises(PosteriorError, match=words):
         Posterior.load(copy)
@@ -213,7 +214,7 @@ def test_an_hdf5_file_of_another_kind_is_no_model(tmp_path):
 def test_a_model_that_keeps_other_facts_under_the_same_format_is_no_model(posterior, tmp_path, monkeypatch):
     """As an unreleased version might have written it: whole, its checksum right, its provenance another."""
     manifest = _manifest(posterior)
-    monkeypatch.setattr("winprob.model.posterior._manifest", lambda _: manifest)
+    monkeypatch.setattr("winprob.model.posterior_file._manifest", lambda _: manifest)
     del manifest["provenance"]["counted"]
     posterior.save(tmp_path / "model.nc")
     with pytest.raises(PosteriorError, match="not a model"):
@@ -261,7 +262,7 @@ def test_a_folder_that_is_not_there_cannot_be_written_to(posterior, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_in_the_place_of_the_file_is_kept_and_nothing_is_left_beside_it(posterior, tmp_path):
+def test_a_folder_in_the_place_of_the_file_is_kept_and_nothing_is_left_next_to_it(posterior, tmp_path):
     (tmp_path / "model.nc").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
         posterior.save(tmp_path / "model.nc")

@@ -187,7 +187,7 @@ def test_more_deals_than_a_block_are_the_deals_one_by_one(posterior, team):
 # --- the prior's share --------------------------------------------------------------------------------------------
 
 
-def test_prior_only_says_that_all_is_prior(believed, team):
+def test_prior_only_has_a_prior_share_of_one(believed, team):
     assert believed.provenance.prior_only
     assert (predict(believed, team.open)["prior_share"] == 1).all()
 
@@ -198,7 +198,7 @@ def test_the_priors_share_is_a_ratio_of_variances():
 
 
 def test_known_parameters_leave_no_prior(posterior, team):
-    """All draws alike: what is left is doubt of new levels and quarters only."""
+    """Equal draws: the remaining variance is that of new levels and quarters."""
     fixed = {name: np.broadcast_to(values[:1, :1], values.shape).copy() for name, values in posterior.draws.items()}
     got = predict(replace(posterior, draws=fixed), team.closed)
     assert (got["prior_share"] < 1e-6).all()
@@ -206,7 +206,7 @@ def test_known_parameters_leave_no_prior(posterior, team):
 
 
 def test_the_prior_is_unmoved_by_the_record(believed, table):
-    """Without any deal seen, sellers are all new and amounts tell nothing."""
+    """Without training deals, all sellers are new and amounts have no effect."""
     got = predict(believed, table(amount=[1e4, 9e9]))
     assert got["mean"].iloc[0] == got["mean"].iloc[1]
 

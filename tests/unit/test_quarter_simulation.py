@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from winprob.model.amounts import Revisions, draw_ratios
+from winprob.model.amounts import ClosingAmounts, draw_ratios
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.quarter.simulation import (
     Chances,
@@ -71,7 +71,7 @@ def test_shares_of_the_variance_are_exact_and_sum_to_one() -> None:
 
 
 def test_own_variance_counts_the_amount_at_closing() -> None:
-    ratios = draw_ratios(Revisions(deals=300, changed=300, mean=0.0, variance=0.09), draws=DRAWS, seed=3)
+    ratios = draw_ratios(ClosingAmounts(deals=300, changed=300, mean=0.0, variance=0.09), draws=DRAWS, seed=3)
     simulated = play(np.full((1, DRAWS), 0.6), [1000.0], ratios=ratios)
     got = simulated.cells[0]
     assert got.mean() == pytest.approx(simulated.expected_bookings[0], rel=0.02)
@@ -106,7 +106,7 @@ def test_what_breaks_a_quarter_is_the_large_deal() -> None:
 def test_sums_are_exact_in_any_order() -> None:
     rng = np.random.default_rng(5)
     worth = list(np.exp(rng.normal(10, 2, 1500)) / 3)
-    ratios = draw_ratios(Revisions(deals=50, changed=20, mean=0.1, variance=0.1), draws=200, seed=3)
+    ratios = draw_ratios(ClosingAmounts(deals=50, changed=20, mean=0.1, variance=0.1), draws=200, seed=3)
     parts = play(np.full((1, 200), 0.4), worth, cells=7, ratios=ratios).cells
     whole = play(np.full((1, 200), 0.4), worth, ratios=ratios).cells[0]
     for order in (range(7), reversed(range(7)), (3, 0, 6, 1, 5, 2, 4)):

@@ -18,9 +18,9 @@ from winprob.errors import InputError, OutputError, SettingsError
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
 from winprob.simulation import Simulation, Truth, read_truth, simulate, write_simulation
 from winprob.simulation.deals import draw_block, fixed_logit, tier_cuts
-from winprob.simulation.files import _coordinates
+from winprob.simulation.files import coordinates
 from winprob.simulation.frames import PEOPLE_COLUMNS
-from winprob.simulation.team import Order, found_team
+from winprob.simulation.team import SimulationRequest, build_team
 
 SAMPLE = Path(__file__).parents[2] / "data"
 MANY = 200_000
@@ -149,7 +149,7 @@ def test_tiers_come_at_their_frequencies(many):
         np.testing.assert_allclose(found, many.truth.tier_frequency[at], atol=0.004)
 
 
-def test_a_tier_tells_of_the_true_support_what_the_design_says(many):
+def test_the_expected_support_given_a_tier_is_that_of_the_design(many):
     """E[s | tier, coach] = rho g[tier], with g the mean of a standard normal within the tier's bin."""
     facts, truth = many.latent_closed.facts, many.truth
     for at, role in enumerate(ROLES):
@@ -208,7 +208,7 @@ def test_the_chance_adds_up_from_the_record_and_the_truth():
     """An independent route: log-odds rebuilt by label from the frame, for deals without blanks."""
     made = simulate(500, 40, seed=5, truth=Truth(stage_blank=0, method_blank=0, coach_blank=0))
     truth = made.truth
-    labels = _coordinates(found_team(Order(deals=500, open_deals=40, seed=5), truth))
+    labels = coordinates(build_team(SimulationRequest(deals=500, open_deals=40, seed=5), truth))
     for deals, latent in ((made.closed, made.latent_closed), (made.open, made.latent_open)):
         log_amount = np.log(deals["amount"])
         mean = np.mean(truth.amount_log_mean)
@@ -231,7 +231,7 @@ def test_the_chance_adds_up_from_the_record_and_the_truth():
 
 def test_logistic_regression_on_the_true_support_recovers_the_weights():
     truth = Truth()
-    team = found_team(Order(deals=MANY, open_deals=0, seed=11), truth)
+    team = build_team(SimulationRequest(deals=MANY, open_deals=0, seed=11), truth)
     block = draw_block(team, np.random.default_rng(11), MANY, closed=True)
     offset = fixed_logit(team.truth, block.facts)
     design = np.zeros((MANY, len(DECISION_METHODS), len(ROLES)))
@@ -302,7 +302,7 @@ def test_the_probit_link_is_the_normal_curve():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"deals": -1, "open_deals": -2}, "'deals' is -1.*'open_deals' is -2"),
         ({"deals": 1.5}, "'deals' is 1.5"),
@@ -314,29 +314,29 @@ def test_the_probit_link_is_the_normal_curve():
         ({"as_of": dt.date(1, 1, 1)}, "'as_of'"),
     ],
 )
-def test_numbers_out_of_range_are_refused(wrong, says):
-    with pytest.raises(SettingsError, match=says):
+def test_numbers_out_of_range_are_refused(wrong, message):
+    with pytest.raises(SettingsError, match=message):
         simulate(**({"seed": 1} | wrong))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"stage_effect": [1, 2]}, "'stage_effect' has shape"),
         ({"intercept": float("nan")}, "'intercept' has a number that is not finite"),
-        ({"intercept": "high"}, "'intercept' is not made of numbers"),
+        ({"intercept": "high"}, "'intercept' does not consist of numbers"),
         ({"role_weight": np.zeros((5, 3))}, "'role_weight' must be above 0"),
         ({"reliability": (0.4, 0.6, 1.2)}, "'reliability' has a number outside"),
         ({"stage_share": (0.2, 0.2, 0.2, 0.2, 0.3)}, "'stage_share' do not sum"),
         ({"drift_sd": -1, "veto": -1}, "'drift_sd'.*'veto'"),
         ({"support_correlation": 1.0}, "'support_correlation'"),
         ({"seller_offset": [[1.0]]}, "'seller_offset' must be a list"),
-        ({"seller_bias": [1.0]}, "same sellers"),
+        ({"seller_bias": [1.0]}, "same number of sellers"),
         ({"link": "cauchit"}, "cauchit"),
     ],
 )
-def test_an_impossible_truth_is_refused(wrong, says):
-    with pytest.raises(SettingsError, match=says):
+def test_an_impossible_truth_is_refused(wrong, message):
+    with pytest.raises(SettingsError, match=message):
         Truth(**wrong)
 
 

@@ -1,4 +1,4 @@
-"""Won by a day: rising to the eventual probability, steady from day to day, and refused where there is no time."""
+"""Won by a day: rises to the eventual probability, changes smoothly, and needs a time-to-close model."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ def known() -> pd.DataFrame:
     rows = pd.concat([table[table["outcome"] == "open"] for table in tables], ignore_index=True)
     came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
     closed = (came["closed_on"] <= pd.Timestamp("2026-06-20")).to_numpy()
-    return rows.assign(
-        outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
+    return validate_deals(
+        rows.assign(
+            outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
+        )
     )
 
 
 @pytest.fixture(scope="module")
 def hazards(known) -> Hazards:
-    found = learn_hazards(known, Settings(), draws=1000, seed=1)
-    assert found is not None
-    return found
+    learned = learn_hazards(known, Settings(), draws=1000, seed=1)
+    assert learned is not None
+    return learned
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_two_weeks_and_a_part_of_one_by_hand(posterior, deals):
     np.testing.assert_allclose(got, p * (1 - np.exp(-0.1 * (1 + 1 + 3 / 7))), rtol=1e-4)
 
 
-def test_waiting_speaks_for_the_slower_end():
+def test_waiting_is_evidence_for_the_slower_end():
     deals = validate_deals(
         pd.DataFrame({"deal_id": ["A", "B", "C"], "as_of": ["2026-05-04", "2026-06-29", None], "outcome": ["open"] * 3})
     )
@@ -186,7 +188,7 @@ def test_the_order_of_rows_and_the_other_rows_do_not_matter(dated, deals, monkey
     whole = win_prob_by(dated, deals, DAYS[4])
     turned = win_prob_by(dated, deals.iloc[::-1], DAYS[4]).loc[deals.index]
     pd.testing.assert_frame_equal(turned, whole, rtol=1e-5)
-    monkeypatch.setattr("winprob.model.timing.outlook.BLOCK", 2)
+    monkeypatch.setattr("winprob.model.timing.BLOCK", 2)
     pd.testing.assert_frame_equal(win_prob_by(dated, deals, DAYS[4]), whole, rtol=1e-5)
 
 
@@ -207,14 +209,14 @@ def test_no_deals_give_no_rows(dated, deals):
 # --- without time -------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_learned_nothing_of_time_says_so(posterior, deals):
-    with pytest.raises(UndatedError, match=r"in the end, not by when.*'as_of'.*'closed_on'"):
+def test_a_model_without_time_to_close_is_refused(posterior, deals):
+    with pytest.raises(UndatedError, match=r"whether a deal is won, not by when.*'as_of'.*'closed_on'"):
         win_prob_by(posterior, deals, DAYS[4])
 
 
 def test_a_reading_without_a_day_is_named(dated, table):
     undated = table(as_of=["2026-05-04", None, None])
-    with pytest.raises(DealTableError, match="'as_of' is blank in 2 rows, first deal 'D1'"):
+    with pytest.raises(DealTableError, match=r"'as_of' \(the reading date\) is blank in 2 rows, first deal 'D1'"):
         win_prob_by(dated, undated, DAYS[4])
     assert len(win_prob_by(dated, undated, DAYS[4], as_of=READ)) == 3
 
@@ -225,10 +227,10 @@ def test_a_reading_without_a_day_is_named(dated, table):
         (lambda deals: deals.drop_duplicates("deal_id").drop(columns="as_of"), "no 'as_of'"),
         (lambda deals: deals.assign(closed_on=pd.NaT), "no 'closed_on'"),
         (lambda deals: deals.drop(columns="outcome"), "no 'outcome'"),
-        (lambda deals: deals.iloc[:15], "deals have a reading .* and 20 are needed"),
+        (lambda deals: deals.iloc[:15], "deals have a reading date .*; 20 are needed"),
     ],
 )
-def test_what_cannot_teach_time_says_why(known, change, words):
+def test_a_table_that_does_not_suffice_has_a_reason(known, change, words):
     deals = change(known)
     assert learn_hazards(deals, Settings(), draws=50, seed=1) is None
     assert re.search(words, why_undated(validate_deals(deals), Settings()))
@@ -237,10 +239,10 @@ def test_what_cannot_teach_time_says_why(known, change, words):
 # --- learning -----------------------------------------------------------------------------------------------------
 
 
-def test_the_draws_can_be_believed(hazards):
+def test_the_draws_are_reliable(hazards):
     assert hazards.pareto_k < 0.7
     assert hazards.effective > 50
-    # Stirring tells apart what resampling kept twice.
+    # MCMC moves separate the duplicates of resampling.
     assert len(np.unique(hazards.draws["since"][:, 0, 0])) > 950
     assert hazards.known_on == "2026-06-19"
     for name, dims in HAZARD_DIMS.items():
@@ -295,7 +297,7 @@ def test_predict_by_adds_columns_and_changes_none(files, dated, deals):
     common = ["predict", str(files / "open.csv"), "--format", "json", "--model", str(files / "dated.nc")]
     plain, by = (CliRunner().invoke(main, [*common, *more]) for more in ([], ["--by", "2026-06-30"]))
     assert (plain.exit_code, by.exit_code) == (0, 0), by.output
-    before, after = (pd.DataFrame(json.loads(found.stdout)) for found in (plain, by))
+    before, after = (pd.DataFrame(json.loads(done.stdout)) for done in (plain, by))
     assert list(after) == [*before, "won_by", "won_by_lower", "won_by_upper", "slip_prob"]
     pd.testing.assert_frame_equal(after[list(before)], before)
     wanted = win_prob_by(dated, deals, dt.date(2026, 6, 30))["mean"]

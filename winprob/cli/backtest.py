@@ -27,7 +27,7 @@ def run(
     """Backtest, show the table, say the verdict, write what was asked for."""
     from winprob.data.tables import replacing, require_writable
     from winprob.evaluation import run_backtest
-    from winprob.evaluation.sentences import judge_backtest
+    from winprob.evaluation.sentences import backtest_sentences
     from winprob.model.inference import versions
     from winprob.model.posterior import Posterior
     from winprob.report.backtest import backtest_sheet
@@ -41,7 +41,7 @@ def run(
             deals, seed=seed, settings=settings, previous=model, protocol=protocol, keep=keep, progress=follow
         )
     show(result.table(), form=form, out=out, digits=3)
-    verdict = judge_backtest(result)
+    verdict = backtest_sentences(result)
     tell(*verdict)
     if record is None and page is None:
         return

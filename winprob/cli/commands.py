@@ -145,7 +145,7 @@ def train(
     """Learn the win model from closed deals and save it; say in words what to make of it."""
     from winprob.cli.training import past_beside, past_deals
     from winprob.data.tables import require_writable
-    from winprob.model.summary import summarise_posterior, verdict
+    from winprob.model.summary import posterior_sentences, summarise_posterior
     from winprob.settings import Settings, read_settings
 
     if (deals is None) != prior_only:
@@ -167,7 +167,7 @@ def train(
             posterior = fit(table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow, **beside)
     posterior.save(model)
     show(summarise_posterior(posterior), form=form, out=out, percent=("prior_share",))
-    tell(*verdict(posterior), gettext("The model is in {path}.", path=model))
+    tell(*posterior_sentences(posterior), gettext("The model is in {path}.", path=model))
 
 
 @main.command()
@@ -330,7 +330,7 @@ def diagnose(
     from winprob.cli.training import past_deals
     from winprob.data.tables import replacing, require_writable
     from winprob.evaluation.diagnosis import diagnose as diagnose_model
-    from winprob.evaluation.diagnosis import judge
+    from winprob.evaluation.sentences import diagnosis_sentences
     from winprob.report.diagnosis import diagnosis_sheet
     from winprob.report.sheet import to_html
 
@@ -340,7 +340,7 @@ def diagnose(
     table = past_deals(deals, mapping, people, encoding, settings=posterior.settings)
     found = diagnose_model(posterior, table, seed=seed)
     show(found.table(), form=form, out=out)
-    verdict = judge(found)
+    verdict = diagnosis_sentences(found)
     tell(*verdict)
     if page:
         with replacing(page) as scratch:

@@ -25,7 +25,7 @@ def run_demo(folder: Path, seed: int) -> None:
     from winprob.data.tables import check_file, read_deals, replacing
     from winprob.model.inference import fit
     from winprob.model.prediction import predict
-    from winprob.model.summary import verdict
+    from winprob.model.summary import posterior_sentences
     from winprob.quarter import coming_quarter, forecast_quarter
     from winprob.report.quarterly import render_review
     from winprob.simulation import write_simulation
@@ -41,7 +41,7 @@ def run_demo(folder: Path, seed: int) -> None:
     with progress() as follow:
         posterior = fit(read_deals(closed, people=people), seed=seed, progress=follow)
     posterior.save(folder / "demo.nc")
-    tell(*(f"    {line}" for line in verdict(posterior)))
+    tell(*(f"    {line}" for line in posterior_sentences(posterior)))
 
     tell(gettext("4/5 Predicting the open deals."))
     known = [read_deals(folder / name, people=people) for name in ("closed.csv", "open.csv")]

@@ -1,4 +1,4 @@
-"""Was it right? Scores, calibration, backtests, and how much of it is prior."""
+"""Evaluation: scores, calibration, cross-validated backtests, model checks, and the influence of the prior."""
 
 from winprob.evaluation.backtesting import Backtest, backtest, run_backtest
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve

@@ -1,4 +1,4 @@
-"""Was it right? Refit on what was known, score what came after, beside what users would trust otherwise."""
+"""Out-of-sample evaluation: refit on each fold, score the deals held out, compare with baselines."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
-from winprob.evaluation.fold_cache import Store
-from winprob.evaluation.folds import Fold, Plan, closed_rows, identical_rows, plan_folds
+from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, plan_folds
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
+from winprob.model.prediction import draw_valid_win_prob
 from winprob.settings import Settings
 
 Progress = Callable[[str, float], None]
@@ -37,15 +37,15 @@ TABLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backtest:
-    """What came of a backtest. A row is one deal in one repeat.
+    """Out-of-sample predictions of every model. A row is one deal in one repeat.
 
     Attributes
     ----------
-    deals : (row,) facts and outcomes of the deals scored, with ``fold`` and ``repeat``
-    groups : (row,) codes of rows alike
-    won : (row,)
+    deals : (row,) facts and outcomes of the scored deals, with ``fold`` and ``repeat``
+    groups : (row,) codes of identical rows
+    won : (row,) 0 or 1
     win_prob : by model, (row,) probabilities, NaN where a model has none
-    draws : by model, (row, draw) for models that have draws
+    draws : by model, (row, draw) posterior draws, for models that have them
     """
 
     plan: Plan
@@ -57,7 +57,7 @@ class Backtest:
     seed: int
 
     def table(self) -> pd.DataFrame:
-        """A row a model, scores averaged over repeats, columns as in ``TABLE``."""
+        """One row per model, scores averaged over repeats; columns as in ``TABLE``."""
         records = []
         for model in self.win_prob:
             repeats = pd.DataFrame([self._scored(model, rows) for rows in self._repeats(model)])
@@ -66,11 +66,11 @@ class Backtest:
         return table.astype({"n": int})
 
     def differences(self) -> pd.DataFrame:
-        """The log loss of winprob minus that of each other model, on the rows that both have, with a 90 % interval.
+        """Paired difference of log loss, winprob minus each other model, on their common rows, with a 90 % interval.
 
         Returns
         -------
-        DataFrame with columns ``model, difference, lower, upper, n``; below zero winprob is better
+        DataFrame with columns ``model, difference, lower, upper, n``; negative where winprob is better
         """
         records = []
         for model, other in self.win_prob.items():
@@ -80,12 +80,12 @@ class Backtest:
             ours, theirs = (log_losses(self.won[rows], chances[rows]) for chances in (self.win_prob[OURS], other))
             codes = np.unique(self.groups[rows], return_inverse=True)[1]
             ends = paired_difference(ours, theirs, codes, seed=self.seed)
-            found = dict(zip(("difference", "lower", "upper"), ends, strict=True))
-            records.append({"model": model, **found, "n": self.deals["deal_id"][rows].nunique()})
+            difference = dict(zip(("difference", "lower", "upper"), ends, strict=True))
+            records.append({"model": model, **difference, "n": self.deals["deal_id"][rows].nunique()})
         return pd.DataFrame(records, columns=["model", "difference", "lower", "upper", "n"])
 
     def groups_of(self, model: str = OURS) -> pd.DataFrame:
-        """Expected and observed wins by group, one repeat after another; see ``group_calibration``."""
+        """Expected and observed wins by group, repeats concatenated; see ``group_calibration``."""
         tables = [
             group_calibration(self.won[rows], self._draws(model)[rows], self.deals[rows])
             for rows in self._repeats(model)
@@ -98,7 +98,7 @@ class Backtest:
         return reliability_curve(self.won[rows], self.win_prob[model][rows], seed=self.seed)
 
     def record(self, *, versions: Mapping[str, str], made_on: str) -> dict[str, Any]:
-        """All of it as plain values, for a model card."""
+        """The whole result as plain values, for a model card."""
         dates = self.deals.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
         return {
             "protocol": {
@@ -121,7 +121,7 @@ class Backtest:
         }
 
     def _repeats(self, model: str) -> Iterator[Array]:
-        """Rows of each repeat for which the model has a probability."""
+        """Masks of the rows of each repeat for which the model has a probability."""
         for repeat in range(1 + self.deals["repeat"].max()):
             rows = (self.deals["repeat"] == repeat).to_numpy() & ~np.isnan(self.win_prob[model])
             if rows.any():
@@ -136,7 +136,7 @@ class Backtest:
 
 
 def backtest(deals: pd.DataFrame, *, seed: int, settings: Settings | None = None, **how: Any) -> pd.DataFrame:
-    """Score winprob and its baselines on deals they have not seen; ``how`` as in ``run_backtest``.
+    """Score winprob and its baselines out of sample; ``how`` as in ``run_backtest``.
 
     Returns
     -------
@@ -160,22 +160,22 @@ def run_backtest(
     keep: Path | None = None,
     progress: Progress | None = None,
 ) -> Backtest:
-    """Refit on each fold of a plan, and score what the fits had not seen.
+    """Cross-validate by rolling origin or k-fold: refit on each fold and score the held-out deals.
 
     Parameters
     ----------
-    deals : frame in canonical columns; open deals are not scored, but tell which quarters are mature
-    previous : a fitted model to compare with, where it can not have seen the rows
-    protocol : ``auto``, ``rolling`` (by fiscal quarter) or ``k-fold``
-    keep : folder for finished folds, so that a run that was stopped goes on where it was; it holds no names
-    progress : called with what is going on and how much of it is done
+    deals : frame in canonical columns; open deals are not scored, but determine which quarters are mature
+    previous : a fitted model to compare with, on rows that cannot have been in its training data
+    protocol : ``auto``, ``rolling`` (rolling origin by fiscal quarter) or ``k-fold``
+    keep : folder for completed folds, from which an interrupted run resumes; it contains no names
+    progress : called with a description of the current step and the share completed
 
     Raises
     ------
     DealTableError
         The deals are not valid, or too few for a backtest.
     NotConvergedError
-        Some folds failed their gates twice; the others are kept.
+        Some folds failed the convergence gates twice; the others are cached.
     """
     settings = settings or Settings()
     valid = validate_deals(deals, training=True)
@@ -183,39 +183,41 @@ def run_backtest(
     groups = np.full(len(valid), -1)
     closed = closed_rows(valid)
     groups[closed] = identical_rows(valid.iloc[closed])
-    folds = _Folds(valid, groups, settings, seed, previous, Store(keep, valid, settings, seed))
-    found, failed = [], []
+    folds = _Folds(valid, groups, settings, seed, previous, FoldCache(keep, valid, settings, seed))
+    predictions, failed = [], []
     for at, fold in enumerate(plan.folds):
         if progress:
             progress(gettext("backtest: fold {at} of {folds}", at=at + 1, folds=len(plan.folds)), at / len(plan.folds))
         try:
-            found.append(folds.predicted(fold))
+            predictions.append(folds.predicted(fold))
         except NotConvergedError as error:
             failed.append(f"{fold.name}: {error}")
     if failed:
         raise NotConvergedError(
-            gettext("{count} folds failed; the others are kept. {words}", count=len(failed), words="; ".join(failed))
+            gettext(
+                "{count} folds failed; the others are cached. {reasons}", count=len(failed), reasons="; ".join(failed)
+            )
         )
-    return _gathered(plan, valid, groups, found, seed)
+    return _gathered(plan, valid, groups, predictions, seed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Folds:
-    """Predictions of every model, a fold at a time."""
+    """Predictions of every model, one fold at a time."""
 
     deals: pd.DataFrame
     groups: Array
     settings: Settings
     seed: int
     previous: Posterior | None
-    store: Store
+    cache: FoldCache
 
     def predicted(self, fold: Fold) -> dict[str, Array]:
-        """By model, (row, draw), one draw for models without any."""
-        known = self.store.read(fold)
+        """Predictions by model, (row, draw); one draw for models without draws."""
+        known = self.cache.read(fold)
         if known is None:
             known = {**self._ours(fold), **self._others(fold)}
-            self.store.write(fold, known)
+            self.cache.write(fold, known)
         return {**known, **self._previous(fold)}
 
     def _ours(self, fold: Fold) -> dict[str, Array]:
@@ -245,19 +247,19 @@ class _Folds:
 
 
 def _draws(posterior: Posterior, deals: pd.DataFrame, settings: Settings) -> Array:
-    from winprob.model.prediction import draw_win_prob
-
-    draws = draw_win_prob(posterior, deals)
-    wanted = min(settings.evaluation.kept_draws, draws.shape[1])
-    return draws[:, np.linspace(0, draws.shape[1] - 1, wanted).astype(int)]
+    draws = draw_valid_win_prob(posterior, deals)
+    count = min(settings.evaluation.kept_draws, draws.shape[1])
+    return draws[:, np.linspace(0, draws.shape[1] - 1, count).astype(int)]
 
 
-def _gathered(plan: Plan, deals: pd.DataFrame, groups: Array, found: list[dict[str, Array]], seed: int) -> Backtest:
+def _gathered(
+    plan: Plan, deals: pd.DataFrame, groups: Array, predictions: list[dict[str, Array]], seed: int
+) -> Backtest:
     rows = np.concatenate([fold.test for fold in plan.folds])
     names = np.repeat([fold.name for fold in plan.folds], [len(fold.test) for fold in plan.folds])
     repeats = np.repeat([fold.repeat for fold in plan.folds], [len(fold.test) for fold in plan.folds])
     facts = deals.iloc[rows].assign(fold=names, repeat=repeats).reset_index(drop=True)
-    draws = {model: _stacked([fold[model] for fold in found]) for model in found[0]}
+    draws = {model: _stacked([fold[model] for fold in predictions]) for model in predictions[0]}
     mean = {model: values.mean(axis=1, dtype=float) for model, values in draws.items()}
     present = [model for model in mean if not np.isnan(mean[model]).all()]
     return Backtest(
@@ -272,13 +274,13 @@ def _gathered(plan: Plan, deals: pd.DataFrame, groups: Array, found: list[dict[s
 
 
 def _stacked(parts: list[Array]) -> Array:
-    """(row, draw) of all folds; one that has a single number repeats it."""
+    """(row, draw) of all folds; a single draw is repeated."""
     draws = max(part.shape[1] for part in parts)
     return np.concatenate([np.broadcast_to(part, (len(part), draws)) for part in parts])
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Records of plain values, None for what is not a number."""
+    """Records of plain values, None for NaN."""
     values = frame.astype(object).where(frame.notna(), None)
     return [{str(k): _scalar(v) for k, v in record.items()} for record in values.to_dict("records")]
 

@@ -1,4 +1,4 @@
-"""What would users trust otherwise? Plain models, on the same rows and the same columns."""
+"""Baseline models that a user would otherwise rely on, fitted to the same rows and columns as winprob."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,33 +6,25 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.data.schema import column_or_missing
 from winprob.evaluation.scores import log_losses
 from winprob.methodology import STAGES
-from winprob.model.features import (
-    COACH_LEVELS,
-    COVERAGE_LEVELS,
-    METHOD_LEVELS,
-    STAGE_STATES,
-    Features,
-    Scaling,
-    describe,
-    learn_scaling,
-)
+from winprob.model import features
 from winprob.settings import Settings
 
-#: Learns from the first deals, gives (deal,) probabilities of the second; NaN where it has none.
+#: Of training deals, test deals, settings, groups, seed: (test deal,) probabilities, NaN where it has none.
 Baseline = Callable[[pd.DataFrame, pd.DataFrame, Settings, Array, int], Array]
 
-#: How strongly a regression is held back, tried inside each training fold.
+#: Inverse penalties of the logistic regression, chosen by cross-validation within each training set.
 _PENALTIES = np.logspace(-3, 1, 9)
 _INNER_FOLDS = 5
-_MIDDLING = 0.1
-#: A stage's win rate starts as that of so many average deals.
+_DEFAULT_PENALTY = 0.1
+#: Pseudo-deals at the base rate by which the win rate of a stage is smoothed.
 _SMOOTHING = 2.0
 
 
 def baselines(deals: pd.DataFrame) -> Mapping[str, Baseline]:
-    """By the name they are told under; the rep's own number where the table has it."""
+    """Baselines by name; the rep's own probability where the table has it."""
     known: dict[str, Baseline] = {
         "base rate": _base_rate,
         "stage win rate": _stage_rate,
@@ -52,7 +44,9 @@ def _base_rate(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, grou
 def _stage_rate(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:
     won, base = _won(train), _won(train).mean()
     known, asked = _stages(train), _stages(test)
-    wins, deals = (np.bincount(known, weights=w, minlength=len(STAGE_STATES)) for w in (won, np.ones(len(won))))
+    wins, deals = (
+        np.bincount(known, weights=w, minlength=len(features.STAGE_STATES)) for w in (won, np.ones(len(won)))
+    )
     rate: Array = (wins + _SMOOTHING * base) / (deals + _SMOOTHING)
     return rate[asked]
 
@@ -75,18 +69,18 @@ def _logistic(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, group
 
 
 def _best_penalty(design: Array, won: Array, groups: Array, seed: int) -> float:
-    """The one that predicts best across inner folds; where outcomes are too few for folds, a middling one."""
+    """Chosen by cross-validated log loss on inner folds; a default where outcomes are too few for folds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     least = int(min(won.sum(), len(won) - won.sum()))
     if least < 2:
-        return _MIDDLING
+        return _DEFAULT_PENALTY
     folds = list(
         StratifiedGroupKFold(min(_INNER_FOLDS, least), shuffle=True, random_state=seed).split(design, won, groups)
     )
     if any(np.ptp(won[train]) == 0 for train, _ in folds):
-        return _MIDDLING
+        return _DEFAULT_PENALTY
 
     def loss(penalty: float) -> float:
         model = LogisticRegression(C=penalty, max_iter=5000)
@@ -105,25 +99,25 @@ def _boosting(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, group
 
 
 def _designs(train: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> tuple[Array, Array]:
-    """What winprob itself sees: states and levels one by one, support as a number and whether it is known."""
-    scaling = learn_scaling(train, settings)
-    learned, asked = (_design(describe(deals, scaling), scaling) for deals in (train, test))
+    """Design matrices of winprob's own features: indicators of states and levels, support and whether it is known."""
+    scaling = features.learn_scaling(train, settings)
+    learned, asked = (_design(features.describe(deals, scaling), scaling) for deals in (train, test))
     return learned, asked
 
 
-def _design(features: Features, scaling: Scaling) -> Array:
-    words = (
-        (features.stage, len(STAGE_STATES)),
-        (features.coach, len(COACH_LEVELS)),
-        (features.method, len(METHOD_LEVELS)),
-        (features.coverage, len(COVERAGE_LEVELS)),
+def _design(described: features.Features, scaling: features.Scaling) -> Array:
+    states = (
+        (described.stage, len(features.STAGE_STATES)),
+        (described.coach, len(features.COACH_LEVELS)),
+        (described.method, len(features.METHOD_LEVELS)),
+        (described.coverage, len(features.COVERAGE_LEVELS)),
     )
     levels = len(scaling.layout.field_of_level)
-    # A level that training never saw has a code of its own beyond the known ones: it is none of them.
-    shown = [(features.level[:, :, None] == np.arange(levels)).any(axis=1)]
-    states = [code[:, None] == np.arange(count) for code, count in words]
-    numbers = [features.reading, features.readers == 0, features.numeric]
-    return np.concatenate([*states, *shown, *numbers], axis=1).astype(float)
+    # A level absent from training has a code beyond the known ones, so that every indicator is zero.
+    known = (described.level[:, :, None] == np.arange(levels)).any(axis=1)
+    indicators = [*(code[:, None] == np.arange(count) for code, count in states), known]
+    numbers = [described.reading, described.readers == 0, described.numeric]
+    return np.concatenate([*indicators, *numbers], axis=1).astype(float)
 
 
 def _won(deals: pd.DataFrame) -> Array:
@@ -132,7 +126,5 @@ def _won(deals: pd.DataFrame) -> Array:
 
 def _stages(deals: pd.DataFrame) -> Array:
     """(deal,) codes, unknown last."""
-    if "stage" not in deals:
-        return np.full(len(deals), len(STAGES))
-    codes = pd.Index(STAGES).get_indexer(pd.Index(deals["stage"]))
+    codes = pd.Index(STAGES).get_indexer(pd.Index(column_or_missing(deals, "stage")))
     return np.where(codes < 0, len(STAGES), codes)

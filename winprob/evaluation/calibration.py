@@ -1,4 +1,7 @@
-"""Do deals given 30 % win 30 times in 100? Overall, as a curve; and in groups, as counts with an interval."""
+"""Calibration: the reliability curve with a consistency band, and expected and observed wins in groups of deals.
+
+Do 30 of 100 deals with a win probability of 30 % end as won?
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,22 +14,21 @@ from winprob.evaluation.scores import isotonic
 from winprob.model.draws import TAILS
 
 GROUPINGS = ("segment", "stage", "decision_method", "seller")
-#: Smaller groups say nothing.
+#: Smaller groups are left out.
 LEAST_GROUP = 5
 BLANK = ""
-#: Deals counted one after another, before their counts are added by Fourier transform.
+#: Deals convolved by recursion, before blocks of deals are convolved by Fourier transform.
 _BLOCK = 16
-#: Deals times draws held at once, 32 MB of them at most.
+#: Deals times draws per block, at most 32 MB.
 _AT_ONCE = 2**21
 
 
 def reliability_curve(won: Array, win_prob: Array, *, seed: int, draws: int = 1000) -> pd.DataFrame:
-    """The win rate at each probability, by isotonic regression, and where it would lie if the model were calibrated.
+    """Reliability curve (CORP): the win rate at each probability by isotonic regression, with a consistency band.
 
-    The band is a consistency band, not a confidence band: it assumes that the probabilities are right, draws outcomes
-    from them, ``draws`` times, and refits each; the probabilities themselves stay as they are. It says which curves
-    chance alone could make, so a curve outside it speaks against the model. It lies about the diagonal, but for the
-    least and the greatest probabilities, where isotonic curves run into 0 and 1 and the band with them.
+    The band is a consistency band, not a confidence band: it assumes calibrated probabilities, simulates outcomes from
+    them ``draws`` times, and refits each. A curve outside it is evidence of miscalibration. The band surrounds the
+    diagonal except at the extreme probabilities, where isotonic curves approach 0 and 1.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def reliability_curve(won: Array, win_prob: Array, *, seed: int, draws: int = 10
 
     distinct, first, counts = np.unique(np.asarray(win_prob, dtype=float), return_index=True, return_counts=True)
     rng = np.random.default_rng(seed)
-    # Single precision: 1,000 curves of 30,000 deals must not fill the memory.
+    # Single precision bounds the memory: 1,000 curves of 30,000 deals.
     curves = np.empty((draws, len(distinct)), dtype=np.float32)
     for curve in curves:
         curve[:] = isotonic_regression(rng.binomial(counts, distinct) / counts, weights=counts).x
@@ -56,21 +58,20 @@ def reliability_curve(won: Array, win_prob: Array, *, seed: int, draws: int = 10
 
 
 def group_calibration(won: Array, draws: Array, deals: pd.DataFrame, *, by: Sequence[str] = GROUPINGS) -> pd.DataFrame:
-    """How many deals each group won, against how many it was expected to.
+    """Observed and expected number of wins in each group of deals.
 
     Parameters
     ----------
     won : (deal,) 0 or 1
-    draws : (deal, draw) win probabilities; doubt that deals share stays shared, a draw at a time. (deal, 1) for a model
-        without draws: it is taken at its word.
-    by : columns to group by, those that ``deals`` has; a blank is a level of its own, groups below five deals are left
+    draws : (deal, draw) posterior draws of the win probability, joint over deals; (deal, 1) for a model without draws
+    by : columns to group by, where ``deals`` has them; a blank is a level of its own, groups below five deals are left
         out
 
     Returns
     -------
     DataFrame with columns ``grouping, level, n, won, expected`` (mean count), ``lower, upper`` (90 % predictive
-    counts) and ``covered``, 0..1: how much of the count's probability lies within the interval's 90 %. A count is a
-    lump of probability, so a plain yes or no would cover more than 90 %; this has mean 0.9 exactly where all is right.
+    counts) and ``covered``, 0..1: the share of the observed count's randomised PIT within the central 90 %. Counts are
+    discrete, so an indicator would cover more than 90 %; this has mean exactly 0.9 under calibration.
 
     References
     ----------
@@ -90,7 +91,7 @@ def group_calibration(won: Array, draws: Array, deals: pd.DataFrame, *, by: Sequ
 
 
 def coverage_90(groups: pd.DataFrame) -> float:
-    """Share of groups whose wins lie in their 90 % interval; NaN without groups."""
+    """Mean coverage of the groups' 90 % intervals; NaN without groups."""
     return float(groups["covered"].mean()) if len(groups) else float("nan")
 
 
@@ -109,16 +110,16 @@ def _group(won: Array, draws: Array) -> dict[str, float]:
 
 
 def _covered(before: float, upto: float) -> float:
-    """How much of the randomised probability integral transform lies in the interval: its randomness averaged out."""
+    """Share of the randomised probability integral transform within the interval, averaged over its randomisation."""
     if upto <= before:
         return float(TAILS[0] <= upto <= TAILS[1])
     return float(max(min(upto, TAILS[1]) - max(before, TAILS[0]), 0.0) / (upto - before))
 
 
 def count_cdf(draws: Array) -> Array:
-    """(count,) P(at most 0, 1, ..., n deals are won), averaged over draws; within a draw deals are independent.
+    """(count,) cumulative distribution of the number of wins, averaged over draws; independent deals within a draw.
 
-    Exact but for rounding (1e-12): each draw's count is Poisson-binomial.
+    Exact up to rounding (1e-12): each draw's count is Poisson-binomial.
     """
     deals, count = draws.shape
     at_once = max(1, _AT_ONCE // deals)
@@ -129,15 +130,16 @@ def count_cdf(draws: Array) -> Array:
 
 
 def _count_mass(chances: Array) -> Array:
-    """(draw, count) from (draw, deal): blocks of deals by recursion, then pairs of blocks by convolution.
+    """(draw, count) Poisson-binomial probabilities of (draw, deal) chances.
 
-    One deal after another to the end would cost the square of the number of deals.
+    Blocks of deals by recursion, then pairs of blocks by convolution: recursion alone would cost the square of the
+    number of deals.
     """
     from scipy.signal import fftconvolve
 
     draws, deals = chances.shape
     blocks = 2 ** math.ceil(math.log2(max(1, deals / _BLOCK)))
-    # Deals that are never won fill the last blocks: they change no count.
+    # Deals with probability zero pad the last block; they do not change the count.
     filled = np.zeros((draws, blocks * _BLOCK))
     filled[:, :deals] = chances
     mass = np.zeros((draws, blocks, _BLOCK + 1))

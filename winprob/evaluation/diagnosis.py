@@ -1,23 +1,36 @@
-"""Is the model any good on the deals it learned from, and who decides, prior or data? Four checks in one table."""
+"""Model checks in one table: posterior and prior predictive checks, LOO, power scaling, prior-data conflict."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from winprob.evaluation.conflict import AGAINST, LEANS, find_conflicts
-from winprob.evaluation.leave_one_out import LeaveOneOut, leave_one_out
-from winprob.evaluation.power_scaling import PRIOR, scale_power
-from winprob.evaluation.predictive import UNLIKE, check_predictions
-from winprob.i18n import gettext
-from winprob.methodology import label
+from winprob.arrays import Array
+from winprob.evaluation.reweighting import LeaveOneOut, leave_one_out, scale_power, training_of
+from winprob.methodology import DECISION_METHODS, ROLES
+from winprob.model.draws import TAILS, summarise
+from winprob.model.inference import Training, learn, read_training
 from winprob.model.posterior import Posterior
+from winprob.model.win.terms import coefficients, logits
+from winprob.settings import Settings
 
-_TOLD = 5
+#: Posterior predictive p-value below which a quantity does not fit.
+UNLIKE = 0.01
+#: Posterior probability of a negative role weight from which data conflict with the method.
+_AGAINST, _LEANS = 0.95, 0.8
+AGAINST, LEANS, WITH, SILENT = "data against the method", "data lean against it", "data agree", "data do not say"
+_LEVEL_COLUMNS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_support" for role in ROLES))
+_SPREAD_COLUMNS = ("seller", "segment")
+_LEAST_DEALS = 5
+
+#: (draw,) a statistic of replicated outcomes (deal, draw).
+Statistic = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What the four checks found; see the function of each."""
+    """Results of the four checks; see the function of each."""
 
     predictive: pd.DataFrame
     left_out: LeaveOneOut
@@ -25,25 +38,25 @@ class Diagnosis:
     conflicts: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """All of it: ``check, subject, value, lower, upper, verdict``.
+        """All results: ``check, subject, value, lower, upper, verdict``.
 
-        ``predictive``: the observed, on the interval of replicates. ``left out``: log loss per deal. ``power``:
-        sensitivity to the prior. ``conflict``: the free role weight.
+        ``predictive``: the observed value and the interval of replicates. ``left out``: log loss per deal. ``power``:
+        sensitivity to the prior. ``conflict``: the unconstrained role weight.
         """
         predictive = self.predictive.assign(verdict="fits").rename(columns={"quantity": "subject", "observed": "value"})
         predictive.loc[predictive["p"] < UNLIKE, "verdict"] = "unlike the model"
         power = self.power.rename(columns={"parameter": "subject", "prior": "value", "diagnosis": "verdict"})
         conflict = self.conflicts.rename(columns={"mean": "value"})
         conflict["subject"] = conflict["role"] + ", " + conflict["decision_method"]
-        found = self.left_out
-        reach = 1.645 * found.standard_error
+        loo = self.left_out
+        reach = 1.645 * loo.standard_error
         left = pd.DataFrame(
             {
                 "subject": ["log loss"],
-                "value": [found.log_loss],
-                "lower": [found.log_loss - reach],
-                "upper": [found.log_loss + reach],
-                "verdict": ["can be trusted" if not found.high_k else f"{found.high_k} deals not to be trusted"],
+                "value": [loo.log_loss],
+                "lower": [loo.log_loss - reach],
+                "upper": [loo.log_loss + reach],
+                "verdict": ["can be trusted" if not loo.high_k else f"{loo.high_k} deals not to be trusted"],
             }
         )
         parts = {"predictive": predictive, "left out": left, "power": power, "conflict": conflict}
@@ -53,12 +66,12 @@ class Diagnosis:
 
 
 def diagnose(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -> Diagnosis:
-    """Put a fitted model beside the deals it learned from.
+    """Check a fitted model against its training deals.
 
     Raises
     ------
     DealTableError, NotConvergedError, PosteriorError
-        The deals are not valid; the fit with free weights failed; the model has seen no deal.
+        The deals are not valid; the fit with unconstrained weights failed; the model was not trained on any deal.
     """
     return Diagnosis(
         predictive=check_predictions(posterior, deals, seed=seed),
@@ -68,88 +81,129 @@ def diagnose(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -> Diagnos
     )
 
 
-def judge(found: Diagnosis) -> list[str]:
-    """What to make of it, a sentence a line."""
-    return [
-        _predictive(found.predictive),
-        *_left_out(found.left_out),
-        _power(found.power),
-        *_conflicts(found.conflicts),
-    ]
+def check_predictions(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Posterior and prior predictive check: observed and replicated win rates of the training deals.
 
+    Returns
+    -------
+    DataFrame with columns ``quantity`` (win rate of a level; spread of win rates over sellers, segments), ``deals``,
+    ``observed``; ``lower, mean, upper`` of posterior predictive replicates (90 %); ``prior_lower, prior_mean,
+    prior_upper`` of prior predictive replicates; ``p``, the two-sided posterior predictive p-value. The check is in
+    sample: misfit here shows a wrong model, fit here does not prove a right one.
 
-def _predictive(table: pd.DataFrame) -> str:
-    unlike = table.loc[table["p"] < UNLIKE, "quantity"].tolist()
-    if not unlike:
-        return gettext(
-            "Deals drawn from the model look like yours in all {count} quantities compared.", count=len(table)
-        )
-    return gettext(
-        "{unlike} of {count} quantities are unlike what the model gives (chance alone: about {luck:.1f}): {names}.",
-        unlike=len(unlike),
-        count=len(table),
-        luck=UNLIKE * len(table),
-        names="; ".join(unlike[:_TOLD]),
+    References
+    ----------
+    Gelman, Meng, Stern (1996), Posterior predictive assessment of model fitness via realized discrepancies.
+    """
+    training = training_of(posterior, deals)
+    rng = np.random.default_rng(seed)
+    replicates, prior_replicates = (
+        _replicates(draws, posterior, training, rng) for draws in (posterior.flat, posterior.prior)
     )
-
-
-def _left_out(found: LeaveOneOut) -> list[str]:
-    said = [
-        gettext(
-            "Predicted without itself, a deal costs a log loss of {out:.3f} (with itself {fitted:.3f}).",
-            out=found.log_loss,
-            fitted=found.fitted_log_loss,
+    records = []
+    for quantity, count, statistic in _quantities(training):
+        observed, after = float(statistic(training.won[:, None])[0]), statistic(replicates)
+        records.append(
+            {
+                "quantity": quantity,
+                "deals": count,
+                "observed": observed,
+                **_ends(after, ""),
+                **_ends(statistic(prior_replicates), "prior_"),
+                "p": float(min(1, 2 * min((after >= observed).mean(), (after <= observed).mean()))),
+            }
         )
-    ]
-    if found.high_k:
-        said.append(
-            gettext(
-                "For {count} of {records} deals that figure cannot be trusted (Pareto k up to {k:.2f}, wanted below "
-                "0.7): the model leans on them. Take winprob backtest instead.",
-                count=found.high_k,
-                records=found.records,
-                k=found.worst_k,
+    return pd.DataFrame(records)
+
+
+def _replicates(
+    draws: Mapping[str, Array], posterior: Posterior, training: Training, rng: np.random.Generator
+) -> Array:
+    """(deal, draw) outcomes drawn from the model."""
+    coefs = coefficients(draws, training.features, seed=posterior.provenance.seed)
+    chance = 1 / (1 + np.exp(-logits(coefs, training.features)))
+    return np.asarray(rng.random(chance.shape) < chance, dtype=np.float32)
+
+
+def _quantities(training: Training) -> Iterator[tuple[str, int, Statistic]]:
+    """Name, number of deals and statistic of every compared quantity."""
+    weight = training.weight
+    yield "win rate", len(weight), _rate_over(np.ones(len(weight), dtype=bool), weight)
+    for column in _LEVEL_COLUMNS:
+        if column in training.closed:
+            for level, rows in _levels(training.closed[column]):
+                yield f"win rate, {column}={level}", int(rows.sum()), _rate_over(rows, weight)
+    for column in _SPREAD_COLUMNS:
+        if column in training.closed:
+            groups = [rows for _, rows in _levels(training.closed[column])]
+            if len(groups) > 1:
+                yield f"spread of win rates, {column}", len(weight), _spread_over(groups, weight)
+
+
+def _levels(values: pd.Series) -> Iterator[tuple[str, Array]]:
+    text = values.astype("str").where(values.notna(), "unknown").str.removesuffix(".0").to_numpy()
+    for level in np.unique(text):
+        rows = text == level
+        if rows.sum() >= _LEAST_DEALS:
+            yield str(level), rows
+
+
+def _rate_over(rows: Array, weight: Array) -> Statistic:
+    return lambda won: np.asarray(np.average(won[rows], axis=0, weights=weight[rows]))
+
+
+def _spread_over(groups: list[Array], weight: Array) -> Statistic:
+    rates = [_rate_over(rows, weight) for rows in groups]
+    return lambda won: np.asarray(np.std([rate(won) for rate in rates], axis=0))
+
+
+def _ends(values: Array, prefix: str) -> dict[str, float]:
+    lower, upper = np.quantile(values, TAILS)
+    return {f"{prefix}lower": float(lower), f"{prefix}mean": float(values.mean()), f"{prefix}upper": float(upper)}
+
+
+def find_conflicts(deals: pd.DataFrame, *, seed: int, settings: Settings | None = None) -> pd.DataFrame:
+    """Prior-data conflict over the sign constraint that more support helps: a refit with unconstrained role weights.
+
+    Parameters
+    ----------
+    deals : closed deals in canonical columns
+
+    Returns
+    -------
+    DataFrame with columns ``role, decision_method``; ``reported``, the number of deals that report the role's support
+    under the method; ``mean, lower, upper`` of the unconstrained weight (log-odds per unit of support, prior centred at
+    zero); ``prob_negative``; ``verdict``
+
+    Raises
+    ------
+    DealTableError, NotConvergedError
+        As ``fit``.
+    """
+    settings = settings or Settings()
+    training = read_training(deals, settings, seed=seed)
+    weights = learn(training, settings, seed=seed, signed=True).parameters["role_weight"]
+    flat = weights.reshape(-1, *weights.shape[2:])
+    records = []
+    for at, role in enumerate(ROLES):
+        for method, name in enumerate(DECISION_METHODS):
+            reported = (training.features.method == method) & (training.features.readers[:, at] > 0)
+            draws = flat[:, at, method]
+            negative = float((draws < 0).mean())
+            ends = dict(zip(("mean", "lower", "upper"), map(float, summarise(draws)), strict=True))
+            records.append(
+                {
+                    "role": role,
+                    "decision_method": name,
+                    "reported": int(reported.sum()),
+                    **ends,
+                    "prob_negative": negative,
+                    "verdict": _conflict(negative),
+                }
             )
-        )
-    return said
+    return pd.DataFrame(records)
 
 
-def _power(table: pd.DataFrame) -> str:
-    names = table.loc[table["diagnosis"] == PRIOR, "parameter"].tolist()
-    if not names:
-        return gettext("No main parameter is decided by the prior alone.")
-    return gettext(
-        "The prior decides {count} of {all} main parameters, first of all: {names}.",
-        count=len(names),
-        all=len(table),
-        names="; ".join(names[:_TOLD]),
-    )
-
-
-def _conflicts(table: pd.DataFrame) -> list[str]:
-    said = []
-    for row in table.to_dict("records"):
-        if row["verdict"] not in (AGAINST, LEANS):
-            continue
-        words = {
-            "role": label("role", row["role"]),
-            "method": label("decision_method", row["decision_method"]),
-            "negative": row["prob_negative"],
-        }
-        if row["verdict"] == AGAINST:
-            said.append(
-                gettext(
-                    "The deals speak AGAINST the method: under {method}, more support of the {role} went with fewer "
-                    "wins (probability {negative:.0%}). The data may overrule the course: look at these deals.",
-                    **words,
-                )
-            )
-        else:
-            said.append(
-                gettext(
-                    "The deals lean against the method: under {method}, support of the {role} may go with fewer wins "
-                    "(probability {negative:.0%}).",
-                    **words,
-                )
-            )
-    return said or [gettext("Nowhere do the deals speak against the method: no role's support goes with fewer wins.")]
+def _conflict(negative: float) -> str:
+    edges = [(_AGAINST, AGAINST), (_LEANS, LEANS), (1 - _LEANS, SILENT), (-np.inf, WITH)]
+    return next(label for least, label in edges if negative > least)

@@ -1,12 +1,20 @@
-"""Which deals are learned from, and which are scored? By fiscal quarter where dates allow, else in folds."""
+"""Training and test sets of a backtest: rolling origin by fiscal quarter where dates allow, else k-fold; a fold cache.
 
-from dataclasses import dataclass
+Identical rows and the readings of one deal are never split between training and test.
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import fact_columns
+from winprob.data.schema import fact_columns, is_closed
+from winprob.data.tables import replacing
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.model.posterior import quarter_name
@@ -18,11 +26,11 @@ _LEAST_ORIGINS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """One fit: positions of the rows it learns from and of those it is scored on.
+    """One fit: positions of the training rows and of the test rows.
 
     Attributes
     ----------
-    origin : the day on which it could have been made, None in k-fold
+    origin : the forecast origin, the day on which the fit could have been made; None in k-fold
     """
 
     name: str
@@ -34,12 +42,12 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a model is put to the test.
+    """The folds of a backtest, and why this protocol was chosen.
 
     Attributes
     ----------
-    reason : in words, why this protocol
-    not_scored : deals read after the first origin that are still open: their ends are not known yet
+    reason : a clause for the user
+    not_scored : number of deals read after the first origin that are still open, so that their outcome is unknown
     """
 
     protocol: str
@@ -58,7 +66,7 @@ def plan_folds(deals: pd.DataFrame, settings: Settings, *, protocol: str, seed: 
     Raises
     ------
     DealTableError
-        The protocol asked for needs dates, or more deals, than there are.
+        The requested protocol needs dates or more deals.
     """
     if protocol == KFOLD:
         return _k_fold(deals, settings, seed, gettext("k-fold, as asked for"))
@@ -67,24 +75,26 @@ def plan_folds(deals: pd.DataFrame, settings: Settings, *, protocol: str, seed: 
         reason = gettext("rolling origin: learned from what was known at the start of each fiscal quarter")
         return Plan(protocol=ROLLING, reason=reason, folds=tuple(folds), not_scored=not_scored)
     if protocol == ROLLING:
-        raise DealTableError(gettext("no backtest by quarter: {missing}. Use --protocol k-fold.", missing=missing))
+        raise DealTableError(
+            gettext("no rolling-origin backtest by quarter: {missing}. Use --protocol k-fold.", missing=missing)
+        )
     return _k_fold(deals, settings, seed, gettext("k-fold, since a rolling origin is not possible: {why}", why=missing))
 
 
 def closed_rows(deals: pd.DataFrame) -> Array:
-    """Positions of the rows whose end is known."""
-    return np.flatnonzero((deals["outcome"].notna() & (deals["outcome"] != "open")).to_numpy())
+    """Positions of the rows with a known outcome."""
+    return np.flatnonzero(is_closed(deals))
 
 
 def identical_rows(deals: pd.DataFrame) -> Array:
-    """(deal,) the same code for rows alike in all facts, and for the readings of one deal."""
+    """(row,) group codes: the same for rows with identical facts, and for the readings of one deal."""
     alike = deals.groupby(fact_columns(deals), dropna=False, sort=False).ngroup().to_numpy()
     same_deal = pd.factorize(deals["deal_id"])[0]
     return _connected(alike, same_deal)
 
 
 def _connected(one: Array, other: Array) -> Array:
-    """(row,) codes of the groups that either labelling ties together."""
+    """(row,) codes of the connected components of two labellings."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -97,34 +107,35 @@ def _connected(one: Array, other: Array) -> Array:
 def _k_fold(deals: pd.DataFrame, settings: Settings, seed: int, reason: str) -> Plan:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    rows, wanted = closed_rows(deals), settings.evaluation
+    rows, options = closed_rows(deals), settings.evaluation
     closed = deals.iloc[rows]
     won = (closed["outcome"] == "won").to_numpy()
     least = min(won.sum(), (~won).sum())
-    if least < wanted.folds:
+    if least < options.folds:
         raise DealTableError(
             gettext(
-                "{folds} folds need as many deals won and lost; there are {won} won and {lost} not.",
-                folds=wanted.folds,
+                "{folds} folds need at least {folds} deals won and {folds} not won; there are {won} won and {lost} "
+                "not won.",
+                folds=options.folds,
                 won=int(won.sum()),
                 lost=int((~won).sum()),
             )
         )
     groups = identical_rows(closed)
     folds = []
-    for repeat in range(wanted.repeats):
-        splitter = StratifiedGroupKFold(wanted.folds, shuffle=True, random_state=seed - 1 + repeat)
+    for repeat in range(options.repeats):
+        splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=seed - 1 + repeat)
         for number, (train, test) in enumerate(splitter.split(rows, won, groups)):
             folds.append(Fold(name=f"{repeat}-{number}", repeat=repeat, train=rows[train], test=rows[test]))
     return Plan(protocol=KFOLD, reason=reason, folds=tuple(folds), not_scored=0)
 
 
 def _rolling(deals: pd.DataFrame, settings: Settings) -> tuple[list[Fold], int, str]:
-    """Folds by fiscal quarter, how many deals are not scored yet, and what is missing where there are too few."""
+    """Folds by fiscal quarter, the number of deals not scored yet, and the reason if there are too few folds."""
     for column in ("as_of", "closed_on"):
         if column not in deals or deals[column].isna().all():
             return [], 0, gettext("it needs the column {column!r}", column=column)
-    known = np.isin(np.arange(len(deals)), closed_rows(deals))
+    known = is_closed(deals)
     read, ended = (deals[column].astype("datetime64[us]") for column in ("as_of", "closed_on"))
     quarter = _quarters(read, settings)
     folds, not_scored = [], 0
@@ -150,7 +161,7 @@ def _both(deals: pd.DataFrame, rows: Array) -> bool:
 
 
 def _mature(quarter: pd.Series, ended: pd.Series, origin: pd.Timestamp, known: Array, settings: Settings) -> Array:
-    """(deal,) whether enough of the deals read in the same quarter had closed: quick closers are not like others."""
+    """(row,) whether enough deals read in the same quarter had closed by then: fast closers are a biased sample."""
     share = (pd.Series(known, index=ended.index) & (ended < origin)).groupby(quarter).transform("mean")
     return np.asarray(share >= settings.evaluation.mature_share)
 
@@ -163,3 +174,47 @@ def _quarters(day: pd.Series, settings: Settings) -> pd.Series:
 def _first_day(quarter: int, settings: Settings) -> pd.Timestamp:
     month = 3 * quarter + settings.calendar.fiscal_year_start_month
     return pd.Timestamp(year=(month - 1) // 12, month=(month - 1) % 12 + 1, day=1)
+
+
+class FoldCache:
+    """Predictions of completed folds on disk, keyed by deals, settings, seed and code; no names, no facts."""
+
+    def __init__(self, folder: Path | None, deals: pd.DataFrame, settings: Settings, seed: int) -> None:
+        self._folder = folder / _key(deals, settings, seed) if folder else None
+
+    def read(self, fold: Fold) -> dict[str, Array] | None:
+        """Predictions by model, None where the fold is not completed or its file is damaged."""
+        path = self._path(fold)
+        if path is None or not path.exists():
+            return None
+        try:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                names = json.loads(str(file["names"]))
+                predictions = {name: file[f"model{at}"] for at, name in enumerate(names)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return predictions if all(len(values) == len(fold.test) for values in predictions.values()) else None
+
+    def write(self, fold: Fold, predictions: dict[str, Array]) -> None:
+        """Store a completed fold."""
+        path = self._path(fold)
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {f"model{at}": values.astype(np.float32) for at, values in enumerate(predictions.values())}
+        with replacing(path) as scratch, open(scratch, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, names=np.array(json.dumps(list(predictions))), **arrays)
+
+    def _path(self, fold: Fold) -> Path | None:
+        if self._folder is None:
+            return None
+        rows = hashlib.sha256(fold.train.tobytes() + b"|" + fold.test.tobytes()).hexdigest()[:12]
+        return self._folder / f"{fold.name}-{rows}.npz"
+
+
+def _key(deals: pd.DataFrame, settings: Settings, seed: int) -> str:
+    digest = hashlib.sha256(json.dumps([asdict(settings), seed, deals.attrs], sort_keys=True, default=str).encode())
+    digest.update(pd.util.hash_pandas_object(deals.astype("str"), index=False).to_numpy().tobytes())
+    for path in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

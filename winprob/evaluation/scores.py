@@ -1,20 +1,20 @@
-"""How good are probabilities, once we know what happened?"""
+"""Scores of probability forecasts: log score, Brier score and its decomposition, AUC, calibration slope, bootstrap."""
 
 import numpy as np
 
 from winprob.arrays import Array
 from winprob.model.draws import TAILS
 
-#: A probability of 0 or 1 that fails would cost infinitely much: for the log loss, none is nearer to them than this.
+#: Probabilities are clipped this far from 0 and 1, so that the log loss is finite.
 EDGE = 0.001
-#: Log-odds closer together than this are the same but for rounding.
+#: Log-odds within a range this small are equal up to rounding.
 _ALIKE = 1e-9
-#: Cells of a table held at once, 32 MB of them: 30,000 groups must not fill the memory.
+#: Cells per bootstrap block, 32 MB, to bound the memory for many groups.
 _AT_ONCE = 2**22
 
 
 def score(won: Array, win_prob: Array) -> dict[str, float]:
-    """Every score of one model's probabilities.
+    """All scores of one model's probabilities.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def score(won: Array, win_prob: Array) -> dict[str, float]:
     -------
     dict of ``n``; ``log_loss``; ``brier``, which is exactly ``miscalibration - discrimination + uncertainty``; ``auc``;
     ``sharpness``, the sd of the probabilities (not the variance); ``calibration_slope`` and ``calibration_intercept``
-    (ideal 1 and 0), see ``recalibration``. NaN where a score means nothing: ``auc`` where outcomes are all alike, slope
-    and intercept where the probabilities are all the same or part the won from the lost without a mistake.
+    (ideal 1 and 0), see ``recalibration``. NaN where a score is undefined: ``auc`` where all outcomes are equal, slope
+    and intercept where all probabilities are equal or separate the won from the lost perfectly.
 
     References
     ----------
@@ -52,7 +52,7 @@ def score(won: Array, win_prob: Array) -> dict[str, float]:
 
 
 def log_losses(won: Array, win_prob: Array) -> Array:
-    """(deal,) minus the log of the probability given to what happened, kept within ``EDGE`` of 0 and 1."""
+    """(deal,) log score: minus the log of the probability of the observed outcome, clipped by ``EDGE``."""
     clipped = np.clip(win_prob, EDGE, 1 - EDGE)
     return np.asarray(-np.log(np.where(np.asarray(won, dtype=bool), clipped, 1 - clipped)))
 
@@ -60,7 +60,7 @@ def log_losses(won: Array, win_prob: Array) -> Array:
 def decompose(won: Array, win_prob: Array) -> tuple[float, float, float]:
     """Miscalibration, discrimination and uncertainty of the Brier score, by isotonic recalibration (CORP).
 
-    None is below zero, and ``miscalibration - discrimination + uncertainty`` is the Brier score.
+    All are non-negative, and ``miscalibration - discrimination + uncertainty`` is the Brier score.
 
     References
     ----------
@@ -74,7 +74,7 @@ def decompose(won: Array, win_prob: Array) -> tuple[float, float, float]:
 
 
 def isotonic(won: Array, win_prob: Array) -> Array:
-    """(deal,) win rates that never fall as the probability rises and lie closest to what happened."""
+    """(deal,) isotonic regression of outcomes on probabilities."""
     from scipy.optimize import isotonic_regression
 
     _, place, deals = np.unique(win_prob, return_inverse=True, return_counts=True)
@@ -83,13 +83,13 @@ def isotonic(won: Array, win_prob: Array) -> Array:
 
 
 def recalibration(won: Array, win_prob: Array) -> tuple[float, float]:
-    """Slope and intercept of the logistic regression of outcomes on predicted log-odds, fitted together.
+    """Calibration slope and intercept: logistic regression of outcomes on predicted log-odds, fitted jointly.
 
-    Log-odds are those of probabilities kept within ``EDGE`` of 0 and 1. A slope below 1: the probabilities lie too far
-    from the middle. The intercept is that of the same fit, not the one at slope 1.
+    Probabilities are clipped by ``EDGE``. A slope below 1 means overconfident (too extreme) probabilities. The
+    intercept is that of the joint fit, not calibration-in-the-large at slope 1.
 
-    NaN, both, where no finite slope is likeliest: probabilities all alike, outcomes all alike, or a probability that
-    parts the won from the lost without a mistake.
+    Both are NaN where the maximum likelihood estimate does not exist: equal probabilities, equal outcomes, or perfect
+    separation.
 
     References
     ----------
@@ -103,15 +103,15 @@ def recalibration(won: Array, win_prob: Array) -> tuple[float, float]:
     log_odds = np.log(clipped / (1 - clipped))
     if not _overlap(log_odds, won):
         return float("nan"), float("nan")
-    middle, sd = log_odds.mean(), log_odds.std()
+    mean, sd = log_odds.mean(), log_odds.std()
     line = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10)
-    line.fit(((log_odds - middle) / sd)[:, None], won)
+    line.fit(((log_odds - mean) / sd)[:, None], won)
     slope = float(line.coef_[0, 0] / sd)
-    return slope, float(line.intercept_[0] - slope * middle)
+    return slope, float(line.intercept_[0] - slope * mean)
 
 
 def _overlap(log_odds: Array, won: Array) -> bool:
-    """Whether the won and the lost lie among each other: else the likelihood rises without end as the line steepens."""
+    """Whether won and lost overlap in log-odds; without overlap the maximum likelihood slope is infinite."""
     if won.all() or not won.any() or np.ptp(log_odds) < _ALIKE:
         return False
     high, low = log_odds[won], log_odds[~won]
@@ -121,12 +121,12 @@ def _overlap(log_odds: Array, won: Array) -> bool:
 def paired_difference(
     losses: Array, others: Array, groups: Array, *, seed: int, draws: int = 4000
 ) -> tuple[float, float, float]:
-    """Mean of ``losses - others`` and its 90 % bootstrap interval, whole groups of rows drawn together.
+    """Mean of ``losses - others`` and its 90 % cluster bootstrap interval, which resamples whole groups of rows.
 
     Parameters
     ----------
-    losses, others : (row,) of the same rows
-    groups : (row,) labels of rows that belong together
+    losses, others : (row,) paired losses
+    groups : (row,) cluster labels
     """
     labels, codes = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(codes, weights=losses - others), np.bincount(codes)

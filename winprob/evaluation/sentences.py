@@ -1,85 +1,100 @@
-"""What does a backtest say, in words? Never more than its intervals allow."""
+"""Sentences for the user on a backtest and on the checks of a model: no claim beyond the intervals."""
 
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
+from winprob.evaluation.diagnosis import AGAINST, LEANS, UNLIKE, Diagnosis
+from winprob.evaluation.reweighting import PRIOR, LeaveOneOut
 from winprob.evaluation.scores import EDGE, recalibration
 from winprob.i18n import gettext
+from winprob.methodology import label
 
-_FEW = 100
-
-
-def judge_backtest(result: Backtest) -> list[str]:
-    """What to make of a backtest, a sentence a line."""
-    return [_protocol(result), _against(result.differences()), *_calibration(result), *_warnings(result)]
+_FEW_DEALS = 100
+_MOST_NAMES = 5
 
 
-def _protocol(result: Backtest) -> str:
+def backtest_sentences(result: Backtest) -> list[str]:
+    """What a backtest shows, one sentence per line: protocol, comparison with baselines, calibration, caveats."""
+    return [
+        _protocol_sentence(result),
+        _comparison_sentence(result.differences()),
+        *_calibration_sentences(result),
+        *_warning_sentences(result),
+    ]
+
+
+def _protocol_sentence(result: Backtest) -> str:
     scored = result.deals["deal_id"].nunique()
-    said = gettext("{reason}. {scored} deals scored", reason=_upper(result.plan.reason), scored=scored)
+    sentence = gettext("{reason}. {scored} deals scored", reason=_upper(result.plan.reason), scored=scored)
     if result.plan.not_scored:
-        said += gettext(", {open} more are still open and not scored yet", open=result.plan.not_scored)
-    return said + gettext(".")
+        sentence += gettext(", {open} more are still open and not scored yet", open=result.plan.not_scored)
+    return sentence + gettext(".")
 
 
-def _against(differences: pd.DataFrame) -> str:
+def _comparison_sentence(differences: pd.DataFrame) -> str:
     better: list[str] = []
     worse: list[str] = []
     even: list[str] = []
     for model, lower, upper in differences[["model", "lower", "upper"]].to_numpy():
         side = better if upper < 0 else worse if lower > 0 else even
         side.append(str(model))
-    said = []
+    sentences = []
     if better:
-        said.append(gettext("winprob predicts better than: {models}.", models=", ".join(better)))
+        sentences.append(gettext("winprob predicts better than: {models}.", models=", ".join(better)))
     if even:
-        said.append(gettext("No difference beyond chance from: {models}.", models=", ".join(even)))
+        sentences.append(gettext("No difference beyond chance from: {models}.", models=", ".join(even)))
     if worse:
-        said.append(gettext("winprob predicts WORSE than: {models}.", models=", ".join(worse)))
-    return " ".join(said) or gettext("There is nothing to compare with.")
+        sentences.append(gettext("winprob predicts WORSE than: {models}.", models=", ".join(worse)))
+    return " ".join(sentences) or gettext("There is nothing to compare with.")
 
 
-def _calibration(result: Backtest) -> list[str]:
+def _calibration_sentences(result: Backtest) -> list[str]:
     rows = ~np.isnan(result.win_prob[OURS])
     won, chance = result.won[rows], result.win_prob[OURS][rows]
-    said = [gettext("{expected:.0%} were expected to be won, {won:.0%} were.", expected=chance.mean(), won=won.mean())]
+    sentences = [
+        gettext("{expected:.0%} were expected to be won, {won:.0%} were.", expected=chance.mean(), won=won.mean())
+    ]
     table = result.table()
     ours = table[table["model"] == OURS]
     slope, coverage = (float(ours[name].iloc[0]) for name in ("calibration_slope", "coverage_90"))
     if np.isnan(slope):
-        said.append(gettext("Calibration cannot be judged: outcomes or chances are all alike."))
+        sentences.append(gettext("Calibration cannot be assessed: all outcomes or all win probabilities are equal."))
     else:
-        said.append(_slope(slope, _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))))
+        sentences.append(_slope_sentence(slope, _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))))
     if not np.isnan(coverage):
-        said.append(gettext("{share:.0%} of groups of deals won as many as their 90% interval says.", share=coverage))
-    return said
+        sentences.append(
+            gettext(
+                "The 90% intervals of the number of wins covered {share:.0%} of the groups of deals.", share=coverage
+            )
+        )
+    return sentences
 
 
-def _slope(slope: float, reach: float) -> str:
-    words = {"slope": slope, "lower": slope - reach, "upper": slope + reach}
+def _slope_sentence(slope: float, reach: float) -> str:
+    values = {"slope": slope, "lower": slope - reach, "upper": slope + reach}
     if slope + reach < 1:
         return gettext(
-            "The chances lie too far from the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
+            "The win probabilities are too extreme, overconfident (calibration slope {slope:.2f}, 90% {lower:.2f} to "
             "{upper:.2f}; ideal 1).",
-            **words,
+            **values,
         )
     if slope - reach > 1:
         return gettext(
-            "The chances lie too close to the middle (calibration slope {slope:.2f}, 90% {lower:.2f} to "
-            "{upper:.2f}; ideal 1).",
-            **words,
+            "The win probabilities are too moderate, underconfident (calibration slope {slope:.2f}, 90% {lower:.2f} "
+            "to {upper:.2f}; ideal 1).",
+            **values,
         )
     return gettext(
-        "The spread of the chances agrees with what happened (calibration slope {slope:.2f}, 90% {lower:.2f} to "
-        "{upper:.2f}; ideal 1).",
-        **words,
+        "The spread of the win probabilities agrees with the outcomes (calibration slope {slope:.2f}, 90% "
+        "{lower:.2f} to {upper:.2f}; ideal 1).",
+        **values,
     )
 
 
 def _reach(won: Array, chance: Array, *, repeats: int) -> float:
-    """Half the 90 % interval of the calibration slope (from the information matrix; repeats hold the same deals)."""
+    """Half width of the 90 % interval of the calibration slope (Fisher information; repeats share their deals)."""
     clipped = np.clip(chance, EDGE, 1 - EDGE)
     slope, intercept = recalibration(won, chance)
     log_odds = np.log(clipped / (1 - clipped))
@@ -89,16 +104,103 @@ def _reach(won: Array, chance: Array, *, repeats: int) -> float:
     return float(1.645 * np.sqrt(np.linalg.inv(information)[0, 0]))
 
 
-def _warnings(result: Backtest) -> list[str]:
-    said = []
-    if result.deals["deal_id"].nunique() < _FEW:
-        said.append(gettext("With fewer than {few} deals scored, every figure here is rough.", few=_FEW))
+def _warning_sentences(result: Backtest) -> list[str]:
+    sentences = []
+    if result.deals["deal_id"].nunique() < _FEW_DEALS:
+        sentences.append(gettext("With fewer than {few} deals scored, every figure here is imprecise.", few=_FEW_DEALS))
     if PREVIOUS in result.win_prob and result.plan.folds[0].origin is None:
-        said.append(
-            gettext("The previous model may have learned from the very deals it is scored on: do not trust its row.")
+        sentences.append(
+            gettext("The previous model may have learned from the deals it is scored on: do not trust its row.")
         )
-    return said
+    return sentences
 
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def diagnosis_sentences(diagnosis: Diagnosis) -> list[str]:
+    """What the checks of a model show, one sentence per line."""
+    return [
+        _predictive_sentence(diagnosis.predictive),
+        *_leave_one_out_sentences(diagnosis.left_out),
+        _power_sentence(diagnosis.power),
+        *_conflict_sentences(diagnosis.conflicts),
+    ]
+
+
+def _predictive_sentence(table: pd.DataFrame) -> str:
+    unlike = table.loc[table["p"] < UNLIKE, "quantity"].tolist()
+    if not unlike:
+        return gettext(
+            "Deals drawn from the model look like yours in all {count} quantities compared.", count=len(table)
+        )
+    return gettext(
+        "{unlike} of {count} quantities do not fit the model (by chance alone: about {expected:.1f}): {names}.",
+        unlike=len(unlike),
+        count=len(table),
+        expected=UNLIKE * len(table),
+        names="; ".join(unlike[:_MOST_NAMES]),
+    )
+
+
+def _leave_one_out_sentences(loo: LeaveOneOut) -> list[str]:
+    sentences = [
+        gettext(
+            "Leave-one-out log loss per deal: {out:.3f} (in sample {fitted:.3f}).",
+            out=loo.log_loss,
+            fitted=loo.fitted_log_loss,
+        )
+    ]
+    if loo.high_k:
+        sentences.append(
+            gettext(
+                "For {count} of {records} deals that figure is unreliable (Pareto k up to {k:.2f}, it should be below "
+                "0.7): these deals influence the model strongly. Use winprob backtest instead.",
+                count=loo.high_k,
+                records=loo.records,
+                k=loo.worst_k,
+            )
+        )
+    return sentences
+
+
+def _power_sentence(table: pd.DataFrame) -> str:
+    names = table.loc[table["diagnosis"] == PRIOR, "parameter"].tolist()
+    if not names:
+        return gettext("No main parameter is decided by the prior alone.")
+    return gettext(
+        "The prior decides {count} of {all} main parameters, first of all: {names}.",
+        count=len(names),
+        all=len(table),
+        names="; ".join(names[:_MOST_NAMES]),
+    )
+
+
+def _conflict_sentences(table: pd.DataFrame) -> list[str]:
+    sentences = []
+    for row in table.to_dict("records"):
+        values = {
+            "role": label("role", row["role"]),
+            "method": label("decision_method", row["decision_method"]),
+            "negative": row["prob_negative"],
+        }
+        if row["verdict"] == AGAINST:
+            sentences.append(
+                gettext(
+                    "The data CONTRADICT the method: under {method}, more support of the {role} went with fewer "
+                    "wins (probability {negative:.0%}). The data may overrule the course: review these deals.",
+                    **values,
+                )
+            )
+        elif row["verdict"] == LEANS:
+            sentences.append(
+                gettext(
+                    "The data lean against the method: under {method}, support of the {role} may go with fewer wins "
+                    "(probability {negative:.0%}).",
+                    **values,
+                )
+            )
+    return sentences or [
+        gettext("The data do not contradict the method: for no role does more support go with fewer wins.")
+    ]

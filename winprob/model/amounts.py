@@ -1,7 +1,8 @@
-"""What does a deal close at, beside the amount that stood in the table? Some as written, the others by a factor.
+"""Closing amounts relative to the recorded amount: some deals close at the amount recorded, others at a multiple of it.
 
 Learned from won deals whose amount is known both at a reading and at closing (``closed_amount``): the share that did
-not change (beta), and mean and spread of the log ratio of the others (normal, both unknown). Counts and moments only.
+not change (beta prior), and mean and spread of the log ratio of the others (normal, both unknown). Only counts and
+moments are stored.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from scipy.special import betaincinv, gammaincinv, ndtri
 from winprob.arrays import Array
 from winprob.data.schema import as_numbers
 
-#: An amount within this of what was written is unchanged (of the log ratio).
+#: An absolute log ratio up to this counts as unchanged.
 _SAME = 1e-3
-#: Believed of the log ratio of an amount that changes, as if two such had been seen: no change, spread a quarter.
-_BELIEVED, _BELIEVED_SPREAD = 2.0, 0.25
-#: Standard deviations within which a log ratio is kept, and the most it may be.
+#: Prior of the log ratio of a changed amount, as a number of pseudo-observations: mean zero, spread a quarter.
+_PRIOR_COUNT, _PRIOR_SPREAD = 2.0, 0.25
+#: Truncation of a log ratio, in standard deviations, and its largest absolute value.
 _REACH, _MOST = 4.0, float(np.log(10))
-#: Middles of equal shares of a standard normal, to take means over it.
+#: Midpoint quantiles of a standard normal, for means over it.
 _NODES = ndtri((np.arange(256) + 0.5) / 256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revisions:
-    """What won deals closed at: how many were seen, how many of them changed, mean and variance of their log ratios."""
+class ClosingAmounts:
+    """Sufficient statistics of closing amounts: deals, deals with a changed amount, mean and variance of log ratios."""
 
     deals: float
     changed: float
@@ -37,23 +38,23 @@ class Revisions:
     variance: float
 
     def to_dict(self) -> dict[str, float]:
-        """As JSON can hold it."""
+        """As JSON can represent it."""
         return asdict(self)
 
     @staticmethod
-    def from_dict(table: Mapping[str, float]) -> Revisions:
-        """What ``to_dict`` gave."""
-        return Revisions(**table)
+    def from_dict(table: Mapping[str, float]) -> ClosingAmounts:
+        """The inverse of ``to_dict``."""
+        return ClosingAmounts(**table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratios:
-    """Closing over written amount in every draw.
+    """Posterior predictive distribution of closing over recorded amount, in every draw.
 
     Attributes
     ----------
-    unchanged : (draw,) share of amounts that stay as written
-    centre, spread : (draw,) of the log ratio of the others, kept between ``lowest`` and ``highest``
+    unchanged : (draw,) share of amounts that do not change
+    centre, spread : (draw,) of the log ratio of the others, truncated to ``lowest`` and ``highest``
     mean, mean_square : (draw,) of the ratio, and of its square, over all deals
     """
 
@@ -66,49 +67,49 @@ class Ratios:
     mean_square: Array
 
     def at(self, uniforms: Array, draw: Array) -> Array:
-        """The ratio of deals in draws ``draw``, by their luck ``uniforms`` (0..1): small luck leaves the amount."""
+        """The ratio of deals in draws ``draw`` at quantiles ``uniforms`` (0..1): low quantiles are unchanged."""
         ratio = np.ones(uniforms.shape)
-        moved = uniforms >= self.unchanged[draw]
-        which = draw[moved]
-        rest = (uniforms[moved] - self.unchanged[which]) / np.maximum(1 - self.unchanged[which], 1e-12)
+        changed = uniforms >= self.unchanged[draw]
+        which = draw[changed]
+        rest = (uniforms[changed] - self.unchanged[which]) / np.maximum(1 - self.unchanged[which], 1e-12)
         logs = self.centre[which] + self.spread[which] * ndtri(np.clip(rest, 1e-7, 1 - 1e-7))
-        ratio[moved] = np.exp(np.clip(logs, self.lowest, self.highest))
+        ratio[changed] = np.exp(np.clip(logs, self.lowest, self.highest))
         return ratio
 
 
-def learn_revisions(deals: pd.DataFrame) -> Revisions | None:
-    """What a valid deal table says of amounts at closing; None where it knows no deal at both times."""
+def learn_closing_amounts(deals: pd.DataFrame) -> ClosingAmounts | None:
+    """Statistics of a valid deal table; None where no deal has both amounts. Readings of a deal share one weight."""
     if not {"amount", "closed_amount", "outcome"} <= set(deals):
         return None
-    closed, written = as_numbers(deals["closed_amount"]), deals["amount"]
-    known = (deals["outcome"] == "won").to_numpy(dtype=bool) & (closed > 0).to_numpy() & (written > 0).to_numpy()
+    closed, recorded = as_numbers(deals["closed_amount"]), deals["amount"]
+    known = (deals["outcome"] == "won").to_numpy(dtype=bool) & (closed > 0).to_numpy() & (recorded > 0).to_numpy()
     if not known.any():
         return None
-    ratio = np.log(closed[known].to_numpy() / written[known].to_numpy())
+    ratio = np.log(closed[known].to_numpy() / recorded[known].to_numpy())
     ids = deals.loc[known, "deal_id"]
     weight = 1 / ids.groupby(ids).transform("size").to_numpy(dtype=float)
     changed = np.abs(ratio) > _SAME
     count = float(weight[changed].sum())
     mean = float((weight * ratio)[changed].sum() / count) if count else 0.0
     variance = float((weight * (ratio - mean) ** 2)[changed].sum() / count) if count else 0.0
-    return Revisions(deals=float(weight.sum()), changed=count, mean=mean, variance=variance)
+    return ClosingAmounts(deals=float(weight.sum()), changed=count, mean=mean, variance=variance)
 
 
-def draw_ratios(revisions: Revisions | None, *, draws: int, seed: int) -> Ratios | None:
-    """The ratio's parameters, drawn once a draw; None takes every amount as written."""
-    if revisions is None:
+def draw_ratios(amounts: ClosingAmounts | None, *, draws: int, seed: int) -> Ratios | None:
+    """Posterior draws of the ratio's parameters; None where every amount is taken as recorded."""
+    if amounts is None:
         return None
-    luck = np.random.default_rng([seed, zlib.crc32(b"revisions")]).random((3, draws))
-    count = revisions.changed + _BELIEVED
-    mean = revisions.changed * revisions.mean / count
-    square = revisions.changed * revisions.variance + _BELIEVED * _BELIEVED_SPREAD**2
-    square += revisions.changed * _BELIEVED / count * revisions.mean**2
-    spread = np.sqrt(square / (2 * gammaincinv(count / 2, luck[1])))
-    reach = min(_REACH * float(np.sqrt(square / count)), _MOST)
-    centre = mean + spread / np.sqrt(count) * ndtri(luck[2])
+    # The key of the random stream is part of what a seed means.
+    uniforms = np.random.default_rng([seed, zlib.crc32(b"revisions")]).random((3, draws))
+    count = amounts.changed + _PRIOR_COUNT
+    mean = amounts.changed * amounts.mean / count
+    square = amounts.changed * amounts.variance + _PRIOR_COUNT * _PRIOR_SPREAD**2
+    square += amounts.changed * _PRIOR_COUNT / count * amounts.mean**2
+    spread = np.sqrt(square / (2 * gammaincinv(count / 2, uniforms[1])))
+    centre = mean + spread / np.sqrt(count) * ndtri(uniforms[2])
     reach = min(_REACH * float(np.sqrt(square / count)), _MOST)
     lowest, highest = max(mean - reach, -_MOST), min(mean + reach, _MOST)
-    unchanged = betaincinv(1 + revisions.deals - revisions.changed, 1 + revisions.changed, luck[0])
+    unchanged = betaincinv(1 + amounts.deals - amounts.changed, 1 + amounts.changed, uniforms[0])
     logs = np.clip(centre[:, None] + spread[:, None] * _NODES, lowest, highest)
     return Ratios(
         unchanged=unchanged,

@@ -1,11 +1,11 @@
-"""How many deals that nobody has opened yet will still be won in a quarter, and what are they worth?
+"""Predictive distribution of bookings from deals not yet opened that are won within a quarter.
 
-Learned from past quarters: the deals won in each, by how many weeks before its end they were opened. A day so many
-weeks before the end of a quarter asks for the deals opened after it, whether the quarter has begun or not.
+Learned from the deals won in past quarters, by the number of weeks from opening to the quarter's end. A forecast made
+some weeks before the end of a quarter, begun or not, includes the deals opened later than that.
 
-Counts are Poisson about a rate that varies between quarters as a gamma does; season scales the rate, held to what is
-believed of seasons. Both, and the mean, are integrated over a grid: no approximation but its mesh. Amounts are
-log-normal, mean and variance unknown (normal, inverse gamma). Only counts and moments are kept, no deal.
+Counts are gamma-Poisson (negative binomial): the rate varies between quarters as a gamma, and a season factor with an
+informative prior scales it. Mean, variation and season are integrated over a grid, exactly up to its mesh. Amounts are
+log-normal with unknown mean and variance (normal-inverse-gamma). Only counts and moments are stored, no deal.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from scipy.special import gammaincinv, gammaln, logsumexp, ndtri, pdtr, pdtrik
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, quarters_between
-from winprob.data.schema import as_numbers, latest_places
+from winprob.data.schema import as_numbers, column_or_missing, latest_places
 from winprob.settings import CalendarSettings
 
-#: Weeks before the end of a quarter that are told apart; a deal opened earlier counts in the last.
+#: Bins of weeks from opening to the end of a quarter; earlier openings count in the last.
 WEEKS = 53
-#: A record that begins or ends within so many days of a quarter's ends still covers the quarter.
+#: Tolerance with which a record covers a whole quarter.
 _SLACK = dt.timedelta(days=7)
-#: How far the quarters of a year are believed to differ (sd of the log).
+#: Prior sd of the log season factor.
 SEASON_SPREAD = 0.2
-#: How far the rate may vary between quarters beyond chance (coefficient of variation), and the scale believed of it.
+#: Grid of the coefficient of variation of the rate between quarters, and the scale of its half-normal prior.
 SPREADS = tuple(np.linspace(0, 1.2, 17))
 _SPREAD_SCALE = 0.3
-#: Deals opened late are believed to be worth what others are, as if so many of these had been seen among them.
+#: Partial pooling of amounts: pseudo-observations from all deals added to those opened late.
 _BORROWED = 5.0
-#: Logs of amounts are kept within so many standard deviations: a log-normal of unknown variance has no mean otherwise.
+#: Truncation of log amounts, in standard deviations: a log-normal with unknown variance has no predictive mean.
 _REACH = 4.0
 _GRID, _SEASONS = 601, 11
 _CHUNK = 64
@@ -44,14 +44,14 @@ _CHUNK = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Deals won in past quarters, by when they were opened.
+    """Counts and amounts of deals won in past quarters, by opening week.
 
     Attributes
     ----------
     quarters : the complete quarters of the record
-    seasons : (quarter,) which of four each is, by the calendar month of its middle
+    seasons : (quarter,) 0..3, by the calendar month of its middle
     counts : (quarter, week) deals won, by weeks from opening to the end of the quarter
-    amounts : by currency (blank where none was named), (week, 3): how many, the sum of logs, and of their squares
+    amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs
     """
 
     quarters: tuple[str, ...]
@@ -60,12 +60,12 @@ class Arrivals:
     amounts: Mapping[str, tuple[tuple[float, float, float], ...]]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """As JSON can represent it."""
         return asdict(self)
 
     @staticmethod
     def from_dict(table: Mapping[str, Any]) -> Arrivals:
-        """What ``to_dict`` gave, after JSON."""
+        """The inverse of ``to_dict``, after JSON."""
         amounts = {name: tuple(tuple(week) for week in weeks) for name, weeks in table["amounts"].items()}
         return Arrivals(
             quarters=tuple(table["quarters"]),
@@ -76,9 +76,9 @@ class Arrivals:
 
 
 def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals | None:
-    """What a valid deal table says of deals opened late; None where it covers no whole quarter.
+    """Arrivals of a valid deal table; None where it covers no complete quarter.
 
-    A quarter counts if closings are on record from its beginning and days from its end.
+    A quarter is complete if the first closing precedes it and the last recorded day follows it.
     """
     if not {"opened_on", "closed_on", "outcome"} <= set(deals):
         return None
@@ -87,7 +87,7 @@ def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals 
         return None
     rows = deals.iloc[latest_places(deals)]
     won = rows[(rows["outcome"] == "won") & rows["opened_on"].notna() & rows["closed_on"].notna()]
-    amount = as_numbers(_column(won, "closed_amount")).fillna(_column(won, "amount"))
+    amount = as_numbers(column_or_missing(won, "closed_amount")).fillna(column_or_missing(won, "amount"))
     won = won.assign(amount=amount)[(amount.isna() | (amount > 0)).to_numpy()]
     starts = np.array([*(q.start for q in quarters), quarters[-1].end + dt.timedelta(days=1)], dtype="datetime64[D]")
     ends = starts[1:] - np.timedelta64(1, "D")
@@ -108,7 +108,7 @@ def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals 
 
 
 def season_of(quarter: Quarter) -> int:
-    """Which of the four seasons, by the calendar month of the quarter's middle."""
+    """Season 0..3, by the calendar month of the quarter's middle."""
     return ((quarter.start + (quarter.end - quarter.start) / 2).month - 1) // 3
 
 
@@ -119,13 +119,13 @@ def draw_arrivals(
 
     Parameters
     ----------
-    rates : what one unit of each currency is worth; currencies without a rate are left aside
+    rates : exchange rate of each currency into the report's; currencies without a rate are left out
     """
     if days_left <= 0:
         return np.zeros(draws)
     uniforms = np.random.default_rng([seed, zlib.crc32(b"arrivals")]).random((6, draws))
-    seen = opened_within(np.array(arrivals.counts, dtype=float), days_left)
-    counts = draw_counts(seen, np.array(arrivals.seasons), season, uniforms[:4])
+    observed = opened_within(np.array(arrivals.counts, dtype=float), days_left)
+    counts = draw_counts(observed, np.array(arrivals.seasons), season, uniforms[:4])
     moments = _pooled(arrivals.amounts, days_left, rates)
     if moments[0] <= 0:
         return np.zeros(draws)
@@ -133,14 +133,14 @@ def draw_arrivals(
 
 
 def opened_within(by_week: Array, days_left: int) -> Array:
-    """(...,) sums over the weeks (last axis) of the last ``days_left`` days; a week begun counts by its days."""
+    """(...,) sums over the weeks (last axis) of the last ``days_left`` days; a partial week counts by its days."""
     weeks = min(days_left / 7, float(WEEKS))
     share = np.clip(weeks - np.arange(WEEKS), 0, 1)
     return np.asarray(by_week @ share)
 
 
 def draw_counts(
-    seen: Array,
+    observed: Array,
     seasons: Array,
     season: int,
     uniforms: Array,
@@ -148,15 +148,15 @@ def draw_counts(
     spreads: tuple[float, ...] = SPREADS,
     season_spread: float = SEASON_SPREAD,
 ) -> Array:
-    """(draw,) the count of a coming quarter, given those of past ones.
+    """(draw,) posterior predictive count of a coming quarter, given the counts of past ones.
 
     Parameters
     ----------
-    seen : (quarter,) counts; parts of a count may stand where a week is split
-    uniforms : (4, draw) the luck: of mean and spread, season, rate, count
+    observed : (quarter,) counts; fractional where a week is split
+    uniforms : (4, draw) quantiles of mean and spread, season, rate, count
     """
-    rate, spread, shifts, weight = _posterior_grid(seen, seasons, season, spreads, season_spread)
-    cell = _pick(weight.sum(axis=2).ravel(), uniforms[0])
+    rate, spread, shifts, weight = _posterior_grid(observed, seasons, season, spreads, season_spread)
+    cell = _draw_cell(weight.sum(axis=2).ravel(), uniforms[0])
     at_rate, at_spread = np.unravel_index(cell, weight.shape[:2])
     within = np.cumsum(weight[at_rate, at_spread], axis=1)
     at_season = (uniforms[1][:, None] * within[:, -1:] > within).sum(axis=1)
@@ -167,41 +167,40 @@ def draw_counts(
 
 
 def _posterior_grid(
-    seen: Array, seasons: Array, season: int, spreads: tuple[float, ...], season_spread: float
+    observed: Array, seasons: Array, season: int, spreads: tuple[float, ...], season_spread: float
 ) -> tuple[Array, Array, Array, Array]:
-    """Rates, spreads and factors of ``season``, and how plausible each (rate, spread, factor) is."""
-    total, quarters = seen.sum() + 0.5, len(seen)
+    """Grid of rates, spreads and factors of ``season``, and its unnormalised posterior (rate, spread, factor)."""
+    total, quarters = observed.sum() + 0.5, len(observed)
     reach = 6 * np.sqrt(1 / total + (max(spreads) ** 2 + season_spread**2) / quarters)
     rate = np.exp(np.log(total / quarters) + np.linspace(-reach, reach, _GRID))
     spread = np.array(spreads)
     shifts = np.exp(season_spread * np.linspace(-3, 3, _SEASONS)) if season_spread else np.ones(1)
-    believed = -0.5 * np.linspace(-3, 3, len(shifts)) ** 2 if season_spread else np.zeros(1)
+    log_prior = -0.5 * np.linspace(-3, 3, len(shifts)) ** 2 if season_spread else np.zeros(1)
     mean = rate[:, None, None] * shifts
     # Jeffreys' prior of a rate, on a grid of its log.
-    plausible = (0.5 * np.log(rate))[:, None] - 0.5 * (spread / _SPREAD_SCALE) ** 2
-    asked = np.broadcast_to(believed - logsumexp(believed), (len(rate), len(spread), len(shifts)))
+    log_density = (0.5 * np.log(rate))[:, None] - 0.5 * (spread / _SPREAD_SCALE) ** 2
+    factor = np.broadcast_to(log_prior - logsumexp(log_prior), (len(rate), len(spread), len(shifts)))
     for number in np.unique(seasons):
-        by_shift = _log_negative_binomial(seen[seasons == number], mean, spread[:, None]) + believed
-        by_shift = by_shift - logsumexp(believed)
-        whole = logsumexp(by_shift, axis=2)
-        plausible = plausible + whole
+        by_shift = _log_negative_binomial(observed[seasons == number], mean, spread[:, None]) + log_prior
+        by_shift = by_shift - logsumexp(log_prior)
+        marginal = logsumexp(by_shift, axis=2)
+        log_density = log_density + marginal
         if number == season:
-            asked = by_shift - whole[..., None]
-    joint = plausible[..., None] + asked
+            factor = by_shift - marginal[..., None]
+    joint = log_density[..., None] + factor
     return rate, spread, shifts, np.exp(joint - joint.max())
 
 
-def _log_negative_binomial(seen: Array, mean: Array, spread: Array) -> Array:
-    """(rate, spread, shift) log-likelihood of counts whose rate has that coefficient of variation; 0 is Poisson."""
+def _log_negative_binomial(observed: Array, mean: Array, spread: Array) -> Array:
+    """(rate, spread, factor) negative binomial log likelihood; a coefficient of variation of 0 is Poisson."""
     shape = 1 / np.maximum(spread, 1e-3) ** 2
-    total = seen.sum()
-    varied = (gammaln(seen[:, None, None] + shape) - gammaln(shape)).sum(axis=0) + total * np.log(mean / shape)
-    varied = varied - (total + len(seen) * shape) * np.log1p(mean / shape)
-    either: Array = np.where(spread > 0, varied, total * np.log(mean) - len(seen) * mean)
-    return either
+    total = observed.sum()
+    varied = (gammaln(observed[:, None, None] + shape) - gammaln(shape)).sum(axis=0) + total * np.log(mean / shape)
+    varied = varied - (total + len(observed) * shape) * np.log1p(mean / shape)
+    return np.asarray(np.where(spread > 0, varied, total * np.log(mean) - len(observed) * mean))
 
 
-def _pick(weight: Array, uniforms: Array) -> Array:
+def _draw_cell(weight: Array, uniforms: Array) -> Array:
     edges = np.cumsum(weight)
     place: Array = np.minimum(np.searchsorted(edges, uniforms * edges[-1], side="right"), len(weight) - 1)
     return place
@@ -210,29 +209,28 @@ def _pick(weight: Array, uniforms: Array) -> Array:
 def _poisson_quantile(uniforms: Array, mean: Array) -> Array:
     count = np.ceil(pdtrik(uniforms, mean))
     fewer = np.maximum(count - 1, 0)
-    # ``pdtrik`` is exact to rounding: the count below may already reach far enough.
+    # ``pdtrik`` is exact up to rounding: the next lower count may already reach the quantile.
     reached = np.where(pdtr(fewer, mean) >= uniforms, fewer, count)
-    whole: Array = np.where(np.isfinite(reached), reached, 0).astype(int)
-    return whole
+    return np.asarray(np.where(np.isfinite(reached), reached, 0).astype(int))
 
 
 def _moments(won: pd.DataFrame, week: Array) -> dict[str, tuple[tuple[float, float, float], ...]]:
-    amount = _column(won, "amount").to_numpy(dtype=float)
-    currency = won["currency"].fillna("").to_numpy() if "currency" in won else np.full(len(won), "")
-    found = {}
+    amount = column_or_missing(won, "amount").to_numpy(dtype=float)
+    currency = column_or_missing(won, "currency").fillna("").to_numpy()
+    moments = {}
     for name in sorted(set(currency[amount > 0])):
         chosen = (currency == name) & (amount > 0)
         table = np.zeros((WEEKS, 3))
         logs = np.log(amount[chosen])
         np.add.at(table, week[chosen], np.stack([np.ones_like(logs), logs, logs**2], axis=1))
-        found[str(name)] = tuple((float(n), float(s), float(q)) for n, s, q in table)
-    return found
+        moments[str(name)] = tuple((float(n), float(s), float(q)) for n, s, q in table)
+    return moments
 
 
 def _pooled(
     amounts: Mapping[str, tuple[tuple[float, float, float], ...]], days_left: int, rates: Mapping[str, float]
 ) -> tuple[float, float, float]:
-    """How many amounts, mean and variance of their logs, in the report's currency."""
+    """Number of amounts, mean and variance of their logs, in the report's currency."""
     total = np.zeros((WEEKS, 3))
     for currency, weeks in amounts.items():
         if currency in rates:
@@ -248,9 +246,9 @@ def _pooled(
 
 
 def _sums(counts: Array, moments: tuple[float, float, float], uniforms: Array, rng: np.random.Generator) -> Array:
-    """(draw,) the sum of so many amounts; mean and variance of their logs are drawn once a draw."""
+    """(draw,) sum of ``counts`` amounts; mean and variance of their logs are drawn once per draw."""
     count, mean, variance = moments
-    # One amount with a spread of one is believed beforehand.
+    # The prior is worth one amount with a spread of one.
     square = count * variance + 1
     sigma = np.sqrt(square / (2 * gammaincinv((count + 1) / 2, uniforms[0])))
     centre = mean + sigma / np.sqrt(count) * ndtri(uniforms[1])
@@ -267,15 +265,11 @@ def _complete_quarters(deals: pd.DataFrame, calendar: CalendarSettings) -> list[
     closings = deals["closed_on"].dropna()
     if closings.empty:
         return []
-    days = [closings.max(), *([deals["as_of"].max()] if "as_of" in deals and deals["as_of"].notna().any() else [])]
-    first, last = closings.min().date() - _SLACK, max(days).date() + _SLACK
+    days = pd.concat([closings, column_or_missing(deals, "as_of").dropna()])
+    first, last = closings.min().date() - _SLACK, days.max().date() + _SLACK
     if calendar.names:
         first = max(first, dt.date.fromisoformat(calendar.starts[0]))
         last = min(last, dt.date.fromisoformat(calendar.starts[-1]) - dt.timedelta(days=1))
     if first > last:
         return []
     return [q for q in quarters_between(first, last, calendar) if first <= q.start and q.end <= last]
-
-
-def _column(deals: pd.DataFrame, name: str) -> pd.Series:
-    return deals[name] if name in deals else pd.Series(np.nan, index=deals.index)

@@ -1,12 +1,16 @@
-"""What is a log-odds as a probability? In place and vectorised, for arrays of many millions."""
+"""Inverse logit and interval summaries of posterior draws, in place and vectorised for arrays of many millions."""
 
 import numpy as np
 
 from winprob.arrays import Array
 
+#: Probability mass of every interval, and the probabilities of its ends.
+MASS = 0.9
+TAILS = ((1 - MASS) / 2, (1 + MASS) / 2)
+
 
 def to_win_prob(log_odds: Array) -> Array:
-    """Probabilities in place of log-odds: NumPy's ``exp`` works on vectors, four times as fast as SciPy's ``expit``."""
+    """Inverse logit, in place: NumPy's vectorised ``exp`` is four times as fast as SciPy's ``expit``."""
     np.negative(log_odds, out=log_odds)
     with np.errstate(over="ignore"):
         np.exp(log_odds, out=log_odds)
@@ -14,12 +18,8 @@ def to_win_prob(log_odds: Array) -> Array:
     return np.reciprocal(log_odds, out=log_odds)
 
 
-MASS = 0.9
-TAILS = ((1 - MASS) / 2, (1 + MASS) / 2)
-
-
 def summarise(draws: Array, axis: int = 0) -> tuple[Array, Array, Array]:
-    """Mean, lower and upper end of the 90 % equal-tailed interval, along ``axis`` (the draws).
+    """Mean, lower and upper end of the 90 % equal-tailed interval along ``axis`` (the draws).
 
     The interval's ends are order statistics interpolated linearly (type 7, Hyndman and Fan 1996),
     as in ``numpy.quantile``. Back-transform draw by draw before calling, never after.
@@ -30,7 +30,7 @@ def summarise(draws: Array, axis: int = 0) -> tuple[Array, Array, Array]:
 
 
 def sorted_tails(draws: Array) -> tuple[Array, Array]:
-    """The interval's ends of each row, sorted in place: NumPy sorts float32 seven times as fast as it partitions."""
+    """Ends of each row's 90 % interval; sorts in place: NumPy sorts float32 seven times as fast as it partitions."""
     draws.sort(axis=1)
     at = [tail * (draws.shape[1] - 1) for tail in TAILS]
     ends = [_between(draws, int(position), position - int(position)) for position in at]

@@ -1,4 +1,4 @@
-"""Why this probability? A deal's log-odds from the base rate, term by term, with a sentence for each."""
+"""Decomposition of a deal's log-odds into additive terms relative to the training deals, with a sentence for each."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ ENDS = ("mean", "lower", "upper")
 
 
 def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
-    """How a deal's log-odds come about: the base rate, then what sets the deal apart from the training deals.
+    """Explain a deal's log-odds: the base rate, then the contribution of every term relative to the training deals.
 
-    Every term is worked out draw by draw, already shrunk by what is not known of support, and told against its
-    average over the training deals. The rows' ``log_odds`` add up to the mean log-odds of the deal.
+    Contributions are computed draw by draw, attenuated by the uncertainty of true support, and relative to the average
+    over the training deals. The rows' ``log_odds`` add up to the mean log-odds of the deal.
 
     Parameters
     ----------
-    deals : frame in canonical columns that holds the deal; of several readings the last in time counts
+    deals : frame in canonical columns that holds the deal; of several readings the latest is used
 
     Returns
     -------
     DataFrame with columns ``term, log_odds, lower, upper, text``: ``base_rate`` first, then terms by size, last
-    ``doubt``, the pull of what is not known.
+    ``doubt``, the attenuation towards even odds by uncertain support.
 
     Raises
     ------
@@ -54,16 +54,16 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
 def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
     """(draw,) log-odds of every term; their sum is the deal's log-odds in every draw."""
     draws, features = posterior.flat, describe(row, posterior.scaling)
-    by = coefficients(draws, features, seed=posterior.provenance.seed)
-    supports, variance = support_terms(by, features)
-    terms = {name: term[0] for name, term in iter_terms(by, features, posterior.scaling)}
+    coefs = coefficients(draws, features, seed=posterior.provenance.seed)
+    supports, variance = support_terms(coefs, features)
+    terms = {name: term[0] for name, term in iter_terms(coefs, features, posterior.scaling)}
     terms |= {name: term[0] for name, term in zip(ROLE_TERMS, supports, strict=True)}
     shrink = attenuation(variance)[0]
     average = dict(zip(posterior.terms, draws["term_mean"].T, strict=True))
     base = draws["base_rate_logit"]
-    typical = by.intercept + sum(average.values(), np.zeros_like(base))
-    apart = {name: shrink * (term - average.get(name, 0)) for name, term in terms.items()}
-    return {BASE_RATE: base, **apart, DOUBT: shrink * typical - base}
+    typical = coefs.intercept + sum(average.values(), np.zeros_like(base))
+    relative = {name: shrink * (term - average.get(name, 0)) for name, term in terms.items()}
+    return {BASE_RATE: base, **relative, DOUBT: shrink * typical - base}
 
 
 def _numbers(draws: Array) -> tuple[float, float, float]:
@@ -107,7 +107,7 @@ def _base_rate(draws: Array, *, prior_only: bool) -> str:
 
 
 def fact(name: str, facts: pd.Series) -> str:
-    """What a deal's record says where a term looks: ``Buying stage: Evaluation``."""
+    """The recorded fact behind a term: ``Buying stage: Evaluation``."""
     if name == "quarter":
         return gettext("Quarter of the reading")
     if name == "combinations":
@@ -122,7 +122,7 @@ def fact(name: str, facts: pd.Series) -> str:
 
 
 def _days(name: str, facts: pd.Series) -> Any:
-    """Elapsed days as the model was given them: a column of the table, or what the dates tell."""
+    """Elapsed days as the model was given them: a column of the table, or computed from the dates."""
     dates = {column: [facts.get(column, pd.NaT)] for column in ("opened_on", "as_of", "expected_close_on")}
     return elapsed(pd.DataFrame({**dates, **({name: [facts[name]]} if name in facts else {})}), name).iloc[0]
 
@@ -132,11 +132,16 @@ def _value(name: str, value: Any) -> str:
         return gettext("unknown")
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
-    return label(_WORDS[name], str(value)) if name in _WORDS else str(value)
+    return label(_CATEGORIES[name], str(value)) if name in _CATEGORIES else str(value)
 
 
-#: Terms whose values are words of the method.
-_WORDS = {"stage": "stage", "coach": "coach", "decision_method": "decision_method", "approver_coverage": "coverage"}
+#: Terms whose values are categories of the method.
+_CATEGORIES = {
+    "stage": "stage",
+    "coach": "coach",
+    "decision_method": "decision_method",
+    "approver_coverage": "coverage",
+}
 
 
 def _support(role: str, facts: pd.Series) -> str:

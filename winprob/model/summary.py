@@ -1,4 +1,4 @@
-"""What was learned, and what was believed before? Parameters with intervals, prior sheet, verdict in words."""
+"""Posterior summary of every parameter, the prior sheet, and sentences on a fitted model."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -12,27 +12,27 @@ from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS, summarise
 from winprob.model.features import bin_moments, empty_scaling
-from winprob.model.hazards import BELIEVABLE
+from winprob.model.hazards import RELIABLE_K
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
 from winprob.model.win.parameters import DIMS, sample_prior
 from winprob.settings import Settings
 
 _EXECUTIVE, _SCORING = (DECISION_METHODS.index(method) for method in ("executive", "scoring"))
-#: Directions of combinations mean nothing one by one; their scale says how much they matter.
+#: Single directions of combinations are not interpretable; their scale measures how much they matter.
 _NOT_SHOWN = ("pair_weight",)
 _SHEET_DRAWS = 20_000
-#: Below this many deals vendors refuse to answer; we answer, and say what to expect.
+#: Below this number of deals vendors refuse to answer; winprob answers, with a caveat.
 _FEW_DEALS = 80
 
 
 def summarise_posterior(posterior: Posterior) -> pd.DataFrame:
-    """Every parameter of a fitted model.
+    """Posterior mean and interval of every scalar parameter of a fitted model.
 
     Returns
     -------
-    DataFrame with columns ``parameter`` (``name[labels]``), ``mean, lower, upper`` (90 %, equal-tailed; log-odds but
-    for scales and reliabilities) and ``prior_share``, posterior over prior variance, at most 1.
+    DataFrame with columns ``parameter`` (``name[labels]``), ``mean, lower, upper`` (90 %, equal-tailed; log-odds
+    except scales and reliabilities) and ``prior_share``, posterior over prior variance, at most 1.
     """
     records = [
         (name, *(float(end) for end in summarise(draws)), float(prior_share(np.var(draws), np.var(prior))))
@@ -46,34 +46,40 @@ def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
     for name, dims in DIMS.items():
         if name in _NOT_SHOWN:
             continue
-        learned, believed = posterior.flat[name].astype(float), posterior.prior[name].astype(float)
+        learned, prior = posterior.flat[name].astype(float), posterior.prior[name].astype(float)
         names = itertools.product(*(posterior.coords[dim] for dim in dims))
-        columns = (values.reshape(len(values), -1).T for values in (learned, believed))
+        columns = (values.reshape(len(values), -1).T for values in (learned, prior))
         for labels, *draws in zip(names, *columns, strict=True):
             yield (f"{name}[{', '.join(labels)}]" if labels else name), draws[0], draws[1]
 
 
-def verdict(posterior: Posterior) -> list[str]:
-    """What to make of a fitted model, a sentence a line."""
+def posterior_sentences(posterior: Posterior) -> list[str]:
+    """What a fitted model rests on, one sentence per line: training data, convergence, prior, time to close."""
     source = posterior.provenance
     if source.prior_only:
         return [
             gettext(
-                "No deal was seen: this model is all prior. It says what the method expects, not what your team does."
+                "No deal was seen: this model is prior only. It describes what the method expects, not what your "
+                "team does."
             ),
-            gettext("Train on closed deals as soon as there are some; the first thirty already move it."),
+            gettext("Train on closed deals as soon as there are any; thirty already change the model noticeably."),
         ]
-    lines = [*_learned_from(source), _gates_sentence(source.gates), _prior_sentence(posterior), *_timing(posterior)]
+    lines = [
+        *_training_sentences(source),
+        _gates_sentence(source.gates),
+        _prior_sentence(posterior),
+        *_timing_sentences(posterior),
+    ]
     if source.deals < _FEW_DEALS:
         lines.append(
             gettext(
-                "With fewer than {few} deals much is still prior: read the intervals, not the means.", few=_FEW_DEALS
+                "With fewer than {few} deals much is still prior: use the intervals, not the means.", few=_FEW_DEALS
             )
         )
     return lines
 
 
-def _learned_from(source: Provenance) -> Iterator[str]:
+def _training_sentences(source: Provenance) -> Iterator[str]:
     yield gettext(
         "Learned from {deals} closed deals, {won:.0%} won{period}.",
         deals=source.deals,
@@ -82,7 +88,7 @@ def _learned_from(source: Provenance) -> Iterator[str]:
     )
     if source.counted < source.deals - 0.5:
         yield gettext(
-            "{copies:.0f} rows repeat another in all but their id; each record counts once.",
+            "{copies:.0f} rows are copies of another except for their id; each record counts once.",
             copies=source.deals - source.counted,
         )
     if source.available > source.deals:
@@ -103,23 +109,23 @@ def _gates_sentence(gates: Mapping[str, float]) -> str:
     )
 
 
-def _timing(posterior: Posterior) -> Iterator[str]:
-    """What was learned of the time to close, and how far it can be believed."""
+def _timing_sentences(posterior: Posterior) -> Iterator[str]:
+    """Training data of the time-to-close model, and whether its draws are reliable."""
     hazards = posterior.hazards
     if hazards is None:
-        yield gettext("When deals close was not learned: the deals have too few days of reading and of closing.")
+        yield gettext("When deals close was not learned: too few deals have a reading date and a closing date.")
         return
     yield gettext(
         "When deals close was learned from {closed} closed and {still_open} open deals.",
         closed=hazards.closed,
         still_open=hazards.still_open,
     )
-    if hazards.pareto_k > BELIEVABLE:
+    if hazards.pareto_k > RELIABLE_K:
         yield gettext(
-            "Its draws are rough (Pareto k {k:.2f}, above {most}): take the dates as a hint "
+            "Its posterior draws are imprecise (Pareto k {k:.2f}, above {most}): treat the dates as approximate "
             "until more deals have closed.",
             k=hazards.pareto_k,
-            most=BELIEVABLE,
+            most=RELIABLE_K,
         )
 
 
@@ -137,7 +143,7 @@ def _prior_sentence(posterior: Posterior) -> str:
 
 
 def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
-    """What is believed before any deal is seen, in quantities one can argue about.
+    """Prior predictive quantiles of interpretable quantities.
 
     Returns
     -------

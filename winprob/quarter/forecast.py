@@ -181,7 +181,7 @@ def _build_forecast(
         reconciliation=state.reconciliation,
         dated=outcome.dated,
         quarters_learned=len(posterior.arrivals.quarters) if posterior.arrivals else 0,
-        deals_revised=round(posterior.revisions.deals) if posterior.revisions else 0,
+        deals_revised=round(posterior.amounts.deals) if posterior.amounts else 0,
         model=posterior.provenance.data_hash,
         settings=settings,
         seed=seed,

@@ -81,7 +81,7 @@ def simulate_quarter(
             keys=sim.stream_keys(state.open["deal_id"]),
             cell=codes[: len(state.open)] * len(OPEN_LINES) + lines,
             cells=len(names) * len(OPEN_LINES),
-            ratios=draw_ratios(posterior.revisions, draws=draws, seed=seed),
+            ratios=draw_ratios(posterior.amounts, draws=draws, seed=seed),
             draws=draws,
             seed=seed,
             grain=grain,

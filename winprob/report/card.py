@@ -14,7 +14,8 @@ import pandas as pd
 from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label
-from winprob.model.posterior import FORMAT, Posterior
+from winprob.model.posterior import Posterior
+from winprob.model.posterior_file import FORMAT
 from winprob.model.prediction import prior_share
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.numbers import percent

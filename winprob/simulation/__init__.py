@@ -1,9 +1,9 @@
-"""What would deals with known truth look like?
+"""Simulate deals from known parameters.
 
-`simulate` draws the closed and open deals of a made-up team by exactly the process that the win model assumes:
-latent support, readings whose reliability the coach decides, role weights that depend on the decision method.
-`simulate_pipeline` lets such deals live from creation to close, as exports of any day would show them.
-`Truth` holds the parameters; a few of them, neutral by default, break the model's assumptions on purpose.
+`simulate` draws the closed and open deals of a simulated team from the generative process of the win model:
+latent support, readings whose reliability depends on the coach, role weights that depend on the decision method.
+`simulate_pipeline` simulates such deals from creation to close, and exports them as of any day.
+`Truth` contains the parameters; a few of them, neutral by default, introduce misspecification.
 """
 
 from winprob.simulation.files import read_truth, write_simulation

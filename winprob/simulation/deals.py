@@ -1,4 +1,4 @@
-"""How a block of deals comes about: facts, true support, readings, outcome, dates."""
+"""Generative process of a block of deals: facts, true support, readings, outcome, dates."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Flags = npt.NDArray[np.bool_]
 Days = npt.NDArray[np.datetime64]
 
 APPROVER = ROLES.index("approver")
-#: Shape of the Weibull time from the review to the close: the chance of closing rises with waiting.
+#: Shape of the Weibull time from the review to the close: above 1, an increasing hazard.
 CLOSE_SHAPE = 1.5
 #: Amounts are rounded to this many currency units.
 AMOUNT_STEP = 10_000.0
@@ -24,7 +24,7 @@ _phi = np.frompyfunc(lambda x: 0.5 * math.erfc(-x / math.sqrt(2)), 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """What all blocks of one simulation share: parameters, accounts, calendar.
+    """Parameters, accounts and calendar shared by all blocks of a simulation.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Team:
     quarter_starts
         First day of each quarter of history, of the current quarter and of the one after, (quarters + 2,).
     as_of
-        The day knowledge ends: open deals are reviewed on it, closed ones closed by it.
+        The day that knowledge ends: open deals are reviewed on it, closed deals closed by it.
     """
 
     truth: Truth
@@ -74,9 +74,9 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What people report, tiers 1..4 and influence 1..4 with dimensions (deal, role).
+    """Readings, tiers 1..4 and influence 1..4, with dimensions (deal, role).
 
-    ``second`` says where a second person was read; ``seen`` is the first reading before it is cut into tiers.
+    ``second`` marks roles with a reading of a second person; ``seen`` is the first reading on its continuous scale.
     """
 
     seen: Floats
@@ -89,7 +89,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Some deals with all that is true of them; the record keeps less."""
+    """Deals with their latent truth; the record contains less."""
 
     facts: Facts
     calendar: Calendar
@@ -106,7 +106,7 @@ class Block:
 
 
 def draw_team(truth: Truth, rng: np.random.Generator, *, deals: int, quarters: int, as_of: np.datetime64) -> Team:
-    """Accounts and calendar of a team whose truth is realised; an account has about three deals."""
+    """Accounts and calendar of a team with complete parameters; about three deals per account."""
     accounts = max(1, deals // 3)
     return Team(
         truth=truth,
@@ -179,7 +179,7 @@ def _choose(rng: np.random.Generator, shares: Floats, size: int | tuple[int, ...
 
 
 def _inner_edges(shares: Floats) -> Floats:
-    """Cumulative shares without the last, which rounding may leave short of 1."""
+    """Cumulative shares without the last, which may round to less than 1."""
     return np.cumsum(shares)[:-1]
 
 
@@ -211,7 +211,7 @@ def _draw_support(truth: Truth, rng: np.random.Generator, reported: Flags) -> Fl
 
 
 def tier_cuts(truth: Truth) -> Floats:
-    """Where readings are cut: normal quantiles of the tiers' frequencies, (role, cut)."""
+    """Thresholds of the tiers: normal quantiles of the tier frequencies, (role, cut)."""
     inner = np.cumsum(truth.array("tier_frequency"), axis=1)[:, :-1]
     normal = NormalDist()
     return np.array([[normal.inv_cdf(share) for share in shares] for shares in inner])
@@ -239,7 +239,7 @@ def _cut(seen: Floats, cuts: Floats) -> Codes:
 
 
 def fixed_logit(truth: Truth, facts: Facts) -> Floats:
-    """Log-odds of winning but for the roles' support, (deal,)."""
+    """Log-odds of winning without the contribution of support, (deal,)."""
     logit = truth.intercept + truth.amount_effect * standardised_log_amount(truth, facts.amount)
     codes = {
         "stage_effect": facts.stage,
@@ -273,16 +273,16 @@ def _probability(logit: Floats, link: str) -> Floats:
 
 
 def _expit(logit: Floats) -> Floats:
-    # As a tanh it can neither overflow nor lose the tails' symmetry.
+    # As a tanh it cannot overflow, and its tails are symmetric.
     return 0.5 * (1 + np.tanh(0.5 * logit))
 
 
 def _rep_probability(truth: Truth, rng: np.random.Generator, facts: Facts, fixed: Floats, readings: Readings) -> Floats:
-    """What the rep says on the day of the review: the readings taken at face value, optimism and mood."""
+    """The rep's probability at the review: readings taken at face value, plus optimism and noise."""
     weights = truth.array("role_weight").T[facts.method]
-    believed = fixed + (weights * readings.seen * facts.reported).sum(axis=1)
-    mood = rng.normal(truth.rep_optimism, truth.rep_noise_sd, len(fixed))
-    return np.clip(np.round(_expit(believed + mood) * 20) / 20, 0.05, 0.95)
+    log_odds = fixed + (weights * readings.seen * facts.reported).sum(axis=1)
+    noise = rng.normal(truth.rep_optimism, truth.rep_noise_sd, len(fixed))
+    return np.clip(np.round(_expit(log_odds + noise) * 20) / 20, 0.05, 0.95)
 
 
 def _draw_calendar(team: Team, rng: np.random.Generator, facts: Facts, *, closed: bool) -> Calendar:
@@ -312,12 +312,12 @@ def _review_days(team: Team, rng: np.random.Generator, quarter: Codes) -> Days:
 
 
 def _days_to_close(rng: np.random.Generator, scale: Floats, room: Codes) -> Codes:
-    """Weibull days, at least 1, truncated to ``room``: only deals that have closed are in the record."""
+    """Weibull days, at least 1, truncated at ``room``: the record contains only deals that have closed."""
     within = -np.expm1(-((room / scale) ** CLOSE_SHAPE))
     days = scale * (-np.log1p(-rng.random(len(scale)) * within)) ** (1 / CLOSE_SHAPE)
     return np.clip(np.ceil(days).astype(np.int64), 1, room)
 
 
 def people_rows(block: Block) -> Flags:
-    """Roles in which somebody is known, (deal, role)."""
+    """Roles with a known person, (deal, role)."""
     return block.facts.reported | (block.facts.coverage > COVERAGES.index("unknown"))

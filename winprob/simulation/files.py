@@ -1,4 +1,4 @@
-"""Simulated deals as files, block by block, so that a million fit in little memory."""
+"""Write simulated deals to CSV or Parquet in blocks of bounded memory; write and read the truth as NetCDF."""
 
 import datetime as dt
 import os
@@ -21,14 +21,14 @@ from winprob.errors import InputError, OutputError, SettingsError
 from winprob.i18n import gettext
 from winprob.simulation.deals import Team
 from winprob.simulation.frames import level_names
-from winprob.simulation.team import AS_OF, CHUNK, Order, batch_deals, batch_people, draw_batches, found_team
+from winprob.simulation.team import AS_OF, CHUNK, SimulationRequest, batch_deals, batch_people, build_team, draw_batches
 from winprob.simulation.truth import COORDINATES, DIMS, TEAM, Truth
 
 Format = Literal["csv", "parquet"]
 FORMATS = ("csv", "parquet")
 TABLES = ("closed", "open", "people")
 TRUTH_FILE = "truth.nc"
-#: Said in truth.nc for the level that the record leaves blank.
+#: Label in truth.nc of the level that is blank in the record.
 BLANK = "(blank)"
 #: Whole numbers are written without a decimal point.
 WHOLE = ("amount", "support", "influence", *SUPPORTS)
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 class _Sink(Protocol):
-    """Where one table's rows go."""
+    """Writer of one table."""
 
     def write(self, frame: pd.DataFrame) -> None: ...
     def __enter__(self) -> Self: ...
@@ -60,8 +60,8 @@ def write_simulation(
 ) -> Truth:
     """Write ``closed``, ``open`` and ``people`` tables and ``truth.nc`` into ``directory``; return the truth.
 
-    With the default ``chunk`` the tables are those of `simulate` with the same seed. Files of these names are
-    replaced, each in one step and only after all are written.
+    With the default ``chunk`` the tables equal those of `simulate` with the same seed. Existing files are replaced
+    atomically, after all have been written.
 
     Parameters
     ----------
@@ -81,14 +81,16 @@ def write_simulation(
     """
     if format not in FORMATS:
         raise SettingsError(gettext("format {got!r} is not one of {wanted}", got=format, wanted=", ".join(FORMATS)))
-    order = Order(deals=deals, open_deals=open_deals, seed=seed, quarters=quarters, as_of=as_of, chunk=chunk)
-    team = found_team(order, truth)
+    request = SimulationRequest(
+        deals=deals, open_deals=open_deals, seed=seed, quarters=quarters, as_of=as_of, chunk=chunk
+    )
+    team = build_team(request, truth)
     folder = Path(directory)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".winprob-", dir=folder) as scratch:
-            _write_tables(Path(scratch), order, team, format, progress)
-            _write_truth(Path(scratch) / TRUTH_FILE, order, team)
+            _write_tables(Path(scratch), request, team, format, progress)
+            _write_truth(Path(scratch) / TRUTH_FILE, request, team)
             for path in sorted(Path(scratch).iterdir()):
                 path.replace(folder / path.name)
     return team.truth
@@ -104,17 +106,19 @@ def _writing(folder: Path) -> Iterator[None]:
         raise OutputError(message) from error
 
 
-def _write_tables(folder: Path, order: Order, team: Team, format: Format, progress: Progress | None) -> None:
+def _write_tables(
+    folder: Path, request: SimulationRequest, team: Team, format: Format, progress: Progress | None
+) -> None:
     sink: Callable[[Path], _Sink] = _Csv if format == "csv" else _Parquet
     done = 0
     with ExitStack() as stack:
         tables = {name: stack.enter_context(sink(folder / f"{name}.{format}")) for name in TABLES}
-        for batch in draw_batches(order, team):
+        for batch in draw_batches(request, team):
             tables["closed" if batch.closed else "open"].write(batch_deals(batch, team.truth))
             tables["people"].write(batch_people(batch))
             done += len(batch.block.won)
             if progress is not None:
-                progress(done, order.deals + order.open_deals)
+                progress(done, request.deals + request.open_deals)
 
 
 class _Csv:
@@ -136,7 +140,7 @@ class _Csv:
 
 
 class _Parquet:
-    """One row group a block."""
+    """One row group per block."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -156,23 +160,23 @@ class _Parquet:
         self._writer.write_table(table)
 
 
-def _write_truth(path: Path, order: Order, team: Team) -> None:
+def _write_truth(path: Path, request: SimulationRequest, team: Team) -> None:
     truth = team.truth
     with h5netcdf.File(path, "w") as file:
-        for dimension, labels in _coordinates(team).items():
+        for dimension, labels in coordinates(team).items():
             file.dimensions[dimension] = len(labels)
             texts = np.array(labels, dtype=h5py.string_dtype())
             file.create_variable(dimension, (dimension,), dtype=texts.dtype, data=texts)
         for name in truth.numbers():
             file.create_variable(name, _dims(name), data=truth.array(name))
-        file.attrs.update(_provenance(order, truth))
+        file.attrs.update(_provenance(request, truth))
 
 
 def _dims(name: str) -> tuple[str, ...]:
     return ("seller",) if name == "seller_bias" else DIMS.get(name, ())
 
 
-def _coordinates(team: Team) -> Mapping[str, tuple[str, ...]]:
+def coordinates(team: Team) -> Mapping[str, tuple[str, ...]]:
     levels = {name: tuple(label or BLANK for label in level_names(team.truth, name)) for name in TEAM}
     return COORDINATES | levels | {"quarter": _quarter_names(team)}
 
@@ -182,26 +186,26 @@ def _quarter_names(team: Team) -> tuple[str, ...]:
     return tuple(f"{1970 + month // 12}Q{month % 12 // 3 + 1}" for month in months.tolist())
 
 
-def _provenance(order: Order, truth: Truth) -> dict[str, Any]:
+def _provenance(request: SimulationRequest, truth: Truth) -> dict[str, Any]:
     return {
         "format": 1,
         "link": truth.link,
-        "seed": order.seed,
-        "deals": order.deals,
-        "open_deals": order.open_deals,
-        "quarters": order.quarters,
-        "as_of": order.as_of.isoformat(),
-        "chunk": order.chunk,
+        "seed": request.seed,
+        "deals": request.deals,
+        "open_deals": request.open_deals,
+        "quarters": request.quarters,
+        "as_of": request.as_of.isoformat(),
+        "chunk": request.chunk,
     }
 
 
 def read_truth(path: str | os.PathLike[str]) -> Truth:
-    """The truth that `write_simulation` left in ``truth.nc``.
+    """Read the truth that `write_simulation` wrote to ``truth.nc``.
 
     Raises
     ------
     InputError
-        If the file is missing, or is no such file.
+        If the file is missing or has another format.
     """
     try:
         with h5netcdf.File(path, "r") as file:

@@ -1,4 +1,4 @@
-"""What the record keeps of a block of deals: the deal table and the people table."""
+"""The recorded part of a block of deals: deal table and people table in canonical columns."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ REGIONS = ("north", "east", "south", "west", "central", "northeast")
 PRODUCTS = ("cloud", "data", "security", "network")
 CURRENCY = "CNY"
 PEOPLE_COLUMNS = ("deal_id", "as_of", "person", "role", "support", "influence", "coverage")
-#: From each probability on, the rep says this.
+#: Lower bounds of the probability in each category but the first.
 CATEGORY_EDGES = (0.1, 0.35, 0.6, 0.8)
 CATEGORIES = ("omitted", "pipeline", "best_case", "most_likely", "commit")
 
 
 def level_names(truth: Truth, dimension: str) -> tuple[str, ...]:
-    """Names of a team's levels as the record has them; the blank competitor is the empty text."""
+    """Level names as recorded; the blank competitor is the empty string."""
     count = len(getattr(truth, f"{dimension}_offset"))
     if dimension == "segment":
         return SEGMENTS
@@ -38,12 +38,12 @@ def _numbered(letter: str, count: int) -> tuple[str, ...]:
 
 
 def deal_ids(first: int, deals: int) -> list[str]:
-    """Ids of ``deals`` deals from number ``first`` on."""
+    """Ids of ``deals`` deals, numbered from ``first``."""
     return [f"D{number:05d}" for number in range(first, first + deals)]
 
 
 def deal_frame(block: Block, truth: Truth, *, first: int, closed: bool) -> pd.DataFrame:
-    """The deal table of a block, in canonical columns, its ids numbered from ``first``."""
+    """The deal table of a block in canonical columns, ids numbered from ``first``."""
     facts, calendar = block.facts, block.calendar
     deals = len(block.won)
     competitors = len(truth.competitor_offset) - 1
@@ -84,8 +84,8 @@ def _outcomes(block: Block) -> Codes:
 
 
 def _words(labels: Sequence[str], codes: Codes, blank: Flags | None = None) -> ExtensionArray:
-    kept = codes if blank is None else np.where(blank, -1, codes)
-    return pd.array(list(labels), dtype="str").take(kept, allow_fill=True)
+    shown = codes if blank is None else np.where(blank, -1, codes)
+    return pd.array(list(labels), dtype="str").take(shown, allow_fill=True)
 
 
 def _dates(days: Days) -> Days:
@@ -93,7 +93,7 @@ def _dates(days: Days) -> Days:
 
 
 def people_frame(block: Block, *, first: int) -> pd.DataFrame:
-    """The people table of a block: the main person of each role in which somebody is known, and any second one."""
+    """The people table of a block: the main person of each role with a known person, and any second person."""
     main = people_rows(block)
     deal, role, person = np.nonzero(np.stack([main, main & block.readings.second], axis=2))
     tier = np.where(person == 0, block.readings.tier[deal, role], block.readings.second_tier[deal, role])

@@ -1,4 +1,4 @@
-"""How do a simulated team's deals come, move and end?"""
+"""Parameters of the life of simulated deals: creation, duration, push, stall, amount changes, reporting."""
 
 from dataclasses import dataclass, fields
 
@@ -12,21 +12,21 @@ from winprob.simulation.truth import Vector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How a team's deals come, move and end.
+    """Rates and distributions of creation, progress and closing of a simulated team's deals.
 
     Attributes
     ----------
-    per_quarter : deals created in an average quarter
-    season : of creation, by quarter of the calendar year, mean 1
+    per_quarter : mean number of deals created per quarter
+    season : factor on creation by calendar quarter, mean 1
     days : scale of the Weibull time from creation to close, and ``shape`` its shape
-    amount_days : how much longer (in logs) a deal takes per sd of its log amount
-    won_days, lost_days, no_decision_days : factors on that time by how the deal ends
-    pulled : share of won deals that close in the last ``pull_days`` days of their quarter instead
-    stall : share of lost deals that get to each stage at most
-    optimism, doubt : mean and sd of the log of a seller's first expected time to close, over the true one
-    revised, revision, revision_sd : share of won deals whose amount changes at the close, and by how much, in logs
-    known_by : a role is reported from a time that is uniform over this share of the deal's life
-    insight : what a seller comes to know beyond the record, in log-odds, by the end of the deal
+    amount_days : change of the log time to close per sd of the log amount
+    won_days, lost_days, no_decision_days : factors on that time by outcome
+    pulled : share of won deals that close in the last ``pull_days`` days of their quarter
+    stall : distribution of the last stage reached by lost deals
+    optimism, doubt : mean and sd of the log ratio of the first expected to the true time to close
+    revised, revision, revision_sd : share of won deals whose amount changes at the close; mean and sd of the log ratio
+    known_by : a role's first report is uniform over this initial share of the deal's life
+    insight : log-odds of private information that the seller has by the end of the deal
     """
 
     per_quarter: float = 60.0

@@ -1,9 +1,9 @@
-"""What would a team's deals look like week by week, from creation to close, if the truth were known?
+"""Simulate a team's pipeline through time, from creation to close, as a CRM would export it on any day.
 
-`simulate` draws each deal once, on the day it is read. Here deals are created, move through the stages, are reported
-on role by role, have their close date pushed, their amount revised, and end: what a CRM would export on any day.
-Whether a deal is won depends on its true support and facts as in `simulate`, but for the stage: a stage is where a
-deal has got to, and the lost ones stall. So no term of any model here is handed the truth.
+`simulate` draws each deal once, on the day of its reading. Here deals are created, advance through the stages, are
+reported on role by role, have their close date pushed and their amount revised, and end. The outcome depends on true
+support and facts as in `simulate`, except for the stage: the stage measures progress, and lost deals stall. No model
+here is therefore correctly specified.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from winprob.simulation.pace import Pace
 from winprob.simulation.team import AS_OF
 from winprob.simulation.truth import Floats, Truth, draw_truth
 
-#: Quarters before the first one that is looked at, so that it does not begin with an empty pipeline.
+#: Burn-in quarters, so that the first exported quarter does not begin with an empty pipeline.
 BURN_IN = 4
 _PUSHES = 12
 _DAY = np.timedelta64(1, "D")
@@ -36,9 +36,8 @@ class Pipeline:
 
     Attributes
     ----------
-    deals : a row a deal, all that is true of it: ``deal_id, created_on, closed_on, outcome, won, win_prob, amount``
-        (the amount it closes at)
-    first_day, last_day : of the quarters that are looked at; deals were created before, and close after
+    deals : the truth, one row per deal: ``deal_id, created_on, closed_on, outcome, won, win_prob, amount`` (at closing)
+    first_day, last_day : of the exported quarters; deals are created before and close after
     """
 
     deals: pd.DataFrame
@@ -49,11 +48,11 @@ class Pipeline:
     _life: _Life
 
     def known_on(self, day: dt.date) -> pd.DataFrame:
-        """The deal table that an export of ``day`` would hold: every deal created by then, closed ones with outcome.
+        """The deal table exported on ``day``: every deal created by then, with the outcome of closed ones.
 
         Returns
         -------
-        DataFrame in canonical columns, one row a deal, ``as_of`` the day.
+        DataFrame in canonical columns, one row per deal, ``as_of`` the day.
         """
         today = np.datetime64(day)
         rows = np.flatnonzero(self._life.created <= today)
@@ -79,7 +78,7 @@ class Pipeline:
         return pd.DataFrame({name: columns.get(str(name), record[name]) for name in record})
 
     def pushes_on(self, day: dt.date) -> pd.Series:
-        """How often each deal of ``known_on(day)`` had its expected close date moved, by ``deal_id``."""
+        """Number of pushes of the expected close date of each deal in ``known_on(day)``, by ``deal_id``."""
         rows = np.flatnonzero(self._life.created <= np.datetime64(day))
         _, pushes = self._life.take(rows).expected_at(np.datetime64(day))
         return pd.Series(pushes, index=pd.Index(self._record["deal_id"].iloc[rows], name="deal_id"), name="pushes")
@@ -87,7 +86,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Life:
-    """What happens to each deal, (deal,) or (deal, event)."""
+    """The life of each deal, (deal,) or (deal, event)."""
 
     created: Days
     closed: Days
@@ -101,23 +100,23 @@ class _Life:
     method_from: Floats
     conviction: Floats
     mood: Floats
-    hearsay: Floats
+    private: Floats
 
     def take(self, rows: npt.NDArray[np.intp]) -> _Life:
         return _Life(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
     def stage_at(self, done: Floats) -> Codes:
-        """Stage once the share ``done`` of a deal's life is over."""
+        """Stage after the share ``done`` of a deal's life."""
         reached: Codes = np.minimum((self.cuts < done[:, None]).sum(axis=1), self.furthest)
         return reached
 
     def expected_at(self, today: np.datetime64) -> tuple[Days, Codes]:
-        """The seller's date: the first one that has not passed yet; and how often it was pushed."""
+        """The expected close date, the first not yet passed, and its number of pushes."""
         pushes = np.minimum((self.expected <= today).sum(axis=1), self.expected.shape[1] - 1)
         return self.expected[np.arange(len(pushes)), pushes], pushes
 
     def amount_at(self, done: Floats, closed: Flags) -> Floats:
-        """Three amounts a deal: at first, once evaluated, and at the close."""
+        """The current one of three amounts: initial, evaluated, closing."""
         which = np.where(closed, 2, (done > self.cuts[:, 2]).astype(np.int64))
         return self.amount[np.arange(len(which)), which]
 
@@ -130,12 +129,12 @@ def simulate_pipeline(
     pace: Pace | None = None,
     last_day: dt.date = AS_OF,
 ) -> Pipeline:
-    """A team's pipeline over ``quarters`` calendar quarters that end on ``last_day``, known on any day.
+    """Simulate a team's pipeline over ``quarters`` calendar quarters that end on ``last_day``.
 
     Parameters
     ----------
-    truth : parameters of winning, as in `simulate`; its stage effects are not used, a stage says how far a deal got
-    pace : how deals come, move and end
+    truth : parameters as in `simulate`; stage effects are not used, since the stage measures progress
+    pace : parameters of creation, progress and closing
     last_day : last day of a calendar quarter
 
     Raises
@@ -147,7 +146,11 @@ def simulate_pipeline(
     as_of = np.datetime64(last_day) + _DAY
     starts_quarter = as_of == as_of.astype("datetime64[M]") and int(as_of.astype("datetime64[M]").astype(int)) % 3 == 0
     if quarters < 1 or not starts_quarter:
-        raise SettingsError(gettext("simulation pipeline: wanted at least one quarter, ending on a quarter's last day"))
+        raise SettingsError(
+            gettext(
+                "simulation pipeline: 'quarters' must be at least 1, and 'last_day' the last day of a calendar quarter"
+            )
+        )
     rng = np.random.default_rng([seed, 7])
     span = quarters + BURN_IN
     deals = int(rng.poisson(pace.per_quarter * span * max(pace.season)))
@@ -155,9 +158,9 @@ def simulate_pipeline(
     realised = draw_truth(flat, rng, deals=deals, quarters=span)
     team = draw_team(realised, rng, deals=deals, quarters=span, as_of=as_of)
     block = draw_block(team, rng, deals, closed=True)
-    kept = _in_season(block.calendar.reviewed, pace, rng)
-    life, won, win_prob = _live(block, realised, pace, team.quarter_starts, rng)
-    order = np.flatnonzero(kept)[np.argsort(block.calendar.reviewed[kept], kind="stable")]
+    in_season = _in_season(block.calendar.reviewed, pace, rng)
+    life, won, win_prob = _draw_lives(block, realised, pace, team.quarter_starts, rng)
+    order = np.flatnonzero(in_season)[np.argsort(block.calendar.reviewed[in_season], kind="stable")]
     record = deal_frame(block, realised, first=1, closed=True).iloc[order].reset_index(drop=True)
     record["deal_id"] = pd.array([f"D{number:05d}" for number in range(1, len(order) + 1)], dtype="str")
     life = life.take(order)
@@ -173,20 +176,20 @@ def simulate_pipeline(
 
 def _in_season(created: Days, pace: Pace, rng: np.random.Generator) -> Flags:
     quarter = created.astype("datetime64[M]").astype(np.int64) % 12 // 3
-    kept: Flags = rng.random(len(created)) < np.asarray(pace.season)[quarter] / max(pace.season)
-    return kept
+    chosen: Flags = rng.random(len(created)) < np.asarray(pace.season)[quarter] / max(pace.season)
+    return chosen
 
 
-def _live(
+def _draw_lives(
     block: Block, truth: Truth, pace: Pace, quarter_starts: Days, rng: np.random.Generator
 ) -> tuple[_Life, Flags, Floats]:
-    """What happens to each deal, whether it is won, and how likely that was."""
+    """The life of each deal, whether it is won, and its win probability."""
     count = len(block.won)
     created = block.calendar.reviewed
     log_amount = np.log(block.facts.amount)
     size = (log_amount - log_amount.mean()) / max(log_amount.std(), 1e-9) if count else log_amount
     base = pace.days * rng.weibull(pace.shape, count) * np.exp(pace.amount_days * size)
-    win_prob = _in_the_closing_quarter(block, truth, created + _days(base), quarter_starts)
+    win_prob = _closing_win_prob(block, truth, created + _days(base), quarter_starts)
     won = rng.random(count) < win_prob
     outcome = np.where(won, 0, np.where(block.no_decision, 2, 1))
     factor = np.array([pace.won_days, pace.lost_days, pace.no_decision_days])[outcome]
@@ -207,13 +210,13 @@ def _live(
         method_from=0.4 * rng.random(count),
         conviction=conviction,
         mood=rng.normal(0.0, 0.3, (count, len(STAGES))),
-        hearsay=np.where(won, pace.insight, -pace.insight),
+        private=np.where(won, pace.insight, -pace.insight),
     )
     return life, won, win_prob
 
 
-def _in_the_closing_quarter(block: Block, truth: Truth, closing: Days, quarter_starts: Days) -> Floats:
-    """Chance of winning with the drift of the quarter in which the deal is to close, not that of its creation."""
+def _closing_win_prob(block: Block, truth: Truth, closing: Days, quarter_starts: Days) -> Floats:
+    """Win probability with the drift of the closing quarter instead of the quarter of creation."""
     drift = truth.array("drift")
     quarter = np.clip(np.searchsorted(quarter_starts, closing, side="right") - 1, 0, len(drift) - 1)
     logit = block.logit_win_prob + drift[quarter] - drift[block.facts.quarter]
@@ -237,7 +240,7 @@ def _quarter_after(day: np.datetime64) -> np.datetime64:
 
 
 def _expected(created: Days, closed: Days, pace: Pace, rng: np.random.Generator) -> Days:
-    """(deal, push) the dates a seller names one after the other: each hopeful, the last one true."""
+    """(deal, push) successive expected close dates, optimistic but converging to the true one."""
     days = np.empty((len(created), _PUSHES), dtype="datetime64[D]")
     length = (closed - created) / _DAY
     named = length * rng.lognormal(pace.optimism, pace.doubt, len(length))
@@ -249,15 +252,17 @@ def _expected(created: Days, closed: Days, pace: Pace, rng: np.random.Generator)
 
 
 def _amounts(amount: Floats, won: Flags, pace: Pace, rng: np.random.Generator) -> Floats:
-    """(deal, 3) amounts: at first, once evaluated, at the close."""
-    evaluated = amount * _revisions(rng, len(amount), 0.35, -0.02, 0.15)
-    final = evaluated * np.where(won, _revisions(rng, len(amount), pace.revised, pace.revision, pace.revision_sd), 1.0)
+    """(deal, 3) amounts: initial, evaluated, closing."""
+    evaluated = amount * _amount_factors(rng, len(amount), 0.35, -0.02, 0.15)
+    final = evaluated * np.where(
+        won, _amount_factors(rng, len(amount), pace.revised, pace.revision, pace.revision_sd), 1.0
+    )
     stacked = np.stack([amount, evaluated, final], axis=1)
     rounded: Floats = np.maximum(np.round(stacked / AMOUNT_STEP), 1.0) * AMOUNT_STEP
     return rounded
 
 
-def _revisions(rng: np.random.Generator, count: int, share: float, mean: float, sd: float) -> Floats:
+def _amount_factors(rng: np.random.Generator, count: int, share: float, mean: float, sd: float) -> Floats:
     factors: Floats = np.where(rng.random(count) < share, rng.lognormal(mean, sd, count), 1.0)
     return factors
 
@@ -265,9 +270,9 @@ def _revisions(rng: np.random.Generator, count: int, share: float, mean: float, 
 def _rep(
     life: _Life, stage: Codes, done: Floats, expected: Days, closed: Flags, today: np.datetime64
 ) -> dict[str, object]:
-    """What the seller says: by conviction, stage and hearsay; nothing is committed for a later quarter."""
-    said = life.conviction + 0.5 * (stage - 2.0) + life.mood[np.arange(len(stage)), stage] + life.hearsay * done
-    chance = np.clip(np.round(0.5 * (1 + np.tanh(0.5 * said)) * 20) / 20, 0.05, 0.95)
+    """The rep's probability and category, from conviction, stage and private information; at most pipeline if late."""
+    log_odds = life.conviction + 0.5 * (stage - 2.0) + life.mood[np.arange(len(stage)), stage] + life.private * done
+    chance = np.clip(np.round(0.5 * (1 + np.tanh(0.5 * log_odds)) * 20) / 20, 0.05, 0.95)
     category = np.searchsorted(CATEGORY_EDGES, chance, side="right")
     category = np.where(expected >= _quarter_after(today), np.minimum(category, 1), category)
     names = REP_CATEGORIES
@@ -278,13 +283,13 @@ def _rep(
 
 
 def _roles(record: pd.DataFrame, life: _Life, done: Floats) -> dict[str, object]:
-    """A role is nobody's, then somebody's, then reported on."""
+    """Support and coverage by role: first unknown, then identified, then reported."""
     columns: dict[str, object] = {}
     for at, role in enumerate(ROLES):
-        known, heard_of = done >= life.role_from[:, at], done >= 0.5 * life.role_from[:, at]
+        reported, identified = done >= life.role_from[:, at], done >= 0.5 * life.role_from[:, at]
         final = pd.Index(COVERAGES).get_indexer(pd.Index(record[f"{role}_coverage"]))
-        coverage = np.where(known, final, np.where(heard_of, np.minimum(final, 1), 0))
-        columns[f"{role}_support"] = record[f"{role}_support"].where(known)
+        coverage = np.where(reported, final, np.where(identified, np.minimum(final, 1), 0))
+        columns[f"{role}_support"] = record[f"{role}_support"].where(reported)
         columns[f"{role}_coverage"] = _words(COVERAGES, coverage)
     return columns
 

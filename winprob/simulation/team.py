@@ -1,4 +1,4 @@
-"""A simulated team's deals, in memory or block by block, and what is true of them."""
+"""Simulate a team's deals, in memory or in blocks, with their latent truth."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from winprob.simulation.frames import deal_frame, people_frame
 from winprob.simulation.truth import Floats, Truth, draw_truth
 
 AS_OF = dt.date(2026, 9, 30)
-#: Deals drawn at a time: bounds memory, and belongs to what a seed means.
+#: Deals per block: bounds memory; part of what a seed means.
 CHUNK = 100_000
 MOST_QUARTERS = 200
 YEARS = (1900, 2200)
@@ -23,18 +23,18 @@ YEARS = (1900, 2200)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latent:
-    """What is true of deals and stands in no record; for oracles. Rows as in the deal table.
+    """Latent truth of deals, absent from the record; for oracles. Rows as in the deal table.
 
     Attributes
     ----------
     support
         True support (deal, role), standard normal where reported.
     logit_win_prob, win_prob
-        Given the true support (deal,). On the link's scale: for ``probit`` the first is no log-odds.
+        Given the true support (deal,). On the scale of the link: for ``probit`` the first is not a log-odds.
     won
-        How the deal ends (deal,), for open deals too.
+        Final outcome (deal,), of open deals too.
     closed_on
-        When it ends (deal,).
+        Closing day (deal,).
     facts
         True stage, decision method and coach, without the record's blanks.
     """
@@ -54,13 +54,13 @@ class Simulation:
     Attributes
     ----------
     closed, open
-        Deal tables in canonical columns, one row a deal, read on a day before it closed.
+        Deal tables in canonical columns, one row per deal, read before its close.
     people
-        Who was read, for all deals: deal_id, as_of, person, role, support, influence, coverage.
+        Readings of people, for all deals: deal_id, as_of, person, role, support, influence, coverage.
     truth
         All parameters, drawn ones included.
     latent_closed, latent_open
-        What is true of the deals in ``closed`` and ``open``.
+        Latent truth of the deals in ``closed`` and ``open``.
     """
 
     closed: pd.DataFrame
@@ -72,13 +72,13 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is asked of a simulation, checked.
+class SimulationRequest:
+    """Validated arguments of a simulation.
 
     Raises
     ------
     SettingsError
-        Naming every number that is out of range.
+        Lists every number that is out of range.
     """
 
     deals: int
@@ -120,33 +120,33 @@ def _whole(number: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A block of deals with its place: closed or open, and the number of its first deal."""
+    """A block of closed or open deals, and the number of its first deal."""
 
     block: Block
     closed: bool
     first: int
 
 
-def found_team(order: Order, truth: Truth | None) -> Team:
-    """The team that an order's deals share, its truth realised."""
-    rng = _generator(order, 0)
-    deals = order.deals + order.open_deals
-    realised = draw_truth(truth or Truth(), rng, deals=deals, quarters=order.quarters)
-    day = np.datetime64(dt.date(order.as_of.year, order.as_of.month, order.as_of.day), "D")
-    return draw_team(realised, rng, deals=deals, quarters=order.quarters, as_of=day)
+def build_team(request: SimulationRequest, truth: Truth | None) -> Team:
+    """The team of a request, with the open parameters of its truth drawn."""
+    rng = _generator(request, 0)
+    deals = request.deals + request.open_deals
+    realised = draw_truth(truth or Truth(), rng, deals=deals, quarters=request.quarters)
+    day = np.datetime64(dt.date(request.as_of.year, request.as_of.month, request.as_of.day), "D")
+    return draw_team(realised, rng, deals=deals, quarters=request.quarters, as_of=day)
 
 
-def draw_batches(order: Order, team: Team) -> Iterator[Batch]:
-    """All deals of an order, closed first, in blocks of at most ``order.chunk``; at least one block of each kind."""
-    for closed, deals, before in ((True, order.deals, 0), (False, order.open_deals, order.deals)):
-        for number, start in enumerate(range(0, max(deals, 1), order.chunk)):
-            rng = _generator(order, 1 if closed else 2, number)
-            size = min(order.chunk, deals - start)
+def draw_batches(request: SimulationRequest, team: Team) -> Iterator[Batch]:
+    """All deals of a request, closed first, in blocks of at most ``chunk``; at least one block of each kind."""
+    for closed, deals, before in ((True, request.deals, 0), (False, request.open_deals, request.deals)):
+        for number, start in enumerate(range(0, max(deals, 1), request.chunk)):
+            rng = _generator(request, 1 if closed else 2, number)
+            size = min(request.chunk, deals - start)
             yield Batch(block=draw_block(team, rng, size, closed=closed), closed=closed, first=before + start + 1)
 
 
-def _generator(order: Order, *key: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(order.seed, spawn_key=key))
+def _generator(request: SimulationRequest, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(request.seed, spawn_key=key))
 
 
 def simulate(
@@ -166,20 +166,20 @@ def simulate(
     Parameters
     ----------
     deals, open_deals
-        How many closed and open deals.
+        Number of closed and of open deals.
     seed
-        The same seed, numbers and truth give the same frames.
+        The same seed, numbers and truth produce the same frames.
     truth
-        Parameters; what they leave open is drawn. The truth of an earlier simulation gives deals of that team.
+        Parameters; those left open are drawn. The truth of an earlier simulation produces more deals of that team.
 
     Raises
     ------
     SettingsError
         If a number is out of range.
     """
-    order = Order(deals=deals, open_deals=open_deals, seed=seed, quarters=quarters, as_of=as_of)
-    team = found_team(order, truth)
-    batches = list(draw_batches(order, team))
+    request = SimulationRequest(deals=deals, open_deals=open_deals, seed=seed, quarters=quarters, as_of=as_of)
+    team = build_team(request, truth)
+    batches = list(draw_batches(request, team))
     closed = [batch for batch in batches if batch.closed]
     still_open = [batch for batch in batches if not batch.closed]
     return Simulation(

@@ -1,4 +1,4 @@
-"""What made the simulated deals: every parameter, its dimensions and its defaults."""
+"""Parameters of simulated deals: dimensions, defaults, validation, and drawing those left open."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -16,7 +16,7 @@ Matrix = tuple[Vector, ...]
 Floats = npt.NDArray[np.float64]
 
 LINKS = ("logit", "probit")
-#: Dimensions whose labels the method fixes.
+#: Dimensions with labels fixed by the method.
 COORDINATES: dict[str, tuple[str, ...]] = {
     "stage": STAGES,
     "coach": COACH_STATES,
@@ -26,7 +26,7 @@ COORDINATES: dict[str, tuple[str, ...]] = {
     "tier": tuple(map(str, SUPPORT_TIERS)),
 }
 SEGMENTS = ("government", "finance", "energy", "manufacturing")
-#: Dimensions whose levels belong to one simulated team: their offsets are drawn unless given.
+#: Dimensions with levels specific to a team: their offsets are drawn unless given.
 TEAM = ("seller", "segment", "region", "product", "competitor")
 #: The dimensions of every parameter that is not a single number.
 DIMS: dict[str, tuple[str, ...]] = {
@@ -51,7 +51,7 @@ DIMS: dict[str, tuple[str, ...]] = {
     **{f"{name}_offset": (name,) for name in TEAM},
     "seller_bias": ("seller",),
 }
-#: Rows of these sum to one.
+#: Distributions: rows sum to one.
 SHARES = (
     "tier_frequency",
     "stage_share",
@@ -60,7 +60,7 @@ SHARES = (
     "coverage_if_reported",
     "coverage_if_unreported",
 )
-#: Each number of these lies in 0..1.
+#: Parameters within 0..1.
 FRACTIONS = (
     *SHARES,
     "reliability",
@@ -89,12 +89,12 @@ NOT_NEGATIVE = (
 class Truth:
     """The parameters that generate deals. Effects, weights, offsets and sds are log-odds.
 
-    The offsets, biases and the drift are empty until a simulation draws them; the truth that comes back with a
-    simulation carries what was drawn, and, given to a second simulation, makes more deals of the same team.
+    The offsets, biases and the drift are empty until a simulation draws them; the truth returned with a simulation
+    includes them and, passed to a second simulation, produces more deals of the same team.
     Tuples follow the canonical order of their dimensions (`DIMS`); any nested sequence of numbers is accepted.
 
-    A stage, decision method or coach that is blank in the record still acts through its true value: blanks are
-    random. A blank competitor means that none is known of; it is a level of its own, the last one.
+    A stage, decision method or coach that is blank in the record still has its true effect: blanks are missing
+    completely at random. A blank competitor means that none is known; it is a level of its own, the last one.
 
     Attributes
     ----------
@@ -111,13 +111,13 @@ class Truth:
     drift
         Realised random walk over the history's quarters and the current one; starts at 0.
     support_correlation
-        Share of the variance of true support that the roles of a deal have in common.
+        Intraclass correlation of true support over the roles of a deal.
     seller_bias_sd
-        Sd over sellers of a shift of every reading: a seller who overrates.
+        Sd over sellers of a bias of every reading: a positive bias overrates support.
     veto
-        Penalty where the approver's true support lies in the range of an opposed one.
+        Penalty where the approver's true support is in the range of the opposed tier.
     link
-        ``logit``, or ``probit`` on a scale that agrees with it at even odds.
+        ``logit``, or ``probit`` scaled to the same slope at even odds.
     """
 
     intercept: float = -0.35
@@ -184,11 +184,11 @@ class Truth:
 
     @classmethod
     def numbers(cls) -> tuple[str, ...]:
-        """Names of the numeric parameters, in the order of their definition."""
+        """Names of the numeric parameters, in definition order."""
         return tuple(item.name for item in fields(cls) if item.name != "link")
 
     def array(self, name: str) -> Floats:
-        """The parameter ``name`` with dimensions ``DIMS[name]``; a single number has none."""
+        """The parameter ``name`` with dimensions ``DIMS[name]``; a scalar has none."""
         return np.asarray(getattr(self, name), dtype=np.float64)
 
 
@@ -197,7 +197,7 @@ def _frozen(name: str, numbers: object) -> object:
     try:
         array = np.asarray(numbers, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingsError(gettext("simulation truth: '{name}' is not made of numbers", name=name)) from error
+        raise SettingsError(gettext("simulation truth: '{name}' does not consist of numbers", name=name)) from error
     return tuple(map(tuple, array.tolist())) if array.ndim == 2 else _flat(array)
 
 
@@ -224,7 +224,7 @@ def _offences(truth: Truth) -> Iterator[str]:
     if not 0 <= truth.support_correlation < 1:
         yield gettext("'{name}' must be at least 0 and below 1", name="support_correlation")
     if truth.seller_bias and len(truth.seller_bias) != len(truth.seller_offset):
-        yield gettext("'seller_bias' and 'seller_offset' must name the same sellers")
+        yield gettext("'seller_bias' and 'seller_offset' must have the same number of sellers")
     if truth.link not in LINKS:
         yield gettext("'link' is {got!r}, wanted one of {wanted}", got=truth.link, wanted=", ".join(LINKS))
 
@@ -239,7 +239,7 @@ def _shape_offences(name: str, numbers: Floats) -> Iterator[str]:
 
 
 def _wanted_shape(name: str) -> tuple[int, ...] | None:
-    """The shape that ``name`` must have, or None where the team decides on its length."""
+    """The required shape of ``name``, or None where its length depends on the team."""
     if name in ("seller_bias", "drift") or name.endswith("_offset"):
         return None
     known = {dimension: len(labels) for dimension, labels in COORDINATES.items()} | {"segment": len(SEGMENTS)}
@@ -247,12 +247,12 @@ def _wanted_shape(name: str) -> tuple[int, ...] | None:
 
 
 def draw_truth(truth: Truth, rng: np.random.Generator, *, deals: int, quarters: int) -> Truth:
-    """``truth`` with the offsets, biases and drift that it leaves open drawn.
+    """Draw the offsets, biases and drift that ``truth`` leaves open.
 
     Parameters
     ----------
     deals
-        Deals to be simulated, closed and open: more deals, more sellers and competitors.
+        Number of deals, closed and open: more deals have more sellers and competitors.
     quarters
         Quarters of history; the drift covers one more, the current quarter.
 
@@ -261,11 +261,11 @@ def draw_truth(truth: Truth, rng: np.random.Generator, *, deals: int, quarters: 
     SettingsError
         If a drift or the segments' offsets are given with the wrong length.
     """
-    # All are drawn, given or not: what is drawn next must not depend on what was given.
+    # All are drawn, given or not, so that later draws do not depend on which were given.
     drawn = {f"{name}_offset": _offsets(truth, rng, name, deals) for name in TEAM}
     drawn["drift"] = np.concatenate([[0.0], np.cumsum(rng.normal(0.0, truth.drift_sd, quarters))])
-    kept = {name: numbers for name, numbers in drawn.items() if not getattr(truth, name)}
-    realised = _replaced(truth, kept)
+    open_parameters = {name: numbers for name, numbers in drawn.items() if not getattr(truth, name)}
+    realised = _replaced(truth, open_parameters)
     if not realised.seller_bias:
         sellers = len(realised.seller_offset)
         realised = _replaced(realised, {"seller_bias": rng.normal(0.0, truth.seller_bias_sd, sellers)})
@@ -283,7 +283,7 @@ def _offsets(truth: Truth, rng: np.random.Generator, name: str, deals: int) -> F
 
 
 def _levels(name: str, deals: int) -> int:
-    """How many levels a team with so many deals has; a hundred times the deals, five times the sellers."""
+    """Number of levels of a team by its number of deals; a hundred times the deals have five times the sellers."""
     growth: float = max(deals / 360, 1.0) ** 0.35
     levels: dict[str, float] = {
         "seller": 12 * growth,

@@ -1,23 +1,22 @@
-"""At what pace do deals close? A weekly hazard for deals that will be won, and one for those that will not."""
+"""Time-to-close model: piecewise-constant weekly hazards of deals won and of deals lost, mixed by a win probability."""
 
 from winprob.model.hazards.clock import NEVER
-from winprob.model.hazards.facts import days
-from winprob.model.hazards.importance import BELIEVABLE
+from winprob.model.hazards.design import TimingScaling, days
+from winprob.model.hazards.laplace import RELIABLE_K
 from winprob.model.hazards.learning import learn_hazards, why_undated
-from winprob.model.hazards.records import ENDS, HAZARD_DIMS, Hazards, TimingScaling
-from winprob.model.hazards.survival import BLOCK, Paces, lay_out, waiting_odds
+from winprob.model.hazards.survival import BLOCK, ENDS, HAZARD_DIMS, DealHazards, Hazards, hazards_of, waiting_odds
 
 __all__ = [
-    "BELIEVABLE",
     "BLOCK",
     "ENDS",
     "HAZARD_DIMS",
+    "DealHazards",
     "Hazards",
     "NEVER",
-    "Paces",
+    "RELIABLE_K",
     "TimingScaling",
     "days",
-    "lay_out",
+    "hazards_of",
     "learn_hazards",
     "waiting_odds",
     "why_undated",

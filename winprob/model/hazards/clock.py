@@ -1,8 +1,8 @@
-"""Which weeks does a deal wait through, and what kind of weeks are they?
+"""Exposure time: weeks at risk in the cells of a piecewise-constant hazard.
 
-A day after a reading is of one kind (a *cell*): how long after the reading it is, how long before or after the seller's
-expected close date, where in the fiscal quarter, and at which stage the deal was read. What a deal waits through is a
-number of weeks in each cell; days count as sevenths, so that nothing jumps from one day to the next.
+Each day after a reading falls in one *cell*: time since the reading, time to the seller's expected close date, position
+in the fiscal quarter, and stage at the reading. Exposure is the number of weeks in each cell; a day is a seventh of a
+week, so that cumulative hazards change smoothly from day to day.
 """
 
 import datetime as dt
@@ -24,20 +24,27 @@ QUARTER_STATES = ("middle", "first_week", "second_last_week", "last_week")
 SINCE_BINS = (*(f"week_{end}" for end in SINCE_ENDS), f"after_{SINCE_ENDS[-1]}")
 NEAR_BINS = (*(f"to_{end:+d}" for end in NEAR_ENDS), f"after_{NEAR_ENDS[-1]:+d}")
 STAGE_STATES = (*STAGES, "unknown")
-#: A cell for each of these; the last bin of nearness is *no date given*.
+#: Labels of the time effects by dim; the middle of a quarter is the reference.
+TIME_COORDS = {
+    "since_bin": SINCE_BINS,
+    "near_bin": NEAR_BINS,
+    "quarter_state": QUARTER_STATES[1:],
+    "stage": STAGE_STATES,
+}
+#: Number of levels of each dimension of the cells; the last bin of nearness is *no date given*.
 CELL_SHAPE = (len(STAGE_STATES), len(SINCE_BINS), len(NEAR_BINS) + 1, len(QUARTER_STATES))
 CELLS = int(np.prod(CELL_SHAPE))
-#: Weeks.
+#: Half-life of the stage effect, in weeks.
 HALF_LIFE = 8.0
-#: Stands for an expected close date that is not known.
+#: Marks an unknown day.
 NEVER = np.iinfo(np.int64).min
-#: Days worked on at a time.
+#: Days per block.
 _BLOCK = 2_000_000
 
 
 def cell_design() -> Array:
-    """(cell, effect) which time effects a cell has: bins since the reading, bins of nearness, states of the quarter but
-    the middle one, and what the stage does soon after the reading and ever less later.
+    """(cell, effect) design matrix of the time effects: bins since the reading, bins of nearness, states of the quarter
+    except the middle one, and a stage effect that decays with time since the reading.
     """
     stage, since, near, quarter = (index.ravel() for index in np.indices(CELL_SHAPE))
     ones = [np.eye(length) for length in CELL_SHAPE]
@@ -46,7 +53,7 @@ def cell_design() -> Array:
 
 
 def freshness() -> Array:
-    """(since_bin,) how much of what the stage says of the next weeks is left: it halves every ``HALF_LIFE`` weeks."""
+    """(since_bin,) exponential decay of the stage effect at the middle of each bin, with ``HALF_LIFE``."""
     middle = np.array([0, *SINCE_ENDS]) + np.diff([0, *SINCE_ENDS, 2 * SINCE_ENDS[-1]]) / 2
     return np.asarray(0.5 ** (middle / HALF_LIFE))
 
@@ -54,13 +61,13 @@ def freshness() -> Array:
 def exposure(
     stage: Array, read: Array, expected: Array, start: Array, end: Array, calendar: CalendarSettings
 ) -> csr_array:
-    """(row, cell) weeks spent in each cell after day ``start`` up to and with day ``end``.
+    """(row, cell) weeks at risk in each cell after day ``start`` up to and including day ``end``.
 
     Parameters
     ----------
-    stage : (row,) position among ``STAGE_STATES``
+    stage : (row,) position in ``STAGE_STATES``
     read, expected : (row,) days since 1970 of the reading and of the expected close, ``NEVER`` where unknown
-    start, end : (row,) days since 1970; nothing is spent where the end is not after the start
+    start, end : (row,) days since 1970; no exposure where the end is not after the start
     """
     days = np.maximum(end - start, 0)
     if not days.any():
@@ -89,9 +96,9 @@ def _block(
 
 
 def quarter_states(first: int, last: int, calendar: CalendarSettings) -> Array:
-    """(day,) where in its quarter each day from ``first`` to ``last`` lies (days since 1970).
+    """(day,) position in ``QUARTER_STATES`` of each day from ``first`` to ``last`` (days since 1970).
 
-    A day that a calendar table does not reach is taken for one in the middle: of its quarter nothing is known.
+    A day outside the calendar table counts as the middle of a quarter.
     """
     states = np.zeros(last - first + 1, dtype=np.int64)
     if calendar.starts:

@@ -1,27 +1,31 @@
-"""How plausible are hazards, given the readings? Log density, its slope and its curvature.
+"""Log density of the time-to-close model (normal prior and likelihood), its gradient and Hessian.
 
-Per end g (won, lost) a row's hazard in a cell of time c is ``exp(x'effect_g + time_g[c])`` a week, so what it has
-waited through adds up to ``u_g = exp(x'effect_g) * sum_c weeks[c] * exp(time_g[c])``. A deal closed in its week, of
-hazard v, adds ``-u + log(1 - exp(-v))`` (grouped proportional hazards: Prentice and Gloeckler 1978, doi
-10.2307/2347304) and the log of the chance p of its end; one still open adds
-``log(p exp(-u_won) + (1 - p) exp(-u_lost))`` (the mixture of Larson and Dinse 1985, doi 10.2307/2347464).
+Grouped proportional hazards (Prentice and Gloeckler 1978, doi 10.2307/2347304) within a mixture over the competing ends
+won and lost (mixture model for competing risks: Larson and Dinse 1985, doi 10.2307/2347464). For end g the weekly
+hazard of a row in time cell c is ``exp(x'effect_g + time_g[c])``, so its cumulative hazard is
+``u_g = exp(x'effect_g) * sum_c weeks[c] * exp(time_g[c])``. With p the probability of its end and v the cumulative
+hazard of the closing week, a closed deal contributes ``log(p) - u + log(1 - exp(-v))``; a censored (open) deal
+contributes ``log(p exp(-u_won) + (1 - p) exp(-u_lost))``.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.sparse import csr_array
 from scipy.special import expit
 
 from winprob.arrays import Array
-from winprob.model.hazards.design import Design
+from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
+from winprob.model.hazards.design import BY_STAGE, NUMBERS, Design, TimingScaling
+from winprob.settings import TimingSettings
 
 _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slopes:
-    """Log density at a point, its gradient, and its Hessian."""
+    """Log density, gradient and Hessian at a point."""
 
     value: float
     gradient: Array
@@ -29,8 +33,8 @@ class Slopes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waited:
-    """A cumulated hazard of each row at a point, with what its derivatives need.
+class CumulativeHazard:
+    """The cumulative hazard of each row at a point, with the terms of its derivatives.
 
     Attributes
     ----------
@@ -47,7 +51,7 @@ class Waited:
     cells: Array
 
     def curvature(self, weight: Array) -> Array:
-        """Sum over rows of ``weight`` times the second derivative of the row's total."""
+        """Weighted sum over rows of the Hessian of the cumulative hazard."""
         facts = self.facts.shape[1]
         top = self.facts.T @ (self.jacobian * weight[:, None])
         spent = self.weeks.T @ (weight * self.rate)
@@ -57,9 +61,9 @@ class Waited:
 
 @dataclass(frozen=True)
 class TimingDensity:
-    """Log density of the unknowns: effects and times of deals won, of deals lost, then the incidence.
+    """Unnormalised log posterior of the unknowns: effects and time effects of won, of lost, then the incidence.
 
-    The prior is a normal with ``mean`` and ``precision``.
+    The prior is normal with ``mean`` and ``precision``.
     """
 
     design: Design
@@ -68,16 +72,16 @@ class TimingDensity:
 
     @property
     def per_end(self) -> int:
-        """How many unknowns an end has."""
+        """Number of unknowns per end."""
         return int(self.design.facts.shape[1] + self.design.cells.shape[1])
 
     def parts(self, points: Array) -> tuple[Array, Array, Array]:
-        """Unknowns of won, of lost, and of the incidence, along the last axis."""
+        """Split the unknowns (last axis) into won, lost and incidence."""
         one = self.per_end
         return points[..., :one], points[..., one : 2 * one], points[..., 2 * one :]
 
     def slopes(self, point: Array) -> Slopes:
-        """Value, gradient and Hessian at one point."""
+        """Log density, gradient and Hessian at one point."""
         own, other, incidence = self.parts(point)
         offset = point - self.mean
         value, gradient = -0.5 * offset @ self.precision @ offset, -self.precision @ offset
@@ -89,7 +93,7 @@ class TimingDensity:
             hessian += part.hessian
         return Slopes(value=float(value), gradient=gradient, hessian=hessian)
 
-    def _waited(self, unknown: Array, weeks: csr_array, rows: Array) -> Waited:
+    def _cumulative_hazard(self, unknown: Array, weeks: csr_array, rows: Array) -> CumulativeHazard:
         facts = self.design.facts[rows]
         rate = np.exp(facts @ unknown[: facts.shape[1]])
         cell = np.exp(self.design.cells @ unknown[facts.shape[1] :])
@@ -97,16 +101,16 @@ class TimingDensity:
         total = rate * (some @ cell)
         time = rate[:, None] * (some @ (cell[:, None] * self.design.cells))
         jacobian = np.hstack([total[:, None] * facts, time])
-        return Waited(
+        return CumulativeHazard(
             total=total, jacobian=jacobian, rate=rate, facts=facts, weeks=some, cell=cell, cells=self.design.cells
         )
 
     def _closed(self, end: int, unknown: Array) -> Slopes:
-        """Deals closed with this end: ``-u + log(1 - exp(-v))``."""
+        """Deals closed with this end: ``-u + log(1 - exp(-v))``; ``_ends`` adds ``log(p)``."""
         design = self.design
         rows = np.flatnonzero((design.closed == 1) & (design.won == 1 - end))
         weight = design.weight[rows]
-        before, within = (self._waited(unknown, weeks, rows) for weeks in (design.before, design.within))
+        before, within = (self._cumulative_hazard(unknown, weeks, rows) for weeks in (design.before, design.within))
         slope = 1 / np.expm1(within.total)
         value = weight @ (np.log(-np.expm1(-within.total)) - before.total)
         gradient = (weight * slope) @ within.jacobian - weight @ before.jacobian
@@ -115,11 +119,11 @@ class TimingDensity:
         return self._placed(value, gradient, hessian, end * self.per_end)
 
     def _open(self, own: Array, other: Array, logit: Array) -> Slopes:
-        """Deals still open: ``-u_lost + log(1 + exp(logit - u_won + u_lost))``; the rest is in ``_ends``."""
+        """Censored deals: ``-u_lost + log(1 + exp(logit - u_won + u_lost))``; ``_ends`` adds ``log(1 - p)``."""
         design = self.design
         rows = np.flatnonzero(design.closed == 0)
         weight = design.weight[rows]
-        won, lost = (self._waited(unknown, design.before, rows) for unknown in (own, other))
+        won, lost = (self._cumulative_hazard(unknown, design.before, rows) for unknown in (own, other))
         lead = logit[rows] - won.total + lost.total
         share = expit(lead)
         value = weight @ (np.logaddexp(0, lead) - lost.total)
@@ -133,7 +137,7 @@ class TimingDensity:
         return Slopes(value=float(value), gradient=gradient, hessian=hessian)
 
     def _ends(self, logit: Array) -> Slopes:
-        """The chance of the end that closed deals had; what open ones share of it."""
+        """Incidence: log probability of the end of closed deals, and ``log(1 - p)`` of censored ones."""
         design = self.design
         chance, weight = expit(logit), design.weight
         value = weight @ (design.won * logit - np.logaddexp(0, logit))
@@ -148,7 +152,7 @@ class TimingDensity:
         return Slopes(value=float(value), gradient=wide, hessian=square)
 
     def log_density(self, points: Array) -> Array:
-        """(point,) the log density of many points (point, unknown), in blocks of rows."""
+        """(point,) log density of many points (point, unknown), in blocks of rows."""
         offset = points - self.mean
         total = -0.5 * ((offset @ self.precision) * offset).sum(axis=1)
         own, other, incidence = self.parts(points)
@@ -177,3 +181,40 @@ class TimingDensity:
         lead = logit[still] - waits[0] + waits[1]
         total += design.weight[rows[still]] @ (np.logaddexp(0, lead) - waits[1])
         return np.asarray(total)
+
+
+def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
+    """Normal prior: (unknown,) mean and (unknown, unknown) precision, in the order won, lost, incidence."""
+    one_mean, one_scale = _fact_scales(scaling, settings)
+    since = _walk(len(SINCE_BINS), settings.weekly_hazard[1], settings.since_step)
+    near = _walk(len(NEAR_BINS), settings.near, settings.near_step)
+    pull = np.eye(len(QUARTER_STATES) - 1) / settings.quarter_pull**2
+    soon = np.eye(len(STAGE_STATES)) / settings.stage_soon**2
+    end = block_diag(np.diag(one_scale**-2.0), since, near, pull, soon)
+    end_mean = np.concatenate(
+        [one_mean, np.full(len(SINCE_BINS), settings.weekly_hazard[0]), np.zeros(len(near) + len(pull) + len(soon))]
+    )
+    chance = np.array([settings.incidence[1], *[settings.incidence_stage] * len(STAGE_STATES)])
+    mean = np.concatenate([end_mean, end_mean, [settings.incidence[0]], np.zeros(len(STAGE_STATES))])
+    return mean, block_diag(end, end, np.diag(chance**-2.0))
+
+
+def _fact_scales(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
+    numbers = []
+    for name in NUMBERS:
+        by_stage = [settings.number_by_stage] * len(STAGE_STATES) if name in BY_STAGE else []
+        numbers += [settings.number, settings.unknown, *by_stage]
+    scales = [
+        *[settings.stage] * (len(STAGE_STATES) - 1),
+        settings.unknown,
+        *numbers,
+        *[settings.segment] * len(scaling.segments),
+    ]
+    return np.zeros(len(scales)), np.array(scales)
+
+
+def _walk(bins: int, first: float, step: float) -> Array:
+    """Precision matrix of a random walk whose first value has its own scale."""
+    difference = np.eye(bins) - np.eye(bins, k=-1)
+    scales = np.array([first, *[step] * (bins - 1)])
+    return np.asarray(difference.T @ (difference / scales[:, None] ** 2))

@@ -1,4 +1,10 @@
-"""What did each reading of a deal come to? Closed after so many weeks, one way or the other, or still open."""
+"""Survival data of readings: covariates, weeks at risk, right-censoring at the day that knowledge ends.
+
+Every reading of a deal is an observation that starts on its day and ends with the close (won or not won), or is
+censored because the deal is still open. Covariates are numbers and indicators; days are whole numbers since 1970.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -7,25 +13,49 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from winprob.arrays import Array
+from winprob.data.schema import as_days, as_numbers, column_or_missing, is_censored, is_closed
+from winprob.methodology import STAGES
 from winprob.model.hazards.clock import NEVER, STAGE_STATES, cell_design, exposure
-from winprob.model.hazards.facts import days, fact_values, learn_timing_scaling, stage_codes, watched_until
-from winprob.model.hazards.records import TimingScaling
 from winprob.settings import CalendarSettings
 
-_CLOSED = ("won", "lost", "no_decision")
+NUMBERS = ("age", "ahead", "pushes", "amount")
+#: Numbers with a slope for each stage.
+BY_STAGE = ("age", "ahead")
+_SPANS = {"age": ("opened_on", "as_of"), "ahead": ("as_of", "expected_close_on")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingScaling:
+    """Standardisation of the covariates.
+
+    Attributes
+    ----------
+    numbers : mean and sd over the training rows of the log of each of ``NUMBERS``; sd 0 where none was known
+    segments : the segments in the training rows
+    """
+
+    numbers: tuple[tuple[float, float], ...]
+    segments: tuple[str, ...]
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Names of the covariates of a hazard, in order."""
+        by_stage = {name: [f"{name}|stage={s}" for s in STAGE_STATES] for name in BY_STAGE}
+        numbers = [fact for name in NUMBERS for fact in (name, f"{name}=", *by_stage.get(name, ()))]
+        return (*(f"stage={s}" for s in STAGE_STATES), *numbers, *(f"segment={s}" for s in self.segments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Readings as the model of the time to close sees them.
+    """Design matrices of the time-to-close model.
 
     Attributes
     ----------
-    facts : (row, fact)
-    incidence : (row, 1 + stage) for the chance of being won
-    cells : (cell, effect) the time effects of each cell that some deal goes through
-    before : (row, cell) weeks through which the deal certainly stayed open
-    within : (row, cell) the week in which it closed; empty for a deal still open
+    facts : (row, fact) covariates of the hazards
+    incidence : (row, 1 + stage) covariates of the probability of being won
+    cells : (cell, effect) time effects of each cell with exposure
+    before : (row, cell) weeks survived
+    within : (row, cell) the week of the close; empty for a censored row
     won, closed : (row,) 0 or 1
     weight : (row,)
     """
@@ -41,7 +71,7 @@ class Design:
 
 
 def last_day(deals: pd.DataFrame) -> int | None:
-    """The last day that a table speaks of: of a reading or a close, days since 1970."""
+    """The latest day in a table, of a reading or a close, in days since 1970."""
     latest = max(
         (int(days(deals, column).max(initial=NEVER)) for column in ("as_of", "closed_on", "known_until")), default=NEVER
     )
@@ -49,18 +79,18 @@ def last_day(deals: pd.DataFrame) -> int | None:
 
 
 def usable(deals: pd.DataFrame, known_on: int) -> pd.DataFrame:
-    """Rows that say something of the time to close: read by then, and closed on a known day no earlier, or open."""
+    """Observations of the time to close: rows read by ``known_on``, and closed on a known later day, or censored."""
     read, closed = days(deals, "as_of"), days(deals, "closed_on")
-    dated = deals["outcome"].isin(_CLOSED).to_numpy() & (closed >= read)
-    waiting = (deals["outcome"] == "open").to_numpy() & ((closed == NEVER) | (closed > known_on))
-    said: pd.DataFrame = deals[(read != NEVER) & (read <= known_on) & (dated | waiting)]
-    return said
+    dated = is_closed(deals) & (closed >= read)
+    censored = is_censored(deals) & ((closed == NEVER) | (closed > known_on))
+    rows = np.flatnonzero((read != NEVER) & (read <= known_on) & (dated | censored))
+    return deals.iloc[rows]
 
 
-def is_closed(deals: pd.DataFrame, known_on: int) -> Array:
-    """(row,) whether it was closed on the day that knowledge ends."""
+def closed_by(deals: pd.DataFrame, known_on: int) -> Array:
+    """(row,) whether the deal was closed by ``known_on``."""
     closed = days(deals, "closed_on")
-    return np.asarray(deals["outcome"].isin(_CLOSED).to_numpy() & (closed != NEVER) & (closed <= known_on))
+    return np.asarray(is_closed(deals) & (closed != NEVER) & (closed <= known_on))
 
 
 def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings) -> tuple[Design, TimingScaling]:
@@ -68,10 +98,10 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     weight = reading_weights(deals)
     scaling = learn_timing_scaling(deals, weight)
     read, expected, closed = (days(deals, column) for column in ("as_of", "expected_close_on", "closed_on"))
-    done, stage = is_closed(deals, known_on), stage_codes(deals)
+    done, stage = closed_by(deals, known_on), stage_codes(deals)
     week = np.maximum(-(-(closed - read) // 7), 1)
-    # The week of the close ends with what is known; a deal closed on the day of its reading closed in its first week.
-    start = np.where(done, read + 7 * (week - 1), watched_until(deals, known_on))
+    # The closing week is truncated at known_on; a deal closed on the day of its reading closed in its first week.
+    start = np.where(done, read + 7 * (week - 1), observed_until(deals, known_on))
     end = np.where(done, np.maximum(np.minimum(read + 7 * week, known_on), start + 1), start)
     before = exposure(stage, read, expected, read, start, calendar)
     within = exposure(stage, read, expected, start, end, calendar)
@@ -90,14 +120,85 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
 
 
 def reading_weights(deals: pd.DataFrame) -> Array:
-    """(row,) one weight for every reading, so that together they count as much as there are deals.
+    """(row,) equal weights that sum to the number of deals.
 
-    Not 1/n of its deal: how often a deal is read depends on how long it stays open, so that would count the readings
-    of slow deals for less, and make every wait look shorter than it is.
+    Not 1/n of its deal: the number of readings depends on how long a deal stays open, so that would downweight the
+    readings of slow deals and bias the time to close downwards.
     """
     return np.full(len(deals), deals["deal_id"].nunique() / max(len(deals), 1))
 
 
 def incidence_values(stage: Array) -> Array:
-    """(row, 1 + stage) one, and the stage."""
+    """(row, 1 + stage) intercept and stage indicators."""
     return np.hstack([np.ones((len(stage), 1)), np.eye(len(STAGE_STATES))[stage]])
+
+
+def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
+    """Means, sds and segments of the training rows (valid)."""
+    numbers = []
+    for name in NUMBERS:
+        values = _log_number(deals, name)
+        known = np.isfinite(values)
+        share = weight[known]
+        if not known.any():
+            numbers.append((0.0, 0.0))
+            continue
+        mean = float(np.average(values[known], weights=share))
+        # Where all values are equal, one log unit is the scale.
+        sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=share)))
+        numbers.append((mean, sd if sd > 1e-9 else 1.0))
+    segments = sorted(set(column_or_missing(deals, "segment").dropna()))
+    return TimingScaling(numbers=tuple(numbers), segments=tuple(segments))
+
+
+def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
+    """(deal, fact) covariate values; a blank has its own indicator, an unknown segment is the average one."""
+    stage = np.eye(len(STAGE_STATES))[stage_codes(deals)]
+    parts = [stage]
+    for name, (mean, sd) in zip(NUMBERS, scaling.numbers, strict=True):
+        # A number that was never known in training counts as unknown.
+        values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
+        parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
+        if name in BY_STAGE:
+            parts.append(stage * np.nan_to_num(values)[:, None])
+    segment = column_or_missing(deals, "segment").to_numpy(dtype=object)
+    parts.append(
+        np.array([segment == name for name in scaling.segments], dtype=float)
+        .reshape(len(scaling.segments), len(deals))
+        .T
+    )
+    return np.hstack(parts)
+
+
+def days(deals: pd.DataFrame, column: str) -> Array:
+    """(deal,) days since 1970, ``NEVER`` where blank."""
+    if column not in deals:
+        return np.full(len(deals), NEVER, dtype=np.int64)
+    values = as_days(deals[column]).to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(values), NEVER, values.astype(np.int64))
+
+
+def observed_until(deals: pd.DataFrame, known_on: int) -> Array:
+    """(deal,) censoring day: ``known_on`` or, in a history, ``known_until`` where earlier."""
+    until = days(deals, "known_until")
+    return np.where(until == NEVER, known_on, np.minimum(until, known_on))
+
+
+def stage_codes(deals: pd.DataFrame) -> Array:
+    """(deal,) position in ``STAGE_STATES``."""
+    stage = pd.Index(STAGES).get_indexer(pd.Index(column_or_missing(deals, "stage")))
+    return np.where(stage < 0, len(STAGES), stage)
+
+
+def _log_number(deals: pd.DataFrame, name: str) -> Array:
+    """(deal,) log1p of weeks since opening, weeks to the expected close (0 once it has passed), pushes or amount; NaN
+    where unknown.
+    """
+    if name in _SPANS:
+        begin, end = (days(deals, column) for column in _SPANS[name])
+        known = (begin != NEVER) & (end != NEVER)
+        return np.where(known, np.log1p(np.maximum(np.where(known, end - begin, 0), 0) / 7), np.nan)
+    if name not in deals:
+        return np.full(len(deals), np.nan)
+    values = as_numbers(deals[name]).to_numpy()
+    return np.log1p(np.where(np.isfinite(values) & (values >= 0), values, np.nan))

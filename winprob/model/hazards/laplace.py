@@ -1,7 +1,8 @@
-"""Where is the density highest, and what do draws from around there weigh?
+"""Laplace approximation at the mode, Pareto-smoothed importance sampling (PSIS), and MCMC moves after resampling.
 
-The density is nearly a normal about its mode. Draws from that normal are weighted by how far it is off, the weights'
-tail is smoothed, and its index says whether they can be believed (Vehtari et al. 2024, JMLR 25(72)).
+The posterior is close to a normal about its mode. Draws from that normal are importance weighted, the tail of the
+weights is smoothed, and its Pareto k measures their reliability (Vehtari, Simpson, Gelman, Yao, Gabry 2024, JMLR
+25(72); the estimate of k after Zhang and Stephens 2009, doi 10.1198/tech.2009.08017).
 """
 
 from collections.abc import Callable
@@ -9,19 +10,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.special import softmax
 
 from winprob.arrays import Array
 from winprob.model.hazards.density import Slopes
 
+#: Importance weights are reliable up to this Pareto k.
+RELIABLE_K = 0.7
+#: Share of the weights that are smoothed, at most.
+_TAIL = 0.2
 _STEPS = 200
 _TOLERANCE = 1e-9
-#: How far a draw is turned at each try to move it.
-_TURN = 0.6
+#: Step size of the preconditioned Crank-Nicolson proposal.
+_STEP_SIZE = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """A highest point of a density, its log density, and the Cholesky factor of the precision there (lower)."""
+    """A mode, its log density, and the lower Cholesky factor of the precision (negative Hessian) there."""
 
     point: Array
     value: float
@@ -29,12 +35,12 @@ class Mode:
 
     @property
     def evidence(self) -> float:
-        """Log of how much of the density lies about it, up to a constant."""
+        """Log of the Laplace approximation of the mass around the mode, up to a constant."""
         return float(self.value - np.log(np.diag(self.factor)).sum())
 
 
 def find_mode(slopes: Callable[[Array], Slopes], start: Array) -> Mode:
-    """Newton's method, damped where the density is not concave or a step overshoots."""
+    """Mode by Newton's method, damped where the density is not concave or a step overshoots."""
     point, here, damping = start, slopes(start), 0.0
     for _ in range(_STEPS):
         size = np.eye(len(point)) * damping
@@ -56,7 +62,7 @@ def find_mode(slopes: Callable[[Array], Slopes], start: Array) -> Mode:
 
 
 def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float | None) -> tuple[Array, Array]:
-    """Draws (draw, unknown) from a normal, or a t, about the mode, and their log density up to a constant."""
+    """Proposals (draw, unknown) from a normal, or a multivariate t, about the mode, and their log density."""
     normal = rng.standard_normal((count, len(mode.point)))
     if freedom is None:
         log_q = -0.5 * (normal**2).sum(axis=1)
@@ -66,22 +72,70 @@ def draw_around(mode: Mode, count: int, rng: np.random.Generator, freedom: float
     return mode.point + solve_triangular(mode.factor, normal.T, lower=True, trans=1).T, log_q
 
 
-def stirred(
-    points: Array, mode: Mode, log_density: Callable[[Array], Array], rng: np.random.Generator, *, tries: int
-) -> Array:
-    """Draws (draw, unknown) moved by Metropolis steps, each on its own, so that those kept twice come apart.
+def smooth_weights(log_ratio: Array) -> tuple[Array, float]:
+    """PSIS: (draw,) weights that sum to 1 with a smoothed tail, and the Pareto k of the tail."""
+    log_weight = log_ratio - log_ratio.max()
+    tail = int(min(_TAIL * len(log_weight), 3 * np.sqrt(len(log_weight))))
+    order = np.argsort(log_weight)
+    cut = log_weight[order[-tail - 1]]
+    largest = order[-tail:]
+    excess = np.exp(log_weight[largest]) - np.exp(cut)
+    if tail < 5 or excess[-1] <= 0:
+        return _normalised(log_weight), -np.inf
+    shape, scale = fit_pareto(excess)
+    quantile = (np.arange(tail) + 0.5) / tail
+    smoothed = np.exp(cut) + pareto_quantile(quantile, shape, scale)
+    log_weight[largest] = np.minimum(np.log(smoothed), 0.0)
+    return _normalised(log_weight), shape
 
-    A step turns a draw towards a fresh one of the normal about the mode, which leaves that normal as it is; so only
-    what the density differs by decides (preconditioned Crank-Nicolson: Cotter et al. 2013, doi 10.1214/13-STS421;
-    moves after resampling: Gilks and Berzuini 2001, doi 10.1111/1467-9868.00280).
+
+def fit_pareto(excess: Array) -> tuple[float, float]:
+    """Shape k and scale of a generalised Pareto tail (ascending, positive), with the usual weak prior on the shape."""
+    count = len(excess)
+    grid = 30 + int(np.sqrt(count))
+    quartile = excess[int(count / 4 + 0.5) - 1]
+    theta = 1 / excess[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
+    shape = np.log1p(-theta[:, None] * excess).mean(axis=1)
+    profile = count * (np.log(-theta / shape) - shape - 1)
+    best = float(theta @ softmax(profile))
+    estimate = float(np.log1p(-best * excess).mean())
+    return (estimate * count + 10 * 0.5) / (count + 10), -estimate / best
+
+
+def pareto_quantile(quantile: Array, shape: float, scale: float) -> Array:
+    """Quantiles of the generalised Pareto distribution."""
+    if abs(shape) < 1e-12:
+        return -scale * np.log1p(-quantile)
+    return np.asarray(scale * np.expm1(-shape * np.log1p(-quantile)) / shape)
+
+
+def resample(weights: Array, count: int, rng: np.random.Generator) -> Array:
+    """(draw,) indices of an equally weighted sample: systematic resampling, in random order."""
+    position = (np.arange(count) + rng.random()) / count
+    return rng.permutation(np.minimum(np.searchsorted(np.cumsum(weights), position), len(weights) - 1))
+
+
+def _normalised(log_weight: Array) -> Array:
+    weight = np.exp(log_weight - log_weight.max())
+    return np.asarray(weight / weight.sum())
+
+
+def rejuvenate(
+    points: Array, mode: Mode, log_density: Callable[[Array], Array], rng: np.random.Generator, *, moves: int
+) -> Array:
+    """Move resampled draws (draw, unknown) by independent Metropolis steps, so that duplicates separate.
+
+    The proposal leaves the normal about the mode invariant, so acceptance depends only on how the density differs from
+    it (preconditioned Crank-Nicolson: Cotter et al. 2013, doi 10.1214/13-STS421; resample-move: Gilks and Berzuini
+    2001, doi 10.1111/1467-9868.00280).
     """
     weight = log_density(points) - _log_normal(points, mode)
-    for _ in range(tries):
+    for _ in range(moves):
         fresh, _ = draw_around(mode, len(points), rng, None)
-        turned = mode.point + np.sqrt(1 - _TURN**2) * (points - mode.point) + _TURN * (fresh - mode.point)
-        other = log_density(turned) - _log_normal(turned, mode)
-        moves = np.log(rng.random(len(points))) < other - weight
-        points, weight = np.where(moves[:, None], turned, points), np.where(moves, other, weight)
+        proposal = mode.point + np.sqrt(1 - _STEP_SIZE**2) * (points - mode.point) + _STEP_SIZE * (fresh - mode.point)
+        other = log_density(proposal) - _log_normal(proposal, mode)
+        accepted = np.log(rng.random(len(points))) < other - weight
+        points, weight = np.where(accepted[:, None], proposal, points), np.where(accepted, other, weight)
     return points
 
 

@@ -1,4 +1,4 @@
-"""From readings and closes to believable draws of the hazards, or a reason why not."""
+"""Fit the time-to-close model: posterior draws by PSIS around the mode, or the reason why it cannot be fitted."""
 
 import datetime as dt
 
@@ -6,50 +6,45 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import validate_deals
 from winprob.i18n import gettext
 from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
-from winprob.model.hazards.density import TimingDensity
-from winprob.model.hazards.design import Design, build_design, is_closed, last_day, usable
-from winprob.model.hazards.importance import BELIEVABLE, resample, smooth_weights
-from winprob.model.hazards.laplace import Mode, draw_around, find_mode, stirred
-from winprob.model.hazards.priors import prior_normal
-from winprob.model.hazards.records import Hazards, TimingScaling
+from winprob.model.hazards.density import TimingDensity, prior_normal
+from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
+from winprob.model.hazards.laplace import RELIABLE_K, Mode, draw_around, find_mode, rejuvenate, resample, smooth_weights
+from winprob.model.hazards.survival import Hazards
 from winprob.settings import Settings
 
-#: Degrees of freedom of the wider proposal.
+#: Degrees of freedom of the heavier-tailed proposal, used where Pareto k is too high.
 _FREEDOM = 8.0
-#: Draws proposed for each one kept, and the share of them, in worth, below which they are stirred.
+#: Proposals per draw, and the relative effective sample size below which draws are rejuvenated.
 _PROPOSED = 2
 _ENOUGH = 0.5
-#: Tries to move each draw, and readings times tries that are worth the time.
-_TRIES, _WORK = (12, 40), 40_000
+#: Bounds of the number of MCMC moves per draw, and the budget of readings times moves.
+_MOVES, _WORK = (12, 40), 40_000
 
 
 def learn_hazards(
     deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | None = None, draws: int, seed: int
 ) -> Hazards | None:
-    """What closed and open deals teach of the time to close.
+    """Posterior draws of the time-to-close model from a valid deal table; open deals enter as censored observations.
 
     Parameters
     ----------
-    deals : frame in canonical columns; open deals count as having waited so long
-    known_on : the day knowledge ends, by default the last that the table speaks of
-    draws : how many draws to hand back
+    known_on : the day knowledge ends, by default the last day in the table
+    draws : number of posterior draws
 
     Returns
     -------
-    Hazards, or None where the table cannot teach it; ``why_undated`` says why
+    Hazards, or None where the data do not suffice; ``why_undated`` gives the reason
     """
-    valid = validate_deals(deals)
-    if why_undated(valid, settings, known_on=known_on) is not None:
+    if why_undated(deals, settings, known_on=known_on) is not None:
         return None
-    day = _day_of(valid, known_on)
-    rows = usable(valid, day)
+    day = _day_of(deals, known_on)
+    rows = usable(deals, day)
     design, scaling = build_design(rows, day, settings.calendar)
     mean, precision = prior_normal(scaling, settings.timing)
     density = TimingDensity(design, mean, precision)
-    points, pareto_k, effective = _believable(density, draws, np.random.default_rng([seed, 5]))
+    points, pareto_k, effective = sample_posterior(density, draws, np.random.default_rng([seed, 5]))
     return Hazards(
         draws=named_draws(points, density, scaling),
         scaling=scaling,
@@ -63,17 +58,18 @@ def learn_hazards(
 
 
 def why_undated(deals: pd.DataFrame, settings: Settings, *, known_on: dt.date | None = None) -> str | None:
-    """In words, why a table (valid) cannot teach the time to close; None where it can."""
+    """Why a valid table does not suffice to learn the time to close, as a clause; None where it does."""
     absent = [name for name in ("as_of", "closed_on") if name not in deals or deals[name].isna().all()]
     if absent or "outcome" not in deals:
         return gettext("the deals have no {columns}", columns=", ".join(repr(name) for name in absent or ["outcome"]))
     day = _day_of(deals, known_on)
     rows = usable(deals, day)
-    closed = int(rows.loc[is_closed(rows, day), "deal_id"].nunique())
+    closed = int(rows.loc[closed_by(rows, day), "deal_id"].nunique())
     least = settings.timing.least_closed
     if closed < least:
         return gettext(
-            "only {closed} deals have a reading ('as_of') and a close after it ('closed_on'), and {least} are needed",
+            "only {closed} deals have a reading date ('as_of') and a later closing date ('closed_on'); {least} are "
+            "needed",
             closed=closed,
             least=least,
         )
@@ -89,25 +85,25 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
     return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
 
 
-def _believable(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
-    """Points (draw, unknown) that count the same, the tail index of their weights, how many draws they are worth."""
-    modes = [find_mode(density.slopes, start) for start in _starts(density)]
-    mode = max(modes, key=lambda found: found.evidence)
+def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
+    """Equally weighted posterior draws (draw, unknown), Pareto k, and the effective sample size of the weights."""
+    modes = [find_mode(density.slopes, start) for start in starting_points(density)]
+    mode = max(modes, key=lambda candidate: candidate.evidence)
     points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, None)
-    if pareto_k > BELIEVABLE:
+    if pareto_k > RELIABLE_K:
         wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
-        points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda found: found[2])
+        points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda weighted: weighted[2])
     effective = float(min(1 / (weights**2).sum(), draws))
-    kept = points[resample(weights, draws, rng)]
+    sample = points[resample(weights, draws, rng)]
     if effective < _ENOUGH * draws:
-        # The fewer the readings, the further from a normal, and the cheaper a try.
-        tries = int(np.clip(_WORK / len(density.design.weight), *_TRIES))
-        kept = stirred(kept, mode, density.log_density, rng, tries=tries)
-    return kept, pareto_k, effective
+        # With fewer readings the posterior is further from a normal, and a move is cheaper.
+        moves = int(np.clip(_WORK / len(density.design.weight), *_MOVES))
+        sample = rejuvenate(sample, mode, density.log_density, rng, moves=moves)
+    return sample, pareto_k, effective
 
 
-def _starts(density: TimingDensity) -> list[Array]:
-    """Where to look for the mode: deals that never close may be slow wins or slow losses, and each may be one."""
+def starting_points(density: TimingDensity) -> list[Array]:
+    """Starting points of the mode search: deals that never close may be slow wins or slow losses, each a mode."""
     lean = np.zeros(density.per_end)
     first = density.design.facts.shape[1]
     lean[first : first + len(SINCE_BINS)] = 1.0
@@ -124,7 +120,7 @@ def _weighted(
 
 
 def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -> dict[str, Array]:
-    """Points (draw, unknown) as parameters by name."""
+    """Draws (draw, unknown) as parameters by name."""
     *ends, incidence = density.parts(points)
     cuts = np.cumsum([len(scaling.facts), len(SINCE_BINS), len(NEAR_BINS), len(QUARTER_STATES) - 1])
     parts = np.split(np.stack(ends, axis=1), cuts, axis=2)

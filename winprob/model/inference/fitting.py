@@ -18,7 +18,7 @@ from winprob.arrays import Array
 from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
-from winprob.model.amounts import learn_revisions
+from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
 from winprob.model.features import Features, Layout, Scaling, deal_weights, describe, empty_scaling, learn_scaling
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
@@ -84,7 +84,7 @@ def fit(
         hazards=hazards,
     )
     record = valid if ends is None else validate_deals(ends)
-    return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), revisions=learn_revisions(valid))
+    return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), amounts=learn_closing_amounts(valid))
 
 
 def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:

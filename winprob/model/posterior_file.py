@@ -1,0 +1,230 @@
+"""Model files: NetCDF (HDF5) with a JSON manifest, sealed by format number and SHA-256, read without PyMC.
+
+The file contains no customer row: parameter draws, level names, tier counts, means, and hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from winprob.arrays import Array
+from winprob.data.tables import replacing
+from winprob.errors import PosteriorError
+from winprob.i18n import gettext
+from winprob.model.amounts import ClosingAmounts
+from winprob.model.arrivals import Arrivals
+from winprob.model.features import PairBasis, Scaling
+from winprob.model.hazards import HAZARD_DIMS, Hazards
+from winprob.model.win.parameters import DIMS
+from winprob.settings import settings_from
+
+if TYPE_CHECKING:
+    from winprob.model.posterior import Posterior
+
+#: Raised when a file of the former structure can no longer be read correctly.
+FORMAT = 3
+
+_MARK = "\nwinprob-model "
+
+#: Stored next to the parameters: the reference point of ``explain``, and the log prior density of each draw.
+REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",), "log_prior": ()}
+
+PAIR_DIMS: dict[str, tuple[str, ...]] = {
+    "level": ("column",),
+    "field": ("column",),
+    "mean": ("column",),
+    "loading": ("column", "other_column", "component"),
+}
+
+
+def parameter_dims(name: str) -> tuple[str, ...]:
+    """Dims of a stored variable after ``chain, draw``."""
+    return DIMS[name] if name in DIMS else REFERENCE_DIMS[name]
+
+
+def write_posterior(posterior: Posterior, path: Path | str) -> None:
+    """Write a fitted model to a NetCDF file, completely or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written there.
+    """
+    import h5netcdf
+
+    prior = {name: values[None] for name, values in posterior.prior.items()}
+    with replacing(path) as scratch:
+        with h5netcdf.File(scratch, "w") as file:
+            file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
+            for group, draws in (("posterior", posterior.draws), ("prior", prior)):
+                _write_group(file.create_group(group), draws)
+            if posterior.scaling.pairs:
+                _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
+            if posterior.hazards:
+                _write_hazards(file.create_group("hazards"), posterior.hazards)
+        content = scratch.read_bytes()
+        scratch.write_bytes(content + _seal(FORMAT, content))
+
+
+def _seal(number: int, content: bytes) -> bytes:
+    """The last bytes of a model file, which NetCDF readers ignore: format number, and SHA-256 of everything before.
+
+    A truncated or changed file is detected before the HDF5 library, which may crash on one, opens it.
+    """
+    return f"{_MARK}{number:06d} {hashlib.sha256(content).hexdigest()}\n".encode()
+
+
+def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
+    for name, values in draws.items():
+        dims = ("chain", "draw", *parameter_dims(name))
+        for dim, length in zip(dims, values.shape, strict=True):
+            if dim not in group.dimensions:
+                group.dimensions[dim] = length
+        if values.size:
+            group.create_variable(name, dims, data=values.astype(np.float32), compression="gzip", shuffle=True)
+
+
+def _write_pairs(group: Any, pairs: PairBasis) -> None:
+    columns, _, components = pairs.loading.shape
+    group.dimensions.update({"column": columns, "other_column": columns, "component": components})
+    for name, dims in PAIR_DIMS.items():
+        group.create_variable(name, dims, data=getattr(pairs, name), compression="gzip", shuffle=True)
+
+
+def _write_hazards(group: Any, hazards: Hazards) -> None:
+    for name, values in hazards.draws.items():
+        dims = ("draw", *HAZARD_DIMS[name])
+        for dim, length in zip(dims, values.shape, strict=True):
+            if dim not in group.dimensions:
+                group.dimensions[dim] = length
+        group.create_variable(name, dims, data=values, compression="gzip", shuffle=True)
+
+
+def _manifest(posterior: Posterior) -> dict[str, Any]:
+    return {
+        "terms": list(posterior.terms),
+        "scaling": posterior.scaling.to_dict(),
+        "settings": asdict(posterior.settings),
+        "provenance": asdict(posterior.provenance),
+        "hazards": posterior.hazards.to_dict() if posterior.hazards else None,
+        "arrivals": posterior.arrivals.to_dict() if posterior.arrivals else None,
+        # The key is that of the first files of this format.
+        "revisions": posterior.amounts.to_dict() if posterior.amounts else None,
+        "shapes": {
+            group: {name: list(values.shape) for name, values in draws.items()}
+            for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
+        },
+    }
+
+
+def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    build : makes the model of the fields of ``Posterior``, ``provenance`` as a plain table; what it cannot accept is a
+        damaged file
+
+    Raises
+    ------
+    PosteriorError
+        The file is missing, is not a model, is damaged, or is of another format.
+    """
+    content = _sealed_content(path)
+    import h5py
+
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return build(**_fields(file))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _sealed_content(path: Path) -> bytes:
+    """The NetCDF part of a model file, after its format number and checksum have been verified."""
+    if path.is_dir():
+        raise PosteriorError(gettext("model {path} is a folder, not a model file. Name the file.", path=path))
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PosteriorError(
+            gettext("model {path} does not exist. Create one with: winprob train DEALS --model {path}", path=path)
+        ) from error
+    except OSError as error:
+        raise PosteriorError(
+            gettext("model {path} cannot be read: {reason}.", path=path, reason=error.strerror)
+        ) from error
+    length = len(_seal(FORMAT, b""))
+    content, seal = data[:-length], data[-length:]
+    number = seal[len(_MARK) : len(_MARK) + 6]
+    if not (seal.startswith(_MARK.encode()) and number.isdigit()):
+        raise _damaged(path)
+    if int(number) != FORMAT:
+        raise _other_format(path, int(number))
+    if seal != _seal(FORMAT, content):
+        raise PosteriorError(gettext("model {path} was changed after it was written; its checksum differs.", path=path))
+    return content
+
+
+def _fields(file: Any) -> dict[str, Any]:
+    """Fields of ``Posterior`` by name."""
+    manifest = json.loads(str(file.attrs["manifest"]))
+    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    return {
+        "draws": _read_group(file, "posterior", manifest),
+        "prior": _read_group(file, "prior", manifest),
+        "terms": tuple(manifest["terms"]),
+        "scaling": Scaling.from_dict(manifest["scaling"], pairs),
+        "settings": settings_from(manifest["settings"]),
+        "provenance": manifest["provenance"],
+        "hazards": _read_hazards(file, manifest["hazards"]),
+        "arrivals": Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
+        "amounts": ClosingAmounts.from_dict(entry) if (entry := manifest.get("revisions")) else None,
+    }
+
+
+#: Parameters that have another name in older files.
+_RENAMED = {"strength": "effect_scale"}
+
+
+def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str, Array]:
+    # An empty array (a model without covariates) is not stored, only its shape.
+    shapes = manifest["shapes"][group]
+    return {
+        _RENAMED.get(name, name): np.asarray(file[group][name]).reshape(shape)
+        if 0 not in shape
+        else np.zeros(shape, dtype=np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _read_hazards(file: Any, entry: Mapping[str, Any] | None) -> Hazards | None:
+    if entry is None:
+        return None
+    return Hazards.from_dict(entry, {name: np.asarray(file["hazards"][name]) for name in HAZARD_DIMS})
+
+
+def _damaged(path: Path) -> PosteriorError:
+    return PosteriorError(
+        gettext("model {path} is damaged or is not a model file. Train it again, or use an intact copy.", path=path)
+    )
+
+
+def _other_format(path: Path, found: int) -> PosteriorError:
+    words = {"path": path, "found": found, "known": FORMAT}
+    if found > FORMAT:
+        return PosteriorError(
+            gettext(
+                "model {path} has format {found}, this winprob reads format {known}. Update winprob, or train again.",
+                **words,
+            )
+        )
+    return PosteriorError(gettext("model {path} has the old format {found}, now {known}. Train it again.", **words))
