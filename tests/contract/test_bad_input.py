@@ -236,7 +236,7 @@ def test_mapping_and_deals_are_told_together(tmp_path: Path) -> None:
     }
     with pytest.raises(MappingError) as caught:
         read_deals(path, mapping)
-    for offence in ("4 faults", "'stagee'", "'Amount'", "'Perhaps' (1)", "first row 2, deal 'D1', has 'x'"):
+    for offence in ("4 errors", "'stagee'", "'Amount'", "'Perhaps' (1)", "first row 2, deal 'D1', has 'x'"):
         assert offence in str(caught.value)
 
 

@@ -465,7 +465,7 @@ def test_bad_logs_are_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"it lacks changed_on .*, field .*, new"):
         read_changes(written(tmp_path, "OpportunityId,What\n1,2\n", "log.csv"), SALESFORCE)
     log = HEAD + "006Dn000003KmPX,Amount,1,many,2026-02-01\n006Dn000003KmPX,Amount,1,2,soon\n,Amount,1,2,2026-02-01\n"
-    with pytest.raises(DealTableError, match="3 faults") as told:
+    with pytest.raises(DealTableError, match="3 errors") as told:
         read_changes(written(tmp_path, log, "log.csv"), SALESFORCE)
     assert "'many'" in str(told.value)
     assert "'soon'" in str(told.value)
@@ -478,7 +478,7 @@ def test_bad_logs_are_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
 def test_a_log_of_other_deals_or_deals_without_creation_are_refused_at_once(tmp_path: Path) -> None:
     current = read_deals(written(tmp_path, EXPORT, "deals.csv"), SALESFORCE)
     other, _ = read_changes(written(tmp_path, HEAD + "006Dn000003KmQQ,Amount,1,2,2026-02-01\n", "log.csv"), SALESFORCE)
-    with pytest.raises(DealTableError, match="2 faults") as told:
+    with pytest.raises(DealTableError, match="2 errors") as told:
         replay_changes(current.drop(columns="opened_on"), other, ["2026-02-01"])
     assert "CreatedDate" in str(told.value)
     assert "of other deals" in str(told.value)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.history.changes import Track
-from winprob.data.schema import ID, Finding, Mask, Severity, as_text, mask_of
+from winprob.data.schema import ID, Finding, Mask, as_text, mask_of
+from winprob.data.schema.findings import Severity
 from winprob.i18n import gettext
 from winprob.methodology import STAGES
 

@@ -61,7 +61,7 @@ def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
                 "'as_of' is after the snapshot's day {day} in {rows} rows, first deal {deal} has {got}: "
                 "give that day, or an earlier export",
                 day=f"{day:%Y-%m-%d}",
-                **found.words,
+                **found.fields,
             )
         )
     if "closed_on" in deals and (late := mask_of(deals["closed_on"] > last)).any():
@@ -72,7 +72,7 @@ def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
                 "nobody knew it then (one day more is taken for a clock in another zone). "
                 "If it is the day the seller hopes for, map it to 'expected_close_on'",
                 day=f"{day:%Y-%m-%d}",
-                **found.words,
+                **found.fields,
             )
         )
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, Mask, is_derived, whole
+from winprob.data.schema import ID, Finding, Mask, is_censored, is_closed, whole
+from winprob.data.schema.columns import is_derived
 from winprob.data.tables.files import Sheet
 from winprob.data.tables.mapping import DealMapping
 from winprob.i18n import gettext
@@ -42,13 +43,12 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     yield from derived_covariates(dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))))
     if "outcome" not in deals:
         return
-    closed = (deals["outcome"].notna() & (deals["outcome"] != "open")).to_numpy(dtype=bool)
-    is_open = (deals["outcome"] == "open").to_numpy(dtype=bool)
+    closed, still_open = is_closed(deals), is_censored(deals)
     won = (deals["outcome"] == "won").to_numpy(dtype=bool)
     for column in (name for name in deals.columns if name not in _NOT_FACTS):
         filled = deals[column].notna().to_numpy()
         if column != "closed_on":
-            yield from filled_late(str(column), filled, closed, is_open)
+            yield from filled_late(str(column), filled, closed, still_open)
         yield from filled_for_won(str(column), filled, won, closed & ~won)
         if column != "closed_on":
             yield from predicts_alone(str(column), deals[column], won, closed)
@@ -77,10 +77,10 @@ def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
             yield whole("warning", name, message)
 
 
-def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iterator[Finding]:
-    if min(closed.sum(), is_open.sum()) < _ENOUGH:
+def filled_late(column: str, filled: Mask, closed: Mask, still_open: Mask) -> Iterator[Finding]:
+    if min(closed.sum(), still_open.sum()) < _ENOUGH:
         return
-    share_closed, share_open = filled[closed].mean(), filled[is_open].mean()
+    share_closed, share_open = filled[closed].mean(), filled[still_open].mean()
     if share_closed - share_open > TOO_GOOD_GAP:
         message = gettext(
             "filled in {closed} of the closed deals and {open} of the open ones: known only after the close, it seems",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import ID, SEVERITIES, Finding, check_deals, findings_table, refuse, validate_deals, whole
+from winprob.data.schema import ID, Finding, check_deals, findings_table, refuse, validate_deals, whole
+from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables.audit import describe, suspect
 from winprob.data.tables.change_logs import changes_on, log_headers
 from winprob.data.tables.deals import Reading, looked_for, read_sheet

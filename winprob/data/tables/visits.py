@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from winprob.data.schema import ID, TIERS, VISIT_COLUMNS, as_text, validate_visits
+from winprob.data.schema import ID, as_text
+from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
 from winprob.data.tables.cells import parse_days
 from winprob.data.tables.files import Sheet
 from winprob.methodology import canonical, canonical_column, is_unknown

@@ -44,7 +44,7 @@ def _after_the_close(trail: Trail) -> Iterator[Finding]:
                     "changed after the deal had closed in {rows} rows, first deal {deal} from {was} to {got}: "
                     "hindsight. Learn from training rows, which know only the days before",
                     was=was(trail, late, column),
-                    **found.words,
+                    **found.fields,
                 )
             )
 
@@ -63,7 +63,7 @@ def _filled_at_the_close(trail: Trail) -> Iterator[Finding]:
                     "one open snapshot to the next; first deal {deal}",
                     at_close=f"{at_close:.0%}",
                     before=f"{before:.0%}",
-                    **found.words,
+                    **found.fields,
                 )
             )
 
@@ -93,7 +93,7 @@ def _rewritten_at_the_close(trail: Trail) -> Iterator[Finding]:
                     "rewritten as the deal closed in {rows} rows, up for the won and down for the others; first deal "
                     "{deal} from {was} to {got}: hindsight",
                     was=was(trail, changed, column),
-                    **found.words,
+                    **found.fields,
                 )
             )
 
@@ -112,7 +112,7 @@ def _amount_tells(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "zero or blank once a deal is not won, in {rows} rows, first deal {deal}: it tells the outcome. "
                 "Learn from training rows, which hold the amount known before",
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -126,7 +126,7 @@ def _other_outcome(trail: Trail) -> Iterator[Finding]:
                 "another outcome after the close in {rows} rows, first deal {deal} from {was} to {got}; "
                 "the last one counts",
                 was=was(trail, flipped, "outcome"),
-                **found.words,
+                **found.fields,
             )
         )
     again = trail.open & trail.before(trail.closed)
@@ -137,7 +137,7 @@ def _other_outcome(trail: Trail) -> Iterator[Finding]:
                 "open again after a close in {rows} rows, first deal {deal}, which was {was}: reopened, or a snapshot "
                 "older than its day",
                 was=was(trail, again, "outcome"),
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -150,7 +150,7 @@ def _other_day(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "rewritten after the close in {rows} rows, first deal {deal} from {was} to {got}; the last one counts",
                 was=was(trail, moved, "closed_on"),
-                **found.words,
+                **found.fields,
             )
         )
     days = trail.rows["opened_on"]
@@ -161,7 +161,7 @@ def _other_day(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "another day than before in {rows} rows, first deal {deal} from {was} to {got}: a deal is opened once",
                 was=was(trail, begun, "opened_on"),
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -173,12 +173,12 @@ def _closed_before_seen_open(trail: Trail) -> Iterator[Finding]:
     if late.any():
         found = at(trail, late, "closed_on")
         often = share(late, ends) > _OFTEN_LATE and late.sum() >= ENOUGH // 2
-        yield found.found(
+        yield found.finding(
             "warning" if often else "note",
             gettext(
                 "before a snapshot that still has the deal open in {rows} rows, first deal {deal} has {got}: "
                 "closes are entered late, or dated back",
-                **found.words,
+                **found.fields,
             ),
         )
 
@@ -196,7 +196,7 @@ def _hoped_for_day_is_right(trail: Trail) -> Iterator[Finding]:
                 "the very day of the close, four weeks before or more, for {share} of the deals, first deal {deal} has "
                 "{got}: overwritten with 'closed_on'",
                 share=f"{share(right, early):.0%}",
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -234,7 +234,7 @@ def _only_once_closed(trail: Trail) -> Iterator[Finding]:
                         "{got} is only ever seen once a deal has closed ({rows} deals, {won} of them won, first deal "
                         "{deal}): it stands for the outcome",
                         won=int((rows & won).sum()),
-                        **found.words,
+                        **found.fields,
                     )
                 )
 

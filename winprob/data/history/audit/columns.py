@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.history.trail import Trail
-from winprob.data.schema import COVERAGE_COLUMNS, DATES, Mask, Spot, mask_of, shown_cell, spot
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, Mask, mask_of, shown_cell, spot
+from winprob.data.schema.findings import Spot
 
 #: What the seller says, what the calendar says, and how it ended: no facts that a win model learns from.
 NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))

@@ -68,7 +68,9 @@ def _open_yet_closed(trail: Trail) -> Iterator[Finding]:
     if odd.any():
         found = at(trail, odd, "closed_on")
         yield found.warning(
-            gettext("given for open deals in {rows} rows, first deal {deal} has {got}: the end is known", **found.words)
+            gettext(
+                "given for open deals in {rows} rows, first deal {deal} has {got}: the end is known", **found.fields
+            )
         )
 
 

@@ -25,7 +25,7 @@ def _one_deal_twice(trail: Trail) -> Iterator[Finding]:
     if copied.any():
         found = spot(trail.rows, copied, trail.rows[ID])
         yield found.warning(
-            gettext("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **found.words)
+            gettext("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **found.fields)
         )
     yield from _same_marks(trail, copied)
 
@@ -46,7 +46,7 @@ def _same_marks(trail: Trail, copied: Mask) -> Iterator[Finding]:
             gettext(
                 "{rows} deals have the account, seller, product, amount and day of opening of another, first deal "
                 "{deal}: one deal under two ids, it seems",
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -69,7 +69,7 @@ def _long_and_short_ids(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "{rows} deals are there under an id of 18 characters and under its first 15, first deal {deal}: "
                 "one deal each. Export one kind of id",
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -85,7 +85,7 @@ def _gone(trail: Trail) -> Iterator[Finding]:
                 gettext(
                     "{rows} open deals are missing from later snapshots, first deal {deal}, last seen on {got}: "
                     "deleted, merged or left out of the export; they count as open until then",
-                    **found.words,
+                    **found.fields,
                 )
             )
         )
@@ -103,7 +103,7 @@ def _away_in_between(trail: Trail) -> Iterator[Finding]:
                 gettext(
                     "missing from snapshots in between in {rows} rows, first deal {deal}, back on {got}: "
                     "an export with another filter, it seems",
-                    **found.words,
+                    **found.fields,
                 )
             )
         )
@@ -127,7 +127,7 @@ def _all_of_one_kind(trail: Trail) -> Iterator[Finding]:
         of_came, of_open = float(won[came].mean()), float(won[seen_open].mean())
         if of_came - of_open > _MORE_WON:
             found = at(trail, came, ID)
-            yield found.warning(_words_for(words, of_came, of_open, found.words))
+            yield found.warning(_words_for(words, of_came, of_open, found.fields))
 
 
 def _words_for(which: str, of_came: float, of_open: float, words: dict[str, object]) -> str:

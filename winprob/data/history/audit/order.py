@@ -32,7 +32,7 @@ def _knows_the_end(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: filled in later, "
                 "nobody knew it then",
-                **found.words,
+                **found.fields,
             )
         )
 
@@ -45,7 +45,7 @@ def _knows_the_beginning(trail: Trail) -> Iterator[Finding]:
             gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: a history from before the "
                 "deal was created",
-                **found.words,
+                **found.fields,
             )
         )
 

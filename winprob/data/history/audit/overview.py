@@ -7,7 +7,8 @@ import numpy as np
 
 from winprob.data.history.audit.columns import ENOUGH
 from winprob.data.history.trail import Trail
-from winprob.data.schema import Finding, Severity, training_errors, whole
+from winprob.data.schema import Finding, training_errors, whole
+from winprob.data.schema.findings import Severity
 from winprob.i18n import gettext
 from winprob.settings import EvaluationSettings
 

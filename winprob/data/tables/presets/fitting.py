@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_derived, mask_of, whole
+from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, mask_of, whole
+from winprob.data.schema.columns import is_derived
 from winprob.data.tables.files import Sheet
 from winprob.data.tables.presets.headers import find_header, matches
 from winprob.data.tables.presets.identity import lost_case, other_ids, same_ids
