@@ -142,7 +142,7 @@ def test_every_offence_is_told_at_once(tmp_path: Path) -> None:
         "'opened_on' before 1970 or after 2099 in 1 rows",
         "'closed_on' before 1970 or after 2099 in 1 rows",
         "'closed_on' before 'opened_on' in 1 rows, first deal 'D1' closed 2025-01-01",
-        "'currency' is no ISO 4217 code",
+        "'currency' is not an ISO 4217 code",
     ):
         assert offence in str(caught.value)
     found = check_file(path)

@@ -123,14 +123,14 @@ def test_an_export_is_kept_as_it_is_and_roles_entered_later_are_not_known(work: 
     assert kept["outcome"].tolist().count("open") == 2
     assert kept.loc["006Dn000003KmPXIA0", "approver_coverage"] == "identified"
     assert "evaluator_coverage" not in kept
-    assert "1 closed deals show no stage" in told.stderr
+    assert "1 closed deals have no stage" in told.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--preset", "sugar"), "there is no preset 'sugar'"),
-        (("--preset", "salesforce", "--changes", "roles.csv"), "is no log of changes: it lacks field"),
+        (("--preset", "salesforce", "--changes", "roles.csv"), "is not a change log: it has no field"),
         (("--preset", "salesforce", "--changes", "log.csv", "--zone", "Nowhere"), "there is no time zone 'Nowhere'"),
         (("--preset", "salesforce", "--changes", "none.csv"), "does not exist"),
         (("--preset", "dynamics"), "preset Dynamics 365 finds no column for 'deal_id'"),

@@ -1,6 +1,6 @@
 """What was known when? Snapshots kept for good, training rows from them, and what could not have been known."""
 
-from winprob.data.history.audit import check_history
+from winprob.data.history.audit.check import check_history
 from winprob.data.history.days import Every, as_day, review_days
 from winprob.data.history.folder import is_history
 from winprob.data.history.known import read_known, read_past, read_review, require_plain

@@ -8,8 +8,8 @@ import pandas as pd
 
 from winprob.data.schema import ID, Finding, Mask, is_censored, is_closed, whole
 from winprob.data.schema.columns import is_derived
-from winprob.data.tables.files import Sheet
 from winprob.data.tables.mapping import DealMapping
+from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 
 #: A single column that ranks won above not won this well has most often been filled in afterwards.

@@ -23,9 +23,9 @@ from winprob.data.schema import (
     whole,
 )
 from winprob.data.tables.cells import Parsed, by_value, parse_days, parse_numbers
-from winprob.data.tables.files import Sheet
 from winprob.data.tables.instants import days_in_zone
 from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source, accepted_values, nearest
+from winprob.data.tables.sheet import Sheet
 from winprob.errors import DealTableError, MappingError, WinprobError
 from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown

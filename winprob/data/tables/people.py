@@ -12,7 +12,7 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, shown_cell, whole
 from winprob.data.tables.cells import by_value, parse_days, parse_numbers
-from winprob.data.tables.files import Sheet
+from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
 

@@ -1,31 +1,30 @@
-"""Is it one deal, and is it there throughout? Deals under two ids, deals that go missing."""
+"""Audit rules on identity: deals under two ids, deals that go missing, deals entered once they are won."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from winprob.data.history.audit.columns import at, deals_in
-from winprob.data.history.trail import Trail
+from winprob.data.history.trail import Trail, at, deals_in
 from winprob.data.schema import ID, Finding, Mask, mask_of, spot, whole
 from winprob.i18n import gettext
 
 #: Two deals with fewer known cells than this may be alike by chance.
 _CELLS = 5
-#: What two deals hardly have in common unless they are one.
+#: Columns that two deals rarely share unless they are one deal.
 _MARKS = ("account", "opened_on", "amount", "seller", "product")
 _SHORT, _LONG = 15, 18
 _MORE_WON = 0.4
 
 
 def _one_deal_twice(trail: Trail) -> Iterator[Finding]:
-    """Deals alike in every fact, as they stand at last."""
+    """Deals alike in every fact of their last row."""
     last = trail.rows[trail.last]
     facts = last[list(trail.facts)]
     copied = _spread(trail, facts.duplicated().to_numpy() & mask_of(facts.notna().sum(axis=1) >= _CELLS))
     if copied.any():
-        found = spot(trail.rows, copied, trail.rows[ID])
-        yield found.warning(
-            gettext("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **found.fields)
+        where = spot(trail.rows, copied, trail.rows[ID])
+        yield where.warning(
+            gettext("{rows} deals are copies of another in all but 'deal_id', first deal {deal}", **where.fields)
         )
     yield from _same_marks(trail, copied)
 
@@ -41,12 +40,12 @@ def _same_marks(trail: Trail, copied: Mask) -> Iterator[Finding]:
     rows[np.flatnonzero(trail.first)[doubled]] = True
     rows &= ~trail.of_deal(copied)
     if rows.any():
-        found = at(trail, rows, ID)
-        yield found.warning(
+        where = at(trail, rows, ID)
+        yield where.warning(
             gettext(
                 "{rows} deals have the account, seller, product, amount and day of opening of another, first deal "
-                "{deal}: one deal under two ids, it seems",
-                **found.fields,
+                "{deal}: apparently one deal under two ids",
+                **where.fields,
             )
         )
 
@@ -64,12 +63,12 @@ def _long_and_short_ids(trail: Trail) -> Iterator[Finding]:
     short = set(names[length == _SHORT])
     twice = trail.first & mask_of(length == _LONG) & mask_of(names.str.slice(0, _SHORT).isin(short))
     if twice.any():
-        found = spot(trail.rows, twice, names)
-        yield found.warning(
+        where = spot(trail.rows, twice, names)
+        yield where.warning(
             gettext(
-                "{rows} deals are there under an id of 18 characters and under its first 15, first deal {deal}: "
-                "one deal each. Export one kind of id",
-                **found.fields,
+                "{rows} deals have both an id of 18 characters and its first 15 as an id, first deal {deal}: "
+                "each is one deal. Export one kind of id",
+                **where.fields,
             )
         )
 
@@ -77,15 +76,15 @@ def _long_and_short_ids(trail: Trail) -> Iterator[Finding]:
 def _gone(trail: Trail) -> Iterator[Finding]:
     newest = len(trail.days) - 1
     gone = trail.last & (trail.snapshot < newest)
-    lost_sight = gone & ~trail.closed
-    if lost_sight.any():
-        found = at(trail, lost_sight, "as_of")
+    missing = gone & ~trail.closed
+    if missing.any():
+        where = at(trail, missing, "as_of")
         yield _about_ids(
-            found.warning(
+            where.warning(
                 gettext(
                     "{rows} open deals are missing from later snapshots, first deal {deal}, last seen on {got}: "
                     "deleted, merged or left out of the export; they count as open until then",
-                    **found.fields,
+                    **where.fields,
                 )
             )
         )
@@ -97,52 +96,52 @@ def _gone(trail: Trail) -> Iterator[Finding]:
 def _away_in_between(trail: Trail) -> Iterator[Finding]:
     away = ~trail.first & (np.diff(trail.snapshot, prepend=0) > 1)
     if away.any():
-        found = at(trail, away, "as_of")
+        where = at(trail, away, "as_of")
         yield _about_ids(
-            found.warning(
+            where.warning(
                 gettext(
                     "missing from snapshots in between in {rows} rows, first deal {deal}, back on {got}: "
-                    "an export with another filter, it seems",
-                    **found.fields,
+                    "apparently an export with another filter",
+                    **where.fields,
                 )
             )
         )
 
 
-def _about_ids(found: Finding) -> Finding:
+def _about_ids(finding: Finding) -> Finding:
     return Finding(
-        severity=found.severity, column=ID, rows=found.rows, first_deal=found.first_deal, message=found.message
+        severity=finding.severity, column=ID, rows=finding.rows, first_deal=finding.first_deal, message=finding.message
     )
 
 
 def _all_of_one_kind(trail: Trail) -> Iterator[Finding]:
-    """Deals that were closed when first seen, against those that were seen open: far more of them won."""
+    """Deals closed when first seen have a far higher share of wins than deals seen open."""
     from_outset = trail.snapshot == 0
     came_closed = trail.first & trail.closed
     seen_open = trail.last & trail.closed & trail.of_deal(trail.open)
     won = mask_of(trail.rows["outcome"] == "won")
-    for came, words in ((came_closed & from_outset, "first"), (came_closed & ~from_outset, "later")):
+    for came, which in ((came_closed & from_outset, "first"), (came_closed & ~from_outset, "later")):
         if min(came.sum(), seen_open.sum()) < 2 * _CELLS:
             continue
         of_came, of_open = float(won[came].mean()), float(won[seen_open].mean())
         if of_came - of_open > _MORE_WON:
-            found = at(trail, came, ID)
-            yield found.warning(_words_for(words, of_came, of_open, found.fields))
+            where = at(trail, came, ID)
+            yield where.warning(_entered_closed_message(which, of_came, of_open, where.fields))
 
 
-def _words_for(which: str, of_came: float, of_open: float, words: dict[str, object]) -> str:
+def _entered_closed_message(which: str, of_came: float, of_open: float, fields: dict[str, object]) -> str:
     shares = {"came": f"{of_came:.0%}", "open": f"{of_open:.0%}"}
     if which == "first":
         return gettext(
             "{came} of the {rows} deals that were closed in the first snapshot are won, {open} of those seen open: "
-            "lost deals were cleared away before, it seems",
-            **words,
+            "apparently lost deals were deleted before",
+            **fields,
             **shares,
         )
     return gettext(
         "{came} of the {rows} deals that first appear closed are won, {open} of those seen open, first deal {deal}: "
-        "deals are entered once they are won",
-        **words,
+        "deals are entered after the win",
+        **fields,
         **shares,
     )
 

@@ -1,4 +1,4 @@
-"""Is each snapshot of its day? Snapshots that know too much, that are copies, out of order, or missing."""
+"""Audit rules on the order of snapshots: later knowledge, copies, wrong days, gaps."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.history.audit.columns import ENOUGH, at, deals_in, learned
 from winprob.data.history.days import OTHER_ZONE
-from winprob.data.history.trail import Trail
+from winprob.data.history.trail import ENOUGH, Trail, at, deals_in, learned
 from winprob.data.schema import Finding, mask_of, whole
 from winprob.i18n import gettext
 
-#: Deals in which nothing may well happen for a while, if there are fewer.
+#: Fewer deals than this may well not change for a while.
 _DEALS = 20
 _APART = pd.Timedelta(days=7)
-#: This share of the facts that were to change again stand in an earlier snapshot as they stand in a later one.
+#: This share of the facts that change again already has its final value in an earlier snapshot.
 _AGREES = 0.8
-#: This share of what a snapshot changes is undone in the next. Reports that waver undo a third at most.
+#: This share of a snapshot's changes is undone in the next. Sellers who change their mind undo a third at most.
 _UNDONE = 0.5
 _LONG = pd.Timedelta(days=180)
 #: A gap is longer than the usual distance by this factor.
@@ -27,12 +26,12 @@ _GAP, _SHORTEST_GAP = 2.5, pd.Timedelta(days=10)
 def _knows_the_end(trail: Trail) -> Iterator[Finding]:
     late = trail.closed & mask_of(trail.rows["closed_on"] > trail.rows["as_of"] + OTHER_ZONE)
     if late.any():
-        found = at(trail, late, "closed_on")
-        yield found.warning(
+        where = at(trail, late, "closed_on")
+        yield where.warning(
             gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: filled in later, "
-                "nobody knew it then",
-                **found.fields,
+                "not known then",
+                **where.fields,
             )
         )
 
@@ -40,12 +39,12 @@ def _knows_the_end(trail: Trail) -> Iterator[Finding]:
 def _knows_the_beginning(trail: Trail) -> Iterator[Finding]:
     early = mask_of(trail.rows["opened_on"] > trail.rows["as_of"] + OTHER_ZONE)
     if early.any():
-        found = at(trail, early, "opened_on")
-        yield found.warning(
+        where = at(trail, early, "opened_on")
+        yield where.warning(
             gettext(
                 "after the day of the snapshot in {rows} rows, first deal {deal} has {got}: a history from before the "
                 "deal was created",
-                **found.fields,
+                **where.fields,
             )
         )
 
@@ -70,7 +69,7 @@ def _same_export_again(trail: Trail) -> Iterator[Finding]:
 
 
 def _from_a_later_export(trail: Trail) -> Iterator[Finding]:
-    """Facts that stand as they will at last, though the snapshot after says otherwise: taken from a later export."""
+    """Facts with their final value, unlike in the next snapshot: taken from a later export."""
     agrees, differs = np.zeros((2, len(trail.days)))
     end = np.flatnonzero(trail.last)[trail.deal]
     going_on = ~trail.last & trail.open
@@ -81,8 +80,8 @@ def _from_a_later_export(trail: Trail) -> Iterator[Finding]:
         agrees += np.bincount(trail.snapshot[to_change & (codes == codes[end])], minlength=len(trail.days))
     for place in map(int, np.flatnonzero((differs >= _DEALS) & (agrees > _AGREES * differs))):
         message = gettext(
-            "the snapshot of {day} has {share} of the facts that changed later as they stood at last, the one after "
-            "has not: filled in from a later export, or out of order",
+            "in the snapshot of {day}, {share} of the facts that change later have their final value, unlike in the "
+            "next one: filled in from a later export, or out of order",
             day=f"{trail.days[place]:%Y-%m-%d}",
             share=f"{agrees[place] / differs[place]:.0%}",
         )
@@ -90,7 +89,7 @@ def _from_a_later_export(trail: Trail) -> Iterator[Finding]:
 
 
 def _older_than_its_day(trail: Trail) -> Iterator[Finding]:
-    """Facts that go back to what they were and forth again: two snapshots under each other's day."""
+    """Facts that change and change back: two snapshots with interchanged days."""
     back, moved = np.zeros((2, len(trail.days)))
     inner = ~trail.first & ~trail.last
     for column in learned(trail):
@@ -101,8 +100,8 @@ def _older_than_its_day(trail: Trail) -> Iterator[Finding]:
         back += np.bincount(trail.snapshot[moves & (after == before)], minlength=len(trail.days))
     for place in map(int, np.flatnonzero((moved >= _DEALS) & (back > _UNDONE * moved))):
         message = gettext(
-            "the snapshot of {day} goes back: {share} of what it changes is undone in the one after. "
-            "An export under a wrong day, it seems",
+            "the snapshot of {day} goes back: {share} of its changes are undone in the next one. "
+            "It seems to be the export of another day",
             day=f"{trail.days[place]:%Y-%m-%d}",
             share=f"{back[place] / moved[place]:.0%}",
         )
@@ -115,8 +114,8 @@ def _nothing_ever_changes(trail: Trail) -> Iterator[Finding]:
         return
     if not any((trail.changed(column) & goes_on).any() for column in learned(trail)):
         message = gettext(
-            "no fact of any open deal ever changes, in {days} snapshots over {span} days: all made from one export, "
-            "it seems",
+            "no fact of any open deal ever changes, in {days} snapshots over {span} days: all seem to be "
+            "made from one export",
             days=len(trail.days),
             span=(trail.days[-1] - trail.days[0]).days,
         )
@@ -132,8 +131,8 @@ def _gaps(trail: Trail) -> Iterator[Finding]:
     if len(long):
         longest = int(long[np.argmax(between[long])])
         message = gettext(
-            "{count} gaps between snapshots, the longest from {start} to {end} ({days} days; usually {usual}): what "
-            "came and went in between is not known",
+            "{count} gaps between snapshots, the longest from {start} to {end} ({days} days; usually {usual}): changes "
+            "in between are not known",
             count=len(long),
             start=f"{trail.days[longest]:%Y-%m-%d}",
             end=f"{trail.days[longest + 1]:%Y-%m-%d}",
