@@ -67,7 +67,7 @@ def test_a_log_becomes_one_snapshot_per_review_day(work: Path) -> None:
     assert first["approver_coverage"].tolist() == ["identified"] * 3
     assert first["evaluator_coverage"].fillna("").tolist() == ["", "", "identified"]
     assert "taken for approver; may it mean decision_maker" in told.stderr
-    assert "as if it had never changed: seller" in told.stderr
+    assert "as constant: seller" in told.stderr
 
 
 def test_the_same_replay_again_adds_nothing(work: Path) -> None:

@@ -184,7 +184,7 @@ def test_folders_and_files_that_are_no_history(tmp_path: Path) -> None:
     foreign.mkdir()
     (foreign / "beach.jpg").write_bytes(b"x")
     for act in (lambda: read_history(foreign), lambda: write_snapshot(export(), "2026-03-31", foreign)):
-        with pytest.raises(HistoryError, match=r"no winprob history: .*beach\.jpg"):
+        with pytest.raises(HistoryError, match=r"not a winprob history: .*beach\.jpg"):
             act()
     assert names(foreign) == ["beach.jpg"]
     with pytest.raises(HistoryError, match="does not exist"):
@@ -204,7 +204,7 @@ def test_manifests_that_say_something_else(tmp_path: Path) -> None:
     assert json.loads(manifest.read_text()) == {"kind": "winprob history", "format": 1}
     for text, words in (
         ('{"kind": "winprob history", "format": 2}', "format 2; this winprob reads format 1"),
-        ('{"kind": "diary"}', "no winprob history"),
+        ('{"kind": "diary"}', "not a winprob history"),
         ("{", "cannot be read"),
     ):
         manifest.write_text(text)

@@ -1,4 +1,4 @@
-"""Which day is meant? Days of snapshots, as given and as folders are named."""
+"""Days of snapshots and reviews."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -14,28 +14,28 @@ from winprob.settings import CalendarSettings
 
 Day = str | date | pd.Timestamp
 
-#: An export made after midnight somewhere else knows one day more than its own clock says.
+#: Dates may be one day after the day of the export, made in another time zone.
 OTHER_ZONE = pd.Timedelta(days=1)
 
 
 def as_day(given: Day) -> pd.Timestamp:
-    """The day that ``given`` names, at midnight and without a zone.
+    """``given`` as a day, at midnight and without a zone.
 
     Raises
     ------
     HistoryError
-        It is no ISO day.
+        It is not an ISO day.
     """
     day = as_days(pd.Series([given], dtype=object)).iloc[0]
     if pd.isna(day):
         raise HistoryError(
-            gettext("{got} is no day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
+            gettext("{got} is not a day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
         )
     return pd.Timestamp(day)
 
 
 def listed(days: Sequence[pd.Timestamp], most: int = 8) -> str:
-    """Days for a message; of many the first, and the last three."""
+    """Days for a message; of many, the first few and the last three."""
     names = [f"{day:%Y-%m-%d}" for day in days]
     if len(names) > most:
         names = [*names[: most - 4], "…", *names[-3:]]
@@ -58,7 +58,7 @@ def review_days(
     Raises
     ------
     HistoryError
-        ``first`` or ``last`` is no day.
+        ``first`` or ``last`` is not a day.
     SettingsError
         The calendar is a table that ends too soon.
     """

@@ -1,14 +1,14 @@
-"""Which deals does a path mean? An export's, or, where it is a history, what that says of the day or of the past."""
+"""Read deals from a path that is an export or a history: for a prediction, a review, or training."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from winprob.data.history.days import Day
-from winprob.data.history.folder import require_days, require_history
-from winprob.data.history.reading import read_history
+from winprob.data.history.folder import read_history, require_days, require_history
 from winprob.data.history.training import review_table, training_rows
-from winprob.data.tables import read_deals
+from winprob.data.schema import is_open
+from winprob.data.tables import MappingSource, PeopleSource, read_deals
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
@@ -16,33 +16,30 @@ from winprob.settings import CalendarSettings
 
 def read_known(
     path: str | Path,
-    mapping: str | Path | None = None,
-    people: str | Path | None = None,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
     *,
     encoding: str | None = None,
 ) -> pd.DataFrame:
-    """The deals of an export; of a history, those that its last snapshot does not call closed.
+    """The deals of an export; of a history, those that are not closed in its last snapshot.
 
     Raises
     ------
     InputError, MappingError, DealTableError
         As ``read_deals``.
     HistoryError
-        The folder is no history, holds no snapshot, or is given with a mapping, which it has no use for.
+        The folder is not a history, holds no snapshot, or is given with options of an export.
     """
     if not Path(path).is_dir():
         return read_deals(path, mapping, people, encoding=encoding)
     last = read_history(path, as_of=require_days(require_plain(path, mapping, people, encoding))[-1])
-    if "outcome" not in last:
-        return last
-    still: pd.DataFrame = last[(last["outcome"].isna() | (last["outcome"] == "open")).to_numpy(dtype=bool)]
-    return still.reset_index(drop=True)
+    return last[is_open(last)].reset_index(drop=True)
 
 
 def read_review(
     path: str | Path,
-    mapping: str | Path | None = None,
-    people: str | Path | None = None,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
     *,
     encoding: str | None = None,
     as_of: Day | None = None,
@@ -61,14 +58,14 @@ def read_review(
 
 def read_past(
     path: str | Path,
-    mapping: str | Path | None = None,
-    people: str | Path | None = None,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
     *,
     encoding: str | None = None,
     as_of: Day | None = None,
     calendar: CalendarSettings | None = None,
 ) -> pd.DataFrame:
-    """The deals of an export, all of them; of a history, its training rows as they were on ``as_of``.
+    """All deals of an export; of a history, its training rows as they were on ``as_of``.
 
     Raises
     ------
@@ -81,18 +78,19 @@ def read_past(
 
 
 def require_plain(path: str | Path, *options: object) -> Path:
-    """The history's folder, given without the options of an export.
+    """The folder of a history, which takes none of the options of an export.
 
     Raises
     ------
     HistoryError
-        It is no history, or an option is given.
+        It is not a history, or an option is given.
     """
     folder = require_history(path)
-    if any(options):
+    if any(option is not None for option in options):
         raise HistoryError(
             gettext(
-                "{path} is a history, read already: --mapping, --people and --encoding belong to winprob snapshot.",
+                "{path} is a history, whose deals are mapped already: --mapping, --people and --encoding belong to "
+                "winprob snapshot.",
                 path=path,
             )
         )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.history.days import Day, as_day
-from winprob.data.history.reading import read_history
+from winprob.data.history.folder import read_history
 from winprob.data.schema import (
     COVERAGE_COLUMNS,
     DATES,

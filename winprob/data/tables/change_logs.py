@@ -11,18 +11,21 @@ The kinds, each with its own function group below and one row in ``KINDS``:
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, as_text, mask_of, refuse, whole
+from winprob.data.schema import ID, Finding, as_text, findings_table, mask_of, refuse, whole
 from winprob.data.tables import change_fields as fields
 from winprob.data.tables.change_fields import Log, Vocabulary, add_field, add_outcome, instants, note_unread
-from winprob.data.tables.mapping import DealMapping
-from winprob.data.tables.presets import Preset, find_header, is_true, same_ids
+from winprob.data.tables.files import parse_sheet, read_bytes
+from winprob.data.tables.instants import is_zone
+from winprob.data.tables.mapping import DealMapping, no_zone, read_mapping
+from winprob.data.tables.presets import Preset, find_header, is_true, read_preset, same_ids
 from winprob.data.tables.sheet import Sheet
-from winprob.errors import DealTableError, InputError
+from winprob.errors import DealTableError, InputError, MappingError
 from winprob.i18n import gettext
 from winprob.methodology import normal
 
@@ -30,6 +33,49 @@ from winprob.methodology import normal
 CHANGE_COLUMNS = (ID, "changed_at", "field", "old", "new", "has_old", "kind", "order")
 #: A log's parts and the headers that each may have; from a preset, or plain.
 Spec = Mapping[str, Any]
+
+
+def read_changes(
+    path: str | Path,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    *,
+    zone: str = "UTC",
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a change log: a CRM's, or the plain ``deal_id, changed_on, field, old, new``.
+
+    Parameters
+    ----------
+    mapping : path, dict or None
+        As for the deals: the same columns, values and preset.
+    zone : str
+        Where the reviews are held: timestamps with an offset are converted to it.
+
+    Returns
+    -------
+    changes : DataFrame
+        ``deal_id, changed_at, field, old, new, has_old, kind, order``: a row a change of one canonical column.
+    findings : DataFrame
+        ``severity, column, rows, first_deal, message``: rows left out, and anomalies.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not a change log.
+    MappingError, DealTableError
+        The mapping, the zone, a day or a value is wrong: every error at once.
+    """
+    deal_mapping, faults = read_mapping(mapping)
+    if not is_zone(zone):
+        faults = [*faults, no_zone(zone)]
+    refuse([whole("error", "", fault) for fault in faults], rows=0, error=MappingError)
+    preset = read_preset(deal_mapping.preset) if deal_mapping.preset else None
+    chosen = encoding or deal_mapping.encoding
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=chosen, delimiter=deal_mapping.delimiter, known=log_headers(preset)
+    )
+    changes, findings = changes_on(sheet, deal_mapping, preset, zone)
+    return changes, findings_table(findings)
 
 
 def changes_on(
