@@ -66,7 +66,7 @@ def test_a_log_becomes_one_snapshot_per_review_day(work: Path) -> None:
     assert first["stage"].tolist() == ["exploration", "decision", "decision"]
     assert first["approver_coverage"].tolist() == ["identified"] * 3
     assert first["evaluator_coverage"].fillna("").tolist() == ["", "", "identified"]
-    assert "taken for approver; may it mean decision_maker" in told.stderr
+    assert "read as approver; if it means decision_maker" in told.stderr
     assert "as constant: seller" in told.stderr
 
 

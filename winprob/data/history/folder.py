@@ -1,4 +1,4 @@
-"""A history folder: its layout, its days, and its snapshots read back.
+"""A history folder: its days, its layout, and its snapshots read back.
 
 ::
 
@@ -9,18 +9,26 @@ Other readers of Parquet data sets skip names that begin with ``_`` or a dot, an
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from winprob.data.history.days import Day, as_day, listed
-from winprob.data.schema import COLUMNS, READINGS, as_days, as_text
+from winprob.data.fiscal import quarters_between
+from winprob.data.schema import COLUMNS, READINGS, as_days, as_text, cell_text
 from winprob.errors import HistoryError, InputError
 from winprob.i18n import gettext
+from winprob.settings import CalendarSettings
+
+Day = str | date | pd.Timestamp
+
+#: Dates may be one day after the day of the export, made in another time zone.
+OTHER_ZONE = pd.Timedelta(days=1)
+Every = Literal["quarter", "month", "week"]
 
 MANIFEST = "_winprob_history.json"
 SNAPSHOT = "snapshot.parquet"
@@ -31,6 +39,62 @@ _FORMAT = 1
 _DAY_IS = "as_of="
 #: Key of the Parquet metadata that lists the covariates.
 KEY = b"winprob"
+
+
+# ---- days -----------------------------------------------------------------------------------------------------------
+
+
+def as_day(given: Day) -> pd.Timestamp:
+    """``given`` as a day, at midnight and without a zone.
+
+    Raises
+    ------
+    HistoryError
+        It is not an ISO day.
+    """
+    day = as_days(pd.Series([given], dtype=object)).iloc[0]
+    if pd.isna(day):
+        raise HistoryError(
+            gettext("{got} is not a day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
+        )
+    return pd.Timestamp(day)
+
+
+def listed(days: Sequence[pd.Timestamp], most: int = 8) -> str:
+    """Days for a message; of many, the first few and the last three."""
+    names = [f"{day:%Y-%m-%d}" for day in days]
+    if len(names) > most:
+        names = [*names[: most - 4], "…", *names[-3:]]
+    return ", ".join(names)
+
+
+def review_days(
+    first: Day, last: Day, *, every: Every = "quarter", calendar: CalendarSettings | None = None
+) -> list[pd.Timestamp]:
+    """The review days from ``first`` to ``last``, both included.
+
+    Parameters
+    ----------
+    every : the first day of each fiscal ``quarter``, of each ``month``, or each Monday (``week``)
+    calendar : the fiscal quarters
+
+    Raises
+    ------
+    HistoryError
+        ``first`` or ``last`` is not a day.
+    SettingsError
+        The calendar is a table that ends too soon.
+    """
+    begin, end = as_day(first), as_day(last)
+    if every == "quarter":
+        quarters = quarters_between(begin.date(), end.date(), calendar or CalendarSettings())
+        days = [pd.Timestamp(quarter.start) for quarter in quarters]
+    else:
+        days = list(pd.date_range(begin, end, freq="MS" if every == "month" else "W-MON"))
+    return [day for day in days if begin <= day <= end]
+
+
+# ---- layout ---------------------------------------------------------------------------------------------------------
 
 
 def manifest_text() -> str:

@@ -13,19 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.history.changes import Track, build_track, odd_histories, ready, typed
-from winprob.data.schema import (
-    COLUMNS,
-    ID,
-    Finding,
-    as_text,
-    findings_table,
-    is_closed,
-    mask_of,
-    refuse,
-    validate_deals,
-)
+from winprob.data.schema import COLUMNS, ID, as_text, is_closed, validate_deals
 from winprob.data.schema.access import CLOSED_OUTCOMES
-from winprob.data.schema.findings import spot, whole
+from winprob.data.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 

@@ -5,27 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.history.days import Day, as_day
-from winprob.data.history.folder import read_history
-from winprob.data.schema import (
-    COVERAGE_COLUMNS,
-    DATES,
-    ID,
-    Mask,
-    column_or_missing,
-    fact_columns,
-    is_closed,
-    is_open,
-    mask_of,
-    shown_cell,
-    spot,
-    validate_deals,
-)
-from winprob.data.schema.findings import Spot
+from winprob.data.history.folder import Day, as_day, read_history
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
+from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
+from winprob.data.schema.validation import validate_deals
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 
@@ -33,8 +19,6 @@ from winprob.i18n import gettext
 NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
 #: Fewer deals than this may look alike by chance.
 ENOUGH = 10
-
-Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +65,7 @@ class Trail:
         return is_open(self.rows) & ~mask_of(self.rows["outcome"].isna() & self.rows["closed_on"].notna())
 
     @cached_property
-    def snapshot(self) -> Places:
+    def snapshot(self) -> Array:
         """(row,) position of its snapshot among the days."""
         return np.asarray(self.days.get_indexer(pd.Index(self.rows["as_of"])))
 
@@ -122,6 +106,42 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
         [ID, "as_of"], kind="stable", ignore_index=True
     )
     return Trail(rows=table, days=pd.DatetimeIndex(np.sort(table["as_of"].unique())))
+
+
+def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or has no snapshot by that day.
+    """
+    trail = follow(history, as_of=as_of)
+    last = trail.rows["as_of"] == trail.days[-1]
+    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
+
+
+def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """One row per deal of the history: its last state.
+
+    ``training_rows`` has no row of a deal that came and closed between two reviews; the rate of such deals is
+    estimated from these ends (``fit(..., ends=)``).
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or has no snapshot by ``as_of``.
+    """
+    trail = follow(history, as_of=as_of)
+    return trail.rows[trail.last].reset_index(drop=True)
+
+
+def pushes(trail: Trail) -> Array:
+    """(row,) number of times the expected close date has moved later by a month or more between snapshots."""
+    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
+    before = expected.shift().mask(trail.first)
+    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
+    return np.asarray(pushed.groupby(trail.deal).cumsum())
 
 
 def _dated(history: pd.DataFrame) -> pd.DataFrame:

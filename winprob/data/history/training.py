@@ -1,17 +1,18 @@
-"""Training rows: what was known of each deal on every review day, and its outcome, censored where it is still open."""
+"""Training rows of a history, censored where a deal is still open, and deals read from an export or a history."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.fiscal import quarter_of
-from winprob.data.history.days import Day, as_day
-from winprob.data.history.trail import Places, Trail, follow
-from winprob.data.schema import ELAPSED, ID, Mask, elapsed
+from winprob.data.history.folder import Day, as_day, read_history, require_days, require_history
+from winprob.data.history.trail import Trail, follow, pushes, review_table
+from winprob.data.schema import ELAPSED, ID, Mask, elapsed, is_open
+from winprob.data.tables import MappingSource, PeopleSource, read_deals
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
@@ -65,34 +66,6 @@ def training_rows(
     return rows
 
 
-def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
-    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
-
-    Raises
-    ------
-    HistoryError
-        It is not a history, or has no snapshot by that day.
-    """
-    trail = follow(history, as_of=as_of)
-    last = trail.rows["as_of"] == trail.days[-1]
-    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
-
-
-def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
-    """One row per deal of the history: its last state.
-
-    ``training_rows`` has no row of a deal that came and closed between two reviews; the rate of such deals is
-    estimated from these ends (``fit(..., ends=)``).
-
-    Raises
-    ------
-    HistoryError
-        It is not a history, or has no snapshot by ``as_of``.
-    """
-    trail = follow(history, as_of=as_of)
-    return trail.rows[trail.last].reset_index(drop=True)
-
-
 def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
     """The covariates with days elapsed added: won and lost deals may take different times."""
     numeric = [item for item in covariates.get("numeric", []) if item["column"] not in ELAPSED]
@@ -101,7 +74,7 @@ def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
 
 def _review_places(
     trail: Trail, reviews: Sequence[Day] | Literal["quarter", "month"], calendar: CalendarSettings
-) -> Places:
+) -> Array:
     """Positions of the snapshots that are reviewed."""
     if isinstance(reviews, str):
         of_month = reviews == "month"
@@ -138,14 +111,6 @@ def _hindsight(trail: Trail) -> dict[str, pd.Series]:
         "pushes": pd.Series(pushes(trail)),
         "known_until": pd.Series(rows["as_of"].array[end]),
     }
-
-
-def pushes(trail: Trail) -> npt.NDArray[np.int64]:
-    """(row,) number of times the expected close date has moved later by a month or more between snapshots."""
-    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
-    before = expected.shift().mask(trail.first)
-    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
-    return np.asarray(pushed.groupby(trail.deal).cumsum())
 
 
 def _maturity(trail: Trail, used: Mask, entered_late: int) -> dict[str, int]:
@@ -200,3 +165,89 @@ def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
         )
     if counts["undated"]:
         yield gettext("{undated} closed deals have no 'closed_on': when they closed is not known.", **counts)
+
+
+# ---- a path that is an export or a history ---------------------------------------------------------------------------
+
+
+def read_known(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+) -> pd.DataFrame:
+    """The deals of an export; of a history, those that are not closed in its last snapshot.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError
+        As ``read_deals``.
+    HistoryError
+        The folder is not a history, holds no snapshot, or is given with options of an export.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    last = read_history(path, as_of=require_days(require_plain(path, mapping, people, encoding))[-1])
+    return last[is_open(last)].reset_index(drop=True)
+
+
+def read_review(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+    as_of: Day | None = None,
+) -> pd.DataFrame:
+    """All deals of an export, open and closed; of a history, its ``review_table``.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError, HistoryError
+        As ``read_known`` and ``review_table``.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    return review_table(require_plain(path, mapping, people, encoding), as_of=as_of)
+
+
+def read_past(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+    as_of: Day | None = None,
+    calendar: CalendarSettings | None = None,
+) -> pd.DataFrame:
+    """All deals of an export; of a history, its training rows as they were on ``as_of``.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError, HistoryError
+        As ``read_known`` and ``training_rows``.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    return training_rows(require_plain(path, mapping, people, encoding), as_of=as_of, calendar=calendar)
+
+
+def require_plain(path: str | Path, *options: object) -> Path:
+    """The folder of a history, which takes none of the options of an export.
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or an option is given.
+    """
+    folder = require_history(path)
+    if any(option is not None for option in options):
+        raise HistoryError(
+            gettext(
+                "{path} is a history, whose deals are mapped already: --mapping, --people and --encoding belong to "
+                "winprob snapshot.",
+                path=path,
+            )
+        )
+    return folder

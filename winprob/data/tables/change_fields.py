@@ -12,8 +12,8 @@ from winprob.data.tables.cells import parse_numbers
 from winprob.data.tables.deals import read_cells
 from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.mapping import DealMapping, Source, read_mapping
-from winprob.data.tables.presets import Preset, derive_outcome, find_header, other_ids, same_ids
-from winprob.data.tables.presets.fitting import unplaced_message, with_own
+from winprob.data.tables.presets import Preset, find_header, same_ids, unplaced_message, with_own
+from winprob.data.tables.presets.spellings import derive_outcome, other_ids
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column, normal

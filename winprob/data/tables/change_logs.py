@@ -19,12 +19,9 @@ import pandas as pd
 
 from winprob.data.schema import ID, Finding, as_text, findings_table, mask_of, refuse, whole
 from winprob.data.tables import change_fields as fields
-from winprob.data.tables.change_fields import Log, Vocabulary, add_field, add_outcome, instants, note_unread
-from winprob.data.tables.files import parse_sheet, read_bytes
+from winprob.data.tables import files, presets
 from winprob.data.tables.instants import is_zone
 from winprob.data.tables.mapping import DealMapping, no_zone, read_mapping
-from winprob.data.tables.presets import Preset, find_header, is_true, read_preset, same_ids
-from winprob.data.tables.sheet import Sheet
 from winprob.errors import DealTableError, InputError, MappingError
 from winprob.i18n import gettext
 from winprob.methodology import normal
@@ -69,17 +66,17 @@ def read_changes(
     if not is_zone(zone):
         faults = [*faults, no_zone(zone)]
     refuse([whole("error", "", fault) for fault in faults], rows=0, error=MappingError)
-    preset = read_preset(deal_mapping.preset) if deal_mapping.preset else None
+    preset = presets.read_preset(deal_mapping.preset) if deal_mapping.preset else None
     chosen = encoding or deal_mapping.encoding
-    sheet = parse_sheet(
-        read_bytes(path), str(path), encoding=chosen, delimiter=deal_mapping.delimiter, known=log_headers(preset)
+    sheet = files.parse_sheet(
+        files.read_bytes(path), str(path), encoding=chosen, delimiter=deal_mapping.delimiter, known=log_headers(preset)
     )
     changes, findings = changes_on(sheet, deal_mapping, preset, zone)
     return changes, findings_table(findings)
 
 
 def changes_on(
-    sheet: Sheet, mapping: DealMapping, preset: Preset | None, zone: str
+    sheet: files.Sheet, mapping: DealMapping, preset: presets.Preset | None, zone: str
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """The changes on a sheet in canonical columns and values, and findings on what was left out.
 
@@ -93,10 +90,10 @@ def changes_on(
     words = fields.vocabulary(mapping, preset)
     kind, spec = _kind_of(sheet, preset, words)
     headers = {part: header for part in spec if (header := _header(spec, part, sheet)) is not None}
-    log = Log(sheet=sheet, words=words, spec=spec, headers=headers, zone=zone)
+    log = fields.Log(sheet=sheet, words=words, spec=spec, headers=headers, zone=zone)
     _drop_deleted(log)
-    log.ids = same_ids(log.sheet.cells[headers["deal_id"]], preset.ids if preset else "")
-    note_unread(log, mask_of(log.ids.isna()), log.sheet.cells[headers["deal_id"]], gettext("a deal's id"))
+    log.ids = presets.same_ids(log.sheet.cells[headers["deal_id"]], preset.ids if preset else "")
+    fields.note_unread(log, mask_of(log.ids.isna()), log.sheet.cells[headers["deal_id"]], gettext("a deal's id"))
     kind.read(log)
     refuse(log.findings, rows=len(sheet.cells), error=DealTableError)
     parts = [part for part in log.parts if len(part)]
@@ -104,13 +101,13 @@ def changes_on(
     return changes, log.findings
 
 
-def log_headers(preset: Preset | None) -> Callable[[str], bool]:
+def log_headers(preset: presets.Preset | None) -> Callable[[str], bool]:
     """Whether a header is one of a log's, of whichever kind."""
     names = {normal(name) for kind in KINDS for spec in _specs(kind, preset) for name in _names(spec)}
     return lambda header: normal(header) in names
 
 
-def _specs(kind: "LogKind", preset: Preset | None) -> list[Spec]:
+def _specs(kind: "LogKind", preset: presets.Preset | None) -> list[Spec]:
     given = preset.changes.get(kind.name) if preset else None
     return [spec for spec in (given, kind.plain) if spec]
 
@@ -119,16 +116,16 @@ def _names(spec: Spec) -> Iterator[str]:
     return (name for names in spec.values() if isinstance(names, list) for name in names)
 
 
-def _header(spec: Spec, part: str, sheet: Sheet) -> str | None:
+def _header(spec: Spec, part: str, sheet: files.Sheet) -> str | None:
     names = spec[part]
-    return find_header(names, map(str, sheet.cells.columns)) if isinstance(names, list) else None
+    return presets.find_header(names, map(str, sheet.cells.columns)) if isinstance(names, list) else None
 
 
-def _has(spec: Spec, sheet: Sheet, parts: tuple[str, ...]) -> bool:
+def _has(spec: Spec, sheet: files.Sheet, parts: tuple[str, ...]) -> bool:
     return all(_header(spec, part, sheet) for part in parts)
 
 
-def _kind_of(sheet: Sheet, preset: Preset | None, words: Vocabulary) -> tuple["LogKind", Spec]:
+def _kind_of(sheet: files.Sheet, preset: presets.Preset | None, words: fields.Vocabulary) -> tuple["LogKind", Spec]:
     for kind in KINDS:
         for spec in _specs(kind, preset):
             if kind.fits(spec, sheet, words):
@@ -145,9 +142,9 @@ def _kind_of(sheet: Sheet, preset: Preset | None, words: Vocabulary) -> tuple["L
     )
 
 
-def _drop_deleted(log: Log) -> None:
+def _drop_deleted(log: fields.Log) -> None:
     if "deleted" in log.headers:
-        alive = ~is_true(log.sheet.cells[log.headers["deleted"]])
+        alive = ~presets.is_true(log.sheet.cells[log.headers["deleted"]])
         log.sheet = replace(log.sheet, cells=log.sheet.cells[alive], rows=log.sheet.rows[alive])
 
 
@@ -163,13 +160,13 @@ _PLAIN_FIELDS: Spec = {
 }
 
 
-def _is_field_history(spec: Spec, sheet: Sheet, words: Vocabulary) -> bool:
+def _is_field_history(spec: Spec, sheet: files.Sheet, words: fields.Vocabulary) -> bool:
     return _has(spec, sheet, _FIELD_PARTS)
 
 
-def _read_field_history(log: Log) -> None:
+def _read_field_history(log: fields.Log) -> None:
     cells = log.sheet.cells
-    log.at = instants(log, cells[log.headers["changed_on"]])
+    log.at = fields.instants(log, cells[log.headers["changed_on"]])
     old = cells[log.headers["old"]] if "old" in log.headers else None
     names = as_text(cells[log.headers["field"]])
     ignored = {normal(name) for name in log.spec.get("ignore", [])}
@@ -179,17 +176,17 @@ def _read_field_history(log: Log) -> None:
         if normal(name) in ignored:
             continue
         new = cells.loc[rows, log.headers["new"]]
-        used = add_field(log, str(name), new, old.loc[rows] if old is not None else None, kind="change")
+        used = fields.add_field(log, str(name), new, old.loc[rows] if old is not None else None, kind="change")
         # Without the others, the last of the flags carries most of the outcome: the stage, or the reason.
         if flags and name == list(flags.values())[-1]:
-            add_outcome(log, {list(flags)[-1]: (new, old.loc[rows] if old is not None else None)}, "change")
+            fields.add_outcome(log, {list(flags)[-1]: (new, old.loc[rows] if old is not None else None)}, "change")
             used = True
         if not used:
             unused[str(name)] = len(rows)
     _note_unused(log, unused)
 
 
-def _note_unused(log: Log, unused: Mapping[str, int]) -> None:
+def _note_unused(log: fields.Log, unused: Mapping[str, int]) -> None:
     if unused:
         shown = ", ".join(f"{name!r} ({count})" for name, count in unused.items())
         message = gettext("change log: fields that no column is mapped to are left out: {fields}", fields=shown)
@@ -199,27 +196,27 @@ def _note_unused(log: Log, unused: Mapping[str, int]) -> None:
 # ---- stage dates: a column a stage ----------------------------------------------------------------------------------
 
 
-def _has_stage_dates(spec: Spec, sheet: Sheet, words: Vocabulary) -> bool:
+def _has_stage_dates(spec: Spec, sheet: files.Sheet, words: fields.Vocabulary) -> bool:
     return _has(spec, sheet, ("deal_id",)) and bool(_stage_columns(spec, sheet))
 
 
-def _read_stage_dates(log: Log) -> None:
+def _read_stage_dates(log: fields.Log) -> None:
     sheet, ids = log.sheet, log.ids
     for header, stage in _stage_columns(log.spec, sheet).items():
         entered = mask_of(as_text(sheet.cells[header]).notna())
         log.sheet, log.ids = replace(sheet, cells=sheet.cells[entered], rows=sheet.rows[entered]), ids[entered]
-        log.at = instants(log, log.sheet.cells[header])
+        log.at = fields.instants(log, log.sheet.cells[header])
         cells = pd.Series(stage, index=log.sheet.cells.index, dtype="str")
-        add_field(log, log.spec["field"], cells, None, kind="state")
+        fields.add_field(log, log.spec["field"], cells, None, kind="state")
         for flag in fields.outcome_flags(log.words, [log.spec["field"]]):
-            add_outcome(log, {flag: (cells, None)}, "state")
+            fields.add_outcome(log, {flag: (cells, None)}, "state")
     message = gettext(
         "each stage has only the day on which it was entered last: earlier entries into a stage are unknown"
     )
     log.findings.append(whole("note", "stage", message))
 
 
-def _stage_columns(spec: Spec, sheet: Sheet) -> dict[str, str]:
+def _stage_columns(spec: Spec, sheet: files.Sheet) -> dict[str, str]:
     """The stage of each column that holds the days on which one was entered."""
     stages = {}
     for header in map(str, sheet.cells.columns):
@@ -238,34 +235,34 @@ _PLAIN_STATES: Spec = {
 }
 
 
-def _is_state_history(spec: Spec, sheet: Sheet, words: Vocabulary) -> bool:
+def _is_state_history(spec: Spec, sheet: files.Sheet, words: fields.Vocabulary) -> bool:
     return _has(spec, sheet, ("deal_id", "changed_on")) and bool(_state_columns(spec, sheet, words))
 
 
-def _read_state_history(log: Log) -> None:
+def _read_state_history(log: fields.Log) -> None:
     cells = log.sheet.cells
-    log.at = instants(log, cells[log.headers["changed_on"]])
+    log.at = fields.instants(log, cells[log.headers["changed_on"]])
     if "until" in log.headers:
-        _note_backward(log, instants(log, cells[log.headers["until"]], needed=False))
+        _note_backward(log, fields.instants(log, cells[log.headers["until"]], needed=False))
     previous = log.spec.get("previous", {})
     columns = _state_columns(log.spec, log.sheet, log.words)
     for name in columns:
         before: list[str] = next((names for known, names in previous.items() if normal(known) == normal(name)), [])
-        header = find_header(before, map(str, cells.columns))
-        add_field(log, name, cells[name], cells[header] if header else None, kind="state")
+        header = presets.find_header(before, map(str, cells.columns))
+        fields.add_field(log, name, cells[name], cells[header] if header else None, kind="state")
     flags = fields.outcome_flags(log.words, columns)
     if flags:
-        add_outcome(log, {flag: (cells[name], None) for flag, name in flags.items()}, "state")
+        fields.add_outcome(log, {flag: (cells[name], None) for flag, name in flags.items()}, "state")
 
 
-def _state_columns(spec: Spec, sheet: Sheet, words: Vocabulary) -> list[str]:
+def _state_columns(spec: Spec, sheet: files.Sheet, words: fields.Vocabulary) -> list[str]:
     taken = {_header(spec, part, sheet) for part in spec}
     names = [str(name) for name in sheet.cells.columns if name not in taken]
     flags = set(fields.outcome_flags(words, names).values())
     return [name for name in names if fields.targets(words, name) or fields.covariate_of(words, name) or name in flags]
 
 
-def _note_backward(log: Log, until: pd.Series) -> None:
+def _note_backward(log: fields.Log, until: pd.Series) -> None:
     wrong = mask_of(until < log.at)
     if wrong.any():
         first = str(log.ids.iloc[int(np.flatnonzero(wrong)[0])])
@@ -284,8 +281,8 @@ class LogKind:
     """A kind of log: its key in a preset, its plain headers, whether a sheet is one, and its reader."""
 
     name: str
-    fits: Callable[[Spec, Sheet, Vocabulary], bool]
-    read: Callable[[Log], None]
+    fits: Callable[[Spec, files.Sheet, fields.Vocabulary], bool]
+    read: Callable[[fields.Log], None]
     plain: Spec | None = None
 
 

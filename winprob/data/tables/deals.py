@@ -131,7 +131,7 @@ def _present(sources: tuple[Source, ...], sheet: Sheet, reading: Reading) -> Ite
 def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> None:
     headers = list(sheet.cells.columns)
     message = gettext(
-        "'{target}' is mapped to column {column}, which the file does not have{hint}; its columns are {columns}",
+        "'{target}' is mapped to column {column}, which the file lacks{hint}; its columns are {columns}",
         target=target,
         column=repr(column),
         hint=nearest(column, headers),

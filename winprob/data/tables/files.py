@@ -4,8 +4,11 @@ Nothing here depends on what a deal is: a sheet is headers, cells and the row of
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from winprob.data.tables.csv_reader import DELIMITERS, parse_csv
 from winprob.data.tables.encoding import has_mark
@@ -15,8 +18,12 @@ from winprob.data.tables.xlsx_reader import parse_xlsx
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
-__all__ = ["DELIMITERS", "Sheet", "parse_sheet", "read_bytes"]
+__all__ = ["DELIMITERS", "MappingSource", "PeopleSource", "Sheet", "parse_sheet", "read_bytes"]
 
+#: A mapping: its file, or the content of one.
+MappingSource = str | Path | Mapping[str, Any]
+#: A people table: its file, or a frame.
+PeopleSource = str | Path | pd.DataFrame
 MAX_LINE = 10 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"

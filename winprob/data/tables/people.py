@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, shown_cell, whole
+from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, refuse, shown_cell, whole
 from winprob.data.tables.cells import by_value, parse_days, parse_numbers
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
 
@@ -202,6 +202,19 @@ def merge_people(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFram
                 findings += _place(merged, f"{role}_coverage", furthest)
     canonical_order = [name for name in (*COLUMNS, *READINGS) if name in merged]
     return merged[[*canonical_order, *(name for name in merged.columns if name not in canonical_order)]], findings
+
+
+def cover(deals: pd.DataFrame, roles: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """``deals`` with the coverage from the roles known by the end of ``day``; a role without a day is left out."""
+    known = roles[(roles["known_on"] <= day) & roles[ID].isin(deals[ID])]
+    if known.empty:
+        return deals
+    table, findings = read_people(frame_sheet(known.drop(columns="known_on"), "people"))
+    refuse(findings, rows=len(table))
+    covered, findings = merge_people(deals, table)
+    refuse(findings, rows=len(covered))
+    blank = [name for name in covered if name not in deals and covered[name].isna().all()]
+    return covered.drop(columns=blank)
 
 
 def _match(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:

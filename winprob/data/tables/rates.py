@@ -8,8 +8,7 @@ import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of, shown_cell
 from winprob.data.tables.cells import parse_days, parse_numbers
-from winprob.data.tables.files import parse_sheet, read_bytes
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 

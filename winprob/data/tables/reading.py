@@ -1,30 +1,21 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, check_deals, findings_table, refuse, validate_deals, whole
+from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
-from winprob.data.tables import presets
-from winprob.data.tables.audit import describe, suspect
+from winprob.data.tables import audit, presets
 from winprob.data.tables.deals import Reading, looked_for, read_sheet
-from winprob.data.tables.files import parse_sheet, read_bytes
+from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.presets import Preset, read_preset
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
-
-#: A mapping: its file, or the content of one.
-MappingSource = str | Path | Mapping[str, Any]
-#: A people table: its file, or a frame.
-PeopleSource = str | Path | pd.DataFrame
 
 
 def read_deals(
@@ -116,7 +107,7 @@ def check_file(
         read = _read(data, str(path), (understood, faults), people, encoding)
     except InputError as fault:
         return findings_table([whole("error", "", message) for message in (*faults, str(fault))])
-    findings = [*read.findings, *suspect(read.deals, read.mapping), *describe(read.sheet, read.deals)]
+    findings = [*read.findings, *audit.suspect(read.deals, read.mapping), *audit.describe(read.sheet, read.deals)]
     return findings_table(findings)
 
 
@@ -146,19 +137,6 @@ def read_contact_roles(
         return None
     roles, findings = presets.read_roles(preset, sheet, understood.zone)
     return roles, findings_table(findings)
-
-
-def cover(deals: pd.DataFrame, roles: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    """``deals`` with the coverage from the roles known by the end of ``day``; a role without a day is left out."""
-    known = roles[(roles["known_on"] <= day) & roles[ID].isin(deals[ID])]
-    if known.empty:
-        return deals
-    table, findings = read_people(_people_sheet(known.drop(columns="known_on"), None))
-    refuse(findings, rows=len(table))
-    covered, findings = merge_people(deals, table)
-    refuse(findings, rows=len(covered))
-    blank = [name for name in covered if name not in deals and covered[name].isna().all()]
-    return covered.drop(columns=blank)
 
 
 def read_people_table(people: PeopleSource, *, encoding: str | None = None) -> pd.DataFrame:
@@ -254,5 +232,4 @@ def _people_sheet(people: PeopleSource, encoding: str | None, preset: Preset | N
     if not isinstance(people, pd.DataFrame):
         known = presets.known_header(preset) if preset else is_people_header
         return parse_sheet(read_bytes(people), str(people), encoding=encoding, known=known)
-    cells = people.reset_index(drop=True).rename(columns=str)
-    return Sheet(name="people", cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
+    return frame_sheet(people, "people")

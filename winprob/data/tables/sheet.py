@@ -25,6 +25,12 @@ class Sheet:
     delimiter: str = ""
 
 
+def frame_sheet(frame: pd.DataFrame, name: str) -> Sheet:
+    """A frame as a sheet, its rows counted from 1."""
+    cells = frame.reset_index(drop=True).rename(columns=str)
+    return Sheet(name=name, cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
+
+
 def build_sheet(
     name: str,
     headers: list[str],

@@ -7,8 +7,7 @@ import pandas as pd
 from winprob.data.schema import ID, as_text
 from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
 from winprob.data.tables.cells import parse_days
-from winprob.data.tables.files import parse_sheet, read_bytes
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.methodology import canonical, canonical_column, is_unknown
 
 _CHINESE = {

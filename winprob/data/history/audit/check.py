@@ -12,8 +12,7 @@ import pandas as pd
 
 from winprob.data.history.audit.closing import CLOSING_RULES
 from winprob.data.history.audit.giveaways import GIVEAWAY_RULES
-from winprob.data.history.audit.identity import IDENTITY_RULES
-from winprob.data.history.audit.order import ORDER_RULES
+from winprob.data.history.audit.snapshots import IDENTITY_RULES, ORDER_RULES
 from winprob.data.history.trail import ENOUGH, Trail, follow
 from winprob.data.schema import Finding, findings_table, training_errors, whole
 from winprob.data.schema.findings import Severity

@@ -5,20 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.data.history.days import OTHER_ZONE
-from winprob.data.history.trail import (
-    ENOUGH,
-    Trail,
-    at,
-    closing,
-    deals_in,
-    ends_won,
-    filled,
-    last_open,
-    learned,
-    share,
-    was,
-)
+from winprob.data.history.folder import OTHER_ZONE
+from winprob.data.history.trail import ENOUGH, Trail, at, closing, ends_won, filled, last_open, learned, share, was
 from winprob.data.schema import COVERAGE_COLUMNS, SUPPORTS, Finding, Mask, mask_of, whole
 from winprob.data.tables import auc
 from winprob.i18n import gettext
@@ -212,7 +200,7 @@ def _earliest(trail: Trail, mask: Mask) -> Mask:
 def _undated(trail: Trail) -> Iterator[Finding]:
     undated = trail.last & trail.closed & mask_of(trail.rows["closed_on"].isna())
     if undated.any():
-        count = deals_in(trail, undated)
+        count = int(undated.sum())
         yield whole("note", "closed_on", gettext("{count} closed deals have no day of closing", count=count))
 
 

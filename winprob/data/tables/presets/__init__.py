@@ -8,25 +8,16 @@ two spellings) is done here.
 from winprob.data.tables.presets.fitting import fit_preset, settle, stage_notes, unplaced_message, with_own
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
 from winprob.data.tables.presets.roles import is_role_table, read_roles, with_one_id
-from winprob.data.tables.presets.spellings import (
-    derive_outcome,
-    find_header,
-    is_true,
-    known_header,
-    other_ids,
-    same_ids,
-)
+from winprob.data.tables.presets.spellings import find_header, is_true, known_header, same_ids
 
 __all__ = [
     "PRESETS",
     "Preset",
-    "derive_outcome",
     "find_header",
     "fit_preset",
     "is_role_table",
     "is_true",
     "known_header",
-    "other_ids",
     "preset_text",
     "read_preset",
     "read_roles",
