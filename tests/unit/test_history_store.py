@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.history import folder as history_folder
 from winprob.data.history import is_history, read_history, write_snapshot
-from winprob.data.history import reading as reading_module
 from winprob.data.tables import read_deals
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 
@@ -132,8 +132,8 @@ def test_one_day_does_not_read_the_others(tmp_path: Path, monkeypatch: pytest.Mo
         write_snapshot(export(), day, tmp_path)
     (tmp_path / "as_of=2026-06-30" / "snapshot.parquet").write_bytes(b"PAR1 damaged")
     read: list[str] = []
-    whole = reading_module.read_content
-    monkeypatch.setattr(reading_module, "read_content", lambda place: read.append(place.name) or whole(place))
+    whole = history_folder.read_content
+    monkeypatch.setattr(history_folder, "read_content", lambda place: read.append(place.name) or whole(place))
     assert len(read_history(tmp_path, as_of="2026-03-31")) == 4
     assert read == ["as_of=2026-03-31"]
 

@@ -89,7 +89,7 @@ def find_quarter(name: str, calendar: CalendarSettings) -> Quarter:
     Raises
     ------
     SettingsError
-        There is no such quarter; the message lists what is accepted.
+        The quarter does not exist; the message lists what is accepted.
     """
     if calendar.names:
         return _named_in_table(name, calendar)

@@ -93,7 +93,7 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
     Raises
     ------
     HistoryError
-        There is no history, or no snapshot by that day.
+        It is not a history, or has no snapshot by that day.
     DealTableError
         A frame that is not a valid deal table.
     """

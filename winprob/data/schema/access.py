@@ -22,7 +22,7 @@ def is_closed(deals: pd.DataFrame) -> Array:
 
 
 def is_open(deals: pd.DataFrame) -> Array:
-    """(row,) whether the deal is not known to have ended: its outcome is ``open``, blank, or there is no such column.
+    """(row,) whether the deal is not known to have ended: its outcome is ``open``, blank, or the column is absent.
 
     Forecasts and actions include a deal of unknown outcome. Learning does not: only an explicit ``open`` is a
     censored observation, see ``is_censored``.
@@ -31,7 +31,7 @@ def is_open(deals: pd.DataFrame) -> Array:
 
 
 def is_censored(deals: pd.DataFrame) -> Array:
-    """(row,) whether the deal is known to be still open; a blank outcome is unknown and no observation of anything."""
+    """(row,) whether the deal is known to be still open; a blank outcome is unknown and not an observation."""
     return np.asarray(column_or_missing(deals, "outcome").isin(["open"]), dtype=bool)
 
 

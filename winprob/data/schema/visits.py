@@ -20,7 +20,7 @@ VISIT_COLUMNS = (ID, "role", "executive", "date", *TIERS)
 def validate_visits(frame: pd.DataFrame) -> pd.DataFrame:
     """The same visits in canonical types, with ``coverage`` (blank where the log has none).
 
-    A tier may be blank: such a visit is no observation of success and is left out later. The input is not changed.
+    A tier may be blank: such a visit is not an observation of success and is left out later. The input is not changed.
 
     Raises
     ------

@@ -122,7 +122,7 @@ def parse_sheet(
     else:
         sheet = parse_csv(data, name, encoding, delimiter, known)
     if sheet.cells.empty:
-        raise InputError(gettext("{name} has a header and no rows: there is no deal in it.", name=name))
+        raise InputError(gettext("{name} has a header and no rows: it holds no deals.", name=name))
     return sheet
 
 

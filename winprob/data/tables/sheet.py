@@ -82,4 +82,4 @@ def refuse_wide(width: int, name: str) -> None:
 
 def empty_file(name: str) -> InputError:
     """The error for a file without a cell."""
-    return InputError(gettext("{name} is empty: there is no deal in it.", name=name))
+    return InputError(gettext("{name} is empty: it holds no deals.", name=name))
