@@ -76,7 +76,7 @@ def test_the_same_export_in_another_order_is_one_snapshot(tmp_path: Path) -> Non
         (export(amount=[0.0, 1000.0, 5.0, 3000.0]), "1 deals differ, first deal 'D2': 'amount' was 2000 and is 5 now"),
         (export(stage=["evaluation"] * 4), "2 deals differ, first deal 'D1': 'stage' was blank and is 'evaluation'"),
         (export().iloc[:3], "1 deals differ, first deal 'D3': it is missing now"),
-        (export(6), "2 deals differ, first deal 'D4': it was not there"),
+        (export(6), "2 deals differ, first deal 'D4': it was missing before"),
     ],
 )
 def test_another_export_for_a_day_is_refused(tmp_path: Path, other: pd.DataFrame, words: str) -> None:
@@ -218,7 +218,7 @@ def test_damaged_and_stray_snapshots(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"as_of=2026-03-31.*damaged"):
         read_history(tmp_path)
     (tmp_path / "as_of=Easter").mkdir()
-    with pytest.raises(HistoryError, match="name no day: as_of=Easter"):
+    with pytest.raises(HistoryError, match="whose names are not days: as_of=Easter"):
         read_history(tmp_path)
 
 

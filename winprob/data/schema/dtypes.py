@@ -47,9 +47,7 @@ def _is_text(values: pd.Series) -> bool:
     if not isinstance(values.dtype, pd.StringDtype) or values.dtype != _TEXT:
         return False
     text = as_arrow(values)
-    trimmed = compute.utf8_trim_whitespace(text)
-    unchanged = compute.all(compute.and_(compute.equal(trimmed, text), compute.not_equal(text, "")))
-    return unchanged.as_py() is not False
+    return bool(compute.utf8_trim_whitespace(text).equals(text)) and not compute.any(compute.equal(text, "")).as_py()
 
 
 def cell_text(cell: object) -> str:

@@ -1,6 +1,6 @@
 """Findings of a check of a table: severity, column, rows, first deal, message; and the error that lists them all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
@@ -16,6 +16,8 @@ from winprob.i18n import gettext
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 Mask = npt.NDArray[np.bool_]
+#: Columns of a deal table by name.
+Columns = Mapping[str, pd.Series]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def mask_of(values: pd.Series) -> Mask:
     return values.to_numpy(dtype=bool, na_value=False)
 
 
-def spot(deals: pd.DataFrame, mask: Mask, shown: pd.Series) -> Spot:
+def spot(deals: pd.DataFrame | Columns, mask: Mask, shown: pd.Series) -> Spot:
     """Where ``mask`` holds, with the first such value of ``shown``. The mask must hold at least one row."""
     first = int(np.flatnonzero(mask)[0])
     deal = deals[ID].iloc[first]

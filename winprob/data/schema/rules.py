@@ -15,7 +15,7 @@ from pyarrow import compute
 from winprob.data.schema.access import is_censored, is_closed
 from winprob.data.schema.columns import CHOICES, ID, READINGS, SUPPORTS, fact_columns
 from winprob.data.schema.dtypes import DATES, as_arrow
-from winprob.data.schema.findings import Finding, Mask, mask_of, spot, whole
+from winprob.data.schema.findings import Columns, Finding, Mask, mask_of, spot, whole
 from winprob.i18n import gettext
 
 #: Days outside these are typing errors (an empty Excel cell reads as 1900, a placeholder as 2999).
@@ -27,7 +27,7 @@ _READINGS_TEXT = r"[1-4]\*[1-4](?: [1-4]\*[1-4])*"
 _CELLS_TO_CALL_A_COPY = 5
 
 
-def _missing_ids(deals: pd.DataFrame) -> Iterator[Finding]:
+def _missing_ids(deals: Columns) -> Iterator[Finding]:
     blank = mask_of(deals[ID].isna())
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
@@ -35,11 +35,11 @@ def _missing_ids(deals: pd.DataFrame) -> Iterator[Finding]:
         yield spot(deals, blank, deals[ID]).error(message)
 
 
-def _repeated_ids(deals: pd.DataFrame) -> Iterator[Finding]:
+def _repeated_ids(deals: Columns) -> Iterator[Finding]:
     if deals[ID].is_unique:
         return
     keys = [ID, "as_of"] if "as_of" in deals else [ID]
-    repeated = mask_of(deals[ID].notna()) & deals.duplicated(keys).to_numpy()
+    repeated = mask_of(deals[ID].notna()) & pd.DataFrame({key: deals[key] for key in keys}).duplicated().to_numpy()
     if not repeated.any():
         return
     where = spot(deals, repeated, deals[ID])
@@ -51,7 +51,7 @@ def _repeated_ids(deals: pd.DataFrame) -> Iterator[Finding]:
         yield where.error(gettext("'deal_id' repeats an earlier row in {rows} rows, first deal {deal}", **where.fields))
 
 
-def _support_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _support_range(deals: Columns) -> Iterator[Finding]:
     for column in SUPPORTS:
         if column in deals:
             tier = deals[column].to_numpy()
@@ -63,7 +63,7 @@ def _support_range(deals: pd.DataFrame) -> Iterator[Finding]:
                 )
 
 
-def _probability_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _probability_range(deals: Columns) -> Iterator[Finding]:
     if "rep_probability" not in deals:
         return
     chance = deals["rep_probability"].to_numpy()
@@ -84,7 +84,7 @@ def _probability_range(deals: pd.DataFrame) -> Iterator[Finding]:
             )
 
 
-def _amount_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _amount_range(deals: Columns) -> Iterator[Finding]:
     if "amount" not in deals:
         return
     amount = deals["amount"].to_numpy()
@@ -96,7 +96,7 @@ def _amount_range(deals: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _possible_days(deals: pd.DataFrame) -> Iterator[Finding]:
+def _possible_days(deals: Columns) -> Iterator[Finding]:
     for column in DATES:
         if column in deals:
             day = deals[column].to_numpy()
@@ -111,7 +111,7 @@ def _possible_days(deals: pd.DataFrame) -> Iterator[Finding]:
                 )
 
 
-def _closed_before_opened(deals: pd.DataFrame) -> Iterator[Finding]:
+def _closed_before_opened(deals: Columns) -> Iterator[Finding]:
     if "closed_on" not in deals or "opened_on" not in deals:
         return
     wrong = deals["closed_on"].to_numpy() < deals["opened_on"].to_numpy()
@@ -122,11 +122,13 @@ def _closed_before_opened(deals: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _canonical_values(deals: pd.DataFrame) -> Iterator[Finding]:
+def _canonical_values(deals: Columns) -> Iterator[Finding]:
     for column, accepted in CHOICES.items():
         if column in deals:
             text = as_arrow(deals[column])
-            wrong = _fails(text, compute.is_in(text, value_set=pa.array(accepted, text.type)))
+            # With the missing value among the accepted ones, one pass suffices where nothing is wrong.
+            passes = compute.is_in(text, value_set=pa.array((*accepted, None), text.type))
+            wrong = None if compute.all(passes).as_py() else _fails(text, passes)
             if wrong is not None:
                 where = spot(deals, wrong, deals[column])
                 yield where.error(
@@ -138,7 +140,7 @@ def _canonical_values(deals: pd.DataFrame) -> Iterator[Finding]:
                 )
 
 
-def _currency_codes(deals: pd.DataFrame) -> Iterator[Finding]:
+def _currency_codes(deals: Columns) -> Iterator[Finding]:
     if "currency" not in deals:
         return
     wrong = _not_like(deals["currency"], r"[A-Z]{3}")
@@ -152,7 +154,7 @@ def _currency_codes(deals: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _people_readings(deals: pd.DataFrame) -> Iterator[Finding]:
+def _people_readings(deals: Columns) -> Iterator[Finding]:
     for column in READINGS:
         if column in deals:
             wrong = _not_like(deals[column], _READINGS_TEXT)
@@ -251,9 +253,8 @@ def _open_yet_closed(deals: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-Rule = Callable[[pd.DataFrame], Iterator[Finding]]
-
-ERROR_RULES: tuple[Rule, ...] = (
+#: Each column is taken from the frame once, for all error rules.
+ERROR_RULES: tuple[Callable[[Columns], Iterator[Finding]], ...] = (
     _missing_ids,
     _repeated_ids,
     _support_range,
@@ -265,4 +266,4 @@ ERROR_RULES: tuple[Rule, ...] = (
     _currency_codes,
     _people_readings,
 )
-WARNING_RULES: tuple[Rule, ...] = (_copies, _known_too_late, _open_yet_closed)
+WARNING_RULES: tuple[Callable[[pd.DataFrame], Iterator[Finding]], ...] = (_copies, _known_too_late, _open_yet_closed)

@@ -78,8 +78,9 @@ def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) 
     deals = frame.copy(deep=False)
     # Without them: pandas copies the attributes with every column that is taken from a frame.
     attrs, deals.attrs = deals.attrs, {}
-    deals, findings = _convert(deals)
-    findings += [finding for rule in ERROR_RULES for finding in rule(deals)]
+    columns = {name: deals[name] for name in deals.columns if name in CANONICAL}
+    deals, findings = _convert(deals, columns)
+    findings += [finding for rule in ERROR_RULES for finding in rule(columns)]
     if training:
         findings += training_errors(deals, one_outcome=one_outcome)
     deals.attrs = attrs
@@ -95,12 +96,12 @@ def _column_errors(frame: pd.DataFrame) -> Iterator[Finding]:
         yield whole("error", ID, gettext("column 'deal_id' is missing; the columns are {columns}", columns=columns))
 
 
-def _convert(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    """The deals in canonical types, and the cells that could not be converted (missing there)."""
-    names = [name for name in given.columns if name in CANONICAL]
-    changed = {name: values for name in names if (values := convert(given[name], name)) is not None}
+def _convert(given: pd.DataFrame, columns: dict[str, pd.Series]) -> tuple[pd.DataFrame, list[Finding]]:
+    """The deals and ``columns`` in canonical types, and the cells that could not be converted (missing there)."""
+    changed = {name: values for name, each in columns.items() if (values := convert(each, name)) is not None}
     if not changed:
         return given, []
+    columns |= changed
     deals = given.assign(**changed)
     findings = [
         finding for name in changed if name in DATES or name in NUMBERS for finding in _unreadable(deals, given[name])
