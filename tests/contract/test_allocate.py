@@ -94,7 +94,7 @@ def test_a_wrong_visit_log_is_one_message(model: Path, tmp_path: Path) -> None:
     )
     told = run(model, written(tmp_path), "--visits", log)
     assert told.exit_code == 1
-    assert "2 faults" in told.stderr
+    assert "2 errors" in told.stderr
     assert "'tier_before' is not 1..4 in 1 rows, first visit 1 (deal 'D1') has '0'" in told.stderr
     assert "'tier_after' is not 1..4 in 1 rows, first visit 2 (deal 'D2') has '9'" in told.stderr
 

@@ -142,7 +142,7 @@ def test_every_offence_is_told_at_once(tmp_path: Path) -> None:
         "'opened_on' before 1970 or after 2099 in 1 rows",
         "'closed_on' before 1970 or after 2099 in 1 rows",
         "'closed_on' before 'opened_on' in 1 rows, first deal 'D1' closed 2025-01-01",
-        "'currency' is no ISO 4217 code",
+        "'currency' is not an ISO 4217 code",
     ):
         assert offence in str(caught.value)
     found = check_file(path)
@@ -236,7 +236,7 @@ def test_mapping_and_deals_are_told_together(tmp_path: Path) -> None:
     }
     with pytest.raises(MappingError) as caught:
         read_deals(path, mapping)
-    for offence in ("4 faults", "'stagee'", "'Amount'", "'Perhaps' (1)", "first row 2, deal 'D1', has 'x'"):
+    for offence in ("4 errors", "'stagee'", "'Amount'", "'Perhaps' (1)", "first row 2, deal 'D1', has 'x'"):
         assert offence in str(caught.value)
 
 

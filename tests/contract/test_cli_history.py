@@ -61,7 +61,7 @@ def test_a_snapshot_is_added_once_and_never_rewritten(exports: Path, run: Run, t
 def test_what_cannot_be_added_is_told(exports: Path, run: Run, tmp_path: Path) -> None:
     first = min(exports.glob("*.csv"))
     assert "wanted YYYY-MM-DD" in run("snapshot", first, "--as-of", "1.2.26", "--history", tmp_path / "h").stderr
-    assert "no winprob history" in run("snapshot", first, "--as-of", first.stem, "--history", exports).stderr
+    assert "not a winprob history" in run("snapshot", first, "--as-of", first.stem, "--history", exports).stderr
     assert "a history is a folder" in run("snapshot", first, "--as-of", first.stem, "--history", first).stderr
 
 
@@ -72,7 +72,7 @@ def test_a_history_is_checked(history: Path, run: Run) -> None:
     records = json.loads(done.stdout)
     assert list(records[0]) == ["severity", "column", "rows", "first_deal", "message"]
     assert any("12 snapshots" in record["message"] for record in records)
-    assert "no winprob history" in run("check", history.parent).stderr
+    assert "not a winprob history" in run("check", history.parent).stderr
     assert "belong to winprob snapshot" in run("check", history, "--encoding", "gbk").stderr
 
 
@@ -94,7 +94,7 @@ def test_a_history_is_learned_from_as_it_was_known(
     monkeypatch.setattr("winprob.model.inference.fit", lambda deals, **_: seen.append(deals) or believed)
     done = run("train", history, "--model", tmp_path / "m.nc")
     assert done.exit_code == 0
-    assert "still open (kept as censored" in done.stderr
+    assert "still open (censored observations" in done.stderr
     days = sorted(history.glob("as_of=*"))
     middle = days[6].name.removeprefix("as_of=")
     run("train", history, "--model", tmp_path / "m.nc", "--as-of", middle)

@@ -66,8 +66,8 @@ def test_a_log_becomes_one_snapshot_per_review_day(work: Path) -> None:
     assert first["stage"].tolist() == ["exploration", "decision", "decision"]
     assert first["approver_coverage"].tolist() == ["identified"] * 3
     assert first["evaluator_coverage"].fillna("").tolist() == ["", "", "identified"]
-    assert "taken for approver; may it mean decision_maker" in told.stderr
-    assert "as if it had never changed: seller" in told.stderr
+    assert "read as approver; if it means decision_maker" in told.stderr
+    assert "as constant: seller" in told.stderr
 
 
 def test_the_same_replay_again_adds_nothing(work: Path) -> None:
@@ -123,14 +123,14 @@ def test_an_export_is_kept_as_it_is_and_roles_entered_later_are_not_known(work: 
     assert kept["outcome"].tolist().count("open") == 2
     assert kept.loc["006Dn000003KmPXIA0", "approver_coverage"] == "identified"
     assert "evaluator_coverage" not in kept
-    assert "1 closed deals show no stage" in told.stderr
+    assert "1 closed deals have no stage" in told.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--preset", "sugar"), "there is no preset 'sugar'"),
-        (("--preset", "salesforce", "--changes", "roles.csv"), "is no log of changes: it lacks field"),
+        (("--preset", "salesforce", "--changes", "roles.csv"), "is not a change log: it has no field"),
         (("--preset", "salesforce", "--changes", "log.csv", "--zone", "Nowhere"), "there is no time zone 'Nowhere'"),
         (("--preset", "salesforce", "--changes", "none.csv"), "does not exist"),
         (("--preset", "dynamics"), "preset Dynamics 365 finds no column for 'deal_id'"),

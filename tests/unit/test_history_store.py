@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winprob.data.history import folder as history_folder
 from winprob.data.history import is_history, read_history, write_snapshot
-from winprob.data.history import reading as reading_module
 from winprob.data.tables import read_deals
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 
@@ -76,7 +76,7 @@ def test_the_same_export_in_another_order_is_one_snapshot(tmp_path: Path) -> Non
         (export(amount=[0.0, 1000.0, 5.0, 3000.0]), "1 deals differ, first deal 'D2': 'amount' was 2000 and is 5 now"),
         (export(stage=["evaluation"] * 4), "2 deals differ, first deal 'D1': 'stage' was blank and is 'evaluation'"),
         (export().iloc[:3], "1 deals differ, first deal 'D3': it is missing now"),
-        (export(6), "2 deals differ, first deal 'D4': it was not there"),
+        (export(6), "2 deals differ, first deal 'D4': it was missing before"),
     ],
 )
 def test_another_export_for_a_day_is_refused(tmp_path: Path, other: pd.DataFrame, words: str) -> None:
@@ -132,8 +132,8 @@ def test_one_day_does_not_read_the_others(tmp_path: Path, monkeypatch: pytest.Mo
         write_snapshot(export(), day, tmp_path)
     (tmp_path / "as_of=2026-06-30" / "snapshot.parquet").write_bytes(b"PAR1 damaged")
     read: list[str] = []
-    whole = reading_module.read_content
-    monkeypatch.setattr(reading_module, "read_content", lambda place: read.append(place.name) or whole(place))
+    whole = history_folder.read_content
+    monkeypatch.setattr(history_folder, "read_content", lambda place: read.append(place.name) or whole(place))
     assert len(read_history(tmp_path, as_of="2026-03-31")) == 4
     assert read == ["as_of=2026-03-31"]
 
@@ -184,7 +184,7 @@ def test_folders_and_files_that_are_no_history(tmp_path: Path) -> None:
     foreign.mkdir()
     (foreign / "beach.jpg").write_bytes(b"x")
     for act in (lambda: read_history(foreign), lambda: write_snapshot(export(), "2026-03-31", foreign)):
-        with pytest.raises(HistoryError, match=r"no winprob history: .*beach\.jpg"):
+        with pytest.raises(HistoryError, match=r"not a winprob history: .*beach\.jpg"):
             act()
     assert names(foreign) == ["beach.jpg"]
     with pytest.raises(HistoryError, match="does not exist"):
@@ -204,7 +204,7 @@ def test_manifests_that_say_something_else(tmp_path: Path) -> None:
     assert json.loads(manifest.read_text()) == {"kind": "winprob history", "format": 1}
     for text, words in (
         ('{"kind": "winprob history", "format": 2}', "format 2; this winprob reads format 1"),
-        ('{"kind": "diary"}', "no winprob history"),
+        ('{"kind": "diary"}', "not a winprob history"),
         ("{", "cannot be read"),
     ):
         manifest.write_text(text)
@@ -218,7 +218,7 @@ def test_damaged_and_stray_snapshots(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"as_of=2026-03-31.*damaged"):
         read_history(tmp_path)
     (tmp_path / "as_of=Easter").mkdir()
-    with pytest.raises(HistoryError, match="name no day: as_of=Easter"):
+    with pytest.raises(HistoryError, match="whose names are not days: as_of=Easter"):
         read_history(tmp_path)
 
 

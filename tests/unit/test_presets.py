@@ -11,7 +11,7 @@ import pytest
 from winprob.data.tables import check_file, cover, read_contact_roles, read_deals
 from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.presets import PRESETS, preset_text, read_preset, same_ids
-from winprob.data.tables.presets.identity import lost_case, suffix
+from winprob.data.tables.presets.spellings import lost_case, suffix
 from winprob.errors import InputError, MappingError, WinprobError
 
 SALESFORCE = {"preset": "salesforce"}
@@ -100,7 +100,7 @@ def test_what_no_crosswalk_places_is_unknown_and_counted(tmp_path: Path) -> None
     assert set(found["severity"]) == {"note"}
     said = found.loc[found["column"] == "stage", "message"].str.cat(sep="\n")
     assert "'Discovery' (1)" in said
-    assert "2 closed deals show no stage" in said
+    assert "2 closed deals have no stage" in said
 
 
 def test_custom_fields_are_named_and_not_guessed(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_without_flags_the_stage_tells_the_outcome_and_it_is_said(tmp_path: Path
         tmp_path, "Id,StageName\n006Dn000003KmPX,Closed Won\n006Dn000003KmPy,Closed Lost\n006Dn000003KmPz,Mine\n"
     )
     assert read_deals(path, SALESFORCE)["outcome"].tolist() == ["won", "lost", "open"]
-    assert check_file(path, SALESFORCE)["message"].str.contains("the outcome is told by 'StageName' alone").any()
+    assert check_file(path, SALESFORCE)["message"].str.contains("the outcome is derived from 'StageName' alone").any()
 
 
 def test_closed_alone_does_not_say_lost(tmp_path: Path) -> None:
@@ -284,9 +284,9 @@ def test_contact_roles_are_known_people_and_no_more(tmp_path: Path) -> None:
 def test_contact_roles_say_what_was_left_out_and_what_was_guessed(tmp_path: Path) -> None:
     found = check_file(write(tmp_path, API + ROWS), SALESFORCE, write(tmp_path, ROLES, "roles.csv"))
     said = found.loc[found["column"] == "role", "message"].str.cat(sep="\n")
-    assert "1 rows name no role" in said
+    assert "1 rows have no role" in said
     assert "'Other' (1)" in said
-    assert "'Economic Buyer' (1 rows) is taken for approver; may it mean decision_maker" in said
+    assert "'Economic Buyer' (1 rows) is read as approver; if it means decision_maker" in said
 
 
 def test_a_role_entered_later_is_not_yet_known(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_role_entered_later_is_not_yet_known(tmp_path: Path) -> None:
 
 def test_the_sellers_team_is_refused(tmp_path: Path) -> None:
     team = "OpportunityId,UserId,TeamMemberRole\n006Dn000003KmPX,005A,Executive Sponsor\n"
-    with pytest.raises(InputError, match="these are sellers"):
+    with pytest.raises(InputError, match="the table of a deal's own sellers"):
         read_deals(write(tmp_path, API + ROWS), SALESFORCE, write(tmp_path, team, "team.csv"))
 
 

@@ -4,7 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.data.schema import COLUMNS, DATES, NUMBERS, check_deals, validate_deals
+from winprob.data.schema import (
+    COLUMNS,
+    DATES,
+    NUMBERS,
+    check_deals,
+    column_or_missing,
+    is_censored,
+    is_closed,
+    is_open,
+    validate_deals,
+)
 from winprob.errors import DealTableError
 
 
@@ -64,15 +74,19 @@ def test_only_the_id_is_needed() -> None:
     [
         ("approver_support", [7, 1, 0], "'approver_support' outside 1..4 in 2 rows, first deal 'D1' has 7"),
         ("approver_support", [1, 2.5, 3], "'approver_support' outside 1..4 in 1 rows, first deal 'D2' has 2.5"),
-        ("approver_support", [1, "high", 3], "'approver_support' is no number in 1 rows, first deal 'D2' has 'high'"),
+        (
+            "approver_support",
+            [1, "high", 3],
+            "'approver_support' is not a number in 1 rows, first deal 'D2' has 'high'",
+        ),
         ("rep_probability", [62, 0.1, 100], "has 62, which looks like a percentage: write 62% or 0.62"),
         ("rep_probability", [-0.1, 0.1, 1], "'rep_probability' outside 0..1 in 1 rows, first deal 'D1' has -0.1"),
         ("amount", [np.inf, -1, np.nan], "'amount' negative or infinite in 2 rows, first deal 'D1' has inf"),
-        ("as_of", ["2026-02-30", "yesterday", None], "'as_of' is no date (YYYY-MM-DD) in 2 rows"),
+        ("as_of", ["2026-02-30", "yesterday", None], "'as_of' is not a date (YYYY-MM-DD) in 2 rows"),
         ("as_of", ["1900-01-01", "2100-01-01", "2099-12-31"], "'as_of' before 1970 or after 2099 in 2 rows"),
         ("outcome", ["Won", "lost", None], "'outcome' not one of won, lost, no_decision, open in 1 rows"),
         ("coach", ["yes", "none", None], "'coach' not one of none, unvalidated, validated in 1 rows"),
-        ("currency", ["usd", "RMB", "$"], "'currency' is no ISO 4217 code such as CNY in 2 rows, first deal 'D1'"),
+        ("currency", ["usd", "RMB", "$"], "'currency' is not an ISO 4217 code such as CNY in 2 rows, first deal 'D1'"),
         ("approver_readings", ["3*2,4*1", "5*1", "3*2"], "'approver_readings' is not 'tier*influence' per person"),
     ],
 )
@@ -127,7 +141,7 @@ def test_all_faults_in_one_message() -> None:
     frame = pd.DataFrame({"deal_id": ["a", "a"], "amount": [-1, 1], "stage": ["x", "approval"]})
     with pytest.raises(DealTableError) as caught:
         validate_deals(frame)
-    assert str(caught.value).startswith("deal table with 2 rows, 3 faults:\n  - 'deal_id' repeats")
+    assert str(caught.value).startswith("deal table with 2 rows, 3 errors:\n  - 'deal_id' repeats")
     assert str(caught.value).count("\n  - ") == 3
 
 
@@ -149,3 +163,46 @@ def test_warnings_do_not_refuse() -> None:
     assert warnings["as_of"].rows == 2
     assert warnings["closed_on"].rows == 1
     assert len(validate_deals(frame)) == 3
+
+
+def test_open_closed_and_censored_have_one_meaning_of_a_blank_outcome() -> None:
+    deals = pd.DataFrame({"outcome": pd.Series(["won", "lost", "no_decision", "open", None], dtype="str")})
+    assert is_closed(deals).tolist() == [True, True, True, False, False]
+    assert is_open(deals).tolist() == [False, False, False, True, True]
+    assert is_censored(deals).tolist() == [False, False, False, True, False]
+    assert {mask.dtype for mask in (is_closed(deals), is_open(deals), is_censored(deals))} == {np.dtype(bool)}
+
+
+def test_without_an_outcome_every_deal_is_open_and_none_censored() -> None:
+    deals = pd.DataFrame({"deal_id": ["a", "b"]})
+    assert is_open(deals).tolist() == [True, True]
+    assert not is_closed(deals).any()
+    assert not is_censored(deals).any()
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"), [("closed_on", "datetime64[us]"), ("amount", "float64"), ("seller", "str")]
+)
+def test_an_absent_column_is_missing_in_its_own_dtype(column: str, dtype: str) -> None:
+    deals = pd.DataFrame({"deal_id": ["a", "b"]}, index=[7, 9])
+    absent = column_or_missing(deals, column)
+    assert absent.dtype == dtype
+    assert absent.isna().all()
+    assert absent.index.equals(deals.index)
+    assert absent.name == column
+    given = deals.assign(**{column: pd.Series([None, None], index=deals.index, dtype=dtype)})
+    pd.testing.assert_series_equal(column_or_missing(given, column), given[column])
+
+
+def test_a_canonical_table_is_checked_again_after_an_edit_in_place() -> None:
+    deals = validate_deals(sound())
+    again = validate_deals(deals)
+    again.loc[30, "approver_support"] = 7.0
+    assert deals["approver_support"].max() == 4.0
+    with pytest.raises(DealTableError, match=r"outside 1\.\.4 in 1 rows, first deal '7' has 7"):
+        validate_deals(again)
+    again = deals.assign(seller=pd.Series([" a ", "", "b"], index=deals.index, dtype="str"))
+    assert validate_deals(again)["seller"].tolist()[::2] == ["a", "b"]
+    assert validate_deals(again)["seller"].isna().tolist() == [False, True, False]
+    again = deals.assign(as_of=pd.Series(pd.Timestamp(2026, 1, 1, 10), index=deals.index, dtype="datetime64[us]"))
+    assert (validate_deals(again)["as_of"] == pd.Timestamp(2026, 1, 1)).all()

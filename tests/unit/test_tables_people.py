@@ -84,8 +84,10 @@ def test_disagreement_and_strays_are_warned_of(deals: Path, tmp_path: Path) -> N
     path.write_text("商机编号,姓名,角色,支持度\nD1,a,审批者,4\nD9,a,审批者,4\n", encoding="gbk")
     found = check_file(deals, people=path)
     warnings = found[found["severity"] == "warning"]["message"].tolist()
-    assert any("'approver_support' differs" in text and "'D1': 1 and 4; the people count" in text for text in warnings)
-    assert any("1 rows belong to no deal and date" in text and "'D9'" in text for text in warnings)
+    assert any(
+        "'approver_support' differs" in text and "'D1': 1 and 4; the people table is used" in text for text in warnings
+    )
+    assert any("1 rows match no deal and date" in text and "'D9'" in text for text in warnings)
     assert read_deals(deals, people=path)["approver_support"][0] == 4
 
 

@@ -50,7 +50,7 @@ def test_an_offence_is_named_with_its_place(row, words):
 
 
 def test_all_offences_are_told_at_once():
-    with pytest.raises(PlanError, match=r"(?s)2 rows, 3 faults.*'role'.*'tier_before'.*'tier_after'"):
+    with pytest.raises(PlanError, match=r"(?s)2 rows, 3 errors.*'role'.*'tier_before'.*'tier_after'"):
         validate_visits(log({"role": "boss", "tier_before": 0}, {"tier_after": 9}))
 
 

@@ -1,4 +1,4 @@
-"""What is an amount in another currency? The latest rate known on a day, from a dated table of rates."""
+"""Exchange rates on a day: the latest known rate of each currency, from a dated table of rates."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -19,20 +19,20 @@ class Rate:
 def rates_for(rates: pd.DataFrame | None, currencies: Iterable[str], report: str, as_of: dt.date) -> dict[str, Rate]:
     """The latest rate at or before ``as_of`` of every currency into ``report``; currencies without one are left out.
 
-    Rates are told against one base currency. Where the table has the report's currency too, rates cross over it;
-    otherwise the report's currency is taken for the base.
+    Rates are quoted against one base currency. Where the table has the report's currency too, they are cross rates;
+    otherwise the report's currency is assumed to be the base.
     """
-    found = {report: Rate(currency=report, rate=1.0, day=as_of)}
+    by_currency = {report: Rate(currency=report, rate=1.0, day=as_of)}
     if rates is None:
-        return found
+        return by_currency
     latest = _latest(rates, as_of)
     base = latest.get(report, (1.0, None))
     for currency in currencies:
         if currency != report and currency in latest:
             value, day = latest[currency]
             days = [each for each in (day, base[1]) if each is not None]
-            found[currency] = Rate(currency=currency, rate=value / base[0], day=min(days))
-    return found
+            by_currency[currency] = Rate(currency=currency, rate=value / base[0], day=min(days))
+    return by_currency
 
 
 def _latest(rates: pd.DataFrame, as_of: dt.date) -> dict[str, tuple[float, dt.date | None]]:

@@ -1,4 +1,4 @@
-"""Which quarter is a day in, and which week of it? Fiscal calendars by months, by weeks (4-4-5), or by a table."""
+"""Fiscal quarters and their weeks: calendars by months, by weeks (4-4-5), or by a table."""
 
 import datetime as dt
 import re
@@ -11,14 +11,14 @@ from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
 
 _NAME = re.compile(r"(?P<fiscal>FY)?\s*(?P<year>\d{4}|\d{2})\s*[-/ ]?\s*Q(?P<quarter>[1-4])", re.IGNORECASE)
-_TURNED = re.compile(r"Q(?P<quarter>[1-4])\s*[-/ ]?\s*(?P<fiscal>FY)?\s*(?P<year>\d{4}|\d{2})", re.IGNORECASE)
+_QUARTER_FIRST = re.compile(r"Q(?P<quarter>[1-4])\s*[-/ ]?\s*(?P<fiscal>FY)?\s*(?P<year>\d{4}|\d{2})", re.IGNORECASE)
 #: Weeks of each of the four quarters; a year of 53 weeks gives the last one a week more.
 _WEEKS = 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Quarter:
-    """A fiscal quarter: its first and last day, and what it is called."""
+    """A fiscal quarter: its first and last day, and its name."""
 
     start: dt.date
     end: dt.date
@@ -29,12 +29,12 @@ class Quarter:
 
     @property
     def days(self) -> int:
-        """How many days it has."""
+        """Number of days."""
         return (self.end - self.start).days + 1
 
     @property
     def weeks(self) -> int:
-        """How many weeks it has: 13, seldom 14 (a quarter by months has 90 to 92 days, and 13 weeks to review)."""
+        """Number of weeks: 13, rarely 14; a quarter by months has 90 to 92 days and counts as 13."""
         return max(round(self.days / 7), 1)
 
     def week_of(self, day: dt.date) -> int:
@@ -43,12 +43,12 @@ class Quarter:
 
 
 def quarter_of(day: dt.date, calendar: CalendarSettings) -> Quarter:
-    """The quarter that ``day`` lies in.
+    """The quarter that contains ``day``.
 
     Raises
     ------
     SettingsError
-        The calendar is a table, and the day lies outside it.
+        The calendar is a table, and the day is outside it.
     """
     if calendar.names:
         return _from_table(day, calendar)
@@ -89,21 +89,21 @@ def find_quarter(name: str, calendar: CalendarSettings) -> Quarter:
     Raises
     ------
     SettingsError
-        There is no such quarter; the message says what is accepted.
+        The quarter does not exist; the message lists what is accepted.
     """
     if calendar.names:
         return _named_in_table(name, calendar)
-    found = _NAME.fullmatch(name.strip()) or _TURNED.fullmatch(name.strip())
-    if found is None:
+    match = _NAME.fullmatch(name.strip()) or _QUARTER_FIRST.fullmatch(name.strip())
+    if match is None:
         raise SettingsError(
             gettext("quarter {name!r} is not understood: write it as {accepted}", name=name, accepted="2026Q4, FY27 Q2")
         )
-    year = int(found["year"]) + (2000 if len(found["year"]) == 2 else 0)
-    if found["fiscal"] and calendar.fiscal_year_start_month > 1:
+    year = int(match["year"]) + (2000 if len(match["year"]) == 2 else 0)
+    if match["fiscal"] and calendar.fiscal_year_start_month > 1:
         year -= 1
     if not 1970 <= year <= 2099:
-        raise SettingsError(gettext("quarter {name!r} lies outside 1970 to 2099", name=name))
-    start = _quarter_starts(_year_start(year, calendar), year, calendar)[int(found["quarter"]) - 1]
+        raise SettingsError(gettext("quarter {name!r} is outside 1970 to 2099", name=name))
+    start = _quarter_starts(_year_start(year, calendar), year, calendar)[int(match["quarter"]) - 1]
     return quarter_of(start, calendar)
 
 
@@ -148,7 +148,7 @@ def _from_table(day: dt.date, calendar: CalendarSettings) -> Quarter:
             return quarter
     raise SettingsError(
         gettext(
-            "day {day} lies outside the calendar table, which runs from {first} to {last}: add its quarters",
+            "day {day} is outside the calendar table, which runs from {first} to {last}: add its quarters",
             day=day,
             first=quarters[0].start,
             last=quarters[-1].end,

@@ -1,12 +1,17 @@
-"""What was known when? Snapshots kept for good, training rows from them, and what could not have been known."""
+"""Histories of snapshots: writing and reading them, training rows, replay of change logs, and the audit for leaks."""
 
-from winprob.data.history.audit import check_history
-from winprob.data.history.days import Every, as_day, review_days
-from winprob.data.history.folder import is_history
-from winprob.data.history.known import read_known, read_past, read_review, require_plain
-from winprob.data.history.reading import read_history
+from winprob.data.history.audit.check import check_history
+from winprob.data.history.folder import Every, as_day, is_history, read_history, review_days
 from winprob.data.history.replay import replay_changes
-from winprob.data.history.training import deal_ends, label_sentences, review_table, training_rows
+from winprob.data.history.trail import deal_ends, review_table
+from winprob.data.history.training import (
+    label_sentences,
+    read_known,
+    read_past,
+    read_review,
+    require_plain,
+    training_rows,
+)
 from winprob.data.history.writing import Snapshot, write_snapshot
 
 __all__ = [

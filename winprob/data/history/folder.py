@@ -1,32 +1,100 @@
-"""What makes a folder a history? A file that says so, and one sub-folder for each day.
+"""A history folder: its days, its layout, and its snapshots read back.
 
 ::
 
     DIR/_winprob_history.json          {"kind": "winprob history", "format": 1}
     DIR/as_of=2026-06-30/snapshot.parquet
 
-Other readers of Parquet data sets pass over names that begin with ``_`` or a dot, and take
-``as_of`` from the folder's name.
+Other readers of Parquet data sets skip names that begin with ``_`` or a dot, and take ``as_of`` from the folder's name.
 """
 
 import json
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
-from winprob.data.history.days import listed
-from winprob.data.schema import as_days
-from winprob.errors import HistoryError
+from winprob.data.fiscal import quarters_between
+from winprob.data.schema import COLUMNS, READINGS, as_days, as_text, cell_text
+from winprob.errors import HistoryError, InputError
 from winprob.i18n import gettext
+from winprob.settings import CalendarSettings
+
+Day = str | date | pd.Timestamp
+
+#: Dates may be one day after the day of the export, made in another time zone.
+OTHER_ZONE = pd.Timedelta(days=1)
+Every = Literal["quarter", "month", "week"]
 
 MANIFEST = "_winprob_history.json"
 SNAPSHOT = "snapshot.parquet"
-#: What a writer works in; one left behind by a writer that was killed is cleared by the next.
+#: Prefix of a writer's temporary folder; one left behind by a killed writer is removed by the next.
 SCRATCH = ".winprob-"
 _KIND = "winprob history"
 _FORMAT = 1
 _DAY_IS = "as_of="
+#: Key of the Parquet metadata that lists the covariates.
+KEY = b"winprob"
+
+
+# ---- days -----------------------------------------------------------------------------------------------------------
+
+
+def as_day(given: Day) -> pd.Timestamp:
+    """``given`` as a day, at midnight and without a zone.
+
+    Raises
+    ------
+    HistoryError
+        It is not an ISO day.
+    """
+    day = as_days(pd.Series([given], dtype=object)).iloc[0]
+    if pd.isna(day):
+        raise HistoryError(
+            gettext("{got} is not a day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
+        )
+    return pd.Timestamp(day)
+
+
+def listed(days: Sequence[pd.Timestamp], most: int = 8) -> str:
+    """Days for a message; of many, the first few and the last three."""
+    names = [f"{day:%Y-%m-%d}" for day in days]
+    if len(names) > most:
+        names = [*names[: most - 4], "…", *names[-3:]]
+    return ", ".join(names)
+
+
+def review_days(
+    first: Day, last: Day, *, every: Every = "quarter", calendar: CalendarSettings | None = None
+) -> list[pd.Timestamp]:
+    """The review days from ``first`` to ``last``, both included.
+
+    Parameters
+    ----------
+    every : the first day of each fiscal ``quarter``, of each ``month``, or each Monday (``week``)
+    calendar : the fiscal quarters
+
+    Raises
+    ------
+    HistoryError
+        ``first`` or ``last`` is not a day.
+    SettingsError
+        The calendar is a table that ends too soon.
+    """
+    begin, end = as_day(first), as_day(last)
+    if every == "quarter":
+        quarters = quarters_between(begin.date(), end.date(), calendar or CalendarSettings())
+        days = [pd.Timestamp(quarter.start) for quarter in quarters]
+    else:
+        days = list(pd.date_range(begin, end, freq="MS" if every == "month" else "W-MON"))
+    return [day for day in days if begin <= day <= end]
+
+
+# ---- layout ---------------------------------------------------------------------------------------------------------
 
 
 def manifest_text() -> str:
@@ -34,17 +102,17 @@ def manifest_text() -> str:
 
 
 def is_history(path: str | Path) -> bool:
-    """Whether ``path`` is a folder that calls itself a history."""
+    """Whether ``path`` is a folder with the manifest of a history."""
     return Path(path, MANIFEST).is_file()
 
 
 def is_fresh(folder: Path) -> bool:
-    """Whether there is nothing there yet, hidden files apart."""
+    """Whether the folder does not exist or holds only hidden files."""
     return not folder.exists() or (folder.is_dir() and all(item.name.startswith(".") for item in folder.iterdir()))
 
 
 def require_history(path: str | Path) -> Path:
-    """The folder, once it is known to be a history that can be read.
+    """The folder, checked to be a history that can be read.
 
     Raises
     ------
@@ -62,21 +130,21 @@ def require_history(path: str | Path) -> Path:
 
 def _require_manifest(folder: Path) -> None:
     try:
-        said: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HistoryError(_foreign(folder)) from None
     except (OSError, ValueError) as fault:
         raise HistoryError(
             gettext("{path} cannot be read: {fault}. Restore it from a copy.", path=folder / MANIFEST, fault=fault)
         ) from None
-    if not isinstance(said, dict) or said.get("kind") != _KIND:
+    if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
         raise HistoryError(_foreign(folder))
-    if said.get("format") != _FORMAT:
+    if manifest.get("format") != _FORMAT:
         raise HistoryError(
             gettext(
                 "{path} is a history of format {got}; this winprob reads format {known}. Update winprob.",
                 path=folder,
-                got=said.get("format"),
+                got=manifest.get("format"),
                 known=_FORMAT,
             )
         )
@@ -85,7 +153,7 @@ def _require_manifest(folder: Path) -> None:
 def _foreign(folder: Path) -> str:
     names = ", ".join(sorted(item.name for item in folder.iterdir())[:5]) or "-"
     return gettext(
-        "{path} is no winprob history: {manifest} is not in it ({names}). Name another folder, or one that is empty.",
+        "{path} is not a winprob history: it does not hold {manifest} ({names}). Give another folder, or an empty one.",
         path=folder,
         manifest=MANIFEST,
         names=names,
@@ -97,12 +165,12 @@ def place_of(folder: Path, day: pd.Timestamp) -> Path:
 
 
 def snapshot_days(folder: Path) -> list[pd.Timestamp]:
-    """The days of which there is a snapshot, in order.
+    """The days that have a snapshot, in order.
 
     Raises
     ------
     HistoryError
-        A folder's name holds no day.
+        A folder's name is not a day.
     """
     names = sorted(item.name.removeprefix(_DAY_IS) for item in folder.glob(f"{_DAY_IS}*") if item.is_dir())
     days = as_days(pd.Series(names, dtype="str"))
@@ -110,7 +178,7 @@ def snapshot_days(folder: Path) -> list[pd.Timestamp]:
     if wrong:
         raise HistoryError(
             gettext(
-                "{path} holds folders that name no day: {names}. Move them away.",
+                "{path} holds folders whose names are not days: {names}. Move them away.",
                 path=folder,
                 names=", ".join(f"{_DAY_IS}{name}" for name in wrong[:5]),
             )
@@ -119,7 +187,7 @@ def snapshot_days(folder: Path) -> list[pd.Timestamp]:
 
 
 def require_days(folder: Path) -> list[pd.Timestamp]:
-    """The days of which there is a snapshot, at least one.
+    """The days that have a snapshot, at least one.
 
     Raises
     ------
@@ -133,12 +201,12 @@ def require_days(folder: Path) -> list[pd.Timestamp]:
 
 
 def require_day(folder: Path, day: pd.Timestamp) -> None:
-    """Refuse a day of which there is no snapshot, and say which days there are.
+    """Raise an error that lists the days for a day without a snapshot.
 
     Raises
     ------
     HistoryError
-        There is none of that day.
+        The day has no snapshot.
     """
     days = require_days(folder)
     if day not in days:
@@ -151,3 +219,113 @@ def require_day(folder: Path, day: pd.Timestamp) -> None:
                 days=listed(days),
             )
         )
+
+
+# ---- reading snapshots ----------------------------------------------------------------------------------------------
+
+
+def read_history(
+    path: str | Path, *, as_of: Day | None = None, since: Day | None = None, until: Day | None = None
+) -> pd.DataFrame:
+    """The snapshots of a history in one frame, in order of days; only the files of the requested days are read.
+
+    Parameters
+    ----------
+    as_of : this day's snapshot alone
+    since, until : the first and the last day, both included
+
+    Returns
+    -------
+    DataFrame
+        As from ``read_deals``, one row per deal and snapshot, ``as_of`` the snapshot's day. A column that was added
+        later is missing in earlier snapshots. ``attrs["covariates"]`` lists those of all snapshots.
+
+    Raises
+    ------
+    HistoryError
+        ``path`` is not a history, or has no snapshot of those days. The message lists the days that have one.
+    InputError
+        A snapshot's file is damaged.
+    """
+    folder = require_history(path)
+    if as_of is not None:
+        require_day(folder, as_day(as_of))
+        since = until = as_of
+    days = _between(folder, since, until)
+    return _together([_with_day(read_content(place_of(folder, day)), day) for day in days])
+
+
+def _between(folder: Path, since: Day | None, until: Day | None) -> list[pd.Timestamp]:
+    every = require_days(folder)
+    first = every[0] if since is None else as_day(since)
+    last = every[-1] if until is None else as_day(until)
+    days = [day for day in every if first <= day <= last]
+    if not days:
+        raise HistoryError(
+            gettext(
+                "{path} has no snapshot from {first} to {last}; it has {count}: {days}.",
+                path=folder,
+                first=f"{first:%Y-%m-%d}",
+                last=f"{last:%Y-%m-%d}",
+                count=len(every),
+                days=listed(every),
+            )
+        )
+    return days
+
+
+def read_content(place: Path) -> pd.DataFrame:
+    """One snapshot as it was written, without its day.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged.
+    """
+    file = place / SNAPSHOT
+    try:
+        table = parquet.ParquetFile(file).read()
+        settings = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    except (pa.ArrowException, OSError, ValueError) as fault:
+        raise InputError(
+            gettext(
+                "{path} cannot be read: missing or damaged ({fault}). Restore it from a copy.", path=file, fault=fault
+            )
+        ) from None
+    content: pd.DataFrame = table.to_pandas()
+    content.attrs = {"covariates": settings.get("covariates", {})}
+    return content
+
+
+def _with_day(content: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    return content.assign(as_of=pd.Series(day, index=content.index, dtype="datetime64[us]"))
+
+
+def _together(snapshots: list[pd.DataFrame]) -> pd.DataFrame:
+    covariates = _all_covariates(frame.attrs.get("covariates", {}) for frame in snapshots)
+    columns = dict.fromkeys(name for frame in snapshots for name in frame.columns)
+    every = pd.concat(_alike(snapshots, list(columns)), ignore_index=True)
+    ordered = [name for name in (*COLUMNS, *READINGS) if name in columns]
+    every = every[ordered + [name for name in columns if name not in ordered]]
+    every.attrs = {"covariates": covariates}
+    return every
+
+
+def _alike(snapshots: list[pd.DataFrame], columns: list[str]) -> list[pd.DataFrame]:
+    """The snapshots with one dtype per column name: text where the dtypes differ."""
+    for name in columns:
+        if len({str(frame[name].dtype) for frame in snapshots if name in frame}) > 1:
+            snapshots = [
+                frame.assign(**{name: as_text(frame[name])}) if name in frame else frame for frame in snapshots
+            ]
+    return snapshots
+
+
+def _all_covariates(settings: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The covariates of all snapshots; for a numeric one the latest transform."""
+    varying: dict[str, None] = {}
+    numeric: dict[str, Any] = {}
+    for covariates in settings:
+        varying |= dict.fromkeys(covariates.get("varying", ()))
+        numeric |= {item["column"]: item for item in covariates.get("numeric", ())}
+    return {"varying": list(varying), "numeric": list(numeric.values())}

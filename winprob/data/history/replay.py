@@ -1,8 +1,8 @@
-"""What was known on each review day? Today's export and a log of changes, replayed.
+"""Replay a change log on today's export: the deal table as it was known on each review day.
 
-A column's value on a day is what its last change by the end of that day made it. Before the first change it is what
-that change says it was, or unknown. A column that the log does not follow is taken from the export only where it hardly
-ever changes (account, seller, segment); all else that the export says today may not have been known, and is left out.
+A column's value on a day is the new value of its last change by the end of that day. Before the first change it is that
+change's old value, or unknown. A column that is not in the log is taken from the export only if it rarely changes
+(account, seller, segment); the other columns of the export may not have been known, and are left out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,27 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.history.backwards import odd_histories
-from winprob.data.history.changes import Track, build_track, ready, typed
-from winprob.data.schema import (
-    COLUMNS,
-    ID,
-    Finding,
-    as_text,
-    findings_table,
-    mask_of,
-    refuse,
-    spot,
-    validate_deals,
-    whole,
-)
+from winprob.data.history.changes import Track, build_track, odd_histories, ready, typed
+from winprob.data.schema import COLUMNS, ID, as_text, is_closed, validate_deals
+from winprob.data.schema.access import CLOSED_OUTCOMES
+from winprob.data.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 
-#: Columns that a deal has from its first day, as a rule.
+#: Columns that a deal usually has from its first day.
 STATIC = ("account", "segment", "region", "seller", "product", "currency")
 _NOT_LOGGED = (ID, "as_of", "opened_on")
-#: An id of Salesforce, in a column that may hold names instead.
+#: A Salesforce id, in a column that may hold names instead.
 _ID = r"00[A-Za-z0-9]{16}"
 _LAST_MOMENT = pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
 
@@ -47,41 +37,45 @@ def replay_changes(
     current : DataFrame
         The deals as they are today, a row a deal, with ``opened_on``.
     changes : DataFrame
-        ``deal_id, changed_at`` (or ``changed_on``), ``field`` (a column of ours), ``new``, and where known ``old``;
-        as `read_changes` gives them. Its order does not count.
+        ``deal_id, changed_at`` (or ``changed_on``), ``field`` (a canonical column), ``new``, and where known ``old``;
+        as from `read_changes`. In any order.
     review_days : days
-        For which days; any order, each once.
+        In any order; a repeated day counts once.
     static : names
-        Further columns of ``current`` that hold from a deal's first day on.
+        Further columns of ``current`` whose values are valid from a deal's first day on.
 
     Returns
     -------
     snapshots : iterator of (day, DataFrame)
-        In order of the days. The frame has ``as_of``, only deals that were there, and nothing that came later.
+        In order of days. The frame has ``as_of``, only deals that existed, and nothing that came later.
     findings : DataFrame
-        ``severity, column, rows, first_deal, message``: histories that go backwards, and what could not be told.
+        ``severity, column, rows, first_deal, message``: contradictions in the log, and what is unknown.
 
     Raises
     ------
     DealTableError
-        Columns or creation days are missing, or the log is of other deals: every offence at once.
+        Columns or creation days are missing, or the log is of other deals: every error at once.
     """
     deals = validate_deals(current)
     log = ready(changes)
     refuse(list(_faults(deals, log)), rows=len(deals), error=DealTableError)
     history = _history(deals, log, frozenset((*STATIC, *static)))
     days = sorted({pd.Timestamp(str(day)).normalize() for day in review_days})
-    findings = [*_no_creation(deals), *_told(history, log, days), *odd_histories(history.deals, log, history.tracks)]
+    findings = [
+        *_no_creation(deals),
+        *_coverage_findings(history, log, days),
+        *odd_histories(history.deals, log, history.tracks),
+    ]
     return ((day, _as_of(history, day)) for day in days), findings_table(findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _History:
-    """Today's deals, the tracks of what changed, and what is held for constant."""
+    """Today's deals, the tracks of the columns that changed, and the columns taken as constant."""
 
     deals: pd.DataFrame
     tracks: dict[str, Track]
-    held: tuple[str, ...]
+    constant: tuple[str, ...]
     one_close_date: bool
     begins: pd.Timestamp
 
@@ -99,13 +93,13 @@ def _history(deals: pd.DataFrame, log: pd.DataFrame, static: frozenset[str]) -> 
         begun = log.assign(deal=ids.get_indexer(pd.Index(log[ID]))).groupby("deal")["day"].min()
         deals = deals.assign(opened_on=opened.fillna(begun.reindex(deals.index)))
     tracks["outcome"] = _with_the_end(deals, tracks.get("outcome"))
-    held = tuple(name for name in deals if name in static and name not in tracks)
+    constant = tuple(name for name in deals if name in static and name not in tracks)
     one = _one_close_date(tracks)
-    return _History(deals=deals, tracks=tracks, held=held, one_close_date=one, begins=log["day"].min())
+    return _History(deals=deals, tracks=tracks, constant=constant, one_close_date=one, begins=log["day"].min())
 
 
 def _one_spelling(deals: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
-    """The log without the second row that Salesforce writes where an owner changes: one by name, one by id."""
+    """The log without the second row of a change of owner: Salesforce writes one by name and one by id."""
     dropped = np.zeros(len(log), dtype=bool)
     for column in ("seller", "account"):
         if column in deals:
@@ -118,7 +112,7 @@ def _one_spelling(deals: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
 
 
 def _one_close_date(tracks: dict[str, Track]) -> bool:
-    """Whether expected and actual close date are one field of the CRM, whose changes stand twice."""
+    """Whether expected and actual close date are one field of the CRM, so that its changes are in both tracks."""
     if not {"expected_close_on", "closed_on"} <= tracks.keys():
         return False
     key = ["deal", "changed_at", "new"]
@@ -126,17 +120,17 @@ def _one_close_date(tracks: dict[str, Track]) -> bool:
 
 
 def _with_the_end(deals: pd.DataFrame, track: Track | None) -> Track:
-    """The outcome's track, ended as the export says where the log leaves a deal open that is closed by now."""
+    """The outcome's track, with the export's close where the log leaves a deal open that has closed since."""
     ids = pd.Index(deals[ID])
     known = track.rows if track is not None else _no_rows(deals)
-    closed = mask_of(deals["outcome"].notna() & (deals["outcome"] != "open")) if "outcome" in deals else None
-    if closed is None or "closed_on" not in deals:
+    closed = is_closed(deals)
+    if not {"outcome", "closed_on"} <= set(deals.columns):
         return track or build_track(known, "outcome", ids, frozenset())
     last = known.drop_duplicates("deal", keep="last").set_index("deal")["new"].reindex(deals.index)
-    open_still = closed & ~mask_of(last.isin(["won", "lost", "no_decision"])) & mask_of(deals["closed_on"].notna())
+    open_still = closed & ~mask_of(last.isin(CLOSED_OUTCOMES)) & mask_of(deals["closed_on"].notna())
     after = known.groupby("deal")["changed_at"].max().reindex(deals.index)
     moment = deals["closed_on"] + _LAST_MOMENT
-    # A stage of the team's own that ends a deal reads as open: its day goes before the export's, which may be set back.
+    # A custom closing stage reads as open: its day takes precedence over the export's, which may be dated back.
     moment = moment.where(~(after > moment), after)
     end = pd.DataFrame(
         {ID: deals[ID], "changed_at": moment, "field": "outcome", "old": "open", "new": deals["outcome"]}
@@ -160,12 +154,12 @@ def _no_rows(deals: pd.DataFrame) -> pd.DataFrame:
 
 def _as_of(history: _History, day: pd.Timestamp) -> pd.DataFrame:
     deals = history.deals
-    there = mask_of(deals["opened_on"] <= day)
+    existing = mask_of(deals["opened_on"] <= day)
     state = {name: _value(history, track, day) for name, track in history.tracks.items()}
     outcome = state["outcome"].fillna("open")
     closed = mask_of(outcome != "open")
     known = {ID: deals[ID], "as_of": pd.Series(day, index=deals.index), "opened_on": deals["opened_on"]}
-    known |= {name: deals[name] for name in history.held} | state | {"outcome": outcome}
+    known |= {name: deals[name] for name in history.constant} | state | {"outcome": outcome}
     known["closed_on"] = _closed_on(history, state.get("closed_on"), closed, day)
     if history.one_close_date:
         known["expected_close_on"] = known["expected_close_on"].mask(closed)
@@ -174,7 +168,7 @@ def _as_of(history: _History, day: pd.Timestamp) -> pd.DataFrame:
     if "rep_category" in known:
         known["rep_category"] = known["rep_category"].mask(~closed & mask_of(known["rep_category"] == "closed"))
     order = [name for name in COLUMNS if name in known] + [name for name in known if name not in COLUMNS]
-    frame = pd.DataFrame(known, columns=order)[there].reset_index(drop=True)
+    frame = pd.DataFrame(known, columns=order)[existing].reset_index(drop=True)
     frame["as_of"] = frame["as_of"].astype("datetime64[us]")
     frame.attrs = {**deals.attrs, "covariates": _covariates(deals, frame)}
     return frame
@@ -189,16 +183,16 @@ def _covariates(deals: pd.DataFrame, frame: pd.DataFrame) -> dict[str, list[obje
 
 
 def _value(history: _History, track: Track, day: pd.Timestamp) -> pd.Series:
-    """A column's value in each deal at the end of ``day``."""
+    """(deal,) a column's value at the end of ``day``."""
     rows, begins = track.rows, track.begins
     last = track.last_by(day)
     changed = last >= begins[:-1]
     never = begins[1:] == begins[:-1]
     value = _take(rows["new"], last, changed)
     first = begins[:-1]
-    tells = ~changed & ~never
-    tells[tells] &= rows["has_old"].to_numpy(dtype=bool)[first[tells]]
-    value = value.where(~tells, _take(rows["old"], first, tells))
+    has_old = ~changed & ~never
+    has_old[has_old] &= rows["has_old"].to_numpy(dtype=bool)[first[has_old]]
+    value = value.where(~has_old, _take(rows["old"], first, has_old))
     if track.has_states or track.column not in history.deals or track.column in ("outcome", "closed_on"):
         return value
     if not day >= history.begins:
@@ -207,7 +201,7 @@ def _value(history: _History, track: Track, day: pd.Timestamp) -> pd.Series:
 
 
 def _never_changed(history: _History, track: Track) -> pd.Series:
-    """A log of changes without one: what the export says today has been so since the log began."""
+    """(deal,) the export's value of a column without a change, valid since the log began."""
     today = history.deals[track.column]
     if track.column == "expected_close_on" and history.one_close_date and "closed_on" in history.deals:
         today = today.fillna(history.deals["closed_on"])
@@ -215,7 +209,7 @@ def _never_changed(history: _History, track: Track) -> pd.Series:
 
 
 def _take(values: pd.Series, places: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]) -> pd.Series:
-    """``values`` at ``places`` where ``mask`` holds, missing elsewhere."""
+    """(deal,) ``values`` at ``places`` where ``mask`` holds, missing elsewhere."""
     taken = values.reindex(np.where(mask, places, -1))
     return taken.reset_index(drop=True)
 
@@ -223,37 +217,39 @@ def _take(values: pd.Series, places: npt.NDArray[np.int64], mask: npt.NDArray[np
 def _closed_on(
     history: _History, logged: pd.Series | None, closed: npt.NDArray[np.bool_], day: pd.Timestamp
 ) -> pd.Series:
-    """The close's day: as logged, unless that is still to come; then the day on which the outcome was set."""
+    """(deal,) closing day: as logged, unless that is later than ``day``; else the day on which the outcome was set."""
     track = history.tracks["outcome"]
     set_on = _take(track.rows["day"], track.last_by(day), closed & (track.last_by(day) >= track.begins[:-1]))
     if logged is None and "closed_on" in history.deals:
         today = history.deals["closed_on"]
         logged = today.where(track.last_by(day) == track.begins[1:] - 1)
-    told = set_on if logged is None else logged.where(mask_of(logged <= day)).fillna(set_on)
-    told = told.where(mask_of(told >= history.deals["opened_on"]), set_on)
-    return typed(told.where(closed), "closed_on")
+    closed_on = set_on if logged is None else logged.where(mask_of(logged <= day)).fillna(set_on)
+    closed_on = closed_on.where(mask_of(closed_on >= history.deals["opened_on"]), set_on)
+    return typed(closed_on.where(closed), "closed_on")
 
 
-# ---- what to say ---------------------------------------------------------------------------------------------------
+# ---- findings ------------------------------------------------------------------------------------------------------
 
 
 def _faults(deals: pd.DataFrame, log: pd.DataFrame) -> Iterator[Finding]:
     if "opened_on" not in deals or deals["opened_on"].isna().all():
         yield whole(
-            "error", "opened_on", gettext("no deal has 'opened_on' (CreatedDate): when each began cannot be told")
+            "error",
+            "opened_on",
+            gettext("no deal has 'opened_on' (CreatedDate): the day on which each began is unknown"),
         )
     doubled = mask_of(deals[ID].duplicated())
     if doubled.any():
         yield spot(deals, doubled, deals[ID]).error(
-            gettext("replay needs a row a deal: {rows} rows repeat a deal", rows=int(doubled.sum()))
+            gettext("replay needs one row per deal: {rows} rows repeat a deal", rows=int(doubled.sum()))
         )
     if len(log) and not log[ID].isin(deals[ID]).any():
         yield whole(
             "error",
             ID,
             gettext(
-                "the log of changes is of other deals: none of its {count} ids is in the deal table, "
-                "which has such as {ours}; the log such as {theirs}",
+                "the change log is of other deals: none of its {count} ids is in the deal table, "
+                "which has for example {ours}; the log has for example {theirs}",
                 count=log[ID].nunique(),
                 ours=repr(str(deals[ID].iloc[0])),
                 theirs=repr(str(log[ID].iloc[0])),
@@ -271,36 +267,37 @@ def _no_creation(deals: pd.DataFrame) -> Iterator[Finding]:
         yield spot(deals, blank, deals["opened_on"]).warning(message)
 
 
-def _told(history: _History, log: pd.DataFrame, days: list[pd.Timestamp]) -> Iterator[Finding]:
+def _coverage_findings(history: _History, log: pd.DataFrame, days: list[pd.Timestamp]) -> Iterator[Finding]:
     deals = history.deals
-    strange = log[~log[ID].isin(deals[ID])]
-    if len(strange):
+    unknown = log[~log[ID].isin(deals[ID])]
+    if len(unknown):
         yield Finding(
             severity="warning",
             column=ID,
-            rows=len(strange),
-            first_deal=str(strange[ID].iloc[0]),
+            rows=len(unknown),
+            first_deal=str(unknown[ID].iloc[0]),
             message=gettext(
-                "the log has changes of {deals} deals that the export lacks (deleted, or not exported): the past is "
-                "told without them",
-                deals=strange[ID].nunique(),
+                "the log has changes of {deals} deals that are not in the export (deleted, or not exported): the "
+                "history does not contain them",
+                deals=unknown[ID].nunique(),
             ),
         )
     if len(log) and days and days[0] < history.begins:
         message = gettext(
-            "the log begins on {day}: before, a value is what the first change says it was, or unknown",
+            "the log begins on {day}: before that, a value is the old value of its first change, or unknown",
             day=history.begins.date(),
         )
         yield whole("warning", "", message)
-    if history.held:
+    if history.constant:
         message = gettext(
-            "not in the log, taken from today's export as if it had never changed: {columns}",
-            columns=", ".join(history.held),
+            "not in the log, taken from today's export as constant: {columns}",
+            columns=", ".join(history.constant),
         )
         yield whole("note", "", message)
-    rest = [str(name) for name in deals if name not in (*_NOT_LOGGED, *history.held, *history.tracks, "closed_on")]
+    rest = [str(name) for name in deals if name not in (*_NOT_LOGGED, *history.constant, *history.tracks, "closed_on")]
     if rest:
         message = gettext(
-            "not in the log and left out, for nobody knows since when they hold: {columns}", columns=", ".join(rest)
+            "not in the log and left out, because the day since when they are valid is unknown: {columns}",
+            columns=", ".join(rest),
         )
         yield whole("note", "", message)

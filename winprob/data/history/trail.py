@@ -1,21 +1,24 @@
-"""How did each deal come to where it is? All snapshots, deal by deal and in order of days."""
+"""The trail of each deal: all snapshots of a history, sorted by deal and day."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.history.days import Day, as_day
-from winprob.data.history.reading import read_history
-from winprob.data.schema import DATES, ID, Mask, fact_columns, mask_of, validate_deals
+from winprob.data.history.folder import Day, as_day, read_history
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
+from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
+from winprob.data.schema.validation import validate_deals
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 
-Places = npt.NDArray[np.intp]
+#: Columns that a win model does not learn from: dates, the outcome, and the seller's own forecast.
+NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
+#: Fewer deals than this may look alike by chance.
+ENOUGH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class Trail:
 
     @cached_property
     def facts(self) -> tuple[str, ...]:
-        """Columns that say something of a deal, but for the day of the snapshot."""
+        """Columns that describe a deal, without the day of the snapshot."""
         return tuple(name for name in fact_columns(self.rows) if name != "as_of")
 
     @cached_property
@@ -43,40 +46,40 @@ class Trail:
 
     @cached_property
     def first(self) -> Mask:
-        """(row,) whether it is the first that tells of its deal."""
+        """(row,) whether it is its deal's first."""
         return np.asarray(np.diff(self.deal, prepend=-1) != 0)
 
     @cached_property
     def last(self) -> Mask:
-        """(row,) whether it is the last that tells of its deal."""
+        """(row,) whether it is its deal's last."""
         return np.asarray(np.diff(self.deal, append=-1) != 0)
 
     @cached_property
     def closed(self) -> Mask:
         """(row,) whether the deal had ended, as far as was known that day."""
-        return mask_of(self.rows["outcome"].notna() & (self.rows["outcome"] != "open"))
+        return is_closed(self.rows)
 
     @cached_property
     def open(self) -> Mask:
-        """(row,) whether nothing said that the deal had ended."""
-        return ~self.closed & ~mask_of(self.rows["outcome"].isna() & self.rows["closed_on"].notna())
+        """(row,) whether the deal was open, with neither an outcome nor a closing day of unknown outcome."""
+        return is_open(self.rows) & ~mask_of(self.rows["outcome"].isna() & self.rows["closed_on"].notna())
 
     @cached_property
-    def snapshot(self) -> Places:
+    def snapshot(self) -> Array:
         """(row,) position of its snapshot among the days."""
         return np.asarray(self.days.get_indexer(pd.Index(self.rows["as_of"])))
 
     @cached_property
     def codes(self) -> dict[str, Array]:
-        """Of each fact (row,) a number for its value, -1 where unknown."""
+        """(row,) of each fact, an integer code for its value, -1 where unknown."""
         return {name: np.asarray(pd.factorize(self.rows[name])[0]) for name in self.facts}
 
     def changed(self, column: str) -> Mask:
-        """(row,) whether the fact is another than in the deal's snapshot before; unknown is a state like others."""
+        """(row,) whether the fact differs from the deal's snapshot before; unknown is a value like others."""
         return np.asarray(~self.first & (np.diff(self.codes[column], prepend=-2) != 0))
 
     def before(self, mask: Mask) -> Mask:
-        """(row,) what held in the deal's snapshot before; false in its first."""
+        """(row,) the mask at the deal's snapshot before; false in its first."""
         return ~self.first & np.roll(mask, 1)
 
     def of_deal(self, rows: Mask) -> Mask:
@@ -85,24 +88,60 @@ class Trail:
 
 
 def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> Trail:
-    """The trail of a history, of its folder or as ``read_history`` gives it, up to a day.
+    """The trail of a history, given as its folder or as the frame of ``read_history``, up to a day.
 
     Raises
     ------
     HistoryError
-        There is no history, or no snapshot by that day.
+        It is not a history, or has no snapshot by that day.
     DealTableError
-        A frame that is no valid deal table.
+        A frame that is not a valid deal table.
     """
     if isinstance(history, pd.DataFrame):
         table = validate_deals(_until(_dated(history), as_of))
     else:
-        # Every snapshot was valid when it was written; a column that changed its kind since would not be.
+        # Every snapshot was valid when it was written; together a column may have two types.
         table = validate_deals(read_history(history, until=as_of))
-    kinds = {"outcome": "str", **dict.fromkeys(DATES, "datetime64[us]")}
-    absent = {name: pd.Series(index=table.index, dtype=kind) for name, kind in kinds.items() if name not in table}
-    table = table.assign(**absent).sort_values([ID, "as_of"], kind="stable", ignore_index=True)
+    table = table.assign(**{name: column_or_missing(table, name) for name in ("outcome", *DATES)}).sort_values(
+        [ID, "as_of"], kind="stable", ignore_index=True
+    )
     return Trail(rows=table, days=pd.DatetimeIndex(np.sort(table["as_of"].unique())))
+
+
+def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or has no snapshot by that day.
+    """
+    trail = follow(history, as_of=as_of)
+    last = trail.rows["as_of"] == trail.days[-1]
+    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
+
+
+def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
+    """One row per deal of the history: its last state.
+
+    ``training_rows`` has no row of a deal that came and closed between two reviews; the rate of such deals is
+    estimated from these ends (``fit(..., ends=)``).
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or has no snapshot by ``as_of``.
+    """
+    trail = follow(history, as_of=as_of)
+    return trail.rows[trail.last].reset_index(drop=True)
+
+
+def pushes(trail: Trail) -> Array:
+    """(row,) number of times the expected close date has moved later by a month or more between snapshots."""
+    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
+    before = expected.shift().mask(trail.first)
+    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
+    return np.asarray(pushed.groupby(trail.deal).cumsum())
 
 
 def _dated(history: pd.DataFrame) -> pd.DataFrame:
@@ -122,3 +161,70 @@ def _until(history: pd.DataFrame, as_of: Day | None) -> pd.DataFrame:
     if known.empty:
         raise HistoryError(gettext("the history has no snapshot by {day}.", day=f"{last:%Y-%m-%d}"))
     return known
+
+
+# ---- columns and rows, as the rules of the audit use them -----------------------------------------------------------
+
+
+def learned(trail: Trail) -> tuple[str, ...]:
+    """The facts from which a win model learns."""
+    return tuple(name for name in trail.facts if name not in NOT_LEARNED)
+
+
+def covariates(trail: Trail) -> list[str]:
+    """The covariates that a mapping named, in addition to the canonical columns."""
+    settings = trail.rows.attrs.get("covariates", {})
+    names = dict.fromkeys((*settings.get("varying", ()), *(item["column"] for item in settings.get("numeric", ()))))
+    return [name for name in names if name in trail.rows]
+
+
+def filled(trail: Trail, column: str) -> Mask:
+    """(row,) whether the fact is known; a coverage of "unknown" is not."""
+    values = trail.rows[column]
+    known = mask_of(values.notna())
+    return known & ~mask_of(values == "unknown") if column in COVERAGE_COLUMNS else known
+
+
+def last_open(trail: Trail) -> Mask:
+    """(row,) each deal's last row in which it is open."""
+    places = pd.Series(np.flatnonzero(trail.open)).groupby(trail.deal[trail.open]).last()
+    chosen = np.zeros(len(trail.rows), dtype=bool)
+    chosen[places.to_numpy()] = True
+    return chosen
+
+
+def closing(trail: Trail) -> Mask:
+    """(row,) the first row in which a deal that was open before has ended."""
+    return np.asarray(trail.closed & trail.before(trail.open))
+
+
+def ends_won(trail: Trail) -> Mask:
+    """(row,) whether its deal has been won, by its last row."""
+    won = mask_of(trail.rows["outcome"] == "won")
+    return np.asarray(won[np.flatnonzero(trail.last)][trail.deal])
+
+
+def ends_closed(trail: Trail) -> Mask:
+    """(row,) whether its deal has ended, by its last row."""
+    return np.asarray(trail.closed[np.flatnonzero(trail.last)][trail.deal])
+
+
+def share(part: Mask, whole: Mask) -> float:
+    """Share of the rows in ``whole`` that are in ``part``; 0 for no rows."""
+    return float((part & whole).sum()) / max(int(whole.sum()), 1)
+
+
+def at(trail: Trail, mask: Mask, column: str) -> Spot:
+    """Where a finding on ``column`` applies."""
+    return spot(trail.rows, mask, trail.rows[column])
+
+
+def was(trail: Trail, mask: Mask, column: str) -> str:
+    """The cell in the deal's snapshot before the first row of ``mask``, for a message."""
+    cell = trail.rows[column].iloc[int(np.flatnonzero(mask)[0]) - 1]
+    return "-" if pd.isna(cell) else shown_cell(cell)
+
+
+def deals_in(trail: Trail, mask: Mask) -> int:
+    """Number of deals with a row in ``mask``."""
+    return int(np.unique(trail.deal[mask]).size)

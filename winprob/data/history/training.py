@@ -1,17 +1,18 @@
-"""What may a model learn from? Of each deal what was known on every review day, and how it ended, if it did."""
+"""Training rows of a history, censored where a deal is still open, and deals read from an export or a history."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from winprob.arrays import Array
 from winprob.data.fiscal import quarter_of
-from winprob.data.history.days import Day, as_day
-from winprob.data.history.trail import Places, Trail, follow
-from winprob.data.schema import ELAPSED, ID, Mask, elapsed
+from winprob.data.history.folder import Day, as_day, read_history, require_days, require_history
+from winprob.data.history.trail import Trail, follow, pushes, review_table
+from winprob.data.schema import ELAPSED, ID, Mask, elapsed, is_open
+from winprob.data.tables import MappingSource, PeopleSource, read_deals
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
@@ -24,12 +25,12 @@ def training_rows(
     reviews: Sequence[Day] | Literal["quarter", "month"] = "quarter",
     calendar: CalendarSettings | None = None,
 ) -> pd.DataFrame:
-    """One row per deal and review day on which it was open: what was known then, and the end as it is known now.
+    """One row per deal and review day on which it was open: what was known then, and the outcome known now.
 
     Parameters
     ----------
     history : folder, or frame as ``read_history`` gives it
-    as_of : know only what was known on this day
+    as_of : use only what was known on this day
     reviews : the first snapshot of each fiscal quarter, or of each calendar month; or days, each as its last snapshot
         shows it
     calendar : of the fiscal quarters
@@ -39,69 +40,41 @@ def training_rows(
     DataFrame
         A valid deal table in order of deals and days: facts, ``opened_on`` and ``amount`` as on the review day
         ``as_of``; ``outcome`` and ``closed_on`` from the deal's last snapshot (``open`` is censored, and a close that
-        was entered late is dated on the review day at the earliest). Beside them ``closed_amount`` (when it first
+        was entered late is dated on the review day at the earliest). Also ``closed_amount`` (when it first
         appeared closed), ``pushes`` (how often the expected close date had moved by a month or more by then),
         ``age`` and ``days_to_expected_close`` (days since ``opened_on`` and until the seller's date; covariates), and
-        ``known_until`` (the last snapshot that tells of the deal). ``attrs["maturity"]`` counts what
-        ``label_sentences`` says.
+        ``known_until`` (the last snapshot of the deal). ``attrs["maturity"]`` holds the counts of
+        ``label_sentences``.
 
     Raises
     ------
     HistoryError
-        There is no history, or no snapshot by ``as_of`` or by a review day.
+        It is not a history, or has no snapshot by ``as_of`` or by a review day.
     """
     trail = follow(history, as_of=as_of)
     chosen = _review_places(trail, reviews, calendar or CalendarSettings())
-    kept = trail.open & np.isin(trail.snapshot, chosen)
-    rows = trail.rows[kept].assign(**{name: values[kept] for name, values in _hindsight(trail).items()})
+    used = trail.open & np.isin(trail.snapshot, chosen)
+    rows = trail.rows[used].assign(**{name: values[used] for name, values in _hindsight(trail).items()})
     late = (rows["closed_on"] < rows["as_of"]).to_numpy()
     rows["closed_on"] = rows["closed_on"].mask(late, rows["as_of"])
     rows = rows.reset_index(drop=True)
     rows = rows.assign(**{name: elapsed(rows, name) for name in ELAPSED})
     rows.attrs = {
         "covariates": _with_elapsed(trail.rows.attrs.get("covariates", {})),
-        "maturity": _maturity(trail, kept, int(rows[ID][late].nunique())),
+        "maturity": _maturity(trail, used, int(rows[ID][late].nunique())),
     }
     return rows
 
 
-def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
-    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
-
-    Raises
-    ------
-    HistoryError
-        There is no history, or no snapshot by that day.
-    """
-    trail = follow(history, as_of=as_of)
-    last = trail.rows["as_of"] == trail.days[-1]
-    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
-
-
-def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
-    """One row per deal that any snapshot tells of: its last state.
-
-    ``training_rows`` has no row of a deal that came and closed between two reviews; how many such deals a quarter
-    brings is learned from here (``fit(..., ends=)``).
-
-    Raises
-    ------
-    HistoryError
-        There is no history, or no snapshot by ``as_of``.
-    """
-    trail = follow(history, as_of=as_of)
-    return trail.rows[trail.last].reset_index(drop=True)
-
-
 def _with_elapsed(covariates: dict[str, Any]) -> dict[str, Any]:
-    """Deals that end one way may end sooner: how long one has been open, or is to take, then tells how it will end."""
+    """The covariates with days elapsed added: won and lost deals may take different times."""
     numeric = [item for item in covariates.get("numeric", []) if item["column"] not in ELAPSED]
     return {**covariates, "numeric": [*numeric, *({"column": name, "transform": None} for name in ELAPSED)]}
 
 
 def _review_places(
     trail: Trail, reviews: Sequence[Day] | Literal["quarter", "month"], calendar: CalendarSettings
-) -> Places:
+) -> Array:
     """Positions of the snapshots that are reviewed."""
     if isinstance(reviews, str):
         of_month = reviews == "month"
@@ -123,7 +96,7 @@ def _first(trail: Trail) -> str:
 
 
 def _hindsight(trail: Trail) -> dict[str, pd.Series]:
-    """(row,) what is known of each row's deal from its other rows."""
+    """(row,) columns that each row takes from its deal's other rows."""
     end = np.flatnonzero(trail.last)[trail.deal]
     first_closed = np.full(trail.deal.max() + 1, -1)
     closed = np.flatnonzero(trail.closed)
@@ -140,22 +113,14 @@ def _hindsight(trail: Trail) -> dict[str, pd.Series]:
     }
 
 
-def pushes(trail: Trail) -> npt.NDArray[np.int64]:
-    """(row,) how often the expected close date has moved later by a month or more, from snapshot to snapshot."""
-    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
-    before = expected.shift().mask(trail.first)
-    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
-    return np.asarray(pushed.groupby(trail.deal).cumsum())
-
-
-def _maturity(trail: Trail, kept: Mask, entered_late: int) -> dict[str, int]:
-    """Counts of deals: how far the labels are known, and which deals have no row."""
-    open_then, ended, last = trail.of_deal(kept), trail.closed, trail.last
+def _maturity(trail: Trail, used: Mask, entered_late: int) -> dict[str, int]:
+    """Counts of deals by maturity of their labels, and of deals without a row."""
+    open_then, ended, last = trail.of_deal(used), trail.closed, trail.last
     vanished = last & ~trail.closed & (trail.snapshot < len(trail.days) - 1)
     without = last & ~open_then
     came_closed = trail.of_deal(trail.first & trail.closed)
     counts = {
-        "rows": kept,
+        "rows": used,
         "deals": last & open_then,
         "closed": last & open_then & ended,
         "open": last & open_then & ~ended,
@@ -169,24 +134,24 @@ def _maturity(trail: Trail, kept: Mask, entered_late: int) -> dict[str, int]:
 
 
 def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
-    """In words, how far the labels of ``training_rows`` are known and what has no row."""
+    """Sentences on the maturity of the labels of ``training_rows`` and on deals without a row."""
     counts = rows.attrs["maturity"]
     yield gettext(
         "{rows} rows of {deals} deals, as known on {reviews} review days: {closed} deals have closed, {open} are still "
-        "open (kept as censored: their ends are not known).",
+        "open (censored observations).",
         reviews=rows["as_of"].nunique(),
         **counts,
     )
     if counts["vanished"]:
         yield gettext(
-            "{vanished} of the open deals are missing from later exports: their last known state counts, "
+            "{vanished} of the open deals are missing from later exports: their last known state is used, "
             "censored on the last day they were seen.",
             **counts,
         )
     if counts["came_closed"] or counts["between_reviews"]:
         yield gettext(
-            "Nothing tells what was known of {count} closed deals: {came_closed} were closed when they first "
-            "appeared, {between_reviews} came and closed between two reviews.",
+            "{count} closed deals have no row, because no review saw them open: {came_closed} were closed when they "
+            "first appeared, {between_reviews} came and closed between two reviews.",
             count=counts["came_closed"] + counts["between_reviews"],
             **counts,
         )
@@ -195,8 +160,94 @@ def label_sentences(rows: pd.DataFrame) -> Iterator[str]:
     if counts["entered_late"]:
         yield gettext(
             "{entered_late} deals were still open on a review day that came after their close: the close was entered "
-            "late, and counts on the review day.",
+            "late, and is dated on the review day.",
             **counts,
         )
     if counts["undated"]:
         yield gettext("{undated} closed deals have no 'closed_on': when they closed is not known.", **counts)
+
+
+# ---- a path that is an export or a history ---------------------------------------------------------------------------
+
+
+def read_known(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+) -> pd.DataFrame:
+    """The deals of an export; of a history, those that are not closed in its last snapshot.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError
+        As ``read_deals``.
+    HistoryError
+        The folder is not a history, holds no snapshot, or is given with options of an export.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    last = read_history(path, as_of=require_days(require_plain(path, mapping, people, encoding))[-1])
+    return last[is_open(last)].reset_index(drop=True)
+
+
+def read_review(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+    as_of: Day | None = None,
+) -> pd.DataFrame:
+    """All deals of an export, open and closed; of a history, its ``review_table``.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError, HistoryError
+        As ``read_known`` and ``review_table``.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    return review_table(require_plain(path, mapping, people, encoding), as_of=as_of)
+
+
+def read_past(
+    path: str | Path,
+    mapping: MappingSource | None = None,
+    people: PeopleSource | None = None,
+    *,
+    encoding: str | None = None,
+    as_of: Day | None = None,
+    calendar: CalendarSettings | None = None,
+) -> pd.DataFrame:
+    """All deals of an export; of a history, its training rows as they were on ``as_of``.
+
+    Raises
+    ------
+    InputError, MappingError, DealTableError, HistoryError
+        As ``read_known`` and ``training_rows``.
+    """
+    if not Path(path).is_dir():
+        return read_deals(path, mapping, people, encoding=encoding)
+    return training_rows(require_plain(path, mapping, people, encoding), as_of=as_of, calendar=calendar)
+
+
+def require_plain(path: str | Path, *options: object) -> Path:
+    """The folder of a history, which takes none of the options of an export.
+
+    Raises
+    ------
+    HistoryError
+        It is not a history, or an option is given.
+    """
+    folder = require_history(path)
+    if any(option is not None for option in options):
+        raise HistoryError(
+            gettext(
+                "{path} is a history, whose deals are mapped already: --mapping, --people and --encoding belong to "
+                "winprob snapshot.",
+                path=path,
+            )
+        )
+    return folder

@@ -1,8 +1,8 @@
-"""How is an export kept for good? Written aside, made safe, then given its name at one stroke.
+"""Write a snapshot to a history atomically: into a temporary folder, synchronised to disk, then renamed.
 
-A writer works in a hidden folder of the history and ends by renaming it to ``as_of=YYYY-MM-DD``. The name is free or
-it is not: a writer killed at any moment leaves a whole snapshot or none, and of two writers for one day the second
-finds the day taken. While one works the others wait, where the file system can lock a folder.
+The rename to ``as_of=YYYY-MM-DD`` fails if the name exists: a writer killed at any moment leaves a whole snapshot or
+none, and the second of two writers for one day finds the day taken. Writers wait for each other where the file system
+can lock a folder.
 """
 
 import errno
@@ -17,33 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
-from winprob.data.history.content import content_of, of_next_day, refuse_other
-from winprob.data.history.days import Day, as_day
-from winprob.data.history.folder import (
-    MANIFEST,
-    SCRATCH,
-    SNAPSHOT,
-    is_fresh,
-    manifest_text,
-    place_of,
-    require_history,
-)
-from winprob.data.history.reading import KEY, read_content
-from winprob.errors import HistoryError, OutputError
+from winprob.data.history import folder as layout
+from winprob.data.history.folder import MANIFEST, OTHER_ZONE, SCRATCH, Day, as_day, is_fresh, place_of
+from winprob.data.schema import ID, as_numbers, as_text, fact_columns, latest_places, validate_deals
+from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
+from winprob.errors import DealTableError, HistoryError, OutputError
 from winprob.i18n import gettext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What became of an export.
+    """The result of adding an export to a history.
 
     Attributes
     ----------
     place : the folder that holds it
     deals : how many deals it holds
-    added : False where the same export was there already
-    next_day : deals closed a day after ``as_of``, by a clock in another zone
+    added : False where the history held the same export already
+    next_day : deals closed a day after ``as_of``, treated as a time-zone difference
     left_out : columns of the export that are neither canonical nor covariates
     """
 
@@ -56,17 +50,17 @@ class Snapshot:
 
 
 def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snapshot:
-    """Add what is known on a day to a history, which is made where there is none. Nothing there is ever changed.
+    """Add the deals as known on a day to a history, creating it if needed; existing snapshots never change.
 
     Parameters
     ----------
-    deals : frame in canonical columns; of several readings of a deal the last counts
+    deals : frame in canonical columns; of several readings of a deal the last is used
     as_of : the day of the export
 
     Raises
     ------
     DealTableError
-        The deals are not valid, there is none, or they know of days after ``as_of``. Every offence at once.
+        The deals are not valid, there are none, or they hold dates after ``as_of``. Every error at once.
     HistoryError
         ``history`` is another kind of folder, or holds another export for that day.
     OutputError
@@ -75,7 +69,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     day = as_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
-    with _told(folder), _locked(_made(folder)) as alone:
+    with _translate_os_errors(folder), _locked(_made(folder)) as alone:
         if alone:
             _clear(folder)
         if is_fresh(folder):
@@ -83,7 +77,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
         place = place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
-            refuse_other(read_content(place), content, day, folder)
+            refuse_other(layout.read_content(place), content, day, folder)
     return Snapshot(
         as_of=day,
         place=place,
@@ -97,7 +91,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
     if not is_fresh(folder):
-        return require_history(folder)
+        return layout.require_history(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -105,16 +99,16 @@ def _made(folder: Path) -> Path:
 def _sign(folder: Path) -> None:
     """Make an empty folder a history."""
     with _scratch(folder) as aside:
-        _write(aside / MANIFEST, manifest_text().encode())
+        _write(aside / MANIFEST, layout.manifest_text().encode())
         os.replace(aside / MANIFEST, folder / MANIFEST)
-        _settle(folder)
+        _sync_folder(folder)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Whether this process has the folder to itself until the block ends; it waits for its turn."""
+    """Wait for a lock on the folder, held until the block ends; False where the system has no such locks."""
     try:
-        # Imported here: Windows has none.
+        # Imported here: not available on Windows.
         import fcntl
     except ImportError:
         yield False
@@ -131,13 +125,13 @@ def _lock(fcntl: Any, handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError:
-        # Some network drives lock no folders: two writers are still kept apart by the rename.
+        # Some network drives cannot lock folders; the rename still decides between two writers.
         return False
     return True
 
 
 def _clear(folder: Path) -> None:
-    """Remove what writers that were killed have left behind."""
+    """Remove the temporary folders of killed writers."""
     for leftover in folder.glob(f"{SCRATCH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -153,31 +147,27 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
-    """Whether the snapshot got its name; False when another writer was first."""
+    """Write the snapshot; False where another writer was first."""
     with _scratch(folder) as aside:
-        _write(aside / SNAPSHOT, _parquet(content, covariates))
-        _settle(aside)
+        _write(aside / layout.SNAPSHOT, _parquet(content, covariates))
+        _sync_folder(aside)
         try:
             os.rename(aside, place)
         except OSError as fault:
             if fault.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.EACCES) and place.exists():
                 return False
             raise
-        _settle(folder)
+        _sync_folder(folder)
     return True
 
 
 def _parquet(content: pd.DataFrame, covariates: object) -> bytes:
-    # Imported here: only a history needs it.
-    import pyarrow as pa
-    from pyarrow import parquet
-
     plain = content.copy()
     plain.attrs = {}
     table = pa.Table.from_pandas(plain, preserve_index=False)
-    said = {**(table.schema.metadata or {}), KEY: json.dumps({"covariates": covariates or {}}).encode()}
+    metadata = {**(table.schema.metadata or {}), layout.KEY: json.dumps({"covariates": covariates or {}}).encode()}
     buffer = pa.BufferOutputStream()
-    parquet.write_table(table.replace_schema_metadata(said), buffer)
+    parquet.write_table(table.replace_schema_metadata(metadata), buffer)
     return bytes(buffer.getvalue())
 
 
@@ -188,15 +178,15 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _settle(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can."""
+def _sync_folder(folder: Path) -> None:
+    """Synchronise a folder's directory entries to disk, where the system can."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as fault:
-        # Not every file system can for a folder.
+        # Some file systems cannot synchronise a folder.
         if fault.errno != errno.EINVAL:
             raise
     finally:
@@ -204,7 +194,8 @@ def _settle(folder: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _translate_os_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of the operating system into `HistoryError` and `OutputError`."""
     try:
         yield
     except NotADirectoryError:
@@ -215,3 +206,124 @@ def _told(folder: Path) -> Iterator[None]:
         raise OutputError(
             gettext("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)
         ) from None
+
+
+# ---- content --------------------------------------------------------------------------------------------------------
+
+
+def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """What was known on ``day``: each deal's last reading, canonical columns and covariates, without ``as_of``.
+
+    Raises
+    ------
+    DealTableError
+        The deals are not valid, there are none, or they hold dates after the day.
+    """
+    valid = validate_deals(deals)
+    if valid.empty:
+        raise DealTableError(gettext("the export holds no deals: nothing was added to the history."))
+    refuse(list(_from_later(valid, day)), rows=len(valid))
+    last = valid.iloc[latest_places(valid)]
+    content = last[[ID, *(name for name in fact_columns(valid) if name != "as_of")]].reset_index(drop=True)
+    return _plainly_typed(content)
+
+
+def _plainly_typed(content: pd.DataFrame) -> pd.DataFrame:
+    """Covariates as text or numbers, so that a column has the same dtype in every snapshot."""
+    typed = content.copy()
+    for name in content.columns:
+        if not pd.api.types.is_datetime64_any_dtype(content[name].dtype):
+            number = pd.api.types.is_numeric_dtype(content[name].dtype)
+            typed[name] = as_numbers(content[name]) if number else as_text(content[name])
+    return typed
+
+
+def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
+    """Errors on readings and closes that are later than the day by more than a time zone."""
+    last = day + OTHER_ZONE
+    if "as_of" in deals and (late := mask_of(deals["as_of"] > last)).any():
+        where = spot(deals, late, deals["as_of"])
+        yield where.error(
+            gettext(
+                "'as_of' is after the snapshot's day {day} in {rows} rows, first deal {deal} has {got}: "
+                "give that day, or an earlier export",
+                day=f"{day:%Y-%m-%d}",
+                **where.fields,
+            )
+        )
+    if "closed_on" in deals and (late := mask_of(deals["closed_on"] > last)).any():
+        where = spot(deals, late, deals["closed_on"])
+        yield where.error(
+            gettext(
+                "'closed_on' is after the snapshot's day {day} in {rows} rows, first deal {deal} has {got}: "
+                "not known then (one day later is treated as a time-zone difference). "
+                "If it is the seller's expected day, map it to 'expected_close_on'",
+                day=f"{day:%Y-%m-%d}",
+                **where.fields,
+            )
+        )
+
+
+def of_next_day(content: pd.DataFrame, day: pd.Timestamp) -> int:
+    """Number of deals that closed on the next day, which is treated as a time-zone difference."""
+    return int((content["closed_on"] > day).sum()) if "closed_on" in content else 0
+
+
+def refuse_other(there: pd.DataFrame, new: pd.DataFrame, day: pd.Timestamp, place: object) -> None:
+    """Compare two exports for one day, whatever their order of rows; a difference is an error.
+
+    Raises
+    ------
+    HistoryError
+        They differ: the number of deals, the first of them, and what to do.
+    """
+    old, other = (_comparable(frame, {*there.columns, *new.columns}) for frame in (there, new))
+    ids = old.index.union(other.index)
+    old, other = old.reindex(ids), other.reindex(ids)
+    differs = (old != other) & ~(old.isna() & other.isna())
+    deals = differs.any(axis=1).to_numpy() | ~(ids.isin(there[ID]) & ids.isin(new[ID]))
+    if deals.any():
+        raise HistoryError(_disagreement(old, other, there, new, deals.nonzero()[0], day, place))
+
+
+def _comparable(frame: pd.DataFrame, columns: set[str]) -> pd.DataFrame:
+    """Deals by id with every column of either export, as plain objects; an absent column is unknown."""
+    names = sorted(columns - {ID})
+    return frame.set_index(ID).reindex(columns=names).astype(object)
+
+
+def _disagreement(
+    old: pd.DataFrame,
+    other: pd.DataFrame,
+    there: pd.DataFrame,
+    new: pd.DataFrame,
+    deals: Any,
+    day: pd.Timestamp,
+    place: object,
+) -> str:
+    first = old.index[deals[0]]
+    return gettext(
+        "overlapping snapshots that disagree: {place} already holds another export for {day}; {count} deals differ, "
+        "first deal {deal}: {how}. A snapshot is never rewritten: give this export its own day, or, if the "
+        "existing one is wrong, move its folder away and run this again.",
+        place=place,
+        day=f"{day:%Y-%m-%d}",
+        count=len(deals),
+        deal=repr(first),
+        how=_how(old.loc[first], other.loc[first], first in set(there[ID]), first in set(new[ID])),
+    )
+
+
+def _how(old: pd.Series, other: pd.Series, was_there: bool, is_new: bool) -> str:
+    if not is_new:
+        return gettext("it is missing now")
+    if not was_there:
+        return gettext("it was missing before")
+    differing = (old != other) & ~(old.isna() & other.isna())
+    column = str(differing[differing].index[0])
+    was, now = (_shown(row[column]) for row in (old, other))
+    return gettext("'{column}' was {was} and is {now} now", column=column, was=was, now=now)
+
+
+def _shown(cell: object) -> str:
+    return gettext("blank") if pd.isna(cell) else shown_cell(cell)  # type: ignore[call-overload]

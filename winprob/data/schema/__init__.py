@@ -1,44 +1,14 @@
-"""What is a valid deal table? Columns, rules, validation, and which reading of a deal is the latest."""
+"""The deal table: columns, canonical types, validation rules and findings; and the log of past visits."""
 
-from winprob.data.schema.access import CLOSED_OUTCOMES, column_or_missing, is_censored, is_closed, is_open
-from winprob.data.schema.columns import (
-    CHOICES,
-    COLUMNS,
-    COVERAGE_COLUMNS,
-    DATES,
-    ELAPSED,
-    ID,
-    NUMBERS,
-    READINGS,
-    SUPPORTS,
-    TEXTS,
-    elapsed,
-    is_derived,
-)
-from winprob.data.schema.dtypes import as_days, as_numbers, as_text, cell_text
-from winprob.data.schema.findings import (
-    SEVERITIES,
-    Finding,
-    Mask,
-    Severity,
-    Spot,
-    findings_table,
-    mask_of,
-    refuse,
-    shown_cell,
-    spot,
-    whole,
-)
-from winprob.data.schema.rules import fact_columns, training_errors
+from winprob.data.schema.access import ELAPSED, column_or_missing, elapsed, is_censored, is_closed, is_open
+from winprob.data.schema.columns import CHOICES, COLUMNS, COVERAGE_COLUMNS, ID, READINGS, SUPPORTS, TEXTS, fact_columns
+from winprob.data.schema.dtypes import DATES, NUMBERS, as_days, as_numbers, as_text, cell_text
+from winprob.data.schema.findings import Finding, Mask, findings_table, mask_of, refuse, shown_cell, spot, whole
+from winprob.data.schema.rules import training_errors
 from winprob.data.schema.validation import check_deals, last_reading, latest_places, validate_deals
-from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
+from winprob.data.schema.visits import validate_visits
 
 __all__ = [
-    "CLOSED_OUTCOMES",
-    "column_or_missing",
-    "is_censored",
-    "is_closed",
-    "is_open",
     "CHOICES",
     "COLUMNS",
     "COVERAGE_COLUMNS",
@@ -49,22 +19,20 @@ __all__ = [
     "Mask",
     "NUMBERS",
     "READINGS",
-    "SEVERITIES",
     "SUPPORTS",
-    "Severity",
-    "Spot",
     "TEXTS",
-    "TIERS",
-    "VISIT_COLUMNS",
     "as_days",
     "as_numbers",
     "as_text",
     "cell_text",
     "check_deals",
+    "column_or_missing",
     "elapsed",
     "fact_columns",
     "findings_table",
-    "is_derived",
+    "is_censored",
+    "is_closed",
+    "is_open",
     "last_reading",
     "latest_places",
     "mask_of",

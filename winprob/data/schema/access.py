@@ -1,13 +1,19 @@
-"""Open and closed deals, and optional columns: how code reads a validated deal table."""
+"""Read a deal table: open and closed deals, optional columns, days elapsed."""
 
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema.columns import DATES, NUMBERS
+from winprob.data.schema.dtypes import DATES, NUMBERS
 
 #: Outcomes of a deal that has ended.
 CLOSED_OUTCOMES = ("won", "lost", "no_decision")
+
+#: Covariates that training rows of a history have; where a table lacks them, they follow from its dates.
+ELAPSED = ("age", "days_to_expected_close")
+_FROM_TO = {"age": ("opened_on", "as_of"), "days_to_expected_close": ("as_of", "expected_close_on")}
+#: Days are clipped to these bounds, beyond which dates are placeholders and deals are forgotten.
+_BOUNDS = {"age": (0.0, 1095.0), "days_to_expected_close": (-90.0, 730.0)}
 
 
 def is_closed(deals: pd.DataFrame) -> Array:
@@ -16,7 +22,7 @@ def is_closed(deals: pd.DataFrame) -> Array:
 
 
 def is_open(deals: pd.DataFrame) -> Array:
-    """(row,) whether the deal is not known to have ended: its outcome is ``open``, blank, or there is no such column.
+    """(row,) whether the deal is not known to have ended: its outcome is ``open``, blank, or the column is absent.
 
     Forecasts and actions include a deal of unknown outcome. Learning does not: only an explicit ``open`` is a
     censored observation, see ``is_censored``.
@@ -25,7 +31,7 @@ def is_open(deals: pd.DataFrame) -> Array:
 
 
 def is_censored(deals: pd.DataFrame) -> Array:
-    """(row,) whether the deal is known to be still open; a blank outcome is unknown and no observation of anything."""
+    """(row,) whether the deal is known to be still open; a blank outcome is unknown and not an observation."""
     return np.asarray(column_or_missing(deals, "outcome").isin(["open"]), dtype=bool)
 
 
@@ -35,3 +41,14 @@ def column_or_missing(deals: pd.DataFrame, name: str) -> pd.Series:
         return deals[name]
     dtype = "datetime64[us]" if name in DATES else "float64" if name in NUMBERS else "str"
     return pd.Series(None, index=deals.index, dtype=dtype, name=name)
+
+
+def elapsed(deals: pd.DataFrame, name: str) -> pd.Series:
+    """(row,) days of one of ``ELAPSED``: the column where there is one, else by dates, NaN where a date is blank."""
+    if name in deals:
+        return deals[name]
+    begin, end = _FROM_TO[name]
+    if not {begin, end} <= set(deals.columns):
+        return pd.Series(np.nan, index=deals.index)
+    days = (deals[end] - deals[begin]).dt.days.astype("float64")
+    return days.clip(*_BOUNDS[name])

@@ -1,6 +1,6 @@
-"""What do we say of a table? Findings, the spot where each was found, and the refusal that lists them all."""
+"""Findings of a check of a table: severity, column, rows, first deal, message; and the error that lists them all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
@@ -16,11 +16,13 @@ from winprob.i18n import gettext
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 Mask = npt.NDArray[np.bool_]
+#: Columns of a deal table by name.
+Columns = Mapping[str, pd.Series]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing worth saying about a deal table: what, in which column, in how many rows, where first."""
+    """One finding on a deal table: what is wrong or odd, in which column, in how many rows, in which deal first."""
 
     severity: Severity
     column: str
@@ -31,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """Where something was found: how many rows, and the first of them."""
+    """Where a finding applies: the column, the number of rows, and the first deal with its value."""
 
     column: str
     rows: int
@@ -39,16 +41,17 @@ class Spot:
     got: str
 
     @property
-    def words(self) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
+        """Values for the ``{fields}`` of a message."""
         return {"column": self.column, "rows": self.rows, "deal": repr(self.deal), "got": self.got}
 
     def error(self, message: str) -> Finding:
-        return self.found("error", message)
+        return self.finding("error", message)
 
     def warning(self, message: str) -> Finding:
-        return self.found("warning", message)
+        return self.finding("warning", message)
 
-    def found(self, severity: Severity, message: str) -> Finding:
+    def finding(self, severity: Severity, message: str) -> Finding:
         return Finding(severity=severity, column=self.column, rows=self.rows, first_deal=self.deal, message=message)
 
 
@@ -57,8 +60,8 @@ def mask_of(values: pd.Series) -> Mask:
     return values.to_numpy(dtype=bool, na_value=False)
 
 
-def spot(deals: pd.DataFrame, mask: Mask, shown: pd.Series) -> Spot:
-    """The rows in ``mask``, quoting the first from ``shown``. The mask must hold at least one."""
+def spot(deals: pd.DataFrame | Columns, mask: Mask, shown: pd.Series) -> Spot:
+    """Where ``mask`` holds, with the first such value of ``shown``. The mask must hold at least one row."""
     first = int(np.flatnonzero(mask)[0])
     deal = deals[ID].iloc[first]
     return Spot(
@@ -82,34 +85,34 @@ def whole(severity: Severity, column: str, message: str) -> Finding:
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Findings as the frame that a check gives: ``severity, column, rows, first_deal, message``."""
-    return pd.DataFrame([astuple(found) for found in findings], columns=[field.name for field in fields(Finding)])
+    """Findings as a frame: ``severity, column, rows, first_deal, message``."""
+    return pd.DataFrame(map(astuple, findings), columns=[field.name for field in fields(Finding)])
 
 
 def refuse(findings: Sequence[Finding], *, rows: int, error: type[WinprobError] = DealTableError) -> None:
-    """Raise ``error`` with every fault among ``findings``; say nothing when there is none.
+    """Raise ``error`` if any finding is an error, with one message for all of them.
 
     Raises
     ------
     WinprobError
-        Of the class given: one message for all faults.
+        Of the class given.
     """
-    faults = [finding.message for finding in findings if finding.severity == "error"]
-    if len(faults) == 1:
+    errors = [finding.message for finding in findings if finding.severity == "error"]
+    if len(errors) == 1:
         raise error(
             gettext(
                 "deal table with {rows} rows: {fault}. Fix the export or map the value in mapping.toml.",
                 rows=rows,
-                fault=faults[0],
+                fault=errors[0],
             )
         )
-    if faults:
+    if errors:
         raise error(
             gettext(
-                "deal table with {rows} rows, {count} faults:\n{faults}\n"
+                "deal table with {rows} rows, {count} errors:\n{faults}\n"
                 "Fix the export or map the values in mapping.toml.",
                 rows=rows,
-                count=len(faults),
-                faults="\n".join(f"  - {fault}" for fault in faults),
+                count=len(errors),
+                faults="\n".join(f"  - {message}" for message in errors),
             )
         )

@@ -1,25 +1,33 @@
-"""What may a deal table not say? One small function a rule, over a frame in canonical types."""
+"""Validation rules of a deal table: one small function a rule, over a frame in canonical types.
+
+Each rule computes the mask of the rows that break it, on NumPy or Arrow arrays without a copy; a finding is built only
+where the mask holds a row.
+"""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute
 
-from winprob.data.schema.columns import CHOICES, COLUMNS, DATES, ID, READINGS, SUPPORTS
-from winprob.data.schema.findings import Finding, mask_of, spot, whole
+from winprob.data.schema.access import is_censored, is_closed
+from winprob.data.schema.columns import CHOICES, ID, READINGS, SUPPORTS, fact_columns
+from winprob.data.schema.dtypes import DATES, as_arrow
+from winprob.data.schema.findings import Columns, Finding, Mask, mask_of, spot, whole
 from winprob.i18n import gettext
 
-#: Days outside these are typing faults (an empty Excel cell reads as 1900, a placeholder as 2999).
-FIRST_DAY = pd.Timestamp(1970, 1, 1)
-LAST_DAY = pd.Timestamp(2100, 1, 1)
+#: Days outside these are typing errors (an empty Excel cell reads as 1900, a placeholder as 2999).
+FIRST_DAY = np.datetime64("1970-01-01", "us")
+LAST_DAY = np.datetime64("2100-01-01", "us")
 
-_KNOWN = frozenset((*COLUMNS, *READINGS))
 _READINGS_TEXT = r"[1-4]\*[1-4](?: [1-4]\*[1-4])*"
 #: Two rows with fewer known cells than this may be alike by chance.
 _CELLS_TO_CALL_A_COPY = 5
 
 
-def _missing_ids(deals: pd.DataFrame) -> Iterator[Finding]:
+def _missing_ids(deals: Columns) -> Iterator[Finding]:
     blank = mask_of(deals[ID].isna())
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
@@ -27,144 +35,160 @@ def _missing_ids(deals: pd.DataFrame) -> Iterator[Finding]:
         yield spot(deals, blank, deals[ID]).error(message)
 
 
-def _doubled_ids(deals: pd.DataFrame) -> Iterator[Finding]:
-    keys = [ID, "as_of"] if "as_of" in deals else [ID]
-    known = mask_of(deals[ID].notna())
-    doubled = known & deals.duplicated(keys).to_numpy()
-    if not doubled.any():
+def _repeated_ids(deals: Columns) -> Iterator[Finding]:
+    if deals[ID].is_unique:
         return
-    found = spot(deals, doubled, deals[ID])
+    keys = [ID, "as_of"] if "as_of" in deals else [ID]
+    repeated = mask_of(deals[ID].notna()) & pd.DataFrame({key: deals[key] for key in keys}).duplicated().to_numpy()
+    if not repeated.any():
+        return
+    where = spot(deals, repeated, deals[ID])
     if "as_of" in deals:
-        yield found.error(
-            gettext("'deal_id' and 'as_of' repeat an earlier row in {rows} rows, first deal {deal}", **found.words)
+        yield where.error(
+            gettext("'deal_id' and 'as_of' repeat an earlier row in {rows} rows, first deal {deal}", **where.fields)
         )
     else:
-        yield found.error(gettext("'deal_id' repeats an earlier row in {rows} rows, first deal {deal}", **found.words))
+        yield where.error(gettext("'deal_id' repeats an earlier row in {rows} rows, first deal {deal}", **where.fields))
 
 
-def _support_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _support_range(deals: Columns) -> Iterator[Finding]:
     for column in SUPPORTS:
         if column in deals:
-            tier = deals[column]
-            wrong = mask_of(tier.notna() & ~tier.isin((1.0, 2.0, 3.0, 4.0)))
+            tier = deals[column].to_numpy()
+            wrong = (tier < 1) | (tier > 4) | ((tier != np.floor(tier)) & ~np.isnan(tier))
             if wrong.any():
-                found = spot(deals, wrong, tier)
-                yield found.error(
-                    gettext("'{column}' outside 1..4 in {rows} rows, first deal {deal} has {got}", **found.words)
+                where = spot(deals, wrong, deals[column])
+                yield where.error(
+                    gettext("'{column}' outside 1..4 in {rows} rows, first deal {deal} has {got}", **where.fields)
                 )
 
 
-def _probability_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _probability_range(deals: Columns) -> Iterator[Finding]:
     if "rep_probability" not in deals:
         return
-    chance = deals["rep_probability"]
-    wrong = mask_of(chance.notna() & ~chance.between(0.0, 1.0))
+    chance = deals["rep_probability"].to_numpy()
+    wrong = (chance < 0.0) | (chance > 1.0)
     if wrong.any():
-        found = spot(deals, wrong, chance)
-        if chance[wrong].between(1.0, 100.0).all():
-            yield found.error(
+        where = spot(deals, wrong, deals["rep_probability"])
+        if (chance[wrong] >= 1.0).all() and (chance[wrong] <= 100.0).all():
+            yield where.error(
                 gettext(
                     "'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}, "
                     "which looks like a percentage: write 62% or 0.62",
-                    **found.words,
+                    **where.fields,
                 )
             )
         else:
-            yield found.error(
-                gettext("'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}", **found.words)
+            yield where.error(
+                gettext("'{column}' outside 0..1 in {rows} rows, first deal {deal} has {got}", **where.fields)
             )
 
 
-def _amount_range(deals: pd.DataFrame) -> Iterator[Finding]:
+def _amount_range(deals: Columns) -> Iterator[Finding]:
     if "amount" not in deals:
         return
-    amount = deals["amount"]
-    wrong = mask_of(np.isinf(amount) | (amount < 0))
+    amount = deals["amount"].to_numpy()
+    wrong = np.isinf(amount) | (amount < 0)
     if wrong.any():
-        found = spot(deals, wrong, amount)
-        yield found.error(
-            gettext("'{column}' negative or infinite in {rows} rows, first deal {deal} has {got}", **found.words)
+        where = spot(deals, wrong, deals["amount"])
+        yield where.error(
+            gettext("'{column}' negative or infinite in {rows} rows, first deal {deal} has {got}", **where.fields)
         )
 
 
-def _possible_days(deals: pd.DataFrame) -> Iterator[Finding]:
+def _possible_days(deals: Columns) -> Iterator[Finding]:
     for column in DATES:
         if column in deals:
-            day = deals[column]
-            wrong = mask_of((day < FIRST_DAY) | (day >= LAST_DAY))
+            day = deals[column].to_numpy()
+            wrong = (day < FIRST_DAY) | (day >= LAST_DAY)
             if wrong.any():
-                found = spot(deals, wrong, day)
-                yield found.error(
+                where = spot(deals, wrong, deals[column])
+                yield where.error(
                     gettext(
                         "'{column}' before 1970 or after 2099 in {rows} rows, first deal {deal} has {got}",
-                        **found.words,
+                        **where.fields,
                     )
                 )
 
 
-def _closed_before_opened(deals: pd.DataFrame) -> Iterator[Finding]:
+def _closed_before_opened(deals: Columns) -> Iterator[Finding]:
     if "closed_on" not in deals or "opened_on" not in deals:
         return
-    wrong = mask_of(deals["closed_on"] < deals["opened_on"])
+    wrong = deals["closed_on"].to_numpy() < deals["opened_on"].to_numpy()
     if wrong.any():
-        found = spot(deals, wrong, deals["closed_on"])
-        yield found.error(
-            gettext("'closed_on' before 'opened_on' in {rows} rows, first deal {deal} closed {got}", **found.words)
+        where = spot(deals, wrong, deals["closed_on"])
+        yield where.error(
+            gettext("'closed_on' before 'opened_on' in {rows} rows, first deal {deal} closed {got}", **where.fields)
         )
 
 
-def _canonical_values(deals: pd.DataFrame) -> Iterator[Finding]:
+def _canonical_values(deals: Columns) -> Iterator[Finding]:
     for column, accepted in CHOICES.items():
         if column in deals:
-            value = deals[column]
-            wrong = mask_of(value.notna() & ~value.isin(accepted))
-            if wrong.any():
-                found = spot(deals, wrong, value)
-                yield found.error(
+            text = as_arrow(deals[column])
+            # With the missing value among the accepted ones, one pass suffices where nothing is wrong.
+            passes = compute.is_in(text, value_set=pa.array((*accepted, None), text.type))
+            wrong = None if compute.all(passes).as_py() else _fails(text, passes)
+            if wrong is not None:
+                where = spot(deals, wrong, deals[column])
+                yield where.error(
                     gettext(
                         "'{column}' not one of {accepted} in {rows} rows, first deal {deal} has {got}",
                         accepted=", ".join(accepted),
-                        **found.words,
+                        **where.fields,
                     )
                 )
 
 
-def _currency_codes(deals: pd.DataFrame) -> Iterator[Finding]:
+def _currency_codes(deals: Columns) -> Iterator[Finding]:
     if "currency" not in deals:
         return
-    code = deals["currency"]
-    wrong = mask_of(code.notna()) & ~mask_of(code.str.fullmatch(r"[A-Z]{3}"))
-    if wrong.any():
-        found = spot(deals, wrong, code)
-        yield found.error(
+    wrong = _not_like(deals["currency"], r"[A-Z]{3}")
+    if wrong is not None:
+        where = spot(deals, wrong, deals["currency"])
+        yield where.error(
             gettext(
-                "'{column}' is no ISO 4217 code such as CNY in {rows} rows, first deal {deal} has {got}", **found.words
+                "'{column}' is not an ISO 4217 code such as CNY in {rows} rows, first deal {deal} has {got}",
+                **where.fields,
             )
         )
 
 
-def _people_readings(deals: pd.DataFrame) -> Iterator[Finding]:
+def _people_readings(deals: Columns) -> Iterator[Finding]:
     for column in READINGS:
         if column in deals:
-            value = deals[column]
-            wrong = mask_of(value.notna()) & ~mask_of(value.str.fullmatch(_READINGS_TEXT))
-            if wrong.any():
-                found = spot(deals, wrong, value)
-                yield found.error(
+            wrong = _not_like(deals[column], _READINGS_TEXT)
+            if wrong is not None:
+                where = spot(deals, wrong, deals[column])
+                yield where.error(
                     gettext(
                         "'{column}' is not 'tier*influence' per person, such as '3*2 4*1', in {rows} rows, "
                         "first deal {deal} has {got}",
-                        **found.words,
+                        **where.fields,
                     )
                 )
 
 
+def _not_like(values: pd.Series, pattern: str) -> Mask | None:
+    """(row,) known cells that do not match ``pattern`` as a whole; None where all do."""
+    text = as_arrow(values)
+    return _fails(text, compute.match_substring_regex(text, f"^(?:{pattern})$"))
+
+
+def _fails(text: Any, passes: Any) -> Mask | None:
+    """(row,) known cells of ``text`` that do not pass; None where all do."""
+    wrong = compute.and_(compute.is_valid(text), compute.invert(passes))
+    if not compute.any(wrong).as_py():
+        return None
+    return np.asarray(compute.fill_null(wrong, False), dtype=bool)
+
+
 def training_errors(deals: pd.DataFrame, *, one_outcome: bool = False) -> Iterator[Finding]:
-    """A model learns the difference between won and not won, so it needs both."""
+    """Errors of a table that cannot train a model: no closed deal, or closed deals of one outcome only."""
     if "outcome" not in deals:
         yield whole("error", "outcome", gettext("column 'outcome' is missing, and training needs it"))
         return
-    closed = deals["outcome"][deals["outcome"].notna() & (deals["outcome"] != "open")]
+    closed = deals["outcome"][is_closed(deals)]
     if closed.empty:
         yield whole(
             "error",
@@ -189,36 +213,28 @@ def _one_outcome(count: int, outcome: str) -> Finding:
     return whole("error", "outcome", message)
 
 
-def fact_columns(deals: pd.DataFrame) -> list[str]:
-    """The columns that say something of a deal: canonical ones but the id, and the covariates a mapping named."""
-    settings = deals.attrs.get("covariates", {})
-    covariates = [*settings.get("varying", ()), *(item["column"] for item in settings.get("numeric", ()))]
-    return [name for name in deals.columns if name != ID and (name in _KNOWN or name in covariates)]
-
-
 def _copies(deals: pd.DataFrame) -> Iterator[Finding]:
-    """Rows alike in all but their id: a deal exported twice counts twice, and tests lie."""
+    """Rows alike in all but their id: a deal exported twice counts twice, and is in both halves of a holdout test."""
     facts = deals[fact_columns(deals)]
     copied = facts.duplicated().to_numpy() & mask_of(facts.notna().sum(axis=1) >= _CELLS_TO_CALL_A_COPY)
     if copied.any():
-        found = spot(deals, copied, deals[ID])
-        yield found.warning(
-            gettext("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **found.words)
+        where = spot(deals, copied, deals[ID])
+        yield where.warning(
+            gettext("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **where.fields)
         )
 
 
 def _known_too_late(deals: pd.DataFrame) -> Iterator[Finding]:
     if not {"as_of", "closed_on", "outcome"} <= set(deals.columns):
         return
-    closed = deals["outcome"].isin(("won", "lost", "no_decision"))
-    late = mask_of(closed & (deals["as_of"] > deals["closed_on"]))
+    late = is_closed(deals) & (deals["as_of"] > deals["closed_on"]).to_numpy()
     if late.any():
-        found = spot(deals, late, deals["as_of"])
-        yield found.warning(
+        where = spot(deals, late, deals["as_of"])
+        yield where.warning(
             gettext(
                 "'as_of' after 'closed_on' in {rows} rows, first deal {deal} has {got}: "
                 "not what was known before the deal closed",
-                **found.words,
+                **where.fields,
             )
         )
 
@@ -226,21 +242,21 @@ def _known_too_late(deals: pd.DataFrame) -> Iterator[Finding]:
 def _open_yet_closed(deals: pd.DataFrame) -> Iterator[Finding]:
     if not {"closed_on", "outcome"} <= set(deals.columns):
         return
-    odd = mask_of((deals["outcome"] == "open") & deals["closed_on"].notna())
+    odd = is_censored(deals) & deals["closed_on"].notna().to_numpy()
     if odd.any():
-        found = spot(deals, odd, deals["closed_on"])
-        yield found.warning(
+        where = spot(deals, odd, deals["closed_on"])
+        yield where.warning(
             gettext(
-                "'outcome' is open, yet 'closed_on' is given in {rows} rows, first deal {deal} has {got}", **found.words
+                "'outcome' is open, yet 'closed_on' is given in {rows} rows, first deal {deal} has {got}",
+                **where.fields,
             )
         )
 
 
-Rule = Callable[[pd.DataFrame], Iterator[Finding]]
-
-ERROR_RULES: tuple[Rule, ...] = (
+#: Each column is taken from the frame once, for all error rules.
+ERROR_RULES: tuple[Callable[[Columns], Iterator[Finding]], ...] = (
     _missing_ids,
-    _doubled_ids,
+    _repeated_ids,
     _support_range,
     _probability_range,
     _amount_range,
@@ -250,4 +266,4 @@ ERROR_RULES: tuple[Rule, ...] = (
     _currency_codes,
     _people_readings,
 )
-WARNING_RULES: tuple[Rule, ...] = (_copies, _known_too_late, _open_yet_closed)
+WARNING_RULES: tuple[Callable[[pd.DataFrame], Iterator[Finding]], ...] = (_copies, _known_too_late, _open_yet_closed)

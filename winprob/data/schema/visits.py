@@ -1,4 +1,4 @@
-"""What is a valid log of past visits? A row a visit: deal, role, executive, date, tier before and after."""
+"""Validate a log of past visits: a row a visit, with deal, role, executive, date, tier before and after."""
 
 from collections.abc import Iterator
 
@@ -13,19 +13,19 @@ from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, SUPPORT_TIERS
 
 TIERS = ("tier_before", "tier_after")
-#: ``coverage``, how far the role was covered on that day, may be absent.
+#: The optional column ``coverage`` is how far the role was covered on that day.
 VISIT_COLUMNS = (ID, "role", "executive", "date", *TIERS)
 
 
 def validate_visits(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same visits in canonical types, with ``coverage`` (blank where the log does not say).
+    """The same visits in canonical types, with ``coverage`` (blank where the log has none).
 
-    A tier may be blank: such a visit tells nothing of success and is left out later. The input is not changed.
+    A tier may be blank: such a visit is not an observation of success and is left out later. The input is not changed.
 
     Raises
     ------
     PlanError
-        A column is missing, or a cell holds what it may not: every offence at once.
+        A column is missing, or a cell holds a value that is not accepted: every error at once.
     """
     if not isinstance(frame, pd.DataFrame):
         raise PlanError(gettext("visits must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
@@ -84,10 +84,10 @@ def _fault(column: str, mask: Mask, given: pd.DataFrame, wanted: str) -> Iterato
 
 def _refusal(faults: list[str], rows: int) -> str:
     if len(faults) == 1:
-        return gettext("visit log with {rows} rows: {fault}. Mend the log.", rows=rows, fault=faults[0])
+        return gettext("visit log with {rows} rows: {fault}. Fix the log.", rows=rows, fault=faults[0])
     listed = "\n".join(f"  - {fault}" for fault in faults)
     return gettext(
-        "visit log with {rows} rows, {count} faults:\n{faults}\nMend the log.",
+        "visit log with {rows} rows, {count} errors:\n{faults}\nFix the log.",
         rows=rows,
         count=len(faults),
         faults=listed,

@@ -2,23 +2,20 @@
 
 from winprob.data.tables.audit import TOO_GOOD_AUC, auc, derived_covariates, filled_for_won, filled_late, predicts_alone
 from winprob.data.tables.cells import is_blank_word, parse_days, parse_numbers
+from winprob.data.tables.change_logs import read_changes
+from winprob.data.tables.files import MappingSource, PeopleSource
 from winprob.data.tables.mapping import mapping_table
+from winprob.data.tables.people import cover
 from winprob.data.tables.presets import preset_text
-from winprob.data.tables.reading import (
-    check_file,
-    cover,
-    read_changes,
-    read_contact_roles,
-    read_deals,
-    read_export,
-    read_people_table,
-    read_rates,
-    read_visits,
-)
+from winprob.data.tables.rates import read_rates
+from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
+from winprob.data.tables.visits import read_visits
 from winprob.data.tables.write import FORMATS, replacing, require_writable, write_table
 
 __all__ = [
     "FORMATS",
+    "MappingSource",
+    "PeopleSource",
     "TOO_GOOD_AUC",
     "auc",
     "check_file",

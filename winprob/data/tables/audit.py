@@ -1,4 +1,4 @@
-"""Is it too good to be true? Shares unknown, and columns that give the outcome away."""
+"""Notes on a deal table's unknown cells, and warnings on columns that give the outcome away."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, Mask, is_derived, whole
-from winprob.data.tables.files import Sheet
+from winprob.data.schema import ID, Finding, Mask, is_censored, is_closed, whole
+from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping
+from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 
-#: A single column that ranks won above not won this well has most often been filled in afterwards.
+#: AUC from which a single column has most often been filled in after the close.
 TOO_GOOD_AUC = 0.97
-#: Filled this much more often in one group of deals than in the other.
+#: Difference in the share of filled cells between two groups of deals from which a column is suspect.
 TOO_GOOD_GAP = 0.8
 _ENOUGH = 10
 _NOT_FACTS = (ID, "outcome")
@@ -37,29 +38,28 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
 
 
 def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
-    """Warnings on columns that could not have been known before the outcome was."""
+    """Warnings on columns that were not known before the outcome."""
     yield from _late_sources(mapping)
     yield from derived_covariates(dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))))
     if "outcome" not in deals:
         return
-    closed = (deals["outcome"].notna() & (deals["outcome"] != "open")).to_numpy(dtype=bool)
-    is_open = (deals["outcome"] == "open").to_numpy(dtype=bool)
+    closed, still_open = is_closed(deals), is_censored(deals)
     won = (deals["outcome"] == "won").to_numpy(dtype=bool)
     for column in (name for name in deals.columns if name not in _NOT_FACTS):
         filled = deals[column].notna().to_numpy()
         if column != "closed_on":
-            yield from filled_late(str(column), filled, closed, is_open)
+            yield from filled_late(str(column), filled, closed, still_open)
         yield from filled_for_won(str(column), filled, won, closed & ~won)
         if column != "closed_on":
             yield from predicts_alone(str(column), deals[column], won, closed)
 
 
 def derived_covariates(columns: Iterable[str]) -> Iterator[Finding]:
-    """Warnings on covariates that a CRM works out from the stage or the outcome."""
+    """Warnings on covariates that a CRM derives from the stage or the outcome."""
     for name in columns:
         if is_derived(name):
             message = gettext(
-                "covariate '{column}' is what the CRM works out from stage or outcome, no fact of its own. Take it out",
+                "covariate '{column}' is derived by the CRM from the stage or the outcome. Remove it",
                 column=name,
             )
             yield whole("warning", name, message)
@@ -70,20 +70,21 @@ def _late_sources(mapping: DealMapping) -> Iterator[Finding]:
     for name in (*mapping.varying, *(item.column for item in mapping.numeric)):
         if name in late:
             message = gettext(
-                "covariate '{column}' is also '{target}': it is known only once the deal has closed. Take it out",
+                "covariate '{column}' is also '{target}': it is known only once the deal has closed. Remove it",
                 column=name,
                 target=late[name],
             )
             yield whole("warning", name, message)
 
 
-def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Iterator[Finding]:
-    if min(closed.sum(), is_open.sum()) < _ENOUGH:
+def filled_late(column: str, filled: Mask, closed: Mask, still_open: Mask) -> Iterator[Finding]:
+    """A warning on a column that is filled far more often in closed deals than in open ones."""
+    if min(closed.sum(), still_open.sum()) < _ENOUGH:
         return
-    share_closed, share_open = filled[closed].mean(), filled[is_open].mean()
+    share_closed, share_open = filled[closed].mean(), filled[still_open].mean()
     if share_closed - share_open > TOO_GOOD_GAP:
         message = gettext(
-            "filled in {closed} of the closed deals and {open} of the open ones: known only after the close, it seems",
+            "filled in {closed} of the closed deals and {open} of the open ones: apparently known only after the close",
             closed=f"{share_closed:.0%}",
             open=f"{share_open:.0%}",
         )
@@ -91,12 +92,13 @@ def filled_late(column: str, filled: Mask, closed: Mask, is_open: Mask) -> Itera
 
 
 def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iterator[Finding]:
+    """A warning on a column whose share of filled cells differs between won and other deals."""
     if min(won.sum(), not_won.sum()) < _ENOUGH:
         return
     share_won, share_not = filled[won].mean(), filled[not_won].mean()
     if abs(share_won - share_not) > TOO_GOOD_GAP:
         message = gettext(
-            "filled in {won} of the won deals and {lost} of the others: that it is filled gives the outcome away",
+            "filled in {won} of the won deals and {lost} of the others: whether it is filled gives the outcome away",
             won=f"{share_won:.0%}",
             lost=f"{share_not:.0%}",
         )
@@ -112,17 +114,17 @@ def predicts_alone(
     if min(labels.sum(), (~labels).sum()) < _ENOUGH:
         return
     score = _score(values[known], labels)
-    found = auc(score, labels)
-    if max(found, 1 - found) > limit:
+    area = auc(score, labels)
+    if max(area, 1 - area) > limit:
         message = gettext(
             "predicts the outcome alone (AUC {auc}): too good to be true, unless it was known before the close",
-            auc=f"{max(found, 1 - found):.2f}",
+            auc=f"{max(area, 1 - area):.2f}",
         )
         yield whole("warning", column, message)
 
 
 def _score(values: pd.Series, won: Mask) -> npt.NDArray[np.float64]:
-    """Numbers and days as they are; each other value as the share won among its rows in the other half of the table."""
+    """(row,) numbers and days as they are; any other value as its share of wins in the other half of the table."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values.to_numpy().astype("datetime64[s]").astype(np.float64)
     if pd.api.types.is_numeric_dtype(values.dtype):
@@ -135,7 +137,7 @@ def _score(values: pd.Series, won: Mask) -> npt.NDArray[np.float64]:
 
 
 def auc(score: npt.NDArray[np.float64], won: Mask) -> float:
-    """The chance that a won deal scores above another, ties counted half."""
+    """Area under the ROC curve: the probability that a won deal scores above another, ties counted half."""
     ranks = pd.Series(score).rank().to_numpy()
     count = int(won.sum())
     return float((ranks[won].sum() - count * (count + 1) / 2) / (count * (len(won) - count)))

@@ -1,8 +1,8 @@
-"""What does this cell say? Days and numbers as people write them, in Chinese, English and German exports.
+"""Parse days and numbers as written in Chinese, English and German exports.
 
-Each parser looks at a column's distinct values once. Whether ``03/04/2026`` is in March or April, and whether
-``1.234`` is about one or above a thousand, is settled for the whole column by cells that leave no doubt; where
-none does, the cell is refused rather than guessed.
+Each parser reads a column's distinct values once. Whether ``03/04/2026`` is in March or April, and whether ``1.234`` is
+about one or above a thousand, is inferred for the whole column from its unambiguous cells; where there are none, the
+cell is refused rather than guessed.
 """
 
 import re
@@ -24,14 +24,14 @@ _DASHES = frozenset({"-", "--", "–", "—", "/", "\\", "nan", "nat", "none", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """A column read: its values, and where a cell said something that was not understood."""
+    """A parsed column: its values, and the mask of the cells that could not be parsed."""
 
     read: pd.Series
     refused: Mask
 
 
 def is_blank_word(text: str) -> bool:
-    """Whether a cell that should hold a day or a number says that there is none."""
+    """Whether the text of a cell of days or numbers means a missing value."""
     return text.casefold() in _DASHES or is_unknown(text)
 
 
@@ -66,7 +66,7 @@ def parse_days(cells: pd.Series, *, day_first: bool | None = None) -> Parsed:
     cells : Series
         Text, or days already.
     day_first : bool or None
-        How ``03/04/2026`` is meant; ``None`` lets the column's own cells tell.
+        The order in ``03/04/2026``; ``None`` infers it from the column's other cells.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _plain(word: str) -> str:
 
 
 def _day_comes_first(words: list[str]) -> bool | None:
-    """Whether 03/04 means the third of April, told by such cells as 13/04 and 03/14; ``None`` in doubt."""
+    """Whether 03/04 means the third of April, inferred from cells such as 13/04 and 03/14; ``None`` if unknown."""
     matches = [match for word in words if (match := _YEAR_LAST.fullmatch(_TIME.sub("", word)))]
     day_first = any(int(match[1]) > 12 for match in matches)
     month_first = any(int(match[3]) > 12 for match in matches)
@@ -156,7 +156,7 @@ def parse_numbers(cells: pd.Series) -> Parsed:
     Returns
     -------
     Parsed
-        ``float64`` values; a percentage becomes a share. Infinite stays infinite, for the checks to refuse.
+        ``float64`` values; a percentage becomes a share. An infinite value is kept for the validation to refuse.
     """
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return Parsed(read=as_numbers(cells), refused=np.zeros(len(cells), dtype=bool))
@@ -180,7 +180,7 @@ def parse_numbers(cells: pd.Series) -> Parsed:
 
 
 def _decimal_comma(rest: pd.Series, text: pd.Series) -> bool | None:
-    """Whether a comma is this column's decimal point; ``None`` when its cells contradict each other."""
+    """Whether a comma is this column's decimal point; ``None`` when its cells contradict one another."""
     bodies = [match[2].strip() for word in rest.dropna().unique() if (match := _match(_plain(word)))]
     comma = any(_is_european(body) for body in bodies)
     if not comma:
@@ -227,7 +227,7 @@ def _number(word: str, comma_decimal: bool | None) -> float | None:
 
 
 def _digits(body: str, comma_decimal: bool | None) -> str | None:
-    """``body`` without group marks and with a point for decimals; ``None`` when that cannot be told."""
+    """``body`` without group marks and with a point for decimals; ``None`` where it is ambiguous."""
     if comma_decimal is None and (_EITHER_COMMA.fullmatch(body) or _EITHER_DOT.fullmatch(body)):
         return None
     if comma_decimal and (_EITHER_COMMA.fullmatch(body) or _EITHER_DOT.fullmatch(body)):
@@ -245,7 +245,7 @@ def _digits(body: str, comma_decimal: bool | None) -> str | None:
 
 
 def by_value(cells: pd.Series, read: Callable[[str], str | None]) -> tuple[pd.Series, Mask]:
-    """``read`` applied once to each distinct text; where it gives ``None``, the cell is missing and marked."""
+    """``read`` applied once to each distinct text; where it gives ``None``, the cell is missing and in the mask."""
     text = as_text(cells)
     codes, distinct = pd.factorize(text)
     words = [read(word) for word in distinct]

@@ -1,4 +1,4 @@
-"""How does a sheet become a deal table? Column by column, every offence noted, none stopping the reading."""
+"""Read a sheet as a deal table, column by column; errors are collected, and none stops the reading."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,30 +7,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import (
-    CHOICES,
-    COLUMNS,
-    COVERAGE_COLUMNS,
-    DATES,
-    ID,
-    NUMBERS,
-    READINGS,
-    SUPPORTS,
-    Finding,
-    Mask,
-    as_text,
-    shown_cell,
-    whole,
-)
+from winprob.data.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, NUMBERS, READINGS, SUPPORTS, as_text
+from winprob.data.schema.findings import Finding, Mask, shown_cell, whole
 from winprob.data.tables.cells import Parsed, by_value, parse_days, parse_numbers
-from winprob.data.tables.files import Sheet
 from winprob.data.tables.instants import days_in_zone
 from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source, accepted_values, nearest
+from winprob.data.tables.sheet import Sheet
 from winprob.errors import DealTableError, MappingError, WinprobError
 from winprob.i18n import gettext
 from winprob.methodology import canonical, canonical_column, is_unknown
 
-#: What people write for a currency and what ISO 4217 calls it. A bare $ is left out: it may be any of twenty.
+#: ISO 4217 codes by common spelling. A bare $ is left out: it may be any of twenty currencies.
 _CURRENCIES = {
     "RMB": "CNY", "人民币": "CNY", "¥": "CNY", "\uffe5": "CNY", "元": "CNY", "€": "EUR", "欧元": "EUR", "£": "GBP",
     "英镑": "GBP", "US$": "USD", "美元": "USD", "港币": "HKD", "港元": "HKD", "日元": "JPY",
@@ -40,7 +27,7 @@ _EITHER_WAY = re.compile(r"(?:0?[1-9]|1[0-2])([/-])(?:0?[1-9]|1[0-2])\1\d{4}.*")
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """A deal table under way: what was read, and what was found on the way."""
+    """A deal table being read, and the findings so far; ``misfit`` is an error of the mapping."""
 
     deals: pd.DataFrame
     findings: list[Finding] = field(default_factory=list)
@@ -49,12 +36,12 @@ class Reading:
 
     @property
     def error(self) -> type[WinprobError]:
-        """Whose fault it is, when there is one: the mapping's or the deals'."""
+        """The class of an error: the mapping's or the deals'."""
         return MappingError if self.misfit else DealTableError
 
 
 def looked_for(mapping: DealMapping) -> Callable[[str], bool]:
-    """Whether a header is one that this mapping, or the canonical columns, look for."""
+    """Whether a header is one that the mapping names, or without a mapping that of a canonical column."""
     named = mapping.columns
     if mapping.sources:
         return lambda header: header in named
@@ -68,12 +55,12 @@ def _target(header: str) -> str | None:
 
 
 def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading:
-    """The deals on ``sheet``, read by ``mapping`` (or by their headers, when it maps no column).
+    """The deals on ``sheet``, read by ``mapping``, or by their headers where it maps no column.
 
     Parameters
     ----------
     faults : list of str
-        What was wrong with the mapping itself; told together with all else.
+        Errors of the mapping itself, reported together with all others.
     """
     reading = Reading(
         deals=pd.DataFrame(index=sheet.cells.index),
@@ -115,7 +102,7 @@ def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
                     "error",
                     target,
                     gettext(
-                        "columns {first} and {second} both mean '{target}': rename one, or choose in mapping.toml",
+                        "columns {first} and {second} both mean '{target}': rename one, or map one in mapping.toml",
                         first=repr(taken[target]),
                         second=repr(header),
                         target=target,
@@ -144,7 +131,7 @@ def _present(sources: tuple[Source, ...], sheet: Sheet, reading: Reading) -> Ite
 def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> None:
     headers = list(sheet.cells.columns)
     message = gettext(
-        "'{target}' is to come from column {column}, which the file lacks{hint}; its columns are {columns}",
+        "'{target}' is mapped to column {column}, which the file lacks{hint}; its columns are {columns}",
         target=target,
         column=repr(column),
         hint=nearest(column, headers),
@@ -165,7 +152,7 @@ def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> di
         count = int(blank.sum())
         message = gettext("'deal_id' is blank in {rows} rows, first in row {row}", rows=count, row=sheet.rows[first])
         reading.findings.append(Finding(severity="error", column=ID, rows=count, first_deal="", message=message))
-        # A stand-in, so that other messages name the row and the check of ids does not repeat this one.
+        # A placeholder, so that other messages give the row and the check of ids does not repeat this one.
         ids = ids.fillna(pd.Series([f"#{row}" for row in sheet.rows], index=ids.index, dtype="str"))
         reading.deals[ID] = ids
     return {ID: ids}
@@ -187,7 +174,7 @@ def _read_column(sheet: Sheet, source: Source, mapping: DealMapping, reading: Re
 
 
 def read_cells(cells: pd.Series, source: Source, mapping: DealMapping) -> Parsed:
-    """The canonical values in ``cells``, wherever they stand: in a column of the export or in a log of its changes."""
+    """The canonical values in ``cells``, of a column of the export or of a log of its changes."""
     if source.target in DATES:
         parsed = parse_days(cells, day_first=mapping.day_first)
         zone = mapping.zone
@@ -206,7 +193,7 @@ def _parse_share(cells: pd.Series) -> Parsed:
 
 
 def _reader(source: Source) -> Callable[[str], str | None]:
-    """From a cell's text to the canonical value, "" for unknown, ``None`` for what is not understood."""
+    """From a cell's text to the canonical value, "" for unknown, ``None`` for a value that is not recognised."""
     folded = {text.casefold(): value for text, value in source.lookup.items()}
 
     def read(text: str) -> str | None:
@@ -231,12 +218,12 @@ def _canonical(target: str, text: str) -> str | None:
         return canonical(target, text) or ("" if is_unknown(text) else None)
     if target == "currency":
         return _CURRENCIES.get(text.upper(), "" if is_unknown(text) else text.upper())
-    # Free text says what it says: NA may be North America.
+    # Free text is not interpreted: NA may be North America.
     return text
 
 
 def _number_text(text: str) -> str | None:
-    """A support that is a number but no tier: kept, for the check of its range to name."""
+    """A support that is a number but not a tier is kept for the check of its range."""
     return text if re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text) else None
 
 
@@ -263,16 +250,16 @@ def _read_covariates(
 
 
 def _note(
-    reading: Reading, sheet: Sheet, column: str, mask: Mask, cells: pd.Series, say_it: Callable[..., str]
+    reading: Reading, sheet: Sheet, column: str, mask: Mask, cells: pd.Series, message_for: Callable[..., str]
 ) -> None:
-    """Add the error that ``say_it`` words, when ``mask`` holds a row."""
+    """Add an error where ``mask`` holds a row; ``message_for`` formats its message."""
     if not mask.any():
         return
     first = int(np.flatnonzero(mask)[0])
     deal = reading.deals[ID].iloc[first]
     count = int(mask.sum())
     name = "" if pd.isna(deal) else str(deal)
-    message = say_it(rows=count, row=int(sheet.rows[first]), deal=repr(name), got=shown_cell(cells.iloc[first]))
+    message = message_for(rows=count, row=int(sheet.rows[first]), deal=repr(name), got=shown_cell(cells.iloc[first]))
     reading.findings.append(Finding(severity="error", column=column, rows=count, first_deal=name, message=message))
 
 
@@ -283,7 +270,7 @@ def _note_days(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd
     _note(
         reading, sheet, column, either, cells,
         lambda **spot: gettext(
-            "{what} may be day/month or month/day in {rows} rows, first row {row}, deal {deal}, has {got}: "
+            "{what} is ambiguous, day/month or month/day, in {rows} rows, first row {row}, deal {deal}, has {got}: "
             "set day_first = true or false in mapping.toml",
             what=what, **spot,
         ),
@@ -313,7 +300,7 @@ def _note_log(reading: Reading, sheet: Sheet, column: str, values: pd.Series) ->
     _note(
         reading, sheet, column, (values <= -1).to_numpy(dtype=bool), values,
         lambda **spot: gettext(
-            "'{column}' is -1 or less in {rows} rows, first row {row}, deal {deal}, has {got}: it has no log1p",
+            "'{column}' is -1 or less in {rows} rows, first row {row}, deal {deal}, has {got}: log1p is undefined",
             column=column, **spot,
         ),
     )  # fmt: skip
@@ -326,8 +313,8 @@ def _note_values(reading: Reading, sheet: Sheet, source: Source, what: str, cell
     _note(
         reading, sheet, source.target, refused, cells,
         lambda **spot: gettext(
-            "{what} holds values neither mapped nor canonical in {rows} rows: {values}; first row {row}, deal {deal}, "
-            "has {got}; accepted: {accepted}, or map them, or name the rest with other",
+            "{what} holds values neither mapped nor canonical in {rows} rows: {values}; first row {row}, "
+            "deal {deal}, has {got}; accepted: {accepted}, or map them, or set other for the rest",
             what=what, values=values + (", …" if len(counts) > 5 else ""),
             accepted=", ".join(accepted_values(source.target)), **spot,
         ),

@@ -1,7 +1,7 @@
-"""Which letters are these bytes? A ladder, because no detector reads a mostly ASCII GBK export right.
+"""Detect the text encoding of an export: byte order mark, strict UTF-8, then gb18030, big5 and cp1252 by plausibility.
 
-Byte order mark, then strict UTF-8, then gb18030, big5 and cp1252 judged by what they make of the header and of the
-letters outside ASCII.
+The legacy encodings are scored by the known headers and the common letters that they give. General detectors fail on
+exports in GBK that are mostly ASCII.
 """
 
 import codecs
@@ -17,7 +17,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Letters are judged on this many characters outside ASCII: enough to tell, little to decode.
+#: The score is computed on this number of characters outside ASCII.
 _SAMPLE = 20_000
 #: Lead bytes of the common characters and of punctuation, in GB 2312 and in Big5.
 _COMMON_GB = (*range(0xA1, 0xA4), *range(0xB0, 0xD8))
@@ -40,14 +40,14 @@ def decode(data: bytes, name: str, *, encoding: str | None, known: Callable[[str
     name : str
         The file's name, for messages.
     encoding : str or None
-        What the user says; ``None`` climbs the ladder.
+        The user's choice; ``None`` for detection.
     known : callable
         Whether a header is one that is looked for.
 
     Raises
     ------
     InputError
-        When no encoding fits, or the one given does not.
+        No encoding fits, or the one given does not.
     """
     if encoding is not None:
         return _decode_as(data, name, encoding), encoding
@@ -75,7 +75,7 @@ def _decode_as(data: bytes, name: str, encoding: str) -> str:
     except UnicodeError as fault:
         raise InputError(
             gettext(
-                "{name} does not read as {encoding}: byte {start} does not fit. Leave it out, or give another.",
+                "{name} does not read as {encoding}: byte {start} does not fit. Omit the encoding, or give another.",
                 name=name,
                 encoding=encoding,
                 start=getattr(fault, "start", 0),
@@ -84,7 +84,7 @@ def _decode_as(data: bytes, name: str, encoding: str) -> str:
 
 
 def _refuse_damaged_utf8(data: bytes, name: str, fault: UnicodeDecodeError) -> None:
-    """Nearly all of it is UTF-8: then it is a damaged file, not a GBK one."""
+    """Refuse text that is nearly all UTF-8: a damaged file rather than one in GBK."""
     text = data.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
     whole = sum(1 for letter in text if ord(letter) > 127) - broken
@@ -92,7 +92,7 @@ def _refuse_damaged_utf8(data: bytes, name: str, fault: UnicodeDecodeError) -> N
         line = data.count(b"\n", 0, fault.start) + 1
         raise InputError(
             gettext(
-                "{name} is UTF-8 but damaged: line {line} holds bytes that are no letter (cut short, or two encodings "
+                "{name} is UTF-8 but damaged: line {line} holds invalid bytes (cut short, or two encodings "
                 "in one file). Export it again.",
                 name=name,
                 line=line,
@@ -113,8 +113,8 @@ def _best_legacy(data: bytes, name: str, known: Callable[[str], bool]) -> tuple[
     if best is None or (best[0] == 0 and best[1] < 0.5):
         raise InputError(
             gettext(
-                "{name}: cannot tell its text encoding (tried UTF-8, GB 18030, Big5, Windows-1252). "
-                "Save it as CSV UTF-8, or name the encoding with --encoding.",
+                "{name}: its text encoding is not recognised (tried UTF-8, GB 18030, Big5, Windows-1252). "
+                "Save it as CSV UTF-8, or give the encoding with --encoding.",
                 name=name,
             )
         )
@@ -130,7 +130,7 @@ def _known_headers(text: str, known: Callable[[str], bool]) -> int:
 
 
 def _plausible(text: str, encoding: str) -> float:
-    """The share of letters outside ASCII that people write often in this encoding."""
+    """Share of the letters outside ASCII that are common in this encoding."""
     spots = [index for index, letter in enumerate(text) if ord(letter) > 127][:_SAMPLE]
     good = sum(_is_common(text, index, encoding) for index in spots)
     return good / len(spots) if spots else 1.0
@@ -139,9 +139,9 @@ def _plausible(text: str, encoding: str) -> float:
 def _is_common(text: str, index: int, encoding: str) -> bool:
     letter = text[index]
     if encoding == "cp1252":
-        # Western accents stand alone among plain letters; Chinese read as Western comes in runs.
-        beside = text[max(index - 1, 0) : index] + text[index + 1 : index + 2]
-        return letter in _WESTERN and beside.isascii()
+        # Western accents occur singly among plain letters; Chinese decoded as Western comes in runs.
+        neighbours = text[max(index - 1, 0) : index] + text[index + 1 : index + 2]
+        return letter in _WESTERN and neighbours.isascii()
     charset, common = ("gb2312", _COMMON_GB) if encoding == "gb18030" else ("big5", _COMMON_BIG5)
     try:
         return letter.encode(charset)[0] in common

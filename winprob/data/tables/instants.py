@@ -1,6 +1,6 @@
-"""At what moment, and on which day where? Timestamps with and without an offset, told in one zone.
+"""Parse timestamps with and without an offset into one time zone.
 
-``2026-03-31T23:30:00.000+0000`` is the first of April in Shanghai. A time without an offset is the zone's own.
+``2026-03-31T23:30:00.000+0000`` is the first of April in Shanghai. A time without an offset is in the zone itself.
 """
 
 import re
@@ -21,7 +21,7 @@ _EPOCH = re.compile(r"\d{13}")
 
 
 def is_zone(name: str) -> bool:
-    """Whether there is a time zone of this name."""
+    """Whether ``name`` is a time zone of the IANA database."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -30,7 +30,7 @@ def is_zone(name: str) -> bool:
 
 
 def parse_instants(cells: pd.Series, zone: str, *, day_first: bool | None = None) -> Parsed:
-    """Moments as the clocks in ``zone`` show them: ``datetime64`` without a zone."""
+    """Local times in ``zone``: ``datetime64`` without a zone."""
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         aware = cells.dt.tz_convert(zone).dt.tz_localize(None) if cells.dt.tz is not None else cells
         return Parsed(read=aware.astype("datetime64[us]"), refused=np.zeros(len(cells), dtype=bool))

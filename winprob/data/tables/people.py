@@ -1,7 +1,7 @@
-"""Who are the people behind the roles? The people table, merged into the deal table's role columns.
+"""Read a people table and merge it into the role columns of a deal table.
 
 A role's people become readings ``"3*2 4*1"`` (tier * influence, by person), their support the mean weighted by
-influence, their coverage the furthest of them. Where the people say nothing, what the deal table says stays.
+influence, their coverage the furthest of them. Where the people table has no value, the deal table's is kept.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, shown_cell, whole
+from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, refuse, shown_cell, whole
 from winprob.data.tables.cells import by_value, parse_days, parse_numbers
-from winprob.data.tables.files import Sheet
+from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
 
@@ -21,7 +21,7 @@ _DEFAULT_INFLUENCE = 2.0
 
 
 def rubric_items() -> tuple[str, ...]:
-    """The rubric's items that bear on support: all but influence."""
+    """The rubric's items that determine support: all but influence."""
     return tuple(play.id for play in plays("support") if play.id != "influence")
 
 
@@ -31,7 +31,7 @@ def is_people_header(header: str) -> bool:
 
 
 def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
-    """One row per deal, date, person and role, and what is wrong with the table.
+    """One row per deal, date, person and role, and the errors of the table.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
         ``deal_id, as_of, person, role, tier, influence, coverage`` and the rubric's items that it rates; missing where
         unknown.
     list of Finding
-        Every fault at once.
+        Every error at once.
     """
     cells, findings = _columns(sheet)
     if findings:
@@ -67,21 +67,21 @@ def _columns(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     """The sheet's cells under canonical names."""
     names = {header: canonical_column(header) for header in sheet.cells.columns}
     wanted = (ID, *_FACTS, *rubric_items())
-    found = [name for name in names.values() if name in wanted]
+    present = [name for name in names.values() if name in wanted]
     faults = [
         whole("error", name, gettext("people table: several columns mean '{column}'", column=name))
-        for name in sorted({name for name in found if found.count(name) > 1})
+        for name in sorted({name for name in present if present.count(name) > 1})
     ]
     for name in (ID, "person", "role"):
-        if name not in found:
+        if name not in present:
             message = gettext(
                 "people table: no column is '{column}' (the columns are {columns})",
                 column=name,
                 columns=", ".join(map(repr, sheet.cells.columns[:12])),
             )
             faults.append(whole("error", name, message))
-    kept = [header for header, name in names.items() if name in wanted]
-    return sheet.cells[kept].rename(columns=names), faults
+    headers = [header for header, name in names.items() if name in wanted]
+    return sheet.cells[headers].rename(columns=names), faults
 
 
 def _fault(people: pd.DataFrame, column: str, mask: Mask, cells: pd.Series, wanted: str) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def _ratings(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding])
 
 
 def _tiers(people: pd.DataFrame, cells: pd.DataFrame, ratings: pd.DataFrame, findings: list[Finding]) -> pd.Series:
-    """Support as given, else as the rubric's ratings say."""
+    """Support as given, else derived from the rubric's ratings."""
     tier = pd.Series(np.nan, index=cells.index)
     if "support" in cells:
         values, refused = by_value(cells["support"], lambda text: canonical("support", text) or _blank(text))
@@ -155,7 +155,7 @@ def _coverage(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding]
 
 
 def _one_role_a_row(people: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
-    """A person of several roles (``approver; evaluator``) as one row for each."""
+    """A person with several roles (``approver; evaluator``) as one row for each."""
     people = people.assign(role=people["role"].str.replace("\uff1b", ";").str.split(";")).explode(
         "role", ignore_index=True
     )
@@ -183,7 +183,7 @@ def _listed_twice(people: pd.DataFrame, keys: list[str]) -> Iterator[Finding]:
 
 
 def merge_people(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    """``deals`` with the people's readings, support and coverage; and what did not fit.
+    """``deals`` with the people's readings, support and coverage; and findings on rows that do not match.
 
     A person without ``as_of`` counts at every date of the deal; a deal without ``as_of`` takes the people of the one
     date they have.
@@ -204,6 +204,19 @@ def merge_people(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFram
     return merged[[*canonical_order, *(name for name in merged.columns if name not in canonical_order)]], findings
 
 
+def cover(deals: pd.DataFrame, roles: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """``deals`` with the coverage from the roles known by the end of ``day``; a role without a day is left out."""
+    known = roles[(roles["known_on"] <= day) & roles[ID].isin(deals[ID])]
+    if known.empty:
+        return deals
+    table, findings = read_people(frame_sheet(known.drop(columns="known_on"), "people"))
+    refuse(findings, rows=len(table))
+    covered, findings = merge_people(deals, table)
+    refuse(findings, rows=len(covered))
+    blank = [name for name in covered if name not in deals and covered[name].isna().all()]
+    return covered.drop(columns=blank)
+
+
 def _match(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
     """The people at each position of the deal table."""
     findings: list[Finding] = []
@@ -220,13 +233,13 @@ def _match(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, lis
         ],
         ignore_index=True,
     )
-    # A row without a date and one with the deal's date may meet here only.
+    # Only here a row without a date and one with the deal's date can be the same person twice.
     findings += _listed_twice(matched, ["position", "person", "role"])
     stray = people[~people["row"].isin(matched["row"])]
     if len(stray):
         first = stray.iloc[0]
         message = gettext(
-            "people table: {rows} rows belong to no deal and date of the deal table and are left out, "
+            "people table: {rows} rows match no deal and date of the deal table and are left out, "
             "first row {row}, deal {deal}",
             rows=len(stray),
             row=int(first["row"]),
@@ -262,7 +275,7 @@ def _readings(known: pd.DataFrame, length: int) -> npt.NDArray[np.object_]:
 
 
 def _support(known: pd.DataFrame, length: int) -> npt.NDArray[np.float64]:
-    """The mean tier weighted by influence, a half rounded up; NaN where no one's support is known."""
+    """(row,) mean tier weighted by influence, a half rounded up; NaN where no support is known."""
     at = known["position"].to_numpy(dtype=np.int64)
     weight = np.bincount(at, known["influence"], minlength=length)
     total = np.bincount(at, known["influence"] * known["tier"], minlength=length)
@@ -280,7 +293,7 @@ def _furthest(of_role: pd.DataFrame, length: int) -> npt.NDArray[np.object_]:
 
 
 def _place(merged: pd.DataFrame, column: str, from_people: pd.Series) -> Iterator[Finding]:
-    """Let the people speak in ``column``; report where the deal table said otherwise."""
+    """Fill ``column`` from the people table, and report where the deal table differs."""
     if column not in merged:
         merged[column] = from_people
         return
@@ -292,7 +305,7 @@ def _place(merged: pd.DataFrame, column: str, from_people: pd.Series) -> Iterato
         deal = str(merged[ID].iloc[first])
         message = gettext(
             "'{column}' differs between deal table and people table in {rows} rows, first deal {deal}: "
-            "{wide} and {people}; the people count",
+            "{wide} and {people}; the people table is used",
             column=column,
             rows=int(differs.sum()),
             deal=repr(deal),

@@ -1,17 +1,18 @@
-"""How is a dated table of exchange rates read? CSV, XLSX or Parquet, in its own columns or as Salesforce exports it."""
+"""Read a dated table of exchange rates, in its own columns or as Salesforce exports it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of, shown_cell
 from winprob.data.tables.cells import parse_days, parse_numbers
-from winprob.data.tables.files import Sheet
+from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 
-#: Headers, letter case and marks aside, and the column each means. A conversion rate is the other way round.
+#: Columns by normalised header: lower case, letters and digits only. A conversion rate is the inverse of a rate.
 _HEADERS = {
     "currency": "currency",
     "currencycode": "currency",
@@ -36,18 +37,43 @@ _HEADERS = {
 RATE_COLUMNS = ("currency", "rate", "valid_from", "valid_to")
 
 
+def read_rates(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read a dated rate table from CSV, XLSX or Parquet.
+
+    Columns ``currency, rate, from`` and, if it ends, ``to`` (its last day): one unit of ``currency`` is ``rate`` units
+    of the report's currency. Salesforce's ``IsoCode, ConversionRate, StartDate, NextStartDate`` is accepted: there
+    one unit of the corporate currency is ``ConversionRate`` units of the other.
+
+    Returns
+    -------
+    DataFrame
+        ``currency, rate, valid_from, valid_to``, all rates in the same direction; ``valid_to`` may be missing.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    ForecastError
+        A column is missing or a cell is wrong: every error at once.
+    """
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=encoding, known=lambda name: rate_column(name) is not None
+    )
+    return rates_on(sheet)
+
+
 def rate_column(header: str) -> str | None:
-    """What a header means in a rate table."""
+    """The rate table's column that a header means."""
     return _HEADERS.get("".join(mark for mark in header.casefold() if mark.isalnum()))
 
 
 def rates_on(sheet: Sheet) -> pd.DataFrame:
-    """The rates on a sheet, all the same way round: ``currency, rate, valid_from, valid_to``.
+    """The rates on a sheet, all in the same direction: ``currency, rate, valid_from, valid_to``.
 
     Raises
     ------
     ForecastError
-        A column is missing or a cell is wrong: every offence at once.
+        A column is missing or a cell is wrong: every error at once.
     """
     names = {header: meaning for header in sheet.cells.columns if (meaning := rate_column(header))}
     cells = sheet.cells[list(names)].rename(columns=names)
@@ -56,7 +82,7 @@ def rates_on(sheet: Sheet) -> pd.DataFrame:
         raise ForecastError(
             gettext(
                 "rates {name}: no column is {missing} (the columns are {columns}). "
-                "Wanted: currency, rate, from and, if there is one, to.",
+                "Required are currency, rate and from; to is optional.",
                 name=sheet.name,
                 missing=", ".join(missing),
                 columns=", ".join(map(repr, sheet.cells.columns[:12])),
@@ -67,7 +93,7 @@ def rates_on(sheet: Sheet) -> pd.DataFrame:
     if faults:
         raise ForecastError(
             gettext(
-                "rates {name}, {count} faults:\n{faults}\nMend the rate table.",
+                "rates {name}, {count} errors:\n{faults}\nFix the rate table.",
                 name=sheet.name,
                 count=len(faults),
                 faults="\n".join(f"  - {fault}" for fault in faults),
@@ -85,8 +111,8 @@ def _missing(cells: pd.DataFrame) -> list[str]:
 
 def _typed(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     code = as_text(cells["currency"]).str.upper()
-    turned = "rate" not in cells
-    given = cells["conversion_rate" if turned else "rate"]
+    inverse = "rate" not in cells
+    given = cells["conversion_rate" if inverse else "rate"]
     rate = parse_numbers(given).read
     first = parse_days(cells["valid_from"]).read
     to = next((name for name in ("valid_to", "next_from") if name in cells), None)
@@ -99,9 +125,9 @@ def _typed(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if to:
         unread = mask_of(last.isna()) & mask_of(as_text(cells[to]).notna())
         faults += _fault("to", unread, cells[to], gettext("a date (YYYY-MM-DD)"))
-    # The next rate's first day is not this one's last.
+    # A rate ends on the day before the next one begins.
     last = last - pd.Timedelta(days=1) if to == "next_from" else last
-    values = {"currency": code, "rate": 1 / rate if turned else rate, "valid_from": first, "valid_to": last}
+    values = {"currency": code, "rate": 1 / rate if inverse else rate, "valid_from": first, "valid_to": last}
     return pd.DataFrame(values, columns=list(RATE_COLUMNS)), faults
 
 

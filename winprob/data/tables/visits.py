@@ -1,10 +1,13 @@
-"""How is a log of past visits read? A CSV, XLSX or Parquet file, its words canonical or known aliases."""
+"""Read a log of past visits: canonical columns and values, or known aliases in Chinese and English."""
+
+from pathlib import Path
 
 import pandas as pd
 
-from winprob.data.schema import ID, TIERS, VISIT_COLUMNS, as_text, validate_visits
+from winprob.data.schema import ID, as_text
+from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
 from winprob.data.tables.cells import parse_days
-from winprob.data.tables.files import Sheet
+from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.methodology import canonical, canonical_column, is_unknown
 
 _CHINESE = {
@@ -15,17 +18,38 @@ _CHINESE = {
     "拜访前支持度": "tier_before",
     "拜访后支持度": "tier_after",
 }
-#: Which word of the method a column's cells are.
+#: The methodology's kind of value of each column.
 _WORDS = {"role": "role", "coverage": "coverage", **dict.fromkeys(TIERS, "support")}
+
+
+def read_visits(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read a log of past visits from CSV, XLSX or Parquet.
+
+    Returns
+    -------
+    DataFrame
+        ``deal_id, role, executive, date, tier_before, tier_after, coverage``, a row a visit; missing where blank.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    PlanError
+        A column is missing or a cell holds a value that is not accepted: every error at once.
+    """
+    sheet = parse_sheet(
+        read_bytes(path), str(path), encoding=encoding, known=lambda name: visit_column(name) is not None
+    )
+    return visits_on(sheet)
 
 
 def visit_column(header: str) -> str | None:
     """The visit log's column that a header means."""
-    found = _CHINESE.get(header.strip(), header.strip().lower().replace(" ", "_"))
-    if found in (*VISIT_COLUMNS, "coverage"):
-        return found
-    found = canonical_column(header) or ""
-    return found if found in (ID, "role", "coverage") else None
+    name = _CHINESE.get(header.strip(), header.strip().lower().replace(" ", "_"))
+    if name in (*VISIT_COLUMNS, "coverage"):
+        return name
+    name = canonical_column(header) or ""
+    return name if name in (ID, "role", "coverage") else None
 
 
 def visits_on(sheet: Sheet) -> pd.DataFrame:
@@ -34,7 +58,7 @@ def visits_on(sheet: Sheet) -> pd.DataFrame:
     Raises
     ------
     PlanError
-        A column is missing, or a cell holds what it may not: every offence at once.
+        A column is missing, or a cell holds a value that is not accepted: every error at once.
     """
     names = {header: visit_column(header) for header in sheet.cells.columns}
     cells = sheet.cells[[header for header, name in names.items() if name]].rename(columns=names)
@@ -49,6 +73,6 @@ def visits_on(sheet: Sheet) -> pd.DataFrame:
 
 
 def _canonical(word: str, text: object) -> object:
-    """The canonical value; a blank stays one, what is not understood stays as it is, for the checks to refuse."""
-    found = canonical(word, text)
-    return found if found is not None or is_unknown(text) else text
+    """The canonical value; a blank, and a value that is not recognised, is unchanged for the validation."""
+    value = canonical(word, text)
+    return value if value is not None or is_unknown(text) else text

@@ -1,4 +1,4 @@
-"""How does a preset become a mapping? By the headers that the file has; the user's own mapping goes before it."""
+"""Fit a preset to the headers of a file: an ordinary mapping, in which the user's own mapping takes precedence."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_derived, mask_of, whole
-from winprob.data.tables.files import Sheet
-from winprob.data.tables.presets.headers import find_header, matches
-from winprob.data.tables.presets.identity import lost_case, other_ids, same_ids
-from winprob.data.tables.presets.outcomes import derive_outcome
+from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
+from winprob.data.schema.columns import is_derived
 from winprob.data.tables.presets.preset_files import Preset
+from winprob.data.tables.presets.spellings import derive_outcome, find_header, lost_case, matches, other_ids, same_ids
+from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import canonical, normal
 
@@ -22,7 +21,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A preset laid on one file: the sheet made ready, the ordinary mapping, and what was wrong with either."""
+    """A preset fitted to one file: the prepared sheet, the ordinary mapping, and the errors and notes of both."""
 
     sheet: Sheet
     table: dict[str, Any]
@@ -33,24 +32,24 @@ class Fitted:
 
 
 def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
-    """The mapping that reads ``sheet``, where the user's ``own`` mapping goes before the preset.
+    """The mapping that reads ``sheet``; the user's ``own`` mapping takes precedence over the preset.
 
     Returns
     -------
     Fitted
-        Its sheet has the deals' ids in one spelling, and a column more where flags tell the outcome.
+        Its sheet has one spelling of each deal's id, and an outcome column where flags determine the outcome.
     """
     headers = list(map(str, sheet.cells.columns))
     faults = list(_derived_covariates(preset, own))
     columns = _columns(preset, headers, own.get("columns", {}))
     cells = sheet.cells.copy()
     notes: list[Finding] = []
-    if "outcome" not in columns and (told_by := _flag_columns(preset, headers)):
-        name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(told_by.values())))
-        flags = {flag: cells[header] for flag, header in told_by.items()}
+    if "outcome" not in columns and (flag_headers := _flag_columns(preset, headers)):
+        name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(flag_headers.values())))
+        flags = {flag: cells[header] for flag, header in flag_headers.items()}
         cells[name] = derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
-        notes += _outcome_notes(preset, told_by, cells[name])
+        notes += _outcome_notes(preset, flag_headers, cells[name])
     if ID not in columns:
         faults.append(_no_id(preset, headers))
         columns[ID] = {"row_number": True}
@@ -71,8 +70,8 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
 
 
 def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
-    """``deals`` with one meaning a close date, and no number on a closed deal that says the outcome."""
-    closed = _is_closed(deals)
+    """``deals`` with each close date in its own column, and without the seller's probability on closed deals."""
+    closed = is_closed(deals)
     settled = deals.copy()
     if fitted.one_close_date:
         settled["expected_close_on"] = deals["expected_close_on"].mask(closed)
@@ -86,19 +85,19 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
 
 
 def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
-    """Stages that no crosswalk places, and closed deals whose stage is gone."""
+    """Notes on stages that are not in the crosswalk, and on closed deals without their last stage."""
     given = fitted.table["columns"].get("stage")
     column = _column(given)
     if column is None or column not in fitted.sheet.cells:
         return
     text = as_text(fitted.sheet.cells[column])
-    strange = _unplaced(given, text)
-    if strange.any():
-        yield _note("stage", strange, deals, unplaced_message(column, given, text))
-    gone = _is_closed(deals) & mask_of(deals["stage"].isna()) & ~strange
+    unplaced = _unplaced(given, text)
+    if unplaced.any():
+        yield _note("stage", unplaced, deals, unplaced_message(column, given, text))
+    gone = is_closed(deals) & mask_of(deals["stage"].isna()) & ~unplaced
     if gone.any():
         message = gettext(
-            "{rows} closed deals show no stage of the customer's: the one they closed from is in the change log only "
+            "{rows} closed deals have no stage: the stage before the close is only in the change log "
             "(winprob snapshot --changes)",
             rows=int(gone.sum()),
         )
@@ -106,17 +105,17 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
 
 
 def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
-    """Which stages in ``text`` no crosswalk places, with counts; nothing where all have a place."""
-    strange = _unplaced(given, text)
-    if not strange.any():
+    """The note on stages in ``text`` that are not in the crosswalk, with counts; empty where all are."""
+    unplaced = _unplaced(given, text)
+    if not unplaced.any():
         return ""
-    counts = text[strange].value_counts()
+    counts = text[unplaced].value_counts()
     shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
     return gettext(
-        "{column} holds stages that no crosswalk places in {rows} rows, read as unknown: {values}. "
-        "Place them under stage in a mapping file",
+        "{column} holds stages that are not in the crosswalk in {rows} rows, read as unknown: {values}. "
+        "Add them under stage in a mapping file",
         column=repr(column),
-        rows=int(strange.sum()),
+        rows=int(unplaced.sum()),
         values=shown + (", …" if len(counts) > _SHOWN else ""),
     )
 
@@ -124,12 +123,6 @@ def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
 def _unplaced(given: Any, text: pd.Series) -> Mask:
     known = {normal(word) for words in _values(given).values() for word in _list(words)}
     return mask_of(text.map(lambda word: normal(word) not in known and canonical("stage", word) is None).eq(True))
-
-
-def _is_closed(deals: pd.DataFrame) -> Mask:
-    if "outcome" not in deals:
-        return np.zeros(len(deals), dtype=bool)
-    return mask_of(deals["outcome"].notna() & (deals["outcome"] != "open"))
 
 
 def _note(column: str, mask: Mask, deals: pd.DataFrame, message: str) -> Finding:
@@ -141,7 +134,7 @@ def _note(column: str, mask: Mask, deals: pd.DataFrame, message: str) -> Finding
 
 
 def _columns(preset: Preset, headers: list[str], own: Any) -> dict[str, Any]:
-    """Each canonical column as a mapping file would give it: the user's word first, then the preset's."""
+    """Each canonical column as a mapping file would give it: from the user's mapping, else from the preset."""
     columns: dict[str, Any] = {}
     for target, given in preset.columns.items():
         header = find_header(given["column"], headers)
@@ -151,22 +144,22 @@ def _columns(preset: Preset, headers: list[str], own: Any) -> dict[str, Any]:
 
 
 def with_own(columns: dict[str, Any], own: Any) -> dict[str, Any]:
-    """``columns`` with what the user's mapping says of them."""
+    """``columns`` with the entries of the user's mapping added or replaced."""
     if not isinstance(own, Mapping):
         return columns
-    for target, said in own.items():
-        extends = isinstance(said, Mapping) and "column" not in said and "row_number" not in said
-        columns[target] = _extended(columns[target], said) if extends and target in columns else said
+    for target, entry in own.items():
+        extends = isinstance(entry, Mapping) and "column" not in entry and "row_number" not in entry
+        columns[target] = _extended(columns[target], entry) if extends and target in columns else entry
     return columns
 
 
-def _extended(given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The preset's column with the user's values added; a word that the user places is taken from where it stood."""
-    placed = {str(word) for words in _values(said).values() for word in _list(words)}
+def _extended(given: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset's column with the user's values added; a word that the user maps is removed from its old value."""
+    placed = {str(word) for words in _values(entry).values() for word in _list(words)}
     values = {value: [word for word in _list(words) if word not in placed] for value, words in _values(given).items()}
-    for value, words in _values(said).items():
+    for value, words in _values(entry).items():
         values[value] = [*values.get(value, []), *_list(words)]
-    return {**given, **said, **({"values": values} if values else {})}
+    return {**given, **entry, **({"values": values} if values else {})}
 
 
 def _values(given: Any) -> Mapping[str, Any]:
@@ -185,11 +178,11 @@ def _column(given: Any) -> str | None:
 
 
 def _flag_columns(preset: Preset, headers: list[str]) -> dict[str, str]:
-    found = {flag: find_header(names, headers) for flag, names in preset.flags.items()}
-    return {flag: header for flag, header in found.items() if header is not None}
+    by_flag = {flag: find_header(names, headers) for flag, names in preset.flags.items()}
+    return {flag: header for flag, header in by_flag.items() if header is not None}
 
 
-# ---- what to say ---------------------------------------------------------------------------------------------------
+# ---- findings ------------------------------------------------------------------------------------------------------
 
 
 def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]:
@@ -200,7 +193,7 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
         if isinstance(name, str) and (matches(name, preset.derived) or is_derived(name)):
             yield gettext(
                 "covariate '{column}' is derived by {preset} from the stage or the outcome, or filled in at the close: "
-                "a model would learn the outcome from itself. Take it out",
+                "a model would learn the outcome from itself. Remove it",
                 column=name,
                 preset=preset.name,
             )
@@ -220,25 +213,28 @@ def _id_notes(preset: Preset, ids: pd.Series) -> Iterator[Finding]:
     if lost.any():
         first = str(ids.iloc[int(np.flatnonzero(lost)[0])])
         message = gettext(
-            "{rows} ids of 18 characters do not fit their last three, first {deal}: upper and lower case were lost "
-            "somewhere. They will not be found in other exports",
+            "{rows} ids of 18 characters contradict their last three, first {deal}: upper and lower case were lost. "
+            "They will not match other exports; export the ids again",
             rows=int(lost.sum()),
             deal=repr(first),
         )
         yield Finding(severity="warning", column=ID, rows=int(lost.sum()), first_deal=first, message=message)
 
 
-def _outcome_notes(preset: Preset, told_by: Mapping[str, str], outcome: pd.Series) -> Iterator[Finding]:
-    if list(told_by) == ["stage"]:
+def _outcome_notes(preset: Preset, flag_headers: Mapping[str, str], outcome: pd.Series) -> Iterator[Finding]:
+    if list(flag_headers) == ["stage"]:
         message = gettext(
-            "the outcome is told by {column} alone: a closed stage of your own counts as open. Export also {columns}",
-            column=repr(told_by["stage"]),
+            "the outcome is derived from {column} alone: a closed stage of your own counts as open. "
+            "Also export {columns}",
+            column=repr(flag_headers["stage"]),
             columns=", ".join(names[0] for flag, names in preset.flags.items() if flag != "stage"),
         )
         yield whole("note", "outcome", message)
-    silent = int(outcome.isna().sum())
-    if silent:
-        message = gettext("the outcome is unknown in {rows} rows: no rule of the preset fits their flags", rows=silent)
+    undecided = int(outcome.isna().sum())
+    if undecided:
+        message = gettext(
+            "the outcome is unknown in {rows} rows: no rule of the preset matches their flags", rows=undecided
+        )
         yield whole("note", "outcome", message)
 
 
@@ -248,8 +244,8 @@ def _left_out(preset: Preset, columns: Mapping[str, Any], headers: list[str]) ->
     taken = {_column(given) for given in columns.values()}
     custom = [name for name in headers if name not in taken and name.casefold().endswith("__c")]
     message = gettext(
-        "support, coverage, decision method and coach are not in {preset}'s own fields and are not guessed: "
-        "map yours in a mapping file{custom}",
+        "support, coverage, decision method and coach are not among the standard fields of {preset} and are unknown: "
+        "map your own fields in a mapping file{custom}",
         preset=preset.name,
         custom=gettext("; custom fields here: {columns}", columns=", ".join(custom[:12])) if custom else "",
     )

@@ -1,6 +1,6 @@
-"""Who is known at the customer? The CRM's table of contact roles as a people table: known, and nothing more.
+"""Read a CRM's table of contact roles as a people table: role and coverage of each contact, support unknown.
 
-A contact that is listed for a deal is identified. What the person thinks of us is not in the table, and stays unknown.
+A contact that is listed for a deal is identified. Whether the person supports us is not in the table and stays unknown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,12 +11,10 @@ import pandas as pd
 
 from winprob.data.schema import ID, Finding, Mask, as_text, mask_of, whole
 from winprob.data.tables.cells import parse_days
-from winprob.data.tables.files import Sheet
 from winprob.data.tables.instants import days_in_zone
-from winprob.data.tables.presets.headers import find_header
-from winprob.data.tables.presets.identity import same_ids
-from winprob.data.tables.presets.outcomes import is_true
 from winprob.data.tables.presets.preset_files import Preset
+from winprob.data.tables.presets.spellings import find_header, is_true, same_ids
+from winprob.data.tables.sheet import Sheet
 from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column, normal
@@ -26,19 +24,19 @@ _PARTS = ("deal_id", "person", "role", "known_on", "deleted")
 
 
 def is_role_table(preset: Preset, headers: Iterable[str]) -> bool:
-    """Whether these are the headers of the CRM's table, rather than of a people table in our own words.
+    """Whether these are the headers of the CRM's table, rather than of a people table in canonical columns.
 
     Raises
     ------
     InputError
-        It is the sellers' team.
+        It is the table of a deal's sellers.
     """
     names = list(headers)
     seller = find_header(preset.people.get("sellers", []), names)
     if seller is not None:
         raise InputError(
             gettext(
-                "people: column {column} says that these are sellers (a deal's own team). "
+                "people: column {column} belongs to the table of a deal's own sellers. "
                 "Give the table of the customer's contacts and their roles",
                 column=repr(seller),
             )
@@ -48,7 +46,7 @@ def is_role_table(preset: Preset, headers: Iterable[str]) -> bool:
 
 
 def with_one_id(preset: Preset, sheet: Sheet) -> Sheet:
-    """A people table in our own words, its deals' ids in one spelling."""
+    """A people table in canonical columns, with one spelling of each deal's id."""
     header = next((str(name) for name in sheet.cells.columns if canonical_column(str(name)) == ID), None)
     if header is None:
         return sheet
@@ -56,12 +54,12 @@ def with_one_id(preset: Preset, sheet: Sheet) -> Sheet:
 
 
 def read_roles(preset: Preset, sheet: Sheet, zone: str | None = None) -> tuple[pd.DataFrame, list[Finding]]:
-    """A row per deal, person and role, and what was left out.
+    """A row per deal, person and role, and findings on what was left out.
 
     Returns
     -------
     DataFrame
-        ``deal_id, person, role, coverage, known_on``: the day the row was made, missing where the table has none.
+        ``deal_id, person, role, coverage, known_on``: the day of the row's creation, missing where the table has none.
     """
     findings: list[Finding] = []
     column = {key: find_header(preset.people.get(key, []), sheet.cells.columns) for key in _PARTS}
@@ -81,7 +79,7 @@ def read_roles(preset: Preset, sheet: Sheet, zone: str | None = None) -> tuple[p
     people = people[mask_of(people[ID].notna() & people["person"].notna())]
     crosswalk = _crosswalk(preset)
     people["role"] = people["given"].map(lambda word: crosswalk.get(normal(word)), na_action="ignore").astype("str")
-    findings += [*_unplaced(preset, people), *_asked(preset, people)]
+    findings += [*_not_in_crosswalk(preset, people), *_ambiguous(preset, people)]
     people["coverage"] = preset.people.get("coverage", "identified")
     placed = people.dropna(subset=["role"]).sort_values("known_on", kind="stable", na_position="first")
     first = placed.drop_duplicates([ID, "person", "role"]).sort_index()
@@ -89,7 +87,7 @@ def read_roles(preset: Preset, sheet: Sheet, zone: str | None = None) -> tuple[p
 
 
 def _crosswalk(preset: Preset) -> dict[str, str]:
-    """From the CRM's word, as it is compared, to ours."""
+    """From the CRM's name of a role, normalised, to the canonical role."""
     roles: Mapping[str, list[str]] = preset.people.get("roles", {})
     return {normal(word): role for role, words in roles.items() for word in words}
 
@@ -97,36 +95,38 @@ def _crosswalk(preset: Preset) -> dict[str, str]:
 def _unread(refused: Mask, cells: pd.Series) -> Iterator[Finding]:
     if refused.any():
         got = repr(str(cells.iloc[int(np.flatnonzero(refused)[0])]))
-        message = gettext("people: the day is not read in {rows} rows, first {got}", rows=int(refused.sum()), got=got)
+        message = gettext(
+            "people: the day cannot be read in {rows} rows, first {got}", rows=int(refused.sum()), got=got
+        )
         yield whole("warning", "known_on", message)
 
 
-def _unplaced(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
+def _not_in_crosswalk(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
     rest = people[mask_of(people["role"].isna())]
     blank = int(rest["given"].isna().sum())
     if blank:
-        yield whole("note", "role", gettext("people: {rows} rows name no role and are left out", rows=blank))
+        yield whole("note", "role", gettext("people: {rows} rows have no role and are left out", rows=blank))
     counts = rest["given"].value_counts()
     if len(counts):
         shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
         message = gettext(
-            "people: roles that no crosswalk places are left out: {values}. Which role do they hold? Place them under "
-            "[people.roles] in a copy of the preset (winprob preset)",
+            "people: roles that are not in the crosswalk are left out: {values}. "
+            "Add them under [people.roles] in a copy of the preset (winprob preset)",
             values=shown + (", …" if len(counts) > _SHOWN else ""),
         )
         yield whole("note", "role", message)
 
 
-def _asked(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
-    """Roles that may mean another thing here than the crosswalk says."""
+def _ambiguous(preset: Preset, people: pd.DataFrame) -> Iterator[Finding]:
+    """Notes on roles that may mean something else in a company than in the crosswalk."""
     counts = people["given"].map(normal, na_action="ignore").value_counts()
     placed = _crosswalk(preset)
     for word, other in preset.people.get("ask", {}).items():
         role, rows = placed.get(normal(word)), int(counts.get(normal(word), 0))
         if role is not None and rows:
             message = gettext(
-                "people: {word} ({rows} rows) is taken for {role}; may it mean {other} in your company? "
-                "Edit [people.roles] in a copy of the preset (winprob preset)",
+                "people: {word} ({rows} rows) is read as {role}; if it means {other} in your company, "
+                "edit [people.roles] in a copy of the preset (winprob preset)",
                 word=repr(word),
                 rows=rows,
                 role=role,

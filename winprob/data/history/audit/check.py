@@ -1,0 +1,94 @@
+"""Check a history for leaks: facts that could not have been known, contradictions, and how mature the labels are.
+
+A rule is a function of the `Trail` that yields findings: one kind of leak or fault each, none on a sound history.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from winprob.data.history.audit.closing import CLOSING_RULES
+from winprob.data.history.audit.giveaways import GIVEAWAY_RULES
+from winprob.data.history.audit.snapshots import IDENTITY_RULES, ORDER_RULES
+from winprob.data.history.trail import ENOUGH, Trail, follow
+from winprob.data.schema import Finding, findings_table, training_errors, whole
+from winprob.data.schema.findings import Severity
+from winprob.i18n import gettext
+from winprob.settings import EvaluationSettings
+
+
+def check_history(history: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Findings on a history: what could not have been known, what contradicts itself, and notes.
+
+    Parameters
+    ----------
+    history : folder, or frame as ``read_history`` gives it
+
+    Returns
+    -------
+    DataFrame
+        ``severity, column, rows, first_deal, message``; warnings before notes.
+
+    Raises
+    ------
+    HistoryError
+        ``history`` is not a history.
+    InputError
+        A snapshot's file is damaged.
+    DealTableError
+        A frame that is not a valid deal table.
+    """
+    trail = follow(history)
+    findings = [finding for rule in RULES for finding in rule(trail)]
+    return findings_table([*sorted(findings, key=lambda finding: finding.severity == "note"), *overview(trail)])
+
+
+def overview(trail: Trail) -> Iterator[Finding]:
+    """Notes on the size of the history."""
+    message = gettext(
+        "{days} snapshots from {first} to {last}, {deals} deals",
+        days=len(trail.days),
+        first=f"{trail.days[0]:%Y-%m-%d}",
+        last=f"{trail.days[-1]:%Y-%m-%d}",
+        deals=int(trail.first.sum()),
+    )
+    yield whole("note", "", message)
+    came = (trail.first & trail.closed).sum()
+    if came:
+        yield whole("note", "", gettext("{count} deals were closed when they first appeared", count=int(came)))
+
+
+def labels(trail: Trail) -> Iterator[Finding]:
+    """Number of deals that have ended; a warning where few of the early deals have."""
+    ended = trail.closed[trail.last]
+    middle = trail.days[0] + (trail.days[-1] - trail.days[0]) / 2
+    early = (trail.rows["as_of"][trail.first] <= middle).to_numpy()
+    share = float(ended[early].mean()) if early.any() else 1.0
+    young = early.sum() >= ENOUGH and share < EvaluationSettings().mature_share
+    counts = {"closed": int(ended.sum()), "open": int(np.sum(~ended))}
+    severity: Severity = "warning" if young else "note"
+    if young:
+        message = gettext(
+            "labels are not mature: of the deals seen in the first half of the history {share} have closed, and deals "
+            "that close fast differ from the others ({closed} closed, {open} open)",
+            share=f"{share:.0%}",
+            **counts,
+        )
+    else:
+        message = gettext("{closed} deals have closed, {open} are open: their outcomes are not known yet", **counts)
+    yield whole(severity, "outcome", message)
+    if counts["closed"] >= ENOUGH:
+        # Errors that training would raise.
+        yield from (replace(finding, severity="warning") for finding in training_errors(trail.rows[trail.last]))
+
+
+RULES: tuple[Callable[[Trail], Iterator[Finding]], ...] = (
+    *ORDER_RULES,
+    *IDENTITY_RULES,
+    *CLOSING_RULES,
+    *GIVEAWAY_RULES,
+    labels,
+)

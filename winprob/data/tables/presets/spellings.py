@@ -1,0 +1,140 @@
+"""Spellings of a CRM: headers, record ids and the flags from which the outcome is derived.
+
+Case, blanks and underscores of a header do not count: StageName, stage_name, Stage Name. Salesforce writes an id with
+15 or 18 characters, Dynamics 365 with or without braces. The last three of 18 characters encode which of the first 15
+are capitals; case distinguishes ids, so it is never ignored.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winprob.data.schema import Mask, as_text, mask_of
+from winprob.data.tables.presets.preset_files import Preset, Rule
+from winprob.methodology import normal
+
+_SHORT = re.compile(r"[A-Za-z0-9]{15}")
+_LONG = re.compile(r"[A-Za-z0-9]{18}")
+_GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_TRUE = frozenset({"true", "1", "yes", "y", "t", "x", "是", "ja", "wahr", "inactive"})
+_FALSE = frozenset({"false", "0", "no", "n", "f", "否", "nein", "falsch", "active"})
+
+# ---- headers --------------------------------------------------------------------------------------------------------
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether ``name`` is one of ``patterns``, in which * matches anything."""
+    return any(fnmatchcase(normal(name), normal(pattern)) for pattern in patterns)
+
+
+def find_header(wanted: Iterable[str], headers: Iterable[str]) -> str | None:
+    """The first of the ``wanted`` names among ``headers``, as the file spells it; None where there is none."""
+    by_name: dict[str, str] = {}
+    for header in headers:
+        by_name.setdefault(normal(header), header)
+    return next((by_name[normal(name)] for name in wanted if normal(name) in by_name), None)
+
+
+def known_header(preset: Preset) -> Callable[[str], bool]:
+    """Whether a header is one that the preset looks for, in whichever of the CRM's tables."""
+    names = {normal(name) for name in _names(preset)}
+    return lambda header: normal(header) in names
+
+
+def _names(preset: Preset) -> Iterator[str]:
+    for given in preset.columns.values():
+        yield from given["column"]
+    for names in preset.flags.values():
+        yield from names
+    yield from _texts(preset.people)
+    for log in preset.changes.values():
+        yield from _texts(log)
+
+
+def _texts(table: Any) -> Iterator[str]:
+    return (name for names in table.values() if isinstance(names, list) for name in names)
+
+
+# ---- record ids -----------------------------------------------------------------------------------------------------
+
+
+def suffix(short: str) -> str:
+    """The three check characters that extend an id of 15 characters to 18."""
+    fives = (short[start : start + 5] for start in (0, 5, 10))
+    return "".join(_ALPHABET[sum(1 << at for at, letter in enumerate(five) if "A" <= letter <= "Z")] for five in fives)
+
+
+def same_ids(values: pd.Series, kind: str) -> pd.Series:
+    """``values`` as text with one spelling of each id; a cell that is not an id of the CRM is unchanged."""
+    text = as_text(values)
+    if kind == "salesforce":
+        return text.map(_long, na_action="ignore").astype("str")
+    if kind == "salesforce-other":
+        return text.map(lambda word: _long(word) if word.startswith("00") else word, na_action="ignore").astype("str")
+    if kind == "guid":
+        return text.map(_plain_guid, na_action="ignore").astype("str")
+    return text
+
+
+def other_ids(preset: Preset) -> str:
+    """The kind of id of accounts and sellers, whose columns may hold names as well."""
+    return "salesforce-other" if preset.ids == "salesforce" else preset.ids
+
+
+def lost_case(values: pd.Series) -> pd.Series:
+    """(row,) whether a Salesforce id of 18 characters contradicts its check characters: its case was lost."""
+    text = as_text(values)
+    return text.map(lambda word: bool(_LONG.fullmatch(word)) and suffix(word[:15]) != word[15:].upper()).eq(True)
+
+
+def _long(word: str) -> str:
+    if _SHORT.fullmatch(word):
+        return word + suffix(word)
+    return word[:15] + word[15:].upper() if _LONG.fullmatch(word) else word
+
+
+def _plain_guid(word: str) -> str:
+    match = _GUID.fullmatch(word)
+    return match[1].lower() if match else word
+
+
+# ---- the outcome ----------------------------------------------------------------------------------------------------
+
+
+def derive_outcome(flags: Mapping[str, pd.Series], rules: Iterable[Rule], index: pd.Index) -> pd.Series:
+    """(row,) the outcome by the first rule that holds, missing where none does; a flag without a column is blank."""
+    words = {name: _normalised(cells) for name, cells in flags.items()}
+    outcome = np.full(len(index), np.nan, dtype=object)
+    undecided = np.ones(len(index), dtype=bool)
+    for rule in rules:
+        holds = undecided.copy()
+        for flag, wanted in rule.when.items():
+            holds &= _flag_is(words.get(flag), wanted, len(index))
+        outcome[holds] = rule.value
+        undecided &= ~holds
+    return pd.Series(outcome, index=index, dtype="str")
+
+
+def is_true(cells: pd.Series) -> Mask:
+    """(row,) whether a cell means yes, in any spelling."""
+    return _flag_is(_normalised(cells), True, len(cells))
+
+
+def _normalised(cells: pd.Series) -> pd.Series:
+    return as_text(cells).map(normal, na_action="ignore").astype("str")
+
+
+def _flag_is(words: pd.Series | None, wanted: Any, rows: int) -> Mask:
+    """(row,) whether a flag is what a rule wants: true, false, one of some words, "" for blank or * for any value."""
+    if words is None:
+        return np.full(rows, wanted == "")
+    if wanted in ("", "*"):
+        return mask_of(words.isna() if wanted == "" else words.notna())
+    if isinstance(wanted, bool):
+        return mask_of(words.isin(_TRUE if wanted else _FALSE))
+    return mask_of(words.isin([normal(word) for word in (wanted if isinstance(wanted, list) else [wanted])]))
