@@ -1,4 +1,4 @@
-"""What is a value called, and which value does a text mean?"""
+"""Labels of canonical values in both languages, and the canonical value that a text means."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ from winprob.errors import SettingsError
 from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Word
-from winprob.methodology.spelling import is_blank, normal
+from winprob.methodology.vocabulary import as_word, is_blank, normal
 
 
 def label(word: str, value: object, lang: str | None = None, *, using: Methodology | None = None) -> str:
-    """What a canonical value is called.
+    """The label of a canonical value.
 
     Parameters
     ----------
@@ -18,16 +18,16 @@ def label(word: str, value: object, lang: str | None = None, *, using: Methodolo
         ``stage``, ``role``, ``decision_method``, ``coach``, ``support``, ``coverage``, ``outcome``,
         ``rep_category`` or ``column``.
     value
-        Canonical; a support tier as a number or a text. A blank is called unknown.
+        Canonical; a support tier as a number or a text. A blank gets the label of unknown.
     lang
-        ``"en"`` or ``"zh"``; by default the language now spoken.
+        ``"en"`` or ``"zh"``; by default the current language.
     using
         A team's methodology from `load`; by default ours.
 
     Raises
     ------
     SettingsError
-        ``word`` is not a word, or ``value`` none of its values.
+        ``word`` is not a word, or ``value`` is not one of its values.
     """
     methodology = using or load()
     entries = _of(methodology.words, word)
@@ -37,7 +37,7 @@ def label(word: str, value: object, lang: str | None = None, *, using: Methodolo
 
 
 def column_label(column: str, lang: str | None = None, *, using: Methodology | None = None) -> str:
-    """What a column of the deal or people table is called."""
+    """The label of a column of the deal or people table."""
     return label("column", column, lang, using=using)
 
 
@@ -45,7 +45,7 @@ def canonical(word: str, text: object, *, using: Methodology | None = None) -> s
     """The value of ``word`` that ``text`` means, as a text (a support tier is ``"3"``), or None if it means none.
 
     Case, white space, underscores and full-width forms do not count; all else must match. A coach of ``none`` and a
-    coverage of ``unknown`` are values: ask this before `is_unknown`.
+    coverage of ``unknown`` are values: call this before `is_unknown`.
     """
     return None if is_blank(text) else _of((using or load()).aliases, word).get(normal(text))
 
@@ -56,9 +56,9 @@ def canonical_column(header: object, *, using: Methodology | None = None) -> str
 
 
 def is_unknown(text: object, *, using: Methodology | None = None) -> bool:
-    """Whether a cell says that nothing is known: it is blank, or one of the words for unknown.
+    """Whether a cell is blank or one of the words for unknown.
 
-    Ask it of words only: as a region, ``NA`` is North America.
+    For columns of canonical values only: as a region, ``NA`` is North America.
     """
     return is_blank(text) or normal(text) in (using or load()).aliases["unknown"]
 
@@ -70,7 +70,7 @@ def _of[T](by_word: Mapping[str, T], word: str) -> T:
 
 
 def _entry(entries: Mapping[str, Word], word: str, value: object) -> Word:
-    key = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    key = as_word(value)
     if key not in entries:
         raise SettingsError(
             gettext("{word} {value!r} is not one of {accepted}", word=word, value=value, accepted=", ".join(entries))

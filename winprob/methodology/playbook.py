@@ -1,12 +1,12 @@
-"""What does the method say on a subject, and which channel is likely to know a fact?"""
+"""Plays of a subject, and the channels that are likely to know a fact."""
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Play
+from winprob.toml import unknown_key
 
 
 def plays(
@@ -52,21 +52,13 @@ def channels_for(fact: str, *, using: Methodology | None = None) -> tuple[Play, 
 
 
 def check_ids(ids: Iterable[str], accepted: Collection[str], what: str) -> None:
-    """Refuse ids that do not exist, all at once, each with what was probably meant.
+    """Raise for ids that do not exist, all at once, each with the id that was probably meant.
 
     Raises
     ------
     SettingsError
         At least one of ``ids`` is not in ``accepted``.
     """
-    faults = [_stranger(name, accepted, what) for name in dict.fromkeys(ids) if name not in accepted]
-    if faults:
-        raise SettingsError("; ".join(faults))
-
-
-def _stranger(name: str, accepted: Collection[str], what: str) -> str:
-    near = get_close_matches(name, accepted, n=3)
-    if near:
-        return gettext("{what} {name!r} is not known; did you mean {near}?", what=what, name=name, near=", ".join(near))
-    some = ", ".join(sorted(accepted)[:6])
-    return gettext("{what} {name!r} is not known; known are {some}, ...", what=what, name=name, some=some)
+    unknown = [name for name in dict.fromkeys(ids) if name not in accepted]
+    if unknown:
+        raise SettingsError("; ".join(unknown_key(f"{what} {name!r}", name, accepted) for name in unknown))

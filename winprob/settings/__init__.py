@@ -1,8 +1,7 @@
-"""What can be tuned? Frozen dataclasses, read from one TOML file in which a typo is an error."""
+"""Settings: frozen records, read from one TOML file in which a typo is an error."""
 
-from winprob.settings.calendar import CalendarSettings
 from winprob.settings.decisions import EvaluationSettings, LeverSettings, VisitSettings
-from winprob.settings.forecast import QuarterSettings, ReviewSettings, TimingSettings
+from winprob.settings.forecast import CalendarSettings, QuarterSettings, ReviewSettings, TimingSettings
 from winprob.settings.model import (
     CovariateSettings,
     GateSettings,
@@ -11,8 +10,7 @@ from winprob.settings.model import (
     RefitSettings,
     SamplerSettings,
 )
-from winprob.settings.reading import read_settings, settings_from
-from winprob.settings.whole import Settings
+from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
     "CalendarSettings",

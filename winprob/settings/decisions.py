@@ -1,12 +1,16 @@
-"""What can be tuned of tests, levers and visits?"""
+"""Settings of evaluation, levers and executive visits."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from winprob.methodology import ROLES
-from winprob.settings.checks import require
+from pydantic import Field
+
+from winprob.toml import Chance, Scale, Share, record
+
+#: Chance of success by how far a role is covered: unknown, identified, contacted, engaged, blank.
+ByCoverage = tuple[Chance, Chance, Chance, Chance, Chance]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EvaluationSettings:
     """How a model is put to the test.
 
@@ -19,24 +23,15 @@ class EvaluationSettings:
     kept_draws : draws of each prediction that are kept for intervals
     """
 
-    stage_default: tuple[float, float, float, float, float] = (0.1, 0.2, 0.5, 0.75, 0.9)
-    least_training: int = 30
-    mature_share: float = 0.5
-    folds: int = 10
-    repeats: int = 3
-    kept_draws: int = 400
-
-    def __post_init__(self) -> None:
-        holds = all(0 <= chance <= 1 for chance in self.stage_default)
-        require(holds, "evaluation.stage_default", self.stage_default, "0..1")
-        require(self.least_training >= 2, "evaluation.least_training", self.least_training, ">= 2")
-        require(0 <= self.mature_share <= 1, "evaluation.mature_share", self.mature_share, "0..1")
-        require(self.folds >= 2, "evaluation.folds", self.folds, ">= 2")
-        require(self.repeats >= 1, "evaluation.repeats", self.repeats, ">= 1")
-        require(self.kept_draws >= 50, "evaluation.kept_draws", self.kept_draws, ">= 50")
+    stage_default: tuple[Share, Share, Share, Share, Share] = (0.1, 0.2, 0.5, 0.75, 0.9)
+    least_training: Annotated[int, Field(ge=2)] = 30
+    mature_share: Share = 0.5
+    folds: Annotated[int, Field(ge=2)] = 10
+    repeats: Annotated[int, Field(ge=1)] = 3
+    kept_draws: Annotated[int, Field(ge=50)] = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LeverSettings:
     """When a lever is worth pulling, and when its size was learned.
 
@@ -46,15 +41,11 @@ class LeverSettings:
     learned_below : a role's weight counts as learned from the team's deals where the prior's share in it is below this
     """
 
-    smallest_lift: float = 0.02
-    learned_below: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.smallest_lift < 1, "levers.smallest_lift", self.smallest_lift, "0..1")
-        require(0 <= self.learned_below <= 1, "levers.learned_below", self.learned_below, "0..1")
+    smallest_lift: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    learned_below: Share = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VisitSettings:
     """What visits by executives are believed to do, before any is on record, and how they are planned.
 
@@ -68,19 +59,11 @@ class VisitSettings:
     scenarios : draws of the posterior, spread evenly, in which the plan is compared with the best one
     """
 
-    approver: tuple[float, float, float, float, float] = (0.20, 0.25, 0.35, 0.40, 0.30)
-    decision_maker: tuple[float, float, float, float, float] = (0.25, 0.30, 0.40, 0.45, 0.35)
-    evaluator: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    influencer: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    procurement: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    prior_sample_size: float = 8.0
-    most_per_deal: int = 2
-    scenarios: int = 200
-
-    def __post_init__(self) -> None:
-        for role in ROLES:
-            chances = getattr(self, role)
-            require(all(0 < chance < 1 for chance in chances), f"visits.{role}", chances, "0..1")
-        require(0 < self.prior_sample_size < float("inf"), "visits.prior_sample_size", self.prior_sample_size, "> 0")
-        require(1 <= self.most_per_deal <= 3, "visits.most_per_deal", self.most_per_deal, "1..3")
-        require(20 <= self.scenarios <= 2000, "visits.scenarios", self.scenarios, "20..2000")
+    approver: ByCoverage = (0.20, 0.25, 0.35, 0.40, 0.30)
+    decision_maker: ByCoverage = (0.25, 0.30, 0.40, 0.45, 0.35)
+    evaluator: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    influencer: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    procurement: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    prior_sample_size: Scale = 8.0
+    most_per_deal: Annotated[int, Field(ge=1, le=3)] = 2
+    scenarios: Annotated[int, Field(ge=20, le=2000)] = 200

@@ -1,13 +1,57 @@
-"""What can be tuned of the time to close, of the quarter and of its page?"""
+"""Settings of the fiscal calendar, the time to close, the quarter forecast and its review page."""
 
-from dataclasses import asdict, dataclass
-from math import isfinite
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from winprob.i18n import gettext
-from winprob.settings.checks import require
+from winprob.toml import Chance, Normal, RuleError, Scale, record
+
+#: A count of at least one.
+Positive = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
+class CalendarSettings:
+    """The fiscal year.
+
+    Attributes
+    ----------
+    fiscal_year_start_month : the month in which it begins
+    pattern : ``months``, or weeks to a month: ``445``, ``454``, ``544``; quarters then have 13 weeks
+    year_end_weekday, year_end : a year of weeks ends on the ``last`` such weekday (Monday is 0) of the month before
+        ``fiscal_year_start_month``, or on the one ``nearest`` to that month's end
+    names, starts : a calendar table instead: each quarter's name, and the day on which it begins (ISO); one more day
+        says where the last one ends
+    """
+
+    fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
+    pattern: Literal["months", "445", "454", "544"] = "months"
+    year_end_weekday: Annotated[int, Field(ge=0, le=6)] = 5
+    year_end: Literal["last", "nearest"] = "last"
+    names: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.names or self.starts:
+            wanted = len(self.names) + 1
+            if len(self.starts) != wanted:
+                raise RuleError("starts", list(self.starts), gettext("{count} days", count=wanted))
+            if not _rising_days(self.starts):
+                raise RuleError("starts", list(self.starts), gettext("ISO days in rising order"))
+
+
+def _rising_days(days: tuple[str, ...]) -> bool:
+    try:
+        read = [date.fromisoformat(day) for day in days]
+    except ValueError:
+        return False
+    return all(one < other for one, other in pairwise(read))
+
+
+@record
 class TimingSettings:
     """What is believed of the time to close before any deal is seen: of the log of the weekly hazard, given the end.
 
@@ -27,29 +71,23 @@ class TimingSettings:
     least_closed : closed deals with dates below which nothing is learned
     """
 
-    weekly_hazard: tuple[float, float] = (-3.2, 1.0)
-    since_step: float = 0.3
-    near: float = 1.0
-    near_step: float = 0.5
-    quarter_pull: float = 0.5
-    stage: float = 1.0
-    stage_soon: float = 3.0
-    number: float = 0.3
-    number_by_stage: float = 0.3
-    unknown: float = 0.4
-    segment: float = 0.3
-    incidence: tuple[float, float] = (-0.4, 1.5)
-    incidence_stage: float = 1.0
-    least_closed: int = 20
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            holds = all(isfinite(number) for number in numbers) and numbers[-1] > 0
-            require(holds, f"timing.{name}", value, gettext("finite, scales > 0"))
+    weekly_hazard: Normal = (-3.2, 1.0)
+    since_step: Scale = 0.3
+    near: Scale = 1.0
+    near_step: Scale = 0.5
+    quarter_pull: Scale = 0.5
+    stage: Scale = 1.0
+    stage_soon: Scale = 3.0
+    number: Scale = 0.3
+    number_by_stage: Scale = 0.3
+    unknown: Scale = 0.4
+    segment: Scale = 0.3
+    incidence: Normal = (-0.4, 1.5)
+    incidence_stage: Scale = 1.0
+    least_closed: Positive = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class QuarterSettings:
     """What a forecast of a quarter points at.
 
@@ -59,15 +97,11 @@ class QuarterSettings:
     wrong_by : the total is wrong if it ends this share of P50 below or above it
     """
 
-    mover_share: float = 0.05
-    wrong_by: float = 0.2
-
-    def __post_init__(self) -> None:
-        require(0 < self.mover_share < 1, "quarter.mover_share", self.mover_share, "0..1")
-        require(0 < self.wrong_by < 1, "quarter.wrong_by", self.wrong_by, "0..1")
+    mover_share: Chance = 0.05
+    wrong_by: Chance = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReviewSettings:
     """What the review page calls an exception, and how much it tells.
 
@@ -80,13 +114,8 @@ class ReviewSettings:
     risky_deals : deals that are named for carrying the risk
     """
 
-    stale_days: int = 30
-    pushes: int = 3
-    disagreement: float = 0.25
-    deals: int = 25
-    risky_deals: int = 6
-
-    def __post_init__(self) -> None:
-        for name in ("stale_days", "pushes", "deals", "risky_deals"):
-            require(getattr(self, name) >= 1, f"review.{name}", getattr(self, name), ">= 1")
-        require(0 < self.disagreement < 1, "review.disagreement", self.disagreement, "0..1")
+    stale_days: Positive = 30
+    pushes: Positive = 3
+    disagreement: Chance = 0.25
+    deals: Positive = 25
+    risky_deals: Positive = 6
