@@ -1,25 +1,30 @@
 """The method: canonical words with labels and aliases, and plays, in TOML files of this package, in both languages."""
 
-from winprob.methodology.evidence import (
+from winprob.methodology.derivations import (
+    CoachReading,
     Completeness,
     KindCompleteness,
+    RoleContact,
     StageEvidence,
     StageReading,
-    derive_stage,
-    intelligence_completeness,
-)
-from winprob.methodology.labels import canonical, canonical_column, column_label, is_unknown, label
-from winprob.methodology.loading import load
-from winprob.methodology.next_step import Advice, NextStep, next_step
-from winprob.methodology.people import (
-    CoachReading,
-    RoleContact,
     coach_status,
     derive_influence,
+    derive_stage,
     derive_support,
+    intelligence_completeness,
     role_coverage,
 )
-from winprob.methodology.playbook import channels_for, plays
+from winprob.methodology.loading import load
+from winprob.methodology.lookups import (
+    canonical,
+    canonical_column,
+    channels_for,
+    column_label,
+    is_unknown,
+    label,
+    plays,
+)
+from winprob.methodology.next_step import Advice, NextStep, next_step
 from winprob.methodology.records import Methodology, Phrase, Play, Word
 from winprob.methodology.vocabulary import (
     COACH_STATES,
@@ -34,40 +39,9 @@ from winprob.methodology.vocabulary import (
 )
 
 __all__ = [
-    "Advice",
-    "COACH_STATES",
-    "COVERAGES",
-    "CoachReading",
-    "Completeness",
-    "DECISION_METHODS",
-    "KindCompleteness",
-    "Methodology",
-    "NextStep",
-    "OUTCOMES",
-    "Phrase",
-    "Play",
-    "REP_CATEGORIES",
-    "ROLES",
-    "RoleContact",
-    "STAGES",
-    "SUPPORT_TIERS",
-    "StageEvidence",
-    "StageReading",
-    "Word",
-    "canonical",
-    "canonical_column",
-    "channels_for",
-    "coach_status",
-    "column_label",
-    "derive_influence",
-    "derive_stage",
-    "derive_support",
-    "intelligence_completeness",
-    "is_unknown",
-    "label",
-    "load",
-    "next_step",
-    "normal",
-    "plays",
-    "role_coverage",
-]
+    "Advice", "COACH_STATES", "COVERAGES", "CoachReading", "Completeness", "DECISION_METHODS", "KindCompleteness",
+    "Methodology", "NextStep", "OUTCOMES", "Phrase", "Play", "REP_CATEGORIES", "ROLES", "RoleContact", "STAGES",
+    "SUPPORT_TIERS", "StageEvidence", "StageReading", "Word", "canonical", "canonical_column", "channels_for",
+    "coach_status", "column_label", "derive_influence", "derive_stage", "derive_support", "intelligence_completeness",
+    "is_unknown", "label", "load", "next_step", "normal", "plays", "role_coverage",
+]  # fmt: skip

@@ -1,7 +1,13 @@
 """Settings: frozen records, read from one TOML file in which a typo is an error."""
 
-from winprob.settings.decisions import EvaluationSettings, LeverSettings, VisitSettings
-from winprob.settings.forecast import CalendarSettings, QuarterSettings, ReviewSettings, TimingSettings
+from winprob.settings.decisions import (
+    CalendarSettings,
+    EvaluationSettings,
+    LeverSettings,
+    QuarterSettings,
+    ReviewSettings,
+    VisitSettings,
+)
 from winprob.settings.model import (
     CovariateSettings,
     GateSettings,
@@ -9,24 +15,12 @@ from winprob.settings.model import (
     PriorSettings,
     RefitSettings,
     SamplerSettings,
+    TimingSettings,
 )
 from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
-    "CalendarSettings",
-    "CovariateSettings",
-    "EvaluationSettings",
-    "GateSettings",
-    "LeverSettings",
-    "NumericCovariate",
-    "PriorSettings",
-    "QuarterSettings",
-    "RefitSettings",
-    "ReviewSettings",
-    "SamplerSettings",
-    "Settings",
-    "TimingSettings",
-    "VisitSettings",
-    "read_settings",
-    "settings_from",
-]
+    "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
+    "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings", "SamplerSettings",
+    "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
+]  # fmt: skip

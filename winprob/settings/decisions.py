@@ -1,11 +1,16 @@
-"""Settings of evaluation, levers and executive visits."""
+"""Settings of evaluation, levers, executive visits, the fiscal calendar, the quarter and its review page."""
 
-from typing import Annotated
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from winprob.toml import Chance, Scale, Share, record
+from winprob.i18n import gettext
+from winprob.toml import Chance, RuleError, Scale, Share, record
 
+#: A count of at least one.
+Positive = Annotated[int, Field(ge=1)]
 #: Chance of success by how far a role is covered: unknown, identified, contacted, engaged, blank.
 ByCoverage = tuple[Chance, Chance, Chance, Chance, Chance]
 
@@ -67,3 +72,75 @@ class VisitSettings:
     prior_sample_size: Scale = 8.0
     most_per_deal: Annotated[int, Field(ge=1, le=3)] = 2
     scenarios: Annotated[int, Field(ge=20, le=2000)] = 200
+
+
+@record
+class CalendarSettings:
+    """The fiscal year.
+
+    Attributes
+    ----------
+    fiscal_year_start_month : the month in which it begins
+    pattern : ``months``, or weeks to a month: ``445``, ``454``, ``544``; quarters then have 13 weeks
+    year_end_weekday, year_end : a year of weeks ends on the ``last`` such weekday (Monday is 0) of the month before
+        ``fiscal_year_start_month``, or on the one ``nearest`` to that month's end
+    names, starts : a calendar table instead: each quarter's name, and the day on which it begins (ISO); one more day
+        says where the last one ends
+    """
+
+    fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
+    pattern: Literal["months", "445", "454", "544"] = "months"
+    year_end_weekday: Annotated[int, Field(ge=0, le=6)] = 5
+    year_end: Literal["last", "nearest"] = "last"
+    names: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.names or self.starts:
+            wanted = len(self.names) + 1
+            if len(self.starts) != wanted:
+                raise RuleError("starts", list(self.starts), gettext("{count} days", count=wanted))
+            if not _rising_days(self.starts):
+                raise RuleError("starts", list(self.starts), gettext("ISO days in rising order"))
+
+
+def _rising_days(days: tuple[str, ...]) -> bool:
+    try:
+        read = [date.fromisoformat(day) for day in days]
+    except ValueError:
+        return False
+    return all(one < other for one, other in pairwise(read))
+
+
+@record
+class QuarterSettings:
+    """What a forecast of a quarter points at.
+
+    Attributes
+    ----------
+    mover_share : a deal is named if its outcome moves P50 by more than this share of it
+    wrong_by : the total is wrong if it ends this share of P50 below or above it
+    """
+
+    mover_share: Chance = 0.05
+    wrong_by: Chance = 0.2
+
+
+@record
+class ReviewSettings:
+    """What the review page calls an exception, and how much it tells.
+
+    Attributes
+    ----------
+    stale_days : a deal whose last reading is older is called stale
+    pushes : a deal whose close date was moved out so often is named
+    disagreement : model and seller are told to disagree above this difference of probability
+    deals : deals that are told in full; the appendix has all
+    risky_deals : deals that are named for carrying the risk
+    """
+
+    stale_days: Positive = 30
+    pushes: Positive = 3
+    disagreement: Chance = 0.25
+    deals: Positive = 25
+    risky_deals: Positive = 6

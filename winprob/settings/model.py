@@ -1,4 +1,4 @@
-"""Settings of the win model: sampler, convergence gates, priors, covariates, refits."""
+"""Settings of the models: sampler, convergence gates, priors, covariates, time to close, refits."""
 
 from dataclasses import field
 from typing import Annotated, Literal
@@ -106,6 +106,42 @@ class CovariateSettings:
     pair_components: Annotated[int, Field(ge=0)] = 64
     copies_count_once: bool = True
     report_bias: bool = True
+
+
+@record
+class TimingSettings:
+    """What is believed of the time to close before any deal is seen: of the log of the weekly hazard, given the end.
+
+    A pair is ``(mean, sd)`` of a normal, a single number the sd of one with mean 0.
+
+    Attributes
+    ----------
+    weekly_hazard : in the first week after a reading; the default means 4 % a week (90 %: 1 to 20 %)
+    since_step : from one span of weeks after the reading to the next (a random walk)
+    near, near_step : long before the seller's close date, and from one span of weeks about it to the next
+    quarter_pull : of the first week of a fiscal quarter, and of each of the last two
+    stage, segment, number, unknown : of each stage, each segment, an sd of the log of age, of the time to the seller's
+        date, of pushes, of the amount; of not knowing one
+    stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
+    number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
+    incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
+    least_closed : closed deals with dates below which nothing is learned
+    """
+
+    weekly_hazard: Normal = (-3.2, 1.0)
+    since_step: Scale = 0.3
+    near: Scale = 1.0
+    near_step: Scale = 0.5
+    quarter_pull: Scale = 0.5
+    stage: Scale = 1.0
+    stage_soon: Scale = 3.0
+    number: Scale = 0.3
+    number_by_stage: Scale = 0.3
+    unknown: Scale = 0.4
+    segment: Scale = 0.3
+    incidence: Normal = (-0.4, 1.5)
+    incidence_stage: Scale = 1.0
+    least_closed: Annotated[int, Field(ge=1)] = 20
 
 
 def _refit_sampler() -> SamplerSettings:

@@ -10,9 +10,7 @@ from typing import Any
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.settings.decisions import EvaluationSettings, LeverSettings, VisitSettings
-from winprob.settings.forecast import CalendarSettings, QuarterSettings, ReviewSettings, TimingSettings
-from winprob.settings.model import CovariateSettings, GateSettings, PriorSettings, RefitSettings, SamplerSettings
+from winprob.settings import decisions, model
 from winprob.toml import build, read_toml, record
 
 #: Settings that have a new name, by table and old name. The old name is accepted in one version.
@@ -23,18 +21,18 @@ RENAMED = {("priors", "strength"): "effect_scale", ("visits", "strength"): "prio
 class Settings:
     """All settings."""
 
-    sampler: SamplerSettings = field(default_factory=SamplerSettings)
-    gates: GateSettings = field(default_factory=GateSettings)
-    priors: PriorSettings = field(default_factory=PriorSettings)
-    covariates: CovariateSettings = field(default_factory=CovariateSettings)
-    calendar: CalendarSettings = field(default_factory=CalendarSettings)
-    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
-    levers: LeverSettings = field(default_factory=LeverSettings)
-    visits: VisitSettings = field(default_factory=VisitSettings)
-    timing: TimingSettings = field(default_factory=TimingSettings)
-    review: ReviewSettings = field(default_factory=ReviewSettings)
-    quarter: QuarterSettings = field(default_factory=QuarterSettings)
-    refit: RefitSettings = field(default_factory=RefitSettings)
+    sampler: model.SamplerSettings = field(default_factory=model.SamplerSettings)
+    gates: model.GateSettings = field(default_factory=model.GateSettings)
+    priors: model.PriorSettings = field(default_factory=model.PriorSettings)
+    covariates: model.CovariateSettings = field(default_factory=model.CovariateSettings)
+    calendar: decisions.CalendarSettings = field(default_factory=decisions.CalendarSettings)
+    evaluation: decisions.EvaluationSettings = field(default_factory=decisions.EvaluationSettings)
+    levers: decisions.LeverSettings = field(default_factory=decisions.LeverSettings)
+    visits: decisions.VisitSettings = field(default_factory=decisions.VisitSettings)
+    timing: model.TimingSettings = field(default_factory=model.TimingSettings)
+    review: decisions.ReviewSettings = field(default_factory=decisions.ReviewSettings)
+    quarter: decisions.QuarterSettings = field(default_factory=decisions.QuarterSettings)
+    refit: model.RefitSettings = field(default_factory=model.RefitSettings)
 
     def for_refits(self) -> Settings:
         """The same settings, with the sampler and gates of ``refit``."""
