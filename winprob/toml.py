@@ -314,9 +314,9 @@ def _range(hint: Any) -> str:
     rules = [rule for each in _metadata(hint) for rule in getattr(each, "metadata", ())]
     bounds = {key: getattr(rule, key) for rule in rules for key in ("gt", "ge", "lt", "le") if hasattr(rule, key)}
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    if len(bounds) == 2:
-        return "..".join(str(bound) for _, bound in sorted(bounds.items()))
-    return " ".join(f"{signs[key]} {bound}" for key, bound in bounds.items())
+    if bounds.keys() == {"ge", "le"}:
+        return f"{bounds['ge']}..{bounds['le']}"
+    return ", ".join(f"{signs[key]} {bound}" for key, bound in bounds.items())
 
 
 def _noun(hint: Any, type_: str) -> str:

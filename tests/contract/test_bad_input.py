@@ -191,7 +191,7 @@ def test_two_headers_of_one_meaning(tmp_path: Path) -> None:
         ("[columns]\namount = 'amount'", "has no deal_id"),
         ("[columns]\ndeal_id = 3", "'columns.deal_id' is 3, wanted the name of a source column, or a table"),
         ("[columns]\ndeal_id = 'Deal ID'", "which the file lacks \\(did you mean 'deal_id'\\?\\)"),
-        ("[columns]\ndeal_id = { row_number = true, column = 'x' }", "row_number stands alone"),
+        ("[columns]\ndeal_id = { row_number = true, column = 'x' }", "row_number is for deal_id only"),
         (
             "[columns]\ndeal_id = { colum = 'deal_id' }",
             "'columns.deal_id.colum' is not known; did you mean 'column'\\?",

@@ -148,7 +148,7 @@ def test_a_wrong_type_is_an_error(table, words):
         ({"sampler": {"thin": 1501}}, "sampler.thin"),
         ({"sampler": {"prior_draws": 9}}, "sampler.prior_draws"),
         ({"sampler": {"draws": 4000}}, "sampler.retry_draws"),
-        ({"sampler": {"target_accept": 1}}, "'sampler.target_accept' is 1, wanted 0..1"),
+        ({"sampler": {"target_accept": 1}}, "'sampler.target_accept' is 1, wanted > 0, < 1"),
         ({"sampler": {"retry_target_accept": 0}}, "sampler.retry_target_accept"),
         ({"gates": {"r_hat": 1}}, "gates.r_hat"),
         ({"gates": {"divergent_share": 1}}, "gates.divergent_share"),

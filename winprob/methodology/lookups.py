@@ -98,7 +98,7 @@ def plays(
     Raises
     ------
     SettingsError
-        There is no such subject.
+        The subject does not exist.
     """
     known = (using or load()).plays
     check_ids([subject], known, gettext("subject"))

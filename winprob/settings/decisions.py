@@ -17,13 +17,13 @@ ByCoverage = tuple[Chance, Chance, Chance, Chance, Chance]
 
 @record
 class EvaluationSettings:
-    """How a model is put to the test.
+    """Evaluation: baseline, backtest and cross-validation.
 
     Attributes
     ----------
-    stage_default : win probability of each stage by the CRM's table, a baseline; put your own here
-    least_training : closed deals that a fit in a backtest learns from at least
-    mature_share : a quarter's deals are learned from once this share of them has closed; quick closers differ
+    stage_default : win probability of each stage in the CRM's table, a baseline; set your own
+    least_training : least number of closed deals for a fit in a backtest
+    mature_share : a quarter's deals enter training once this share of them has closed, because quick closers differ
     folds, repeats : of k-fold, where dates do not allow a rolling origin
     kept_draws : draws of each prediction that are kept for intervals
     """
@@ -38,11 +38,11 @@ class EvaluationSettings:
 
 @record
 class LeverSettings:
-    """When a lever is worth pulling, and when its size was learned.
+    """When a lever is worth pulling, and when its size counts as learned.
 
     Attributes
     ----------
-    smallest_lift : of win probability, below which nobody would bother (a region of practical equivalence)
+    smallest_lift : of win probability, below which a step is not worth the effort (region of practical equivalence)
     learned_below : a role's weight counts as learned from the team's deals where the prior's share in it is below this
     """
 
@@ -52,14 +52,14 @@ class LeverSettings:
 
 @record
 class VisitSettings:
-    """What visits by executives are believed to do, before any is on record, and how they are planned.
+    """Prior of the success of executive visits, and how visits are planned.
 
     Attributes
     ----------
     approver, decision_maker, evaluator, influencer, procurement
         Chance that a visit moves this role one tier up, by how far the role is covered: unknown, identified,
         contacted, engaged; last where coverage is blank.
-    prior_sample_size : how many visits of experience these chances are worth (the sum of a beta's two parameters)
+    prior_sample_size : prior sample size of these chances in visits (the sum of a beta's two parameters)
     most_per_deal : visits to one deal at most, 1 to 3
     scenarios : draws of the posterior, spread evenly, in which the plan is compared with the best one
     """
@@ -85,7 +85,7 @@ class CalendarSettings:
     year_end_weekday, year_end : a year of weeks ends on the ``last`` such weekday (Monday is 0) of the month before
         ``fiscal_year_start_month``, or on the one ``nearest`` to that month's end
     names, starts : a calendar table instead: each quarter's name, and the day on which it begins (ISO); one more day
-        says where the last one ends
+        ends the last one
     """
 
     fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
@@ -114,11 +114,11 @@ def _rising_days(days: tuple[str, ...]) -> bool:
 
 @record
 class QuarterSettings:
-    """What a forecast of a quarter points at.
+    """Thresholds of the quarter forecast.
 
     Attributes
     ----------
-    mover_share : a deal is named if its outcome moves P50 by more than this share of it
+    mover_share : a deal is listed if its outcome moves P50 by more than this share of it
     wrong_by : the total is wrong if it ends this share of P50 below or above it
     """
 
@@ -128,15 +128,15 @@ class QuarterSettings:
 
 @record
 class ReviewSettings:
-    """What the review page calls an exception, and how much it tells.
+    """Thresholds for exceptions on the review page, and the number of deals it shows.
 
     Attributes
     ----------
-    stale_days : a deal whose last reading is older is called stale
-    pushes : a deal whose close date was moved out so often is named
-    disagreement : model and seller are told to disagree above this difference of probability
-    deals : deals that are told in full; the appendix has all
-    risky_deals : deals that are named for carrying the risk
+    stale_days : a deal whose last reading is older is stale
+    pushes : a deal whose close date was moved out this many times is an exception
+    disagreement : model and seller disagree where their probabilities differ by more than this
+    deals : deals shown in full; the appendix has all
+    risky_deals : deals listed for their contribution to the risk
     """
 
     stale_days: Positive = 30

@@ -14,7 +14,7 @@ Beta = tuple[Scale, Scale]
 
 @record
 class SamplerSettings:
-    """How NUTS is run, and on how many deals at most: of a longer history as many are drawn at random."""
+    """NUTS settings. A history of more than ``most_deals`` deals is sampled at random down to that number."""
 
     chains: Annotated[int, Field(ge=2)] = 4
     tune: Annotated[int, Field(ge=100)] = 600
@@ -35,7 +35,12 @@ class SamplerSettings:
 
 @record
 class GateSettings:
-    """When the draws may be believed (Vehtari et al. 2021, doi 10.1214/20-BA1221; Betancourt 2016)."""
+    """Convergence gates that the draws must pass: R-hat, bulk and tail ESS, share of divergent transitions, BFMI.
+
+    References
+    ----------
+    Vehtari et al. 2021, doi 10.1214/20-BA1221; Betancourt 2016
+    """
 
     r_hat: Annotated[float, Field(gt=1)] = 1.01
     bulk_ess: float = 400.0
@@ -46,14 +51,14 @@ class GateSettings:
 
 @record
 class PriorSettings:
-    """What is believed before any deal is seen. Log-odds unless said otherwise.
+    """Priors of the win model, on the log-odds scale unless noted.
 
     ``effect_scale`` is the log of a factor on every effect that distinguishes deals: teams differ in how predictable
-    their deals are, and this prior decides how soon a small team is believed to be predictable (decision 010).
+    their deals are, and this prior decides how quickly a small team is judged predictable (decision 010).
     ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
-    less under one that does not: what the method says of who decides (``chain.toml``), 0 to hear nothing of it.
+    less under one that does not, by the method's table of who decides (``chain.toml``); 0 ignores that table.
     A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
-    scale of a half-normal. The sheet that says each in plain words is ``winprob priors``.
+    scale of a half-normal. ``winprob priors`` prints each in plain words.
     """
 
     intercept: Normal = (-0.4, 0.7)
@@ -91,12 +96,12 @@ def _columns_wanted() -> str:
 
 @record
 class CovariateSettings:
-    """Columns that are always learned from where the table has them, beside those a mapping names.
+    """Covariates that the model uses where the table has them, in addition to those a mapping names.
 
-    Of the varying columns that a mapping names, the ``pair_components`` leading combinations of two are learned from
-    too (0 = none). ``copies_count_once``: rows alike in everything but their id share one deal's weight, unless
-    likeness by chance is to be expected. ``report_bias``: a seller who reports more support than others do is taken
-    to overrate, as far as that is more than chance.
+    Of the varying columns that a mapping names, the ``pair_components`` leading interactions of two enter
+    too (0 = none). ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless
+    equal rows are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
+    to overrate, as far as the difference exceeds chance.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
@@ -110,7 +115,7 @@ class CovariateSettings:
 
 @record
 class TimingSettings:
-    """What is believed of the time to close before any deal is seen: of the log of the weekly hazard, given the end.
+    """Priors of the time to close, on the log of the weekly hazard, by outcome.
 
     A pair is ``(mean, sd)`` of a normal, a single number the sd of one with mean 0.
 
@@ -125,7 +130,7 @@ class TimingSettings:
     stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
     number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
-    least_closed : closed deals with dates below which nothing is learned
+    least_closed : closed deals with dates below which the time to close is not fitted
     """
 
     weekly_hazard: Normal = (-3.2, 1.0)
@@ -154,7 +159,7 @@ def _refit_gates() -> GateSettings:
 
 @record
 class RefitSettings:
-    """For many refits, as in a backtest: the mean of a prediction needs fewer draws than the tails of every weight."""
+    """Sampler and gates for many refits, as in a backtest: predicted means need fewer draws than tails of weights."""
 
     sampler: SamplerSettings = field(default_factory=_refit_sampler)
     gates: GateSettings = field(default_factory=_refit_gates)

@@ -137,7 +137,8 @@ def read_mapping(mapping: GivenMapping | None) -> tuple[DealMapping, list[str]]:
         return DealMapping(name=""), []
     if isinstance(mapping, Mapping):
         return _interpret(mapping, "mapping")
-    return _interpret(mapping_table(mapping), str(mapping))
+    read, faults = _interpret(mapping_table(mapping), str(mapping))
+    return read, [gettext("{what}: {fault}", what=mapping, fault=fault) for fault in faults]
 
 
 def mapping_table(mapping: str | Path) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def _long_column(given: Any) -> Any:
 def _source(target: str, given: _Column, faults: list[str]) -> Source | None:
     if given.row_number:
         if target != ID or given.column is not None:
-            faults.append(gettext("columns.{key}: row_number stands alone, and only for deal_id", key=target))
+            faults.append(gettext("columns.{key}: row_number is for deal_id only, without a column", key=target))
             return None
         return Source(target=target, row_number=True)
     if given.column is None:

@@ -98,7 +98,7 @@ def preset_text(name: str) -> str:
     Raises
     ------
     MappingError
-        There is no preset of that name, or the file is not UTF-8.
+        The preset does not exist, or the file is not UTF-8.
     InputError
         The file cannot be read.
     """
@@ -123,7 +123,7 @@ def read_preset(name: str) -> Preset:
     Raises
     ------
     MappingError
-        There is no such preset, or its file is wrong: every offence at once.
+        The preset does not exist, or its file is wrong: every offence at once.
     InputError
         The file cannot be read.
     """
