@@ -1,24 +1,24 @@
-"""What can go wrong.
+"""Exceptions of the library.
 
 ::
 
-    WinprobError            anything a user can mend; the CLI prints it and exits with 1
-    ├── InputError          a file cannot be read: missing, a folder, empty, garbled, too large
+    WinprobError            base of every error that a user can fix; the CLI prints it and exits with 1
+    ├── InputError          a file cannot be read: missing, a folder, empty, damaged, too large
     ├── MappingError        the mapping file is wrong, or does not fit the export
-    ├── DealTableError      the deals themselves are wrong; carries every finding
-    ├── HistoryError        a folder is no history, or a snapshot does not go with those that are there
-    ├── SettingsError       a setting is unknown or out of range
-    ├── PlanError           executives, visit log and rules are wrong, or do not go together
+    ├── DealTableError      the deals themselves are wrong; lists every finding
+    ├── HistoryError        a folder is not a history, or a snapshot conflicts with those in it
+    ├── SettingsError       a setting is unknown, of the wrong type, or out of range
+    ├── PlanError           executives, visit log or rules are wrong, or conflict
     ├── ForecastError       a quarter cannot be forecast from these deals, day, target and rates
     ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
-    ├── UndatedError        a model that learned nothing of time is asked about a day
-    ├── NotConvergedError   the draws cannot be believed; nothing was saved
+    ├── UndatedError        a question with a date to a model without a time-to-close part
+    ├── NotConvergedError   the draws did not pass the convergence gates; nothing was saved
     └── OutputError         a result cannot be written
 """
 
 
 class WinprobError(Exception):
-    """Base of every error a user can mend. Its text is the whole message: what, where, what to do."""
+    """Base of every error that a user can fix. Its text is the whole message: what, where, what to do."""
 
 
 class InputError(WinprobError):
@@ -26,7 +26,7 @@ class InputError(WinprobError):
 
 
 class MappingError(WinprobError):
-    """The mapping file is wrong in itself, or does not fit the export."""
+    """The mapping file is wrong, or does not fit the export."""
 
 
 class DealTableError(WinprobError):
@@ -34,7 +34,7 @@ class DealTableError(WinprobError):
 
 
 class HistoryError(WinprobError):
-    """A folder is no history of snapshots, lacks the day asked for, or holds another export for that day."""
+    """A folder is not a history of snapshots, lacks the requested day, or holds another export for that day."""
 
 
 class SettingsError(WinprobError):
@@ -42,11 +42,11 @@ class SettingsError(WinprobError):
 
 
 class PlanError(WinprobError):
-    """Executives, visit log and rules are wrong in themselves, or do not go together. All offences at once."""
+    """Executives, visit log or rules are wrong, or conflict with each other. All offences at once."""
 
 
 class ForecastError(WinprobError):
-    """A quarter cannot be forecast: from these deals, on this day, with this target, at these rates. All at once."""
+    """A quarter cannot be forecast from these deals, on this day, with this target, at these rates. All at once."""
 
 
 class PosteriorError(WinprobError):
@@ -54,12 +54,12 @@ class PosteriorError(WinprobError):
 
 
 class UndatedError(WinprobError):
-    """The model has learned nothing of time, and is asked what will be by a day."""
+    """The model was fitted without dates, and is asked for a probability by a day."""
 
 
 class NotConvergedError(WinprobError):
-    """Sampling failed its gates twice. Nothing was saved."""
+    """Sampling failed its convergence gates twice. Nothing was saved."""
 
 
 class OutputError(WinprobError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the requested place."""

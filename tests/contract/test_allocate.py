@@ -56,7 +56,7 @@ def test_it_speaks_chinese(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("slots", "more", "words"),
     [
-        (-1, "", "slots is -1, wanted a whole number, 0 to 1000"),
+        (-1, "", "'slots' is -1, wanted a whole number, 0 to 1000"),
         (1, 'regoins = ["north"]', "'regoins' is not known; did you mean 'regions'?"),
         (1, 'fixed = [{ deal_id = "D99999", role = "approver" }]', "deal_id 'D99999' is not in the deal table"),
         (

@@ -340,8 +340,8 @@ def test_asking_for_a_place_changes_nothing(deals: Path, tmp_path: Path) -> None
 
 BAD_SETTINGS = {
     "[priors": "is not TOML",
-    "[priors]\nrole_wieght = 1.0\n": "'priors.role_wieght' is not known; did you mean role_weight?",
-    "[prior]\nrole_weight = 1.0\n": "did you mean priors?",
+    "[priors]\nrole_wieght = 1.0\n": "'priors.role_wieght' is not known; did you mean 'role_weight'?",
+    "[prior]\nrole_weight = 1.0\n": "did you mean 'priors'?",
     "[priors]\nrole_weight = -1.0\n": "> 0",
     "[priors]\nrole_weight = 'much'\n": "a number",
     "[priors]\nrole_weight = nan\n": "priors.role_weight",
@@ -370,14 +370,24 @@ def test_bad_settings(toml: str, deals: Path, tmp_path: Path) -> None:
     assert "is not TOML" in refused("priors", "--settings", settings)
 
 
+def test_a_setting_under_its_old_name_is_a_note(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[priors]\nstrength = [-0.5, 0.5]\n")
+    told = run("priors", "--settings", settings)
+    assert told.exit_code == 0
+    note = "setting 'priors.strength' is now 'priors.effect_scale'; the old name is accepted in version 0.2 only"
+    assert told.stderr == f"winprob: {note}\n"
+    assert "已改名" in run("priors", "--settings", settings, "--lang", "zh").stderr
+
+
 # --- mapping and people --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("toml", "wanted"),
     [
-        ("[columns", "no valid TOML"),
-        ("\x00", "no valid TOML"),
+        ("[columns", "is not TOML"),
+        ("\x00", "is not TOML"),
         ("[colunms]\ndeal_id = 'deal_id'", "did you mean 'columns'?"),
         ("[columns]\ndeal_id = 'Opportunity ID'", "'Opportunity ID', which the file lacks"),
         ("[columns]\ndeal_id = 'deal_id'\namonut = 'amount'", "did you mean 'amount'?"),

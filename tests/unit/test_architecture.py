@@ -16,7 +16,7 @@ MAP_ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| (.+?) \|(.*?)\|", re.MULTILINE
 PATH = re.compile(r"`((?:winprob|model|data|quarter|report)/[\w./-]+)`")
 
 SAMPLER = {"arviz", "nutpie", "pymc", "pytensor", "numba"}
-HEAVY = SAMPLER | {"altair", "h5py", "jinja2", "numpy", "pandas", "pyarrow", "scipy"}
+HEAVY = SAMPLER | {"altair", "h5py", "jinja2", "numpy", "pandas", "pyarrow", "pydantic", "scipy"}
 SAYS_WHAT_IS_LOADED = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
 

@@ -61,20 +61,20 @@ def test_the_status_gap_keeps_the_lower_levels_out():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"slots": -1}, "slots is -1, wanted a whole number, 0 to 1000"),
-        ({"slots": 2.5}, "slots is 2.5, wanted a whole number"),
-        ({"slots": True}, "slots is True, wanted a whole number"),
+        ({"slots": -1}, "'slots' is -1, wanted a whole number, 0 to 1000"),
+        ({"slots": 2.5}, "'slots' is 2.5, wanted a whole number"),
+        ({"slots": True}, "'slots' is True, wanted a whole number"),
         ({"slotz": 2}, "'slotz' is not known; did you mean 'slots'"),
-        ({"roles": ["approvr"]}, "role 'approvr' is not known; did you mean 'approver'"),
-        ({"roles": []}, "roles is .*leave it out for no limit"),
-        ({"regions": "north"}, "regions is 'north', wanted a list of texts"),
-        ({"level": 4}, "level is 4, wanted 1, 2, 3"),
-        ({"fixed": ["D1"]}, "fixed is .*wanted a list of tables with deal_id and role"),
-        ({"fixed": [{"deal": "D1", "role": "approver"}]}, "fixed.'deal' is not known; did you mean 'deal_id'"),
-        ({"fixed": [{"deal_id": "D1", "role": "boss"}]}, "role 'boss' is not known"),
-        ({"exclude": ["D1"]}, "exclude is .*wanted a table with deals and accounts"),
-        ({"exclude": {"deal": ["D1"]}}, "exclude.'deal' is not known; did you mean 'deals'"),
-        ({"name": " "}, "wanted a name or a code"),
+        ({"roles": ["approvr"]}, "'roles.1' is 'approvr'; did you mean 'approver'"),
+        ({"roles": []}, "'roles' is .*leave it out for no limit"),
+        ({"regions": "north"}, "'regions' is 'north', wanted a list of texts"),
+        ({"level": 4}, "'level' is 4; accepted: 1, 2, 3"),
+        ({"fixed": ["D1"]}, "'fixed' is .*wanted a list of tables with deal_id and role"),
+        ({"fixed": [{"deal": "D1", "role": "approver"}]}, "'fixed.1.deal' is not known; did you mean 'deal_id'"),
+        ({"fixed": [{"deal_id": "D1", "role": "boss"}]}, "'fixed.1.role' is 'boss'; accepted: approver, "),
+        ({"exclude": ["D1"]}, "'exclude' is .*wanted a table with deals and accounts"),
+        ({"exclude": {"deal": ["D1"]}}, "'exclude.deal' is not known; did you mean 'deals'"),
+        ({"name": " "}, "'name' is ' ', wanted a name or a code"),
     ],
 )
 def test_an_offence_is_named_with_its_place(entry, words):
@@ -89,7 +89,14 @@ def test_all_offences_are_told_at_once():
     }
     with pytest.raises(PlanError) as told:
         roster_from(table)
-    for part in ("5 faults", "one_executive_per_account", "-3", "'roles'", "stands there 2 times", "executive 3: name"):
+    for part in (
+        "5 faults to fix",
+        "'one_executive_per_acount' is not known; did you mean 'one_executive_per_account'?",
+        "[[executives]] 'A' 'slots' is -3",
+        "[[executives]] 'A' 'rolls' is not known; did you mean 'roles'?",
+        "executive 'A' is listed 2 times",
+        "[[executives]] 3 'name' is missing",
+    ):
         assert part in str(told.value)
 
 

@@ -52,21 +52,21 @@ def test_every_offence_is_listed_at_once_by_file_and_item(tmp_path: Path) -> Non
         load(tmp_path)
     message = str(caught.value)
     for expected in (
-        "coach.toml, item 'a': the id is used 2 times",
-        "coach.toml, item 'b': unknown key 'colour'",
-        "coach.toml, item 'b': 'zh' is missing",
-        "coach.toml, item 'c': 'en' must be a text",
-        "coach.toml, item 'c': 'how' needs en and zh",
-        "coach.toml, item 'c': 'origin' is 'theirs', accepted: method, ours",
-        "coach.toml, item 'c': 'part' is 'validatoin'",
-        "support.toml, item 'trust': 'anchors' is missing",
-        "trust.toml: not TOML",
-        "needs.toml: not TOML",
-        "chanels.toml: not a file of the methodology; did you mean channels?",
-        "visits.toml, no [[items]] found",
+        "coach.toml: [[items]] 'a': the id is used 2 times",
+        "coach.toml: [[items]] 'b' 'colour' is not known; did you mean 'columns'?",
+        "coach.toml: [[items]] 'b' 'zh' is missing",
+        "coach.toml: [[items]] 'c' 'en' is ' ', wanted a text",
+        "coach.toml: [[items]] 'c' 'how.zh' is missing",
+        "coach.toml: [[items]] 'c' 'origin' is 'theirs'; accepted: method, ours",
+        "coach.toml: [[items]] 'c' 'part' is 'validatoin'; did you mean 'validation'?",
+        "support.toml: [[items]] 'trust' 'anchors' is missing",
+        "trust.toml is not TOML: ",
+        "needs.toml is not TOML: ",
+        "'chanels.toml' is not known; did you mean 'channels.toml'?",
+        "visits.toml: 'items' is 3, wanted at least one table [[items]]",
     ):
         assert expected in message
-    assert "12 to mend" in message
+    assert "12 faults to fix" in message
 
 
 def test_wrong_kinds_of_value_are_offences(tmp_path: Path) -> None:
@@ -75,8 +75,22 @@ def test_wrong_kinds_of_value_are_offences(tmp_path: Path) -> None:
     (tmp_path / "channels.toml").write_text(item + other, "utf-8")
     with pytest.raises(SettingsError) as caught:
         load(tmp_path)
-    for expected in ("'id' must be a text", "'en' must be a text", "'knows' must be a list", "'persons'", "'amout'"):
+    for expected in (
+        "[[items]] 1 'id' is ['x'], wanted a text",
+        "[[items]] 1 'en' is 3, wanted a text",
+        "[[items]] 1 'knows' is 'person', wanted a list",
+        "[[items]] 'y' 'knows' is 'persons'; did you mean 'person'?",
+        "[[items]] 'y' 'columns' is 'amout'; did you mean 'amount'?",
+    ):
         assert expected in str(caught.value)
+
+
+def test_a_rating_needs_four_anchors(tmp_path: Path) -> None:
+    anchors = ", ".join(['{ en = "A", zh = "甲" }'] * 3)
+    text = TEST.format(id="trust").replace("validation", "layer") + f"anchors = [{anchors}]\n"
+    (tmp_path / "support.toml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match=r"'anchors' is \[.*wanted four tables with en and zh"):
+        load(tmp_path)
 
 
 def test_a_vocabulary_may_neither_lose_nor_invent_values_nor_be_ambiguous(tmp_path: Path) -> None:
@@ -87,10 +101,10 @@ def test_a_vocabulary_may_neither_lose_nor_invent_values_nor_be_ambiguous(tmp_pa
     with pytest.raises(SettingsError) as caught:
         load(tmp_path)
     for expected in (
-        "[coach.none] is missing",
-        "[coach.absent] is not a canonical value",
-        "[stage.decision]: unknown key 'cn'",
-        "[stage.decision]: 'zh' is missing",
+        "'coach.none' is missing",
+        "'coach.absent' is not a canonical value",
+        "'stage.decision.cn' is not known",
+        "'stage.decision.zh' is missing",
     ):
         assert expected in str(caught.value)
 
@@ -101,9 +115,9 @@ def test_a_vocabulary_may_neither_lose_nor_invent_values_nor_be_ambiguous(tmp_pa
     assert "[coach]: '不详' means both 'unknown' and 'none'" in str(caught.value)
 
     file.write_text('stage = 3\n[coach.none]\nen = "No"\nzh = "无"\naliases = "no"\n', "utf-8")
-    with pytest.raises(SettingsError, match=r"\[stage\]: not a table of values") as caught:
+    with pytest.raises(SettingsError, match=r"'stage' is 3, wanted a table") as caught:
         load(tmp_path)
-    assert "'aliases' must be a list of texts" in str(caught.value)
+    assert "'coach.none.aliases' is 'no', wanted a list" in str(caught.value)
 
 
 def test_a_folder_that_is_none_or_empty_is_refused(tmp_path: Path) -> None:

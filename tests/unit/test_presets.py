@@ -349,7 +349,14 @@ def test_a_broken_copy_names_every_fault(tmp_path: Path) -> None:
         'names = "x"\nids = "oracle"\n[columns]\ndeal_id = "Id"\nstge = { column = ["S"] }\n'
         '[[outcome]]\nvalue = "win"\n'
     )
-    with pytest.raises(MappingError, match="5 to mend") as told:
+    with pytest.raises(MappingError, match="6 faults to fix") as told:
         read_preset(str(write(tmp_path, text, "ours.toml")))
-    for word in ("'names'", "'ids'", "columns.deal_id", "'columns.stge'", "outcome rule 1"):
+    for word in (
+        "'names' is not known; did you mean 'name'?",
+        "'ids' is 'oracle'; accepted: salesforce, guid",
+        "'columns.deal_id' is 'Id', wanted a table",
+        "'columns.stge' is not known; did you mean 'stage'?",
+        "[[outcome]] 1 'value' is 'win'",
+        "[[outcome]] 1 'when' is missing",
+    ):
         assert word in str(told.value)

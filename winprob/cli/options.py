@@ -1,5 +1,6 @@
 """Options that many commands share, spelled once."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -7,9 +8,20 @@ from typing import Any
 
 import click
 
+from winprob.cli.show import tell
 from winprob.i18n import LANGUAGES, use_language
 
 Command = Callable[..., Any]
+
+
+class _NotesOnStderr(logging.Handler):
+    """Prints the library's warnings, such as a setting under its old name, as one line each on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(f"winprob: {record.getMessage()}")
+
+
+logging.getLogger("winprob").addHandler(_NotesOnStderr(logging.WARNING))
 
 FILE = click.Path(path_type=Path)
 

@@ -1,4 +1,4 @@
-"""What comes next with this person, in the method's words?
+"""The next step with a person, by the rules of the method.
 
 The rules are the items of ``subjects/next_steps.toml``: in each section the first one that fits gives the reason, and
 points to plays of the other subjects. A team that edits the file changes the advice.
@@ -12,12 +12,12 @@ from winprob.i18n import gettext
 from winprob.methodology.loading import load
 from winprob.methodology.records import Methodology, Play
 from winprob.methodology.situation import FACTS, FOR_ALL, FOR_SOME, RULES, UNKNOWN, WEAKEST, find, fitting, rubric
-from winprob.methodology.spelling import is_blank
+from winprob.methodology.vocabulary import as_word, is_blank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """Why, and which plays of the other subjects to use."""
+    """A reason, and the plays of the other subjects to use."""
 
     why: Play
     plays: tuple[Play, ...]
@@ -25,16 +25,16 @@ class Advice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """What to do next with one person.
+    """The next step with one person.
 
     Attributes
     ----------
-    goal : what the visit is to change, by how far they support us
+    goal : what the visit is to change, by their support
     weight : how much the role decides under this decision method
     trust : which personal and organisational trust to build
     relationship : which of the five steps is next
     explore : which needs and motives to explore
-    learn : what of a need is to be learned
+    learn : what to learn about a need
     guide : from which belief to which criterion, and the way there
     differ : which differences the role looks for
     ask : the commitment to ask for, its proof in ``how``; least : the least that is worth the visit
@@ -92,7 +92,7 @@ def next_step(
     situation = {fact: _value(value) for fact, value in given.items()}
     _check(situation, methodology)
     advice = {part: _advice(part, situation, methodology.plays) for part in (*FOR_ALL, *FOR_SOME)}
-    return NextStep(**advice)  # type: ignore[arg-type]  # loading has made sure that the first ten are there
+    return NextStep(**advice)  # type: ignore[arg-type]  # loading has checked that the first ten exist
 
 
 def _advice(part: str, situation: Mapping[str, str], plays: Mapping[str, tuple[Play, ...]]) -> Advice | None:
@@ -104,9 +104,7 @@ def _advice(part: str, situation: Mapping[str, str], plays: Mapping[str, tuple[P
 
 
 def _value(value: object) -> str:
-    if is_blank(value):
-        return UNKNOWN
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return UNKNOWN if is_blank(value) else as_word(value)
 
 
 def _check(situation: Mapping[str, str], methodology: Methodology) -> None:

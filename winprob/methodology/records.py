@@ -1,33 +1,41 @@
-"""What does the methodology consist of? Words with labels and aliases, and plays: the items of its subjects."""
+"""Records of the methodology: words with labels and aliases, and plays, the items of its subjects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from winprob.i18n import language
+from pydantic import Field
+
+from winprob.i18n import gettext, language
+from winprob.toml import Name, Wanted, record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _anchors_wanted() -> str:
+    return gettext("four tables with en and zh")
+
+
+@record
 class Phrase:
     """One text in both languages."""
 
-    en: str
-    zh: str
+    en: Name
+    zh: Name
 
     def text(self, lang: str | None = None) -> str:
-        """The text in ``lang`` ("en" or "zh"), or in the language now spoken."""
+        """The text in ``lang`` ("en" or "zh"), or in the current language."""
         return {"en": self.en, "zh": self.zh}[lang or language()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """A canonical value: its label, and what else people write for it."""
+    """A canonical value, its label, and the other spellings in use."""
 
     value: str
     label: Phrase
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Play:
     """One item of a subject.
 
@@ -35,18 +43,18 @@ class Play:
     ----------
     id
         Unique within its subject.
-    phrase
-        What it says.
+    en, zh
+        The item's text in both languages; together its ``phrase``.
     origin
-        ``"method"`` if the source method names it, ``"ours"`` if the method only counts it or leaves it open.
+        ``"method"`` if the source method names it, ``"ours"`` if the method gives only its number or leaves it open.
     part
         Section of the subject, such as ``"says"`` or ``"validation"``; empty where there is only one.
     of
-        What it belongs to: a stage, a kind of intelligence; empty where it belongs to nothing.
+        The stage or the kind of intelligence it belongs to; empty where it belongs to none.
     how
         How it is done; always ours.
     anchors
-        What the ratings 1 to 4 mean; empty unless it is rated.
+        Meaning of the ratings 1 to 4; empty unless it is rated.
     knows
         Kinds of intelligence that a channel is likely to know.
     columns
@@ -57,17 +65,22 @@ class Play:
         The plays that a rule points to, each as ``subject.item``.
     """
 
-    id: str
-    phrase: Phrase
-    origin: str
-    part: str = ""
-    of: str = ""
+    id: Name
+    en: Name
+    zh: Name
+    origin: Literal["method", "ours"]
+    part: Annotated[str, Field(min_length=1)] = ""
+    of: Annotated[str, Field(min_length=1)] = ""
     how: Phrase | None = None
-    anchors: tuple[Phrase, ...] = ()
+    anchors: Annotated[tuple[Phrase, ...], Field(min_length=4, max_length=4), Wanted(_anchors_wanted)] = ()
     knows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     points_to: tuple[str, ...] = ()
+
+    @property
+    def phrase(self) -> Phrase:
+        return Phrase(en=self.en, zh=self.zh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,8 +1,13 @@
-"""What can be tuned? Frozen dataclasses, read from one TOML file in which a typo is an error."""
+"""Settings: frozen records, read from one TOML file in which a typo is an error."""
 
-from winprob.settings.calendar import CalendarSettings
-from winprob.settings.decisions import EvaluationSettings, LeverSettings, VisitSettings
-from winprob.settings.forecast import QuarterSettings, ReviewSettings, TimingSettings
+from winprob.settings.decisions import (
+    CalendarSettings,
+    EvaluationSettings,
+    LeverSettings,
+    QuarterSettings,
+    ReviewSettings,
+    VisitSettings,
+)
 from winprob.settings.model import (
     CovariateSettings,
     GateSettings,
@@ -10,25 +15,12 @@ from winprob.settings.model import (
     PriorSettings,
     RefitSettings,
     SamplerSettings,
+    TimingSettings,
 )
-from winprob.settings.reading import read_settings, settings_from
-from winprob.settings.whole import Settings
+from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
-    "CalendarSettings",
-    "CovariateSettings",
-    "EvaluationSettings",
-    "GateSettings",
-    "LeverSettings",
-    "NumericCovariate",
-    "PriorSettings",
-    "QuarterSettings",
-    "RefitSettings",
-    "ReviewSettings",
-    "SamplerSettings",
-    "Settings",
-    "TimingSettings",
-    "VisitSettings",
-    "read_settings",
-    "settings_from",
-]
+    "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
+    "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings", "SamplerSettings",
+    "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
+]  # fmt: skip

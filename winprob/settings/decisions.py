@@ -1,86 +1,146 @@
-"""What can be tuned of tests, levers and visits?"""
+"""Settings of evaluation, levers, executive visits, the fiscal calendar, the quarter and its review page."""
 
-from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from winprob.methodology import ROLES
-from winprob.settings.checks import require
+from pydantic import Field
+
+from winprob.i18n import gettext
+from winprob.toml import Chance, RuleError, Scale, Share, record
+
+#: A count of at least one.
+Positive = Annotated[int, Field(ge=1)]
+#: Chance of success by how far a role is covered: unknown, identified, contacted, engaged, blank.
+ByCoverage = tuple[Chance, Chance, Chance, Chance, Chance]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EvaluationSettings:
-    """How a model is put to the test.
+    """Evaluation: baseline, backtest and cross-validation.
 
     Attributes
     ----------
-    stage_default : win probability of each stage by the CRM's table, a baseline; put your own here
-    least_training : closed deals that a fit in a backtest learns from at least
-    mature_share : a quarter's deals are learned from once this share of them has closed; quick closers differ
+    stage_default : win probability of each stage in the CRM's table, a baseline; set your own
+    least_training : least number of closed deals for a fit in a backtest
+    mature_share : a quarter's deals enter training once this share of them has closed, because quick closers differ
     folds, repeats : of k-fold, where dates do not allow a rolling origin
     kept_draws : draws of each prediction that are kept for intervals
     """
 
-    stage_default: tuple[float, float, float, float, float] = (0.1, 0.2, 0.5, 0.75, 0.9)
-    least_training: int = 30
-    mature_share: float = 0.5
-    folds: int = 10
-    repeats: int = 3
-    kept_draws: int = 400
-
-    def __post_init__(self) -> None:
-        holds = all(0 <= chance <= 1 for chance in self.stage_default)
-        require(holds, "evaluation.stage_default", self.stage_default, "0..1")
-        require(self.least_training >= 2, "evaluation.least_training", self.least_training, ">= 2")
-        require(0 <= self.mature_share <= 1, "evaluation.mature_share", self.mature_share, "0..1")
-        require(self.folds >= 2, "evaluation.folds", self.folds, ">= 2")
-        require(self.repeats >= 1, "evaluation.repeats", self.repeats, ">= 1")
-        require(self.kept_draws >= 50, "evaluation.kept_draws", self.kept_draws, ">= 50")
+    stage_default: tuple[Share, Share, Share, Share, Share] = (0.1, 0.2, 0.5, 0.75, 0.9)
+    least_training: Annotated[int, Field(ge=2)] = 30
+    mature_share: Share = 0.5
+    folds: Annotated[int, Field(ge=2)] = 10
+    repeats: Annotated[int, Field(ge=1)] = 3
+    kept_draws: Annotated[int, Field(ge=50)] = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LeverSettings:
-    """When a lever is worth pulling, and when its size was learned.
+    """When a lever is worth pulling, and when its size counts as learned.
 
     Attributes
     ----------
-    smallest_lift : of win probability, below which nobody would bother (a region of practical equivalence)
+    smallest_lift : of win probability, below which a step is not worth the effort (region of practical equivalence)
     learned_below : a role's weight counts as learned from the team's deals where the prior's share in it is below this
     """
 
-    smallest_lift: float = 0.02
-    learned_below: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.smallest_lift < 1, "levers.smallest_lift", self.smallest_lift, "0..1")
-        require(0 <= self.learned_below <= 1, "levers.learned_below", self.learned_below, "0..1")
+    smallest_lift: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    learned_below: Share = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VisitSettings:
-    """What visits by executives are believed to do, before any is on record, and how they are planned.
+    """Prior of the success of executive visits, and how visits are planned.
 
     Attributes
     ----------
     approver, decision_maker, evaluator, influencer, procurement
         Chance that a visit moves this role one tier up, by how far the role is covered: unknown, identified,
         contacted, engaged; last where coverage is blank.
-    prior_sample_size : how many visits of experience these chances are worth (the sum of a beta's two parameters)
+    prior_sample_size : prior sample size of these chances in visits (the sum of a beta's two parameters)
     most_per_deal : visits to one deal at most, 1 to 3
     scenarios : draws of the posterior, spread evenly, in which the plan is compared with the best one
     """
 
-    approver: tuple[float, float, float, float, float] = (0.20, 0.25, 0.35, 0.40, 0.30)
-    decision_maker: tuple[float, float, float, float, float] = (0.25, 0.30, 0.40, 0.45, 0.35)
-    evaluator: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    influencer: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    procurement: tuple[float, float, float, float, float] = (0.30, 0.35, 0.45, 0.50, 0.40)
-    prior_sample_size: float = 8.0
-    most_per_deal: int = 2
-    scenarios: int = 200
+    approver: ByCoverage = (0.20, 0.25, 0.35, 0.40, 0.30)
+    decision_maker: ByCoverage = (0.25, 0.30, 0.40, 0.45, 0.35)
+    evaluator: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    influencer: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    procurement: ByCoverage = (0.30, 0.35, 0.45, 0.50, 0.40)
+    prior_sample_size: Scale = 8.0
+    most_per_deal: Annotated[int, Field(ge=1, le=3)] = 2
+    scenarios: Annotated[int, Field(ge=20, le=2000)] = 200
+
+
+@record
+class CalendarSettings:
+    """The fiscal year.
+
+    Attributes
+    ----------
+    fiscal_year_start_month : the month in which it begins
+    pattern : ``months``, or weeks to a month: ``445``, ``454``, ``544``; quarters then have 13 weeks
+    year_end_weekday, year_end : a year of weeks ends on the ``last`` such weekday (Monday is 0) of the month before
+        ``fiscal_year_start_month``, or on the one ``nearest`` to that month's end
+    names, starts : a calendar table instead: each quarter's name, and the day on which it begins (ISO); one more day
+        ends the last one
+    """
+
+    fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
+    pattern: Literal["months", "445", "454", "544"] = "months"
+    year_end_weekday: Annotated[int, Field(ge=0, le=6)] = 5
+    year_end: Literal["last", "nearest"] = "last"
+    names: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for role in ROLES:
-            chances = getattr(self, role)
-            require(all(0 < chance < 1 for chance in chances), f"visits.{role}", chances, "0..1")
-        require(0 < self.prior_sample_size < float("inf"), "visits.prior_sample_size", self.prior_sample_size, "> 0")
-        require(1 <= self.most_per_deal <= 3, "visits.most_per_deal", self.most_per_deal, "1..3")
-        require(20 <= self.scenarios <= 2000, "visits.scenarios", self.scenarios, "20..2000")
+        if self.names or self.starts:
+            wanted = len(self.names) + 1
+            if len(self.starts) != wanted:
+                raise RuleError("starts", list(self.starts), gettext("{count} days", count=wanted))
+            if not _rising_days(self.starts):
+                raise RuleError("starts", list(self.starts), gettext("ISO days in rising order"))
+
+
+def _rising_days(days: tuple[str, ...]) -> bool:
+    try:
+        read = [date.fromisoformat(day) for day in days]
+    except ValueError:
+        return False
+    return all(one < other for one, other in pairwise(read))
+
+
+@record
+class QuarterSettings:
+    """Thresholds of the quarter forecast.
+
+    Attributes
+    ----------
+    mover_share : a deal is listed if its outcome moves P50 by more than this share of it
+    wrong_by : the total is wrong if it ends this share of P50 below or above it
+    """
+
+    mover_share: Chance = 0.05
+    wrong_by: Chance = 0.2
+
+
+@record
+class ReviewSettings:
+    """Thresholds for exceptions on the review page, and the number of deals it shows.
+
+    Attributes
+    ----------
+    stale_days : a deal whose last reading is older is stale
+    pushes : a deal whose close date was moved out this many times is an exception
+    disagreement : model and seller disagree where their probabilities differ by more than this
+    deals : deals shown in full; the appendix has all
+    risky_deals : deals listed for their contribution to the risk
+    """
+
+    stale_days: Positive = 30
+    pushes: Positive = 3
+    disagreement: Chance = 0.25
+    deals: Positive = 25
+    risky_deals: Positive = 6

@@ -1,126 +1,152 @@
-"""What can be tuned of the win model: sampler, gates, priors, covariates?"""
+"""Settings of the models: sampler, convergence gates, priors, covariates, time to close, refits."""
 
-from dataclasses import asdict, dataclass, field
-from math import isfinite
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from winprob.i18n import gettext
-from winprob.settings.checks import require
+from winprob.toml import Chance, Normal, RuleError, Scale, Wanted, record
+
+#: Shape parameters ``(a, b)`` of a beta.
+Beta = tuple[Scale, Scale]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SamplerSettings:
-    """How NUTS is run, and on how many deals at most: of a longer history as many are drawn at random."""
+    """NUTS settings. A history of more than ``most_deals`` deals is sampled at random down to that number."""
 
-    chains: int = 4
-    tune: int = 600
-    draws: int = 1500
-    thin: int = 3
-    prior_draws: int = 500
-    target_accept: float = 0.9
+    chains: Annotated[int, Field(ge=2)] = 4
+    tune: Annotated[int, Field(ge=100)] = 600
+    draws: Annotated[int, Field(ge=50)] = 1500
+    thin: Annotated[int, Field(ge=1)] = 3
+    prior_draws: Annotated[int, Field(ge=100)] = 500
+    target_accept: Chance = 0.9
     retry_draws: int = 3000
-    retry_target_accept: float = 0.97
-    most_deals: int = 50_000
+    retry_target_accept: Chance = 0.97
+    most_deals: Annotated[int, Field(ge=1000)] = 50_000
 
     def __post_init__(self) -> None:
-        require(self.chains >= 2, "sampler.chains", self.chains, ">= 2")
-        require(self.tune >= 100, "sampler.tune", self.tune, ">= 100")
-        require(self.draws >= 50, "sampler.draws", self.draws, ">= 50")
-        require(1 <= self.thin <= self.draws, "sampler.thin", self.thin, "1..sampler.draws")
-        require(self.prior_draws >= 100, "sampler.prior_draws", self.prior_draws, ">= 100")
-        require(self.retry_draws >= self.draws, "sampler.retry_draws", self.retry_draws, ">= sampler.draws")
-        require(self.most_deals >= 1_000, "sampler.most_deals", self.most_deals, ">= 1000")
-        require(0 < self.target_accept < 1, "sampler.target_accept", self.target_accept, "0..1")
-        require(0 < self.retry_target_accept < 1, "sampler.retry_target_accept", self.retry_target_accept, "0..1")
+        if self.thin > self.draws:
+            raise RuleError("thin", self.thin, "1..sampler.draws")
+        if self.retry_draws < self.draws:
+            raise RuleError("retry_draws", self.retry_draws, ">= sampler.draws")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class GateSettings:
-    """When the draws may be believed (Vehtari et al. 2021, doi 10.1214/20-BA1221; Betancourt 2016)."""
+    """Convergence gates that the draws must pass: R-hat, bulk and tail ESS, share of divergent transitions, BFMI.
 
-    r_hat: float = 1.01
-    bulk_ess: float = 400.0
-    tail_ess: float = 400.0
-    divergent_share: float = 0.002
-    bfmi: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(self.r_hat > 1, "gates.r_hat", self.r_hat, "> 1")
-        require(0 <= self.divergent_share < 1, "gates.divergent_share", self.divergent_share, "0..1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriorSettings:
-    """What is believed before any deal is seen. Log-odds unless said otherwise.
-
-    ``effect_scale`` is the log of a factor on every effect that distinguishes deals: teams differ in how predictable
-    their deals are, and this prior decides how soon a small team is believed to be predictable (decision 010).
-    ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
-    less under one that does not: what the method says of who decides (``chain.toml``), 0 to hear nothing of it.
-    A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
-    scale of a half-normal. The sheet that says each in plain words is ``winprob priors``.
+    References
+    ----------
+    Vehtari et al. 2021, doi 10.1214/20-BA1221; Betancourt 2016
     """
 
-    intercept: tuple[float, float] = (-0.4, 0.7)
-    effect_scale: tuple[float, float] = (-0.6, 0.6)
-    stage_step: float = 0.5
-    coverage_step: float = 0.4
-    coach: float = 0.4
-    decision_method: float = 0.4
-    unknown: float = 0.5
-    role_weight: float = 0.95
-    method_lean: float = 0.35
-    method_spread: float = 0.4
-    unknown_support: tuple[float, float] = (0.0, 0.5)
-    reliability_validated: tuple[float, float] = (17.0, 3.0)
-    reliability_unvalidated_ratio: tuple[float, float] = (8.0, 2.0)
-    reliability_none_ratio: tuple[float, float] = (8.0, 2.0)
-    offset_scale: float = 0.5
-    field_deviation: float = 0.5
-    numeric_scale: float = 0.5
-    pair_scale: float = 0.5
-    drift_scale: float = 0.15
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            positive = numbers if name.startswith("reliability_") else numbers[-1:]
-            if name == "method_lean":
-                require(isfinite(value) and value >= 0, "priors.method_lean", value, ">= 0")
-                continue
-            holds = all(isfinite(number) for number in numbers) and all(number > 0 for number in positive)
-            require(holds, f"priors.{name}", value, gettext("finite, scales > 0"))
+    r_hat: Annotated[float, Field(gt=1)] = 1.01
+    bulk_ess: float = 400.0
+    tail_ess: float = 400.0
+    divergent_share: Annotated[float, Field(ge=0, lt=1)] = 0.002
+    bfmi: float = 0.3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
+class PriorSettings:
+    """Priors of the win model, on the log-odds scale unless noted.
+
+    ``effect_scale`` is the log of a factor on every effect that distinguishes deals: teams differ in how predictable
+    their deals are, and this prior decides how quickly a small team is judged predictable (decision 010).
+    ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
+    less under one that does not, by the method's table of who decides (``chain.toml``); 0 ignores that table.
+    A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
+    scale of a half-normal. ``winprob priors`` prints each in plain words.
+    """
+
+    intercept: Normal = (-0.4, 0.7)
+    effect_scale: Normal = (-0.6, 0.6)
+    stage_step: Scale = 0.5
+    coverage_step: Scale = 0.4
+    coach: Scale = 0.4
+    decision_method: Scale = 0.4
+    unknown: Scale = 0.5
+    role_weight: Scale = 0.95
+    method_lean: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.35
+    method_spread: Scale = 0.4
+    unknown_support: Normal = (0.0, 0.5)
+    reliability_validated: Beta = (17.0, 3.0)
+    reliability_unvalidated_ratio: Beta = (8.0, 2.0)
+    reliability_none_ratio: Beta = (8.0, 2.0)
+    offset_scale: Scale = 0.5
+    field_deviation: Scale = 0.5
+    numeric_scale: Scale = 0.5
+    pair_scale: Scale = 0.5
+    drift_scale: Scale = 0.15
+
+
+@record
 class NumericCovariate:
     """A numeric column the model may learn from, after ``transform``."""
 
     column: str
-    transform: str = "identity"
-
-    def __post_init__(self) -> None:
-        accepted = ("identity", "log1p")
-        require(self.transform in accepted, f"transform of {self.column!r}", self.transform, ", ".join(accepted))
+    transform: Literal["identity", "log1p"] = "identity"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _columns_wanted() -> str:
+    return gettext("columns, or tables with column and transform")
+
+
+@record
 class CovariateSettings:
-    """Columns that are always learned from where the table has them, beside those a mapping names.
+    """Covariates that the model uses where the table has them, in addition to those a mapping names.
 
-    Of the varying columns that a mapping names, the ``pair_components`` leading combinations of two are learned from
-    too (0 = none). ``copies_count_once``: rows alike in everything but their id share one deal's weight, unless
-    likeness by chance is to be expected. ``report_bias``: a seller who reports more support than others do is taken
-    to overrate, as far as that is more than chance.
+    Of the varying columns that a mapping names, the ``pair_components`` leading interactions of two enter
+    too (0 = none). ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless
+    equal rows are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
+    to overrate, as far as the difference exceeds chance.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
-    numeric: tuple[NumericCovariate, ...] = (NumericCovariate(column="amount", transform="log1p"),)
-    pair_components: int = 64
+    numeric: Annotated[tuple[NumericCovariate, ...], Wanted(_columns_wanted)] = (
+        NumericCovariate(column="amount", transform="log1p"),
+    )
+    pair_components: Annotated[int, Field(ge=0)] = 64
     copies_count_once: bool = True
     report_bias: bool = True
 
-    def __post_init__(self) -> None:
-        require(self.pair_components >= 0, "covariates.pair_components", self.pair_components, ">= 0")
+
+@record
+class TimingSettings:
+    """Priors of the time to close, on the log of the weekly hazard, by outcome.
+
+    A pair is ``(mean, sd)`` of a normal, a single number the sd of one with mean 0.
+
+    Attributes
+    ----------
+    weekly_hazard : in the first week after a reading; the default means 4 % a week (90 %: 1 to 20 %)
+    since_step : from one span of weeks after the reading to the next (a random walk)
+    near, near_step : long before the seller's close date, and from one span of weeks about it to the next
+    quarter_pull : of the first week of a fiscal quarter, and of each of the last two
+    stage, segment, number, unknown : of each stage, each segment, an sd of the log of age, of the time to the seller's
+        date, of pushes, of the amount; of not knowing one
+    stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
+    number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
+    incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
+    least_closed : closed deals with dates below which the time to close is not fitted
+    """
+
+    weekly_hazard: Normal = (-3.2, 1.0)
+    since_step: Scale = 0.3
+    near: Scale = 1.0
+    near_step: Scale = 0.5
+    quarter_pull: Scale = 0.5
+    stage: Scale = 1.0
+    stage_soon: Scale = 3.0
+    number: Scale = 0.3
+    number_by_stage: Scale = 0.3
+    unknown: Scale = 0.4
+    segment: Scale = 0.3
+    incidence: Normal = (-0.4, 1.5)
+    incidence_stage: Scale = 1.0
+    least_closed: Annotated[int, Field(ge=1)] = 20
 
 
 def _refit_sampler() -> SamplerSettings:
@@ -131,9 +157,9 @@ def _refit_gates() -> GateSettings:
     return GateSettings(r_hat=1.05, bulk_ess=50, tail_ess=50, divergent_share=0.02)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RefitSettings:
-    """For many refits, as in a backtest: the mean of a prediction needs fewer draws than the tails of every weight."""
+    """Sampler and gates for many refits, as in a backtest: predicted means need fewer draws than tails of weights."""
 
     sampler: SamplerSettings = field(default_factory=_refit_sampler)
     gates: GateSettings = field(default_factory=_refit_gates)

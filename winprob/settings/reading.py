@@ -1,115 +1,115 @@
-"""How do settings come from a file? One TOML in which a typo is an error."""
+"""All settings in one record, and how they are read from TOML or from the plain tables of a model file."""
 
-import tomllib
+from __future__ import annotations
+
+import logging
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
-from winprob.settings.checks import wrong
-from winprob.settings.model import NumericCovariate
-from winprob.settings.whole import Settings
+from winprob.settings import decisions, model
+from winprob.toml import build, read_toml, record
+
+#: Settings that have a new name, by table and old name. The old name is accepted in one version.
+RENAMED = {("priors", "strength"): "effect_scale", ("visits", "strength"): "prior_sample_size"}
+
+
+@record
+class Settings:
+    """All settings."""
+
+    sampler: model.SamplerSettings = field(default_factory=model.SamplerSettings)
+    gates: model.GateSettings = field(default_factory=model.GateSettings)
+    priors: model.PriorSettings = field(default_factory=model.PriorSettings)
+    covariates: model.CovariateSettings = field(default_factory=model.CovariateSettings)
+    calendar: decisions.CalendarSettings = field(default_factory=decisions.CalendarSettings)
+    evaluation: decisions.EvaluationSettings = field(default_factory=decisions.EvaluationSettings)
+    levers: decisions.LeverSettings = field(default_factory=decisions.LeverSettings)
+    visits: decisions.VisitSettings = field(default_factory=decisions.VisitSettings)
+    timing: model.TimingSettings = field(default_factory=model.TimingSettings)
+    review: decisions.ReviewSettings = field(default_factory=decisions.ReviewSettings)
+    quarter: decisions.QuarterSettings = field(default_factory=decisions.QuarterSettings)
+    refit: model.RefitSettings = field(default_factory=model.RefitSettings)
+
+    def for_refits(self) -> Settings:
+        """The same settings, with the sampler and gates of ``refit``."""
+        return replace(self, sampler=self.refit.sampler, gates=self.refit.gates)
 
 
 def read_settings(path: Path | str) -> Settings:
-    """Settings from a TOML file; what it does not name keeps its default.
+    """Settings from a TOML file; a setting that it does not name keeps its default.
+
+    A setting under an old name is accepted, with a warning in the log ``winprob``.
 
     Raises
     ------
     SettingsError
-        The file cannot be read, is not TOML, names an unknown setting, or holds a value out of range.
+        The file cannot be read, is not TOML, names an unknown setting, or holds a value of the wrong type or out of
+        range: every offence at once.
     """
-    try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError(
-            gettext("settings file {path} cannot be read: {reason}", path=path, reason=error.strerror)
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(gettext("settings file {path} is not TOML: {reason}", path=path, reason=error)) from error
-    return settings_from(table)
+    what = gettext("settings file {path}", path=path)
+    table = read_toml(path, what, SettingsError)
+    settings = settings_from(table, what)
+    for (group, old), new in _renamed_in(table):
+        logging.getLogger("winprob").warning(
+            gettext(
+                "setting {old!r} is now {new!r}; the old name is accepted in version 0.2 only",
+                old=f"{group}.{old}",
+                new=f"{group}.{new}",
+            )
+        )
+    return settings
 
 
-def settings_from(table: Mapping[str, Any]) -> Settings:
-    """Settings from nested plain tables, as TOML or JSON give them."""
-    return cast(Settings, _build(Settings, table, "", Settings()))
+def settings_from(table: Mapping[str, Any], what: str | None = None) -> Settings:
+    """Settings from nested plain tables, as TOML or JSON give them.
+
+    Parameters
+    ----------
+    what : the source of the tables as a message names it
+
+    Raises
+    ------
+    SettingsError
+        An unknown setting, or a value of the wrong type or out of range: every offence at once.
+    """
+    faults = [
+        gettext("{old!r} is the old name of {new!r}: give one of the two", old=f"{group}.{old}", new=f"{group}.{new}")
+        for (group, old), new in _renamed_in(table)
+        if new in table[group]
+    ]
+    # Over all defaults, because those of ``refit`` differ from the defaults of its parts.
+    complete = _over(asdict(Settings()), _current(table))
+    return build(Settings, complete, what or gettext("settings"), SettingsError, also=faults)
 
 
-def _build(kind: type, table: Mapping[str, Any], where: str, default: Any = None) -> Any:
-    known = {f.name: f for f in fields(kind)}
-    table = _renamed(table, where)
-    strangers = [name for name in table if name not in known]
-    if strangers:
-        raise SettingsError("; ".join(_stranger(where + name, name, list(known)) for name in strangers))
-    if default is None:
-        return kind(**{name: _value("", value, where + name) for name, value in table.items()})
-    return replace(
-        default, **{name: _value(getattr(default, name), value, where + name) for name, value in table.items()}
-    )
+def _renamed_in(table: Mapping[str, Any]) -> list[tuple[tuple[str, str], str]]:
+    return [
+        (place, new)
+        for place, new in RENAMED.items()
+        if isinstance(table.get(place[0]), Mapping) and place[1] in table[place[0]]
+    ]
 
 
-#: Settings that have a new name, by their path; the old one is accepted for one version more.
-RENAMED = {"priors.strength": "effect_scale", "visits.strength": "prior_sample_size"}
+def _current(table: Mapping[str, Any]) -> dict[str, Any]:
+    """``table`` under the current names, with each numeric covariate as a table."""
+    current = {name: dict(value) if isinstance(value, Mapping) else value for name, value in table.items()}
+    for (group, old), new in _renamed_in(table):
+        current[group].setdefault(new, current[group].pop(old))
+    covariates = current.get("covariates")
+    if isinstance(covariates, Mapping) and isinstance(covariates.get("numeric"), list | tuple):
+        numeric = [{"column": item} if isinstance(item, str) else item for item in covariates["numeric"]]
+        current["covariates"] = {**covariates, "numeric": numeric}
+    return current
 
 
-def _renamed(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    return {RENAMED.get(where + name, name): value for name, value in table.items()}
+def _over(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """``defaults`` with the values of ``table`` in their place, table by table."""
+    return {**defaults, **{name: _over_value(defaults.get(name), value) for name, value in table.items()}}
 
 
-#: Lists of texts that are empty by default.
-_TEXT_LISTS = ("calendar.names", "calendar.starts")
-
-
-def _value(default: Any, value: Any, where: str) -> Any:
-    if is_dataclass(default):
-        if not isinstance(value, Mapping):
-            raise wrong(where, value, gettext("a table"))
-        return _build(type(default), value, where + ".", default)
-    if where == "covariates.numeric":
-        return tuple(_numeric(item) for item in _sequence(value, where))
-    if where in _TEXT_LISTS:
-        return tuple(_scalar("", item, where) for item in _sequence(value, where))
-    if isinstance(default, tuple):
-        return _tuple(default, _sequence(value, where), where)
-    return _scalar(default, value, where)
-
-
-def _tuple(default: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:
-    if default and isinstance(default[0], str):
-        return tuple(_scalar("", item, where) for item in value)
-    if len(value) != len(default):
-        raise wrong(where, value, gettext("{count} numbers", count=len(default)))
-    return tuple(_scalar(0.0, item, where) for item in value)
-
-
-def _scalar(default: Any, value: Any, where: str) -> Any:
-    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is type(default):
-        return value
-    raise wrong(
-        where, value, {int: gettext("a whole number"), float: gettext("a number")}.get(type(default), gettext("a text"))
-    )
-
-
-def _numeric(item: Any) -> NumericCovariate:
-    if isinstance(item, str):
-        return NumericCovariate(column=item)
-    if isinstance(item, Mapping) and set(item) != {"transform"}:
-        return cast(NumericCovariate, _build(NumericCovariate, item, "covariates.numeric."))
-    raise wrong("covariates.numeric", item, gettext("a column or a table with column and transform"))
-
-
-def _sequence(value: Any, where: str) -> list[Any]:
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise wrong(where, value, gettext("a list"))
-
-
-def _stranger(path: str, name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1) or known
-    return gettext("setting {path!r} is not known; did you mean {near}?", path=path, near=", ".join(near))
+def _over_value(default: Any, value: Any) -> Any:
+    return _over(default, value) if isinstance(default, Mapping) and isinstance(value, Mapping) else value

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.actions.visits.executives import Executive, Roster, nearest
+from winprob.actions.visits.executives import Executive, Roster
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, label
+from winprob.toml import suggestion
 
 #: A limit of an executive, and the column of the deals that it restricts.
 _LIMITS = {"regions": "region", "accounts": "account", "segments": "segment"}
@@ -116,7 +117,7 @@ def _not_there(executive: Executive, where: str, column: str, name: str, known: 
         where=where,
         column=column,
         name=name,
-        near=nearest(name, known),
+        near=suggestion(name, known, most=5),
     )
 
 

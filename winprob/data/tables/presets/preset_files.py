@@ -1,35 +1,43 @@
-"""Which presets are there, and what do they say? Ours, or a team's own edited copy."""
+"""Preset files: how the exports of one CRM are read; ours, or a team's own edited copy."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from winprob.data.schema import COLUMNS
+from pydantic import Field
+
+from winprob.data.schema import COLUMNS, ID
 from winprob.data.tables.files import read_bytes
 from winprob.errors import MappingError
 from winprob.i18n import gettext
-from winprob.methodology import OUTCOMES, ROLES
+from winprob.methodology import ROLES
+from winprob.toml import Wanted, build, parse_toml, record, unknown_key
 
 PRESETS = ("salesforce", "dynamics", "hubspot")
-_KEYS = ("name", "ids", "columns", "flags", "outcome", "derived", "people", "changes")
-_IDS = ("", "salesforce", "guid")
-_LOGS = ("fields", "states", "entered")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rule:
-    """An outcome, and what the flags must say for it."""
+    """An outcome, and the values of the flags for which it holds."""
 
-    value: str
+    value: Literal["won", "lost", "no_decision", "open"]
     when: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A preset file, understood."""
+    """A preset file, read.
+
+    Attributes
+    ----------
+    ids : how ids are spelled: ``salesforce``, ``guid`` or any other way
+    columns : for each column of the deal table the headers to look for, and its values as in a mapping file
+    flags, rules : the headers that the outcome is derived from, and the rules, of which the first that fits decides
+    derived : columns derived from the outcome, which a covariate must not be
+    people, changes : the headers of the table of people, and of each kind of change log
+    """
 
     name: str
     ids: str
@@ -41,13 +49,56 @@ class Preset:
     changes: Mapping[str, Mapping[str, Any]]
 
 
+# ---- the file's form -----------------------------------------------------------------------------------------------
+
+
+def _column_wanted() -> str:
+    return gettext('a table with column = ["header", ...]')
+
+
+def _headers_wanted() -> str:
+    return gettext("a list of headers")
+
+
+@record
+class _Column:
+    column: Annotated[tuple[str, ...], Field(min_length=1), Wanted(_headers_wanted)]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    other: str | None = None
+    percent: bool = False
+
+
+@record
+class _Derived:
+    columns: tuple[str, ...] = ()
+
+
+@record
+class _Changes:
+    fields: Mapping[str, Any] | None = None
+    states: Mapping[str, Any] | None = None
+    entered: Mapping[str, Any] | None = None
+
+
+@record
+class _File:
+    name: str = ""
+    ids: Literal["", "salesforce", "guid"] = ""
+    columns: Mapping[str, Annotated[_Column, Wanted(_column_wanted)]]
+    flags: Mapping[str, list[str]] = field(default_factory=dict)
+    outcome: tuple[Rule, ...] = ()
+    derived: _Derived = field(default_factory=_Derived)
+    people: Mapping[str, Any] = field(default_factory=dict)
+    changes: _Changes = field(default_factory=_Changes)
+
+
 def preset_text(name: str) -> str:
-    """A preset's file as it stands: one of ours by name, or any TOML file by path.
+    """The text of a preset's file: one of ours by name, or any TOML file by path.
 
     Raises
     ------
     MappingError
-        There is no preset of that name, or the file is not UTF-8.
+        The preset does not exist, or the file is not UTF-8.
     InputError
         The file cannot be read.
     """
@@ -63,76 +114,47 @@ def preset_text(name: str) -> str:
     try:
         return read_bytes(name).decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise MappingError(gettext("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
+        raise MappingError(gettext("{what} is not TOML: {reason}", what=name, reason=fault)) from None
 
 
 def read_preset(name: str) -> Preset:
-    """A preset, understood.
+    """A preset, read and checked.
 
     Raises
     ------
     MappingError
-        There is no such preset, or its file is wrong: every offence at once.
+        The preset does not exist, or its file is wrong: every offence at once.
     InputError
         The file cannot be read.
     """
-    try:
-        table = tomllib.loads(preset_text(name))
-    except tomllib.TOMLDecodeError as fault:
-        raise MappingError(gettext("{name} is no valid TOML in UTF-8: {fault}.", name=name, fault=fault)) from None
-    faults = list(_faults(table))
-    if faults:
-        lines = "\n".join(f"  - {fault}" for fault in faults)
-        raise MappingError(
-            gettext("preset {name}, {count} to mend:\n{faults}", name=name, count=len(faults), faults=lines)
-        )
+    what = gettext("preset {name}", name=name)
+    table = parse_toml(preset_text(name).encode(), what, MappingError)
+    file = build(_File, table, what, MappingError, also=[*_unknown_names(table)])
     return Preset(
-        name=str(table.get("name", name)),
-        ids=table.get("ids", ""),
+        name=file.name or name,
+        ids=file.ids,
         columns=table["columns"],
-        flags=table.get("flags", {}),
-        rules=tuple(Rule(value=rule["value"], when=rule["when"]) for rule in table.get("outcome", [])),
-        derived=tuple(table.get("derived", {}).get("columns", [])),
-        people=table.get("people", {}),
+        flags=file.flags,
+        rules=file.outcome,
+        derived=file.derived.columns,
+        people=file.people,
         changes=table.get("changes", {}),
     )
 
 
-def _faults(table: Mapping[str, Any]) -> Iterator[str]:
-    yield from _strangers(table, _KEYS, "")
-    if table.get("ids", "") not in _IDS:
-        yield gettext("'{key}' must be one of {accepted}", key="ids", accepted=", ".join(filter(None, _IDS)))
-    columns = table.get("columns")
-    if not isinstance(columns, Mapping) or "deal_id" not in columns:
+def _unknown_names(table: Mapping[str, Any]) -> Iterator[str]:
+    """Columns, roles and flags that do not exist."""
+    columns, people = (each if isinstance(each := table.get(key), Mapping) else {} for key in ("columns", "people"))
+    if ID not in columns:
         yield gettext("[columns] has no deal_id")
-        return
-    yield from _strangers(columns, COLUMNS, "columns.")
-    for target, given in columns.items():
-        if not isinstance(given, Mapping) or not _is_list(given.get("column")):
-            yield gettext('columns.{key} must be a table with column = ["header", ...]', key=target)
-    yield from _strangers(table.get("changes", {}), _LOGS, "changes.")
-    yield from _strangers(table.get("people", {}).get("roles", {}), ROLES, "people.roles.")
-    yield from _rule_faults(table)
+    yield from _unknown(columns, "columns", COLUMNS)
+    yield from _unknown(people.get("roles", {}), "people.roles", ROLES)
+    rules = table.get("outcome", [])
+    for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
+        if isinstance(rule, Mapping):
+            yield from _unknown(rule.get("when", {}), f"outcome.{number}.when", table.get("flags", {}))
 
 
-def _rule_faults(table: Mapping[str, Any]) -> Iterator[str]:
-    for number, rule in enumerate(table.get("outcome", []), 1):
-        if rule.get("value") not in OUTCOMES or not isinstance(rule.get("when"), Mapping):
-            accepted = ", ".join(OUTCOMES)
-            yield gettext(
-                "outcome rule {number} needs a value ({accepted}) and a when", number=number, accepted=accepted
-            )
-            continue
-        yield from _strangers(rule["when"], table.get("flags", {}), f"outcome {number}, when.")
-
-
-def _strangers(got: Mapping[str, Any], accepted: Any, where: str) -> Iterator[str]:
-    for key in got:
-        if key not in accepted:
-            yield gettext(
-                "unknown key '{key}'; accepted: {accepted}", key=f"{where}{key}", accepted=", ".join(accepted)
-            )
-
-
-def _is_list(given: object) -> bool:
-    return isinstance(given, list) and bool(given) and all(isinstance(name, str) for name in given)
+def _unknown(given: Any, path: str, accepted: Collection[str]) -> Iterator[str]:
+    names = given if isinstance(given, Mapping) else {}
+    return (unknown_key(repr(f"{path}.{name}"), name, accepted) for name in names if name not in accepted)
