@@ -1,6 +1,8 @@
 """Which deals does a path mean? An export's, or, where it is a history, what that says of the day or of the past."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +18,7 @@ from winprob.settings import CalendarSettings
 
 def read_known(
     path: str | Path,
-    mapping: str | Path | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
     people: str | Path | None = None,
     *,
     encoding: str | None = None,
@@ -41,7 +43,7 @@ def read_known(
 
 def read_review(
     path: str | Path,
-    mapping: str | Path | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
     people: str | Path | None = None,
     *,
     encoding: str | None = None,
@@ -61,7 +63,7 @@ def read_review(
 
 def read_past(
     path: str | Path,
-    mapping: str | Path | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
     people: str | Path | None = None,
     *,
     encoding: str | None = None,

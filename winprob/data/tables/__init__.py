@@ -15,7 +15,7 @@ from winprob.data.tables.reading import (
     read_rates,
     read_visits,
 )
-from winprob.data.tables.write import FORMATS, replacing, require_writable, write_table
+from winprob.data.tables.write import FORMATS, replacing, require_writable, resolve_format, write_table
 
 __all__ = [
     "FORMATS",
@@ -41,5 +41,6 @@ __all__ = [
     "read_visits",
     "replacing",
     "require_writable",
+    "resolve_format",
     "write_table",
 ]
