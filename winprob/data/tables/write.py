@@ -1,5 +1,6 @@
 """Write tables as CSV, JSON, XLSX or Parquet: atomically, and with text that a spreadsheet cannot run as a formula."""
 
+import io
 import json
 import os
 import secrets
@@ -184,7 +185,6 @@ def _write_text(format: str) -> Callable[[pd.DataFrame, Path], None]:
 def _write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     # Imported here: only writing a workbook needs it.
     import xlsxwriter
-    from xlsxwriter.exceptions import FileCreateError
 
     if len(frame) >= _SHEET_ROWS or frame.shape[1] > _SHEET_COLUMNS:
         raise OutputError(
@@ -194,19 +194,17 @@ def _write_xlsx(frame: pd.DataFrame, path: Path) -> None:
                 columns=frame.shape[1],
             )
         )
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    plain = _harmless(frame)
-    try:
-        with xlsxwriter.Workbook(str(path), options) as book:
-            sheet = book.add_worksheet("winprob")
-            day = book.add_format({"num_format": "yyyy-mm-dd"})
-            for column, header in enumerate(plain.columns):
-                sheet.write_string(0, column, str(header))
-                for row, cell in enumerate(_plain_cells(plain.iloc[:, column]), 1):
-                    _write_cell(sheet, row, column, cell, day)
-    except FileCreateError as fault:
-        # On a full disk, for example.
-        raise OSError(str(fault)) from None
+    plain, buffer = _harmless(frame), io.BytesIO()
+    as_text = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    # In memory first: a zip file on a full disk cannot even be closed.
+    with xlsxwriter.Workbook(buffer, {**as_text, "in_memory": True}) as book:
+        sheet = book.add_worksheet("winprob")
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        for column, header in enumerate(plain.columns):
+            sheet.write_string(0, column, str(header))
+            for row, cell in enumerate(_plain_cells(plain.iloc[:, column]), 1):
+                _write_cell(sheet, row, column, cell, day)
+    path.write_bytes(buffer.getvalue())
 
 
 def _write_cell(sheet: Any, row: int, column: int, cell: Any, day: Any) -> None:
