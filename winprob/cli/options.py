@@ -135,7 +135,7 @@ def day(*names: str, help: str) -> Decorator:
 
 
 def source(*, required: bool = True) -> Decorator:
-    """The argument DEALS and the options that say how it is read, as the parameter ``source``."""
+    """The argument DEALS and the options for reading it, as the parameter ``source``."""
     return _record(
         "source",
         _source,
