@@ -1,7 +1,7 @@
-"""How do we say it? Every sentence a user reads, in English and Chinese.
+"""Translate every sentence that a user reads: English and Chinese.
 
-The English sentence is the key; ``locale/zh.po`` holds the Chinese. A language is chosen once, at the door
-(command line, page), and holds for everything said within.
+The English sentence is the key; ``locale/zh.po`` has the Chinese, and ``./dev words`` updates it. The language is set
+once for a command or a page, and applies to all text inside.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import IO, Literal
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -18,13 +18,13 @@ _language: ContextVar[Language] = ContextVar("language", default="en")
 
 
 def language() -> Language:
-    """The language now spoken."""
+    """The current language."""
     return _language.get()
 
 
 @contextmanager
 def use_language(chosen: str) -> Iterator[None]:
-    """Speak ``chosen`` ("en" or "zh") inside the block.
+    """Set the language to ``chosen`` ("en" or "zh") inside the block.
 
     Raises
     ------
@@ -41,9 +41,9 @@ def use_language(chosen: str) -> Iterator[None]:
 
 
 def gettext(sentence: str, /, **values: object) -> str:
-    """``sentence`` in the language now spoken, its ``{fields}`` filled from ``values``.
+    """``sentence`` in the current language, its ``{fields}`` filled from ``values``.
 
-    A sentence without a translation is said in English; a test holds ``zh.po`` to every sentence in the source.
+    A sentence without a translation stays English; a test compares ``zh.po`` with every sentence in the source.
     """
     text = _chinese().get(sentence, sentence) if language() == "zh" else sentence
     return text.format(**values) if values else text
@@ -51,9 +51,14 @@ def gettext(sentence: str, /, **values: object) -> str:
 
 @cache
 def _chinese() -> dict[str, str]:
+    with files("winprob").joinpath("locale/zh.po").open("rb") as file:
+        return read_translations(file)
+
+
+def read_translations(file: IO[bytes]) -> dict[str, str]:
+    """The translations of a .po file by English sentence, without empty and fuzzy ones."""
     # Imported here: an English session never needs it.
     from babel.messages.pofile import read_po
 
-    with files("winprob").joinpath("locale/zh.po").open("rb") as file:
-        catalog = read_po(file, locale="zh")
-    return {str(m.id): str(m.string) for m in catalog if m.id and m.string}
+    catalog = read_po(file, locale="zh")
+    return {str(m.id): str(m.string) for m in catalog if m.id and m.string and not m.fuzzy}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -187,6 +188,75 @@ def test_same_seed_same_bytes(command: str, calls: dict[str, list[str]]) -> None
     assert good(*calls[command], "--format", "csv").stdout == good(*calls[command], "--format", "csv").stdout
 
 
+def read_back(path: Path) -> pd.DataFrame:
+    """The table in a file, with the types that its format has."""
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".csv": pd.read_csv,
+        ".json": lambda file: pd.DataFrame(json.loads(file.read_text("utf-8"))),
+        ".xlsx": lambda file: pd.read_excel(file, engine="calamine"),
+        ".parquet": pd.read_parquet,
+    }
+    return readers[path.suffix.lower()](path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".xlsx", ".parquet", ".XLSX"])
+@pytest.mark.parametrize("command", ["check", "predict", "explain", "levers", "whatif", "allocate"])
+def test_out_takes_its_format_from_the_suffix(
+    command: str, suffix: str, calls: dict[str, list[str]], tmp_path: Path
+) -> None:
+    expected = pd.DataFrame(json.loads(good(*calls[command], "--format", "json").stdout))
+    out = tmp_path / f"table{suffix}"
+    assert good(*calls[command], "--out", out).stdout == ""
+    got = read_back(out)
+    assert list(got) == COLUMNS[command]
+    # CSV and XLSX do not distinguish a blank text from a missing one.
+    blank_is_missing = suffix.lower() in (".csv", ".xlsx")
+    expected, got = (frame.replace("", None) if blank_is_missing else frame for frame in (expected, got))
+    pd.testing.assert_frame_equal(got, expected, check_dtype=False)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_text_file_holds_the_drawn_table(calls: dict[str, list[str]], tmp_path: Path) -> None:
+    shown = good(*calls["predict"]).stdout
+    for options in ([], ["--format", "table"]):
+        good(*calls["predict"], "--out", tmp_path / "table.txt", *options)
+        assert (tmp_path / "table.txt").read_text("utf-8") == shown
+
+
+@pytest.mark.parametrize("suffix", [".xls", ".html", ".csv.gz", ".nc"])
+@pytest.mark.parametrize("options", [[], ["--format", "csv"]])
+def test_an_unknown_suffix_is_refused_before_the_work(
+    suffix: str, options: list[str], calls: dict[str, list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / f"table{suffix}"
+    refused = run("predict", "absent.csv", *calls["predict"][2:], "--out", out, *options)
+    assert refused.exit_code == 1
+    assert f"unknown suffix {out.suffix!r}; accepted: .csv, .json, .xlsx, .parquet, .txt" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    chinese = run("predict", "absent.csv", *calls["predict"][2:], "--out", out, *options, "--lang", "zh")
+    assert "不支持的扩展名" in chinese.stderr
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("csv", "t.xlsx"), ("table", "t.csv"), ("json", "t.parquet"), ("csv", "t.txt")],
+)
+def test_a_format_that_contradicts_the_suffix_is_refused(
+    form: str, name: str, calls: dict[str, list[str]], tmp_path: Path
+) -> None:
+    refused = run(*calls["predict"], "--format", form, "--out", tmp_path / name)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"and --format is {form}" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_format_that_equals_the_suffix_is_accepted(form: str, calls: dict[str, list[str]], tmp_path: Path) -> None:
+    shown = good(*calls["predict"], "--format", form).stdout
+    good(*calls["predict"], "--format", form, "--out", tmp_path / f"t.{form}")
+    assert (tmp_path / f"t.{form}").read_text("utf-8") == shown
+
+
 # --- streams and languages -----------------------------------------------------------------------------------------
 
 
@@ -235,6 +305,23 @@ def test_the_language_ends_with_the_command(calls: dict[str, list[str]]) -> None
     before = good(*calls["check"]).stderr
     good(*calls["check"], "--lang", "zh")
     assert good(*calls["check"]).stderr == before
+
+
+def test_warnings_of_the_library_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from winprob.model import summary
+
+    original = summary.prior_sheet
+
+    def warn(settings: Settings) -> pd.DataFrame:
+        logging.getLogger("winprob.settings").warning("setting %s has a new name", "a\x1b[2Jb")
+        logging.getLogger("winprob.settings").info("not shown")
+        return original(settings)
+
+    monkeypatch.setattr(summary, "prior_sheet", warn)
+    told = good("priors", "--format", "csv")
+    assert told.stderr == "setting a\ufffd[2Jb has a new name\n"
+    assert rows(told.stdout)[0] == COLUMNS["priors"]
+    assert logging.getLogger("winprob").handlers == []
 
 
 # --- usage: exit 2 -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -442,6 +443,13 @@ def test_formulas_are_escaped_for_spreadsheets_and_not_in_json(nasty: Path, mode
     assert run("predict", nasty, "--model", model, "--format", "csv", "--out", out).exit_code == 0
     ids = pd.read_csv(out, dtype=str)["deal_id"].tolist()
     assert ids == [f"'{FORMULA}", "'+1+1", "'@SUM(A1)", "'-2", "plain", "[red]bold[/red]", "{x}", "客户 1"]
+    book = tmp_path / "out.xlsx"
+    assert run("predict", nasty, "--model", model, "--out", book).exit_code == 0
+    assert pd.read_excel(book, engine="calamine", dtype=str)["deal_id"].tolist() == ids
+    with zipfile.ZipFile(book) as parts:
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "hyperlink" not in sheet
     records = json.loads(run("predict", nasty, "--model", model, "--format", "json").stdout)
     assert [record["deal_id"] for record in records] == [name.removeprefix("'") for name in ids]
     drawn = run("predict", nasty, "--model", model).stdout

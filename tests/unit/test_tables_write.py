@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob.data.tables import read_deals, replacing, write_table
+from winprob.data.tables import FORMATS, read_deals, replacing, resolve_format, write_table
 from winprob.errors import OutputError
 
 FRAME = pd.DataFrame(
@@ -58,6 +58,54 @@ def test_printing(capsys: pytest.CaptureFixture[str]) -> None:
         write_table(FRAME, None, "xlsx")
     with pytest.raises(OutputError, match="unknown format 'yaml'"):
         write_table(FRAME, None, "yaml")
+
+
+def test_the_format_is_taken_from_the_suffix(tmp_path: Path) -> None:
+    for name in FORMATS:
+        write_table(FRAME, tmp_path / f"a.{name}")
+        write_table(FRAME, tmp_path / "b", name)
+        if name != "xlsx":  # A workbook holds the time of its creation.
+            assert (tmp_path / f"a.{name}").read_bytes() == (tmp_path / "b").read_bytes()
+    write_table(FRAME, tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    assert (tmp_path / "a.xlsx").read_bytes().startswith(b"PK")
+    with pytest.raises(OutputError, match=r"unknown suffix '\.txt'; accepted: \.csv, \.json, \.xlsx, \.parquet\."):
+        write_table(FRAME, tmp_path / "a.txt")
+    assert not (tmp_path / "a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "default", "expected"),
+    [
+        ("x.csv", None, "table", "csv"),
+        ("x.JSON", "json", "table", "json"),
+        ("x.txt", None, "table", "table"),
+        ("x", None, "table", "table"),
+        ("x", "json", "table", "json"),
+        ("folder.d/x", None, "csv", "csv"),
+        (".csv", "json", "csv", "json"),
+    ],
+)
+def test_resolve_format(name: str, given: str | None, default: str, expected: str) -> None:
+    assert resolve_format(name, given, default=default) == expected
+
+
+def test_a_format_must_not_contradict_the_suffix() -> None:
+    with pytest.raises(OutputError, match="suffix means xlsx, and --format is csv"):
+        resolve_format("x.xlsx", "csv")
+
+
+def test_a_table_too_large_for_a_worksheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="1048576 rows and 1 columns do not fit"):
+        write_table(pd.DataFrame({"n": np.zeros(1_048_576)}), tmp_path / "x.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk_is_an_output_error(format: str) -> None:
+    with pytest.raises(OutputError, match="No space left"):
+        write_table(FRAME, "/dev/full", format)
 
 
 def test_all_or_nothing(tmp_path: Path) -> None:

@@ -1,20 +1,8 @@
-"""What did the user ask? The command line: parse, one call, print. Nothing heavy is imported before it is needed."""
+"""The command line: parse the arguments, call the library, print. Heavy packages are imported only when needed."""
 
-from winprob.cli.commands import main
+from winprob.cli.app import main
 
-# Each of these adds its command to ``main``.
-from winprob.cli import (  # noqa: F401  isort: skip
-    allocate,
-    brief,
-    forecast,
-    intel,
-    levers,
-    postmortem,
-    preset,
-    report,
-    snapshot,
-    track,
-    whatif,
-)
+# Each of these adds its commands to ``main``, in the order in which ``--help`` lists them.
+from winprob.cli import data, model, actions, quarter  # noqa: F401  isort: skip
 
 __all__ = ["main"]

@@ -1,88 +1,256 @@
-"""Options that many commands share, spelled once."""
+"""Options that several commands share, and the frozen records that they become: `Source`, `Output` and others."""
 
-import logging
+import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from winprob.cli.show import tell
-from winprob.i18n import LANGUAGES, use_language
+import winprob
+from winprob.i18n import gettext
 
-Command = Callable[..., Any]
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-class _NotesOnStderr(logging.Handler):
-    """Prints the library's warnings, such as a setting under its old name, as one line each on stderr."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        tell(f"winprob: {record.getMessage()}")
-
-
-logging.getLogger("winprob").addHandler(_NotesOnStderr(logging.WARNING))
+#: Evaluated only by a type checker, so that ``--help`` loads no pandas.
+type Frame = pd.DataFrame
+type Command = Callable[..., Any]
+type Decorator = Callable[[Command], Command]
 
 FILE = click.Path(path_type=Path)
+SEED = click.IntRange(0, 2**32 - 1)
 
-deals_argument = click.argument("deals", type=FILE)
+
+def file(*names: str, **attributes: Any) -> Decorator:
+    """An option that takes a path."""
+    return click.option(*names, type=FILE, **attributes)
+
+
 model_argument = click.argument("model", type=FILE)
-model_option = click.option("--model", type=FILE, required=True, help="The fitted model, a NetCDF file.")
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of every draw."
-)
-unseen_seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), help="Of draws for sellers, regions, quarters the model never saw."
+model = file("--model", required=True, help="The fitted model, a NetCDF file.")
+seed = click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of every random draw.")
+unseen_seed = click.option(
+    "--seed", type=SEED, help="Seed of the draws for sellers, regions and quarters that the model never saw."
 )
 #: Every command takes a seed, so that scripts need not know which of them draw.
-idle_seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    expose_value=False,
-    help="Accepted as everywhere; nothing is drawn here.",
+idle_seed = click.option(
+    "--seed", type=SEED, expose_value=False, help="Accepted by every command; this one draws nothing."
 )
-settings_option = click.option("--settings", type=FILE, help="A TOML file with settings: priors, sampler, gates.")
+settings = file("--settings", help="A TOML file with settings: priors, sampler, gates.")
+deal = click.option("--deal", required=True, help="The deal's id.")
 
 
-def reading(command: Command) -> Command:
-    """The options with which deals are read."""
-    command = click.option("--encoding", help="Text encoding of the export, where it is read wrong.")(command)
-    command = click.option("--people", type=FILE, help="A people table: who holds which role.")(command)
-    command = click.option("--mapping", type=FILE, help="A TOML file that names the export's columns.")(command)
-    return click.option("--preset", help="The CRM: salesforce, dynamics, hubspot, or a copy of one, edited.")(
-        _preset_in_mapping(command)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where deals are read from: an export or the folder of a history; and how an export is read.
+
+    ``mapping`` is a file, or its content where an option adds to it.
+    """
+
+    path: Path
+    mapping: Path | dict[str, Any] | None = None
+    people: Path | None = None
+    encoding: str | None = None
+
+    def read_known(self) -> Frame:
+        """The deals of an export; of a history, the open deals of its last snapshot."""
+        return self._read("known")
+
+    def read_past(self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None) -> Frame:
+        """All deals of an export; of a history, its training rows as of a day."""
+        return self._read("past", as_of=as_of, calendar=settings.calendar if settings else None)
+
+    def read_review(self, as_of: dt.date | None = None) -> Frame:
+        """All deals, open and closed; of a history, as they were known on that day."""
+        return self._read("review", as_of=as_of)
+
+    def _read(self, what: Literal["known", "past", "review"], **limits: Any) -> Frame:
+        from winprob.data.history import read_known, read_past, read_review
+
+        read: Callable[..., Frame] = {"known": read_known, "past": read_past, "review": read_review}[what]
+        return read(self.path, self.mapping, self.people, encoding=self.encoding, **limits)
+
+    def entries(self) -> dict[str, Any]:
+        """The content of the mapping."""
+        from winprob.data.tables import mapping_table
+
+        return mapping_table(self.mapping) if isinstance(self.mapping, Path) else (self.mapping or {})
+
+    def with_entries(self, **entries: str) -> "Source":
+        """The same source with these entries in its mapping."""
+        return replace(self, mapping={**self.entries(), **entries})
+
+    def check(self) -> Frame:
+        """The findings: every error and warning of an export or a history."""
+        if not self.path.is_dir():
+            return winprob.check_file(self.path, self.mapping, self.people, encoding=self.encoding)
+        from winprob.data.history import require_plain
+
+        return winprob.check_history(require_plain(self.path, self.mapping, self.people, self.encoding))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where a table goes, and as what: ``table`` for people, the other formats for programs.
+
+    ``out`` is a file, or None for the screen, where only ``table``, ``csv`` and ``json`` can be shown.
+    """
+
+    output_format: str = "table"
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierReview:
+    """The review to compare with: its deals, its model where it was another, and its day."""
+
+    path: Path
+    people: Path | None
+    model: Path | None
+    as_of: dt.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarterRequest:
+    """Which quarter to forecast (empty: the coming one), as of which day, against which target, in which currency."""
+
+    quarter: str
+    as_of: dt.date | None
+    target: float | None
+    currency: str | None
+    rates: Path | None
+
+    def read_rates(self, encoding: str | None = None) -> Frame | None:
+        """The dated exchange rates; None where no file is given."""
+        return winprob.read_rates(self.rates, encoding=encoding) if self.rates else None
+
+
+def day(*names: str, help: str) -> Decorator:
+    """An option that takes a date, YYYY-MM-DD."""
+    day = click.DateTime(["%Y-%m-%d"])
+    return click.option(*names, type=day, callback=lambda _, __, given: given and given.date(), help=help)
+
+
+def source(*, required: bool = True) -> Decorator:
+    """The argument DEALS and the options for reading it, as the parameter ``source``."""
+    return _record(
+        "source",
+        _source,
+        click.argument("deals", type=FILE, required=required),
+        click.option("--preset", help="The CRM: salesforce, dynamics, hubspot, or an edited copy of one."),
+        file("--mapping", help="A TOML file that names the export's columns."),
+        file("--people", help="A people table: who holds which role."),
+        click.option("--encoding", help="Text encoding of the export, where the automatic choice is wrong."),
     )
 
 
-def _preset_in_mapping(command: Command) -> Command:
-    """A preset travels inside the mapping, so that no command need know of it."""
-
-    @wraps(command)
-    def wrapped(*args: Any, preset: str | None, mapping: Path | None, **kwargs: Any) -> Any:
-        given: Path | dict[str, Any] | None = mapping
-        if preset is not None:
-            from winprob.data.tables import mapping_table
-
-            given = {**(mapping_table(mapping) if mapping else {}), "preset": preset}
-        return command(*args, mapping=given, **kwargs)
-
-    return wrapped
+def output(command: Command) -> Command:
+    """``--format`` and ``--out``, as the parameter ``output``."""
+    formats = click.Choice(["table", "csv", "json"])
+    shown = "by the suffix of --out, else table"
+    suffixes = "The suffix sets the format: .csv, .json, .xlsx, .parquet, or .txt for the table."
+    return _record(
+        "output",
+        _output,
+        click.option("--format", "output_format", type=formats, show_default=shown, help="Format of the table."),
+        file("--out", help=f"Write the table to this file instead of the screen. {suffixes}"),
+    )(command)
 
 
-def showing(command: Command) -> Command:
-    """The options with which a table is shown."""
-    command = click.option("--out", type=FILE, help="Write the table to this file instead of the screen.")(command)
-    kinds = click.Choice(["table", "csv", "json"])
-    return click.option("--format", "form", type=kinds, default="table", show_default=True)(command)
+def quarter(*, required: bool) -> Decorator:
+    """The quarter, its day of knowledge, target and currency, as the parameter ``request``."""
+    otherwise = "" if required else "; by default the quarter of the day after the newest reading"
+    names = f"Such as 2026Q4, FY27 Q2, or a name of the calendar table{otherwise}"
+    return _record(
+        "request",
+        QuarterRequest,
+        click.option(
+            "--quarter",
+            required=required,
+            default=None if required else "",
+            help=f"{names}{'' if required else otherwise}.",
+        ),
+        click.option("--target", type=float, help="Bookings to reach, in the report's currency."),
+        day("--as-of", help="The last day of what is known; by default the newest reading."),
+        click.option("--currency", help="Of the report; by default the one that most deals are in."),
+        file("--rates", help="A dated table of exchange rates: currency, rate, from, to."),
+    )
 
 
-def spoken(command: Command) -> Command:
-    """The language of everything the command says."""
+def earlier(*, people: bool = False) -> Decorator:
+    """``--before`` and its companions, as the parameter ``before``: an `EarlierReview`, or None."""
+    roles = [file("--people-before", help="The people table of that review.")]
+    return _record(
+        "before",
+        _earlier,
+        file("--before", help="The deals of an earlier review: what changed since, and why."),
+        *(roles if people else []),
+        file("--before-model", help="The model of that review, where it was another."),
+        day("--before-as-of", help="The day of that review; by default the newest reading of --before."),
+    )
 
-    @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language.")
-    @wraps(command)
-    def wrapped(*args: Any, lang: str, **kwargs: Any) -> Any:
-        with use_language(lang):
-            return command(*args, **kwargs)
 
-    return wrapped
+def load_settings(path: Path | None) -> "winprob.Settings":
+    """The settings of a file; the defaults where none is given."""
+    return winprob.read_settings(path) if path else winprob.Settings()
+
+
+def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
+    """The model in a file; ``seed`` replaces its seed for the draws of levels that it never saw."""
+    posterior = winprob.Posterior.load(path)
+    return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
+
+
+def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
+    """A decorator that adds ``options`` to a command and passes it ``name=build(**their values)`` in their place."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            values = {key: kwargs.pop(key) for key in keys}
+            return command(*args, **{name: build(**values)}, **kwargs)
+
+        known = len(getattr(wrapped, "__click_params__", []))
+        decorated: Command = wrapped
+        for option in reversed(options):
+            decorated = option(decorated)
+        keys = [parameter.name for parameter in getattr(decorated, "__click_params__", [])[known:]]
+        return decorated
+
+    return decorate
+
+
+def _source(
+    deals: Path | None, preset: str | None, mapping: Path | None, people: Path | None, encoding: str | None
+) -> Source | None:
+    if deals is None:
+        return None
+    source = Source(path=deals, mapping=mapping, people=people, encoding=encoding)
+    return source if preset is None else source.with_entries(preset=preset)
+
+
+def _output(output_format: Literal["table", "csv", "json"] | None, out: Path | None) -> Output:
+    """Refuse a bad format or an unwritable place before the work begins, not after it."""
+    if out is None:
+        return Output(output_format=output_format or "table")
+    from winprob.data.tables import require_writable, resolve_format
+
+    chosen = resolve_format(out, output_format, default="table")
+    require_writable(out)
+    return Output(output_format=chosen, out=out)
+
+
+def _earlier(
+    before: Path | None,
+    before_model: Path | None,
+    before_as_of: dt.date | None,
+    people_before: Path | None = None,
+) -> EarlierReview | None:
+    if before:
+        return EarlierReview(path=before, people=people_before, model=before_model, as_of=before_as_of)
+    if before_model or before_as_of or people_before:
+        raise click.UsageError(gettext("--people-before, --before-model and --before-as-of need --before."))
+    return None

@@ -1,68 +1,102 @@
-"""How is a table shown on a screen, and how far along is long work?"""
+"""Print tables and documents on stdout, notes and progress on stderr, or write them to files."""
 
-from __future__ import annotations
-
+import io
+import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+import winprob
+from winprob.cli.options import Frame, Output
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: Wide enough for any table here when nobody looks at a terminal.
+#: Wide enough for every table of the program, where the output is not a terminal.
 _FILE_WIDTH = 200
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: The control characters except tab and newline.
+_CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
 
-def show(frame: pd.DataFrame, *, form: str, out: Path | None, percent: Sequence[str] = (), digits: int = 2) -> None:
-    """Print a table, or write it to a file: ``table`` for people, ``csv`` and ``json`` for programs.
+def show(frame: Frame, output: Output, *, percent: Sequence[str] = (), digits: int = 2) -> None:
+    """Print a table or write it to a file.
 
-    On the screen columns named in ``percent`` are whole percents; in CSV and JSON every number is whole.
+    In the format ``table``, columns named in ``percent`` are shown as whole percents and other numbers with
+    ``digits`` decimals; every other format has the full precision.
     """
-    from winprob.data.tables import replacing, write_table
-
-    if out is None:
-        with _printing():
-            if form == "table":
-                sys.stdout.write(_drawn(frame, percent, digits, _width()))
-            else:
-                write_table(frame, None, form)
-    elif form != "table":
-        write_table(frame, out, form)
+    if output.output_format == "table":
+        width = _FILE_WIDTH if output.out else _screen_width()
+        write_page(_render_table(frame, percent, digits, width), output.out)
+    elif output.out:
+        winprob.write_table(frame, output.out, output.output_format)
     else:
-        with replacing(out) as scratch:
-            scratch.write_text(_drawn(frame, percent, digits, _FILE_WIDTH), encoding="utf-8")
+        with _translate_stdout_errors():
+            winprob.write_table(frame, None, output.output_format)
 
 
-def show_text(text: str) -> None:
-    """A whole document on stdout."""
-    with _printing():
-        sys.stdout.write(text)
+def write_page(text: str, out: Path | None, note: str | None = None) -> None:
+    """Write a document to a file and print ``note`` on stderr; without a file, print the document on stdout."""
+    if out is None:
+        with _translate_stdout_errors():
+            sys.stdout.write(text)
+        return
+    from winprob.data.tables import replacing
+
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if note:
+        echo_notes(note)
 
 
-def tell(*lines: str) -> None:
-    """Say something beside the table, on stderr."""
+def require_writable(*places: Path | None) -> None:
+    """Check before the work that these files, where given, can be written after it.
+
+    Raises
+    ------
+    OutputError
+        A folder is missing, is not a folder, or may not be written to.
+    """
+    from winprob.data.tables import require_writable as require
+
+    for place in filter(None, places):
+        require(place)
+
+
+def echo_notes(*lines: str) -> None:
+    """Print notes on stderr, one a line."""
     for line in lines:
-        click.echo(tame(line), err=True)
+        click.echo(replace_control_characters(line), err=True)
 
 
-def tame(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     """``text`` without the control characters with which a name in an export could steer a terminal."""
-    return _CONTROL.sub("\ufffd", text)
+    return text.translate(_CONTROL)
+
+
+class NotesHandler(logging.Handler):
+    """Print the library's log records as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        echo_notes(self.format(record))
+
+
+@contextmanager
+def log_as_notes() -> Iterator[None]:
+    """Print what the logger ``winprob`` reports, from warnings up, on stderr."""
+    logger, handler = logging.getLogger("winprob"), NotesHandler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr that follows long work: call it with what is going on and the share done, 0..1."""
+    """A progress bar on stderr: call it with the name of the step and the completed share, 0 to 1."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -70,88 +104,80 @@ def progress() -> Iterator[Callable[[str, float], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
-        said: set[str] = set()
+        printed: set[str] = set()
 
-        def follow(what: str, share: float) -> None:
-            # Where stderr is a file there is no bar to redraw: each new thing is said once.
-            if not console.is_terminal and what not in said:
-                tell(what)
-                said.add(what)
-            bar.update(task, description=what, completed=share)
+        def follow(step: str, share: float) -> None:
+            # Where stderr is a file no bar can be redrawn: each new step is printed once.
+            if not console.is_terminal and step not in printed:
+                echo_notes(step)
+                printed.add(step)
+            bar.update(task, description=step, completed=share)
 
         yield follow
 
 
 @contextmanager
 def stdout_for_tables() -> Iterator[None]:
-    """What a library in C prints of its own accord goes to stderr: stdout is for the table alone."""
+    """Redirect what a C library prints on stdout to stderr: stdout is for the table alone."""
     import ctypes
 
     sys.stdout.flush()
-    kept = os.dup(1)
+    saved = os.dup(1)
     os.dup2(2, 1)
     try:
         yield
     finally:
-        # C holds back what it prints to a file or a pipe.
+        # C buffers what it prints to a file or a pipe.
         if os.name == "posix":
             ctypes.CDLL(None).fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
-def hush_stdout() -> None:
-    """Nobody takes what is still to be printed: send it nowhere, so that Python's own flush at the end stays quiet."""
+def discard_stdout() -> None:
+    """Send the rest of stdout to the null device, so that Python's flush at exit raises nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
-def _printing() -> Iterator[None]:
-    """What is printed arrives, or it is told that it did not."""
+def _translate_stdout_errors() -> Iterator[None]:
+    """Turn a failed write to stdout into `OutputError`."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except (OSError, UnicodeEncodeError) as fault:
-        hush_stdout()
+        discard_stdout()
         raise OutputError(gettext("cannot write {path}: {fault}.", path="stdout", fault=fault)) from None
 
 
-def _width() -> int:
+def _screen_width() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
 
 
-def _drawn(frame: pd.DataFrame, percent: Sequence[str], digits: int, width: int) -> str:
-    from io import StringIO
+def _render_table(frame: Frame, percent: Sequence[str], digits: int, width: int) -> str:
+    from pandas.api.types import is_numeric_dtype
+    from rich import box, console, table, text
 
-    import pandas as pd
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = table.Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = []
     for name, values in frame.items():
-        number = pd.api.types.is_numeric_dtype(values)
-        table.add_column(str(name), justify="right" if number else "left", overflow="fold", no_wrap=number)
-    for row in frame.itertuples(index=False):
+        number = is_numeric_dtype(values)
+        grid.add_column(str(name), justify="right" if number else "left", overflow="fold", no_wrap=number)
+        pairs = zip(values, values.isna(), strict=True)
+        columns.append(["-" if missing else _cell(value, name in percent, digits) for value, missing in pairs])
+    for row in zip(*columns, strict=True):
         # As Text: a deal's name is never markup.
-        cells = (_cell(value, name in percent, digits) for name, value in zip(frame.columns, row, strict=True))
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console(file=(page := StringIO()), width=width, no_color=True)
-    console.print(table)
-    return "\n".join(line.rstrip() for line in page.getvalue().strip("\n").split("\n")) + "\n"
+        grid.add_row(*map(text.Text, row))
+    console.Console(file=(drawn := io.StringIO()), width=width, no_color=True).print(grid)
+    return "\n".join(line.rstrip() for line in drawn.getvalue().strip("\n").split("\n")) + "\n"
 
 
-def _cell(value: Any, percent: bool, digits: int) -> str:
-    import pandas as pd
-
-    if pd.isna(value):
-        return "-"
+def _cell(value: object, percent: bool, digits: int) -> str:
     if isinstance(value, float):
         # Adding zero turns a rounded -0.00 into 0.00.
         return f"{value:.0%}" if percent else f"{round(value, digits) + 0.0:.{digits}f}"
-    return tame(str(value))
+    return replace_control_characters(str(value))

@@ -10,7 +10,7 @@ from winprob.data.tables.presets import preset_text
 from winprob.data.tables.rates import read_rates
 from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
 from winprob.data.tables.visits import read_visits
-from winprob.data.tables.write import FORMATS, replacing, require_writable, write_table
+from winprob.data.tables.write import FORMATS, replacing, require_writable, resolve_format, write_table
 
 __all__ = [
     "FORMATS",
@@ -38,5 +38,6 @@ __all__ = [
     "read_visits",
     "replacing",
     "require_writable",
+    "resolve_format",
     "write_table",
 ]

@@ -105,6 +105,7 @@ def _arrow_csv(text: str, name: str, delimiter: str, width: int) -> tuple[pd.Dat
 
 
 def _refuse_ragged(ragged: list[tuple[int, int]], name: str, width: int, delimiter: str) -> None:
+    rows = ", ".join(gettext("row {row} has {cells}", row=row, cells=cells) for row, cells in ragged[:5])
     raise InputError(
         gettext(
             "{name}: the number of cells differs from the header's {width} in {count} rows (delimiter {delimiter}): "
@@ -113,8 +114,7 @@ def _refuse_ragged(ragged: list[tuple[int, int]], name: str, width: int, delimit
             count=len(ragged),
             width=width,
             delimiter=repr(delimiter),
-            rows=", ".join(gettext("row {row} has {cells}", row=row, cells=cells) for row, cells in ragged[:5])
-            + (", …" if len(ragged) > 5 else ""),
+            rows=rows + (", …" if len(ragged) > 5 else ""),
         )
     )
 

@@ -1,5 +1,6 @@
-"""How does a result become a file? CSV, JSON, XLSX or Parquet, written whole or not at all, and safe to open."""
+"""Write tables as CSV, JSON, XLSX or Parquet: atomically, and with text that a spreadsheet cannot run as a formula."""
 
+import io
 import json
 import os
 import secrets
@@ -19,28 +20,32 @@ from winprob.i18n import gettext
 
 FORMATS = ("csv", "json", "xlsx", "parquet")
 _ON_SCREEN = ("csv", "json")
-#: What a spreadsheet takes for a formula when a cell begins with it.
+#: What a worksheet holds: rows with the header, and columns.
+_SHEET_ROWS, _SHEET_COLUMNS = 1_048_576, 16_384
+#: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_table(frame: pd.DataFrame, path: str | Path | None, format: str) -> None:
+def write_table(frame: pd.DataFrame, path: str | Path | None, format: str | None = None) -> None:
     """Write ``frame`` without its index.
 
-    Text that a spreadsheet would take for a formula gets a leading apostrophe in CSV and XLSX; numbers stay numbers.
-    JSON is a list of records; missing is ``null``.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe in CSV and XLSX; numbers stay numbers.
+    JSON is a list of records, with ``null`` for a missing value.
 
     Parameters
     ----------
     path : path or None
-        Replaced at once when all is written; ``None`` prints (CSV and JSON only).
-    format : str
-        One of ``csv, json, xlsx, parquet``.
+        Replaced by one rename when all is written; ``None`` prints (CSV and JSON only).
+    format : str, optional
+        One of ``csv, json, xlsx, parquet``; by default the format that the suffix of ``path`` means, else CSV.
 
     Raises
     ------
     OutputError
-        For an unknown format, or where it cannot be written.
+        For an unknown format or suffix, or where the file cannot be written.
     """
+    if format is None:
+        format = resolve_format(path) if path else "csv"
     if format not in FORMATS:
         raise OutputError(
             gettext("unknown format {format}; accepted: {accepted}", format=repr(format), accepted=", ".join(FORMATS))
@@ -54,22 +59,59 @@ def write_table(frame: pd.DataFrame, path: str | Path | None, format: str) -> No
         _WRITERS[format](frame, temporary)
 
 
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, which takes its place when the block ends well and is gone when it does not.
+def resolve_format(path: str | Path, given: str | None = None, *, default: str = "csv") -> str:
+    """The format of a file: what its suffix means; without a suffix ``given``, else ``default``.
+
+    Where the default is ``table``, the drawn table, the suffix ``.txt`` means it.
 
     Raises
     ------
     OutputError
-        When the folder is missing, is no folder, or may not be written to.
+        For a suffix without a format, or one that contradicts ``given``.
+    """
+    target = Path(path)
+    if not target.suffix or _is_device(target):
+        return given or default
+    formats = {f".{name}": name for name in FORMATS} | ({".txt": "table"} if default == "table" else {})
+    suffix = target.suffix.lower()
+    if suffix not in formats:
+        raise OutputError(
+            gettext(
+                "cannot write {path}: unknown suffix {suffix}; accepted: {accepted}.",
+                path=target,
+                suffix=repr(target.suffix),
+                accepted=", ".join(formats),
+            )
+        )
+    if given and given != formats[suffix]:
+        raise OutputError(
+            gettext(
+                "cannot write {path}: its suffix means {meant}, and --format is {given}. Leave out --format, "
+                "or change the suffix.",
+                path=target,
+                meant=formats[suffix],
+                given=given,
+            )
+        )
+    return formats[suffix]
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary file in the folder of ``path``: renamed to it when the block succeeds, removed when it fails.
+
+    Raises
+    ------
+    OutputError
+        When the folder is missing, is not a folder, or may not be written to.
     """
     target = Path(path)
     if _is_device(target):
-        with _told(target):
+        with _translate_os_errors(target):
             yield target
         return
-    with _told(target):
-        temporary = _beside(target)
+    with _translate_os_errors(target):
+        temporary = _temporary_file(target)
         try:
             yield temporary
             os.replace(temporary, target.resolve())
@@ -78,25 +120,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def require_writable(path: str | Path) -> None:
-    """Refuse now what `replacing` would refuse later, and change nothing.
+    """Check that `replacing` can write to ``path``, without changing anything.
 
     Raises
     ------
     OutputError
-        When the folder is missing, is no folder, or may not be written to.
+        When the folder is missing, is not a folder, or may not be written to.
     """
     target = Path(path)
     if not _is_device(target):
-        with _told(target):
-            _beside(target).unlink()
+        with _translate_os_errors(target):
+            _temporary_file(target).unlink()
 
 
 def _is_device(target: Path) -> bool:
-    """A pipe or a device (/dev/null): there is nothing to replace."""
+    """A pipe or a device such as /dev/null, which is written to and not replaced."""
     return target.exists() and not target.is_file() and not target.is_dir()
 
 
-def _beside(target: Path) -> Path:
+def _temporary_file(target: Path) -> Path:
     """A new empty file in the folder of ``target``, or of what it links to."""
     if target.is_dir():
         raise IsADirectoryError
@@ -107,7 +149,8 @@ def _beside(target: Path) -> Path:
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
+def _translate_os_errors(target: Path) -> Iterator[None]:
+    """Turn an `OSError` into an `OutputError` that names the file and the reason."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
@@ -143,22 +186,36 @@ def _write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     # Imported here: only writing a workbook needs it.
     import xlsxwriter
 
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    plain = _harmless(frame)
-    with xlsxwriter.Workbook(str(path), options) as book:
+    if len(frame) >= _SHEET_ROWS or frame.shape[1] > _SHEET_COLUMNS:
+        raise OutputError(
+            gettext(
+                "{rows} rows and {columns} columns do not fit in a worksheet. Write .csv or .parquet.",
+                rows=len(frame),
+                columns=frame.shape[1],
+            )
+        )
+    plain, buffer = _harmless(frame), io.BytesIO()
+    as_text = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    # In memory first: a zip file on a full disk cannot even be closed.
+    with xlsxwriter.Workbook(buffer, {**as_text, "in_memory": True}) as book:
         sheet = book.add_worksheet("winprob")
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         for column, header in enumerate(plain.columns):
             sheet.write_string(0, column, str(header))
             for row, cell in enumerate(_plain_cells(plain.iloc[:, column]), 1):
-                if isinstance(cell, bool):
-                    sheet.write_boolean(row, column, cell)
-                elif isinstance(cell, int | float):
-                    sheet.write_number(row, column, cell)
-                elif isinstance(cell, date):
-                    sheet.write_datetime(row, column, cell, day)
-                elif cell is not None:
-                    sheet.write_string(row, column, str(cell))
+                _write_cell(sheet, row, column, cell, day)
+    path.write_bytes(buffer.getvalue())
+
+
+def _write_cell(sheet: Any, row: int, column: int, cell: Any, day: Any) -> None:
+    if isinstance(cell, bool):
+        sheet.write_boolean(row, column, cell)
+    elif isinstance(cell, int | float):
+        sheet.write_number(row, column, cell)
+    elif isinstance(cell, date):
+        sheet.write_datetime(row, column, cell, day)
+    elif cell is not None:
+        sheet.write_string(row, column, str(cell))
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -174,7 +231,7 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with days as ISO text in CSV and no text, header or cell, that begins like a formula."""
+    """``frame`` with an apostrophe before each text, header or cell, that begins like a formula."""
     safe = frame.copy()
     for column in range(safe.shape[1]):
         values = safe.iloc[:, column]
@@ -198,7 +255,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain_cells(values: pd.Series) -> list[Any]:
-    """Python's own values; ``None`` for what is missing, and for numbers without end, which JSON lacks."""
+    """Python's own values; ``None`` for missing values and for infinite numbers, which JSON lacks."""
     return [_plain(cell) for cell in values.astype(object)]
 
 

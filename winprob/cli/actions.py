@@ -1,0 +1,250 @@
+"""Commands of the actions wing: levers, what-if, post-mortem, questions, visits and the visit sheet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+import winprob
+from winprob.cli import app, options
+from winprob.cli.options import Output, Source, load_model, load_settings
+from winprob.cli.show import echo_notes, progress, require_writable, show, stdout_for_tables, write_page
+from winprob.i18n import gettext
+
+GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"])
+GOALS = click.Choice(["bookings", "wins"])
+LEVER_EVIDENCE = ("standing", "verdict", "evidence", "e_value", "e_value_lower")
+LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
+#: Columns of the lever table by group that do not fit a screen.
+GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
+QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
+
+
+@app.main.command()
+@options.source()
+@click.option("--deal", help="The levers of this deal only, with a sentence for each.")
+@click.option("--by", type=GROUPS, help="Average over the open deals of each group, with what that adds in bookings.")
+@click.option("--rope", type=click.FloatRange(0, 1), help="The smallest relevant lift; 0.02 is two points.")
+@click.option("--evidence", is_flag=True, help="More columns: verdict, evidence behind the lever, E-values.")
+@options.model
+@options.settings
+@options.unseen_seed
+@options.output
+def levers(
+    source: Source,
+    deal: str | None,
+    by: str | None,
+    rope: float | None,
+    evidence: bool,
+    model: Path,
+    settings: Path | None,
+    seed: int | None,
+    output: Output,
+) -> None:
+    """Rank the roles of each deal by how much one more tier of support would raise the win probability."""
+    from winprob.actions.levers import bound_sentence, deal_sentences, group_sentences, table_sentences
+    from winprob.data.schema import last_reading, validate_deals
+
+    if deal and by:
+        raise click.UsageError(gettext("Give --deal or --by, not both."))
+    posterior, table = load_model(model, seed), source.read_known()
+    if rope is None and settings:
+        rope = load_settings(settings).levers.smallest_lift
+    if by:
+        ranked = winprob.rank_roles(posterior, table, by=by, rope=rope)
+        screen = output.output_format == "table"
+        show(_groups_for_screen(ranked) if screen else ranked, output, percent=LEVER_PERCENT)
+        echo_notes(*group_sentences(ranked, by))
+        return
+    if deal:
+        table = last_reading(validate_deals(table), deal)
+    ranked = winprob.rank_roles(posterior, table, rope=rope, evidence=True)
+    show(ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE)), output, percent=LEVER_PERCENT)
+    echo_notes(*(deal_sentences(ranked) if deal else table_sentences(ranked)))
+    if deal or evidence:
+        echo_notes(bound_sentence(posterior))
+    _note_prior_only(posterior)
+
+
+def _groups_for_screen(ranked: options.Frame) -> options.Frame:
+    """The columns that fit a screen; the other formats have all of them."""
+    shown = ranked.drop(columns=list(GROUP_HIDDEN))
+    return shown.assign(bookings_lift=shown["bookings_lift"].map("{:,.0f}".format, na_action="ignore"))
+
+
+def _note_prior_only(posterior: "winprob.Posterior") -> None:
+    if posterior.provenance.prior_only:
+        echo_notes(gettext("This model has seen no deal: every figure here is prior."))
+
+
+@app.main.command()
+@options.source()
+@click.option("--deal", required=True, help="The lost deal's id.")
+@options.model
+@options.unseen_seed
+@options.output
+def postmortem(source: Source, deal: str, model: Path, seed: int | None, output: Output) -> None:
+    """What a lost deal lacked: its terms relative to the same deal with all roles covered, and known loss patterns."""
+    from winprob.actions.levers import post_mortem_sentences
+
+    posterior, table = load_model(model, seed), source.read_past()
+    costs = winprob.post_mortem(posterior, table, deal)
+    show(costs, output)
+    echo_notes(*post_mortem_sentences(posterior, table, deal, costs))
+
+
+@app.main.command()
+@options.source()
+@options.deal
+@click.option("--set", "sets", multiple=True, required=True, metavar="COLUMN=VALUE", help="A change; may be repeated.")
+@options.model
+@options.unseen_seed
+@options.output
+def whatif(source: Source, deal: str, sets: tuple[str, ...], model: Path, seed: int | None, output: Output) -> None:
+    """What if: a deal's win probability now and with some facts changed, one by one and together."""
+    from winprob.actions.levers import what_if_sentences
+
+    changes = _parse_changes(sets)
+    posterior, table = load_model(model, seed), source.read_known()
+    scenarios = winprob.what_if(posterior, table, deal, changes)
+    show(scenarios, output, percent=tuple(scenarios.columns[1:]))
+    echo_notes(*what_if_sentences(scenarios, changes, posterior))
+
+
+def _parse_changes(sets: tuple[str, ...]) -> dict[str, str]:
+    parts = [one.partition("=") for one in sets]
+    wrong = [one for one, (name, sign, _) in zip(sets, parts, strict=True) if not (sign and name.strip())]
+    names = [name.strip() for name, _, _ in parts]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if wrong:
+        raise click.UsageError(
+            gettext("--set takes COLUMN=VALUE, such as approver_support=3; got {got}", got=", ".join(wrong))
+        )
+    if repeated:
+        raise click.UsageError(gettext("--set names {columns} twice", columns=", ".join(repeated)))
+    return {name: value.strip() for name, (_, _, value) in zip(names, parts, strict=True)}
+
+
+@app.main.command()
+@options.source()
+@click.option("--deal", help="The questions about this deal only.")
+@click.option("--top", type=click.IntRange(1), help="Only this number of questions: the most valuable of all deals.")
+@click.option("--more", is_flag=True, help="More columns: the channel to ask, and the uncertainty of the bits.")
+@options.model
+@options.unseen_seed
+@options.output
+def intel(
+    source: Source,
+    deal: str | None,
+    top: int | None,
+    more: bool,
+    model: Path,
+    seed: int | None,
+    output: Output,
+) -> None:
+    """Rank the unknown facts of each open deal by the information that the answer has about the outcome."""
+    from winprob.actions import questions as wing
+    from winprob.data.schema import is_open, last_reading, validate_deals
+
+    posterior, table = load_model(model, seed), source.read_known()
+    # A deal given by name is included whatever its outcome.
+    table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else table[is_open(table)]
+    questions = winprob.plan_questions(posterior, table, top) if top else winprob.rank_unknowns(posterior, table)
+    shown = questions if more else questions[list(QUESTION_COLUMNS)]
+    show(shown, output, percent=("expected_shift", "changes_lever"), digits=4)
+    echo_notes(*(wing.plan_sentences(questions) if top else wing.ranking_sentences(questions)))
+    _note_prior_only(posterior)
+
+
+@app.main.command()
+@options.source()
+@click.option(
+    "--executives", type=options.FILE, required=True, help="A TOML file: the executives, their slots and limits."
+)
+@options.model
+@options.file("--visits", help="A log of past visits, from which visit success is learned.")
+@click.option("--goal", type=GOALS, default="bookings", show_default=True, help="What the plan maximises.")
+@click.option(
+    "--risk",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Maximise the mean of the worst draws; 0.9 means the worst tenth.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, 86400, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds for the optimiser.",
+)
+@options.settings
+@options.seed
+@options.output
+def allocate(
+    source: Source,
+    executives: Path,
+    model: Path,
+    visits: Path | None,
+    goal: str,
+    risk: float | None,
+    time_limit: float,
+    settings: Path | None,
+    seed: int,
+    output: Output,
+) -> None:
+    """Plan the executives' visits: those that add most expected bookings, within slots and limits."""
+    from winprob.actions.visits import plan_sentences
+
+    roster = winprob.read_executives(executives)
+    with stdout_for_tables(), progress() as follow:
+        plan = winprob.plan_visits(
+            load_model(model),
+            source.read_known(),
+            roster,
+            visits=winprob.read_visits(visits) if visits else None,
+            settings=load_settings(settings).visits if settings else None,
+            goal=goal,
+            risk=risk,
+            time_limit=time_limit,
+            seed=seed,
+            follow=follow,
+        )
+    show(plan.visits, output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
+    echo_notes(*plan_sentences(plan))
+
+
+@app.main.command()
+@options.source()
+@options.deal
+@options.model
+@click.option("--role", help="Whom to visit; by default the role whose support has the largest lift.")
+@options.file("--before", help="The export from before the last visit, to compare then and now.")
+@options.file("--people-before", help="The people table of that time.")
+@options.file("--out", help="Write the page to this file instead of the screen.")
+@options.unseen_seed
+def brief(
+    source: Source,
+    deal: str,
+    model: Path,
+    role: str | None,
+    before: Path | None,
+    people_before: Path | None,
+    out: Path | None,
+    seed: int | None,
+) -> None:
+    """The visit sheet of one deal: its state, whom to see, what to ask for; after the visit, then and now.
+
+    Where DEALS holds several readings of the deal, the last two are compared without --before.
+    """
+    if people_before and not before:
+        raise click.UsageError(gettext("--people-before goes with --before."))
+    require_writable(out)
+    page = winprob.render_brief(
+        load_model(model, seed),
+        source.read_known(),
+        deal,
+        role=role,
+        people=source.people,
+        before=replace(source, path=before, people=people_before).read_known() if before else None,
+        encoding=source.encoding,
+    )
+    write_page(page, out, gettext("The visit sheet is in {path}.", path=out))

@@ -1,0 +1,279 @@
+"""Commands of the model wing and of its evaluation, from ``train`` to ``card``."""
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+import winprob
+from winprob.cli import app, options
+from winprob.cli.options import Output, Source, load_model, load_settings
+from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
+from winprob.errors import DealTableError
+from winprob.i18n import gettext
+
+CHANCE = ("mean", "lower", "upper", "prior_share")
+page_option = options.file("--page", help="Write an HTML page with charts to this file.")
+
+
+@app.main.command()
+@options.source(required=False)
+@options.day("--as-of", help="Learn only from what was closed by this day.")
+@options.model
+@click.option("--prior-only", is_flag=True, help="A model that has seen no deal; DEALS is not needed.")
+@click.option("--one-outcome", is_flag=True, help="Accept closed deals that all have the same outcome.")
+@options.settings
+@options.seed
+@options.output
+def train(
+    source: Source | None,
+    as_of: dt.date | None,
+    model: Path,
+    prior_only: bool,
+    one_outcome: bool,
+    settings: Path | None,
+    seed: int,
+    output: Output,
+) -> None:
+    """Fit the win model to closed deals and save it, with a summary of what it learned."""
+    from winprob.model.summary import posterior_sentences
+
+    if (source is None) != prior_only:
+        raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
+    chosen = load_settings(settings)
+    # Before the sampling, not after it.
+    require_writable(model)
+    if source is None:
+        posterior = winprob.fit_prior(seed=seed, settings=chosen)
+    else:
+        table = _training_table(source, chosen, as_of)
+        with progress() as follow:
+            readings = _training_readings(source, as_of)
+            posterior = winprob.fit(
+                table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow, **readings
+            )
+    posterior.save(model)
+    show(winprob.summarise_posterior(posterior), output, percent=("prior_share",))
+    echo_notes(*posterior_sentences(posterior), gettext("The model is in {path}.", path=model))
+
+
+def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date | None = None) -> options.Frame:
+    """An export's deals, or a history's training rows with a note on how far their outcomes are known.
+
+    Raises
+    ------
+    WinprobError
+        They cannot be read, or nothing of them was known on ``as_of``.
+    """
+    table = source.read_past(as_of, settings)
+    if not source.path.is_dir():
+        return _closed_by(table, as_of)
+    from winprob.data.history import label_sentences
+
+    echo_notes(*label_sentences(table))
+    return table
+
+
+def _training_readings(source: Source, as_of: dt.date | None) -> dict[str, options.Frame]:
+    """The monthly readings and the ends of deals that a fit takes from a history; from an export, nothing."""
+    if not source.path.is_dir():
+        return {}
+    readings = winprob.training_rows(source.path, as_of=as_of, reviews="month")
+    return {"readings": readings, "ends": winprob.deal_ends(source.path, as_of=as_of)}
+
+
+def _closed_by(deals: options.Frame, day: dt.date | None) -> options.Frame:
+    """The deals closed and read by a day; a deal without these dates is left out.
+
+    Raises
+    ------
+    DealTableError
+        There is no column ``closed_on``, or no deal is left.
+    """
+    if day is None:
+        return deals
+    if "closed_on" not in deals:
+        raise DealTableError(gettext("--as-of needs the column 'closed_on', and the deals have none."))
+    last = f"{day:%Y-%m-%d}"
+    by_then = deals["closed_on"] <= last
+    if "as_of" in deals:
+        by_then &= deals["as_of"] <= last
+    known = deals[by_then]
+    if known.empty:
+        raise DealTableError(gettext("no deal was closed by {day:%Y-%m-%d}.", day=day))
+    return known
+
+
+@app.main.command()
+@options.settings
+@options.idle_seed
+@options.output
+def priors(settings: Path | None, output: Output) -> None:
+    """The prior sheet: what the model assumes before it sees any deal."""
+    show(winprob.prior_sheet(load_settings(settings)), output)
+
+
+@app.main.command()
+@options.source()
+@options.model
+@options.day("--by", help="Add the probability that the deal is won by this day.")
+@options.unseen_seed
+@options.output
+def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, output: Output) -> None:
+    """The win probability of every deal, with its interval."""
+    posterior, table = load_model(model, seed), source.read_known()
+    chances = winprob.predict(posterior, table)
+    if by:
+        from winprob.model.timing import add_timing
+
+        chances = add_timing(chances, posterior, table, by)
+    show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
+    if posterior.provenance.prior_only:
+        echo_notes(gettext("This model has seen no deal: every figure here is prior."))
+
+
+@app.main.command()
+@options.source()
+@options.deal
+@options.model
+@options.unseen_seed
+@options.output
+def explain(source: Source, deal: str, model: Path, seed: int | None, output: Output) -> None:
+    """Explain a deal's win probability: its log-odds term by term, from the base rate."""
+    from winprob.data.schema import last_reading
+
+    posterior, table = load_model(model, seed), source.read_known()
+    terms = winprob.explain(posterior, table, deal)
+    show(terms, output)
+    chance = winprob.predict(posterior, last_reading(table, deal)).iloc[0]
+    echo_notes(
+        gettext(
+            "Together {log_odds:+.2f} log-odds: {mean:.0%} to win ({lower:.0%} to {upper:.0%}).",
+            log_odds=terms["log_odds"].sum(),
+            mean=chance["mean"],
+            lower=chance["lower"],
+            upper=chance["upper"],
+        )
+    )
+
+
+@app.main.command()
+@options.source()
+@click.option("--protocol", type=click.Choice(["auto", "rolling", "k-fold"]), default="auto", show_default=True)
+@options.file("--model", "previous", help="A fitted model to compare with, such as last quarter's.")
+@click.option(
+    "--keep", type=options.FILE, default=Path("reports/.backtest"), show_default=True, help="Cache of fitted folds."
+)
+@page_option
+@options.file("--record", help="Write the whole result as JSON to this file, for winprob card.")
+@options.settings
+@options.seed
+@options.output
+def backtest(
+    source: Source,
+    protocol: str,
+    previous: Path | None,
+    keep: Path,
+    page: Path | None,
+    record: Path | None,
+    settings: Path | None,
+    seed: int,
+    output: Output,
+) -> None:
+    """Backtest: refit on what was known, score what came after, next to the scores of simpler forecasts."""
+    from winprob.evaluation.sentences import backtest_sentences
+
+    chosen = load_settings(settings)
+    table = _training_table(source, chosen)
+    require_writable(page, record)
+    model = load_model(previous) if previous else None
+    with progress() as follow:
+        result = winprob.run_backtest(
+            table, seed=seed, settings=chosen, previous=model, protocol=protocol, keep=keep, progress=follow
+        )
+    show(result.table(), output, digits=3)
+    sentences = backtest_sentences(result)
+    echo_notes(*sentences)
+    if record is None and page is None:
+        return
+    from winprob.model.inference import versions
+    from winprob.report.backtest import backtest_sheet
+
+    content = result.record(versions=versions(), made_on=dt.date.today().isoformat())
+    if record:
+        import json
+
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        write_page(text, record, gettext("The record is in {path}; winprob card takes it with --record.", path=record))
+    if page:
+        from winprob.report.sheet import to_html
+
+        html = to_html(backtest_sheet(content, sentences))
+        write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))
+
+
+@app.main.command()
+@options.source()
+@options.model
+@page_option
+@options.seed
+@options.output
+def diagnose(source: Source, model: Path, page: Path | None, seed: int, output: Output) -> None:
+    """Check a model against its training deals: posterior predictive checks, prior sensitivity, prior-data conflict."""
+    from winprob.evaluation.diagnosis import diagnose as diagnose_model
+    from winprob.evaluation.sentences import diagnosis_sentences
+
+    require_writable(page)
+    posterior = load_model(model)
+    table = _training_table(source, posterior.settings)
+    result = diagnose_model(posterior, table, seed=seed)
+    show(result.table(), output)
+    sentences = diagnosis_sentences(result)
+    echo_notes(*sentences)
+    if page:
+        from winprob.report.diagnosis import diagnosis_sheet
+        from winprob.report.sheet import to_html
+
+        html = to_html(diagnosis_sheet(result, sentences))
+        write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))
+
+
+@app.main.command("learning-curve")
+@options.source()
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="Test sets to score.")
+@options.settings
+@options.seed
+@options.output
+def learning_curve(source: Source, repeats: int, settings: Path | None, seed: int, output: Output) -> None:
+    """How much more closed deals would help: scores and intervals after learning from 0, 10, 30, ... deals."""
+    from winprob.evaluation import learning_curve as curves
+
+    chosen = load_settings(settings)
+    table = _training_table(source, chosen)
+    with progress() as follow:
+        curve = curves.learning_curve(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
+    show(curve, output, digits=3)
+    closed = int(table["outcome"].isin(["won", "lost", "no_decision"]).sum())
+    more = curves.deals_to_halve(curve, closed)
+    if more is None:
+        echo_notes(gettext("More closed deals alone would hardly narrow these intervals: learn more about each deal."))
+    else:
+        echo_notes(gettext("You need about {more} more closed deals to halve these intervals.", more=more))
+
+
+@app.main.command()
+@options.model_argument
+@click.option(
+    "--record", type=options.FILE, help="The calibration record: the file that winprob backtest --record wrote."
+)
+@click.option("--format", "output_format", type=click.Choice(["md", "html"]), help="Default: by --out, else md.")
+@options.file("--out", help="Write the card to this file instead of the screen.")
+@options.idle_seed
+def card(model: Path, record: Path | None, output_format: str | None, out: Path | None) -> None:
+    """The model card: purpose, training data, calibration, and what is not proven."""
+    from winprob.report.card import read_record
+
+    require_writable(out)
+    chosen = output_format or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
+    text = winprob.render_card(load_model(model), read_record(record) if record else None, form=chosen)
+    write_page(text, out, gettext("The model card is in {path}.", path=out))
