@@ -20,12 +20,11 @@ from winprob.arrays import Array
 from winprob.data.tables import replacing
 from winprob.errors import PosteriorError
 from winprob.i18n import gettext
-from winprob.methodology import ROLES
 from winprob.model.amounts import Revisions
 from winprob.model.arrivals import Arrivals
-from winprob.model.features import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, PairBasis, Scaling
+from winprob.model.features import InteractionBasis, Scaling
 from winprob.model.hazards import HAZARD_DIMS, Hazards
-from winprob.model.win.parameters import DIMS
+from winprob.model.win.blocks import DIMS, coords
 from winprob.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -133,21 +132,7 @@ class Posterior:
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim. A level is ``field=value``, a blank ``field=``."""
-        scaling = self.scaling
-        first = scaling.first_quarter or 0
-        return {
-            "stage": STAGE_STATES,
-            "coverage": COVERAGE_LEVELS,
-            "coach": COACH_LEVELS,
-            "decision_method": METHOD_LEVELS,
-            "role": ROLES,
-            "level": tuple(f"{field.name}={level}" for field in scaling.fields for level in field.levels),
-            "field": tuple(field.name for field in scaling.fields),
-            "feature": tuple(f"{c.name}{suffix}" for c in scaling.numeric for suffix in ("", "=")),
-            "component": tuple(str(at) for at in range(scaling.layout.components)),
-            "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
-            "term": self.terms,
-        }
+        return {**coords(self.scaling), "term": self.terms}
 
     def save(self, path: Path | str) -> None:
         """Write the model to a NetCDF file, whole or not at all.
@@ -188,11 +173,6 @@ class Posterior:
 def flatten_chains(draws: Mapping[str, Array]) -> dict[str, Array]:
     """Each (chain, draw, *dims) as (draw, *dims), chains end to end."""
     return {name: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for name, v in draws.items()}
-
-
-def quarter_name(ordinal: int) -> str:
-    """``4 * year + quarter`` as ``2026Q4``."""
-    return f"{ordinal // 4}Q{ordinal % 4 + 1}"
 
 
 def _dims(name: str) -> tuple[str, ...]:
@@ -237,7 +217,7 @@ def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
             group.create_variable(name, dims, data=values.astype(np.float32), compression="gzip", shuffle=True)
 
 
-def _write_pairs(group: Any, pairs: PairBasis) -> None:
+def _write_pairs(group: Any, pairs: InteractionBasis) -> None:
     columns, _, components = pairs.loading.shape
     group.dimensions.update({"column": columns, "other_column": columns, "component": components})
     for name, dims in PAIR_DIMS.items():
@@ -308,7 +288,9 @@ def _sealed_content(path: Path) -> bytes:
 
 def _from_file(file: Any) -> Posterior:
     manifest = json.loads(str(file.attrs["manifest"]))
-    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    pairs = (
+        InteractionBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    )
     return Posterior(
         draws=_read_group(file, "posterior", manifest),
         prior=_read_group(file, "prior", manifest),

@@ -21,7 +21,7 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairBasis:
+class InteractionBasis:
     """The leading directions in which combinations of two levels vary; averages only, no deal's row.
 
     Attributes
@@ -38,7 +38,7 @@ class PairBasis:
     loading: Array
 
 
-def learn_pairs(level: Array, field_of_level: Array, fields: Sequence[int], components: int) -> PairBasis:
+def learn_interactions(level: Array, field_of_level: Array, fields: Sequence[int], components: int) -> InteractionBasis:
     """The ``components`` leading directions over these deals, fewer where there are fewer.
 
     Parameters
@@ -54,12 +54,12 @@ def learn_pairs(level: Array, field_of_level: Array, fields: Sequence[int], comp
     shown = _shown(level, kept, field)
     mean = shown.mean(axis=0)
     rows = np.unique(np.linspace(0, len(level) - 1, min(_ROWS, len(level))).astype(int))
-    return PairBasis(
+    return InteractionBasis(
         level=kept, field=field, mean=mean, loading=_loading(shown[rows] - mean, field, components).astype(np.float32)
     )
 
 
-def pair_features(basis: PairBasis, level: Array, seen: Array) -> Array:
+def interaction_features(basis: InteractionBasis, level: Array, seen: Array) -> Array:
     """(deal, component) where each deal lies.
 
     Parameters

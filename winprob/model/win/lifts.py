@@ -49,15 +49,15 @@ def steps_up(features: Features, scaling: Scaling, unknown_level: Array) -> Arra
     return steps
 
 
-def lifts(by: Coefficients, features: Features, steps: Array) -> Lifts:
+def lifts(coefs: Coefficients, features: Features, steps: Array) -> Lifts:
     """What each role's step adds to the log-odds, all else as it is.
 
     Parameters
     ----------
     steps : (deal, role) as ``steps_up`` gives them
     """
-    shrink = attenuation(support_terms(by, features)[1])
-    added = np.stack([by.role_weight[role][features.method] for role in range(len(ROLES))])
+    shrink = attenuation(support_terms(coefs, features)[1])
+    added = np.stack([coefs.role_weight[role][features.method] for role in range(len(ROLES))])
     added *= shrink
     added *= steps.T[:, :, None].astype(np.float32)
-    return Lifts(log_odds=logits(by, features), log_odds_lift=added, possible=steps > 0)
+    return Lifts(log_odds=logits(coefs, features), log_odds_lift=added, possible=steps > 0)
