@@ -38,6 +38,11 @@ class Training:
     weight: Array
     waiting: Waiting | None = None
 
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Closed and waiting rows end to end, in the order of ``evidence``."""
+        return self.closed if self.waiting is None else pd.concat([self.closed, self.waiting.rows])
+
     def evidence(self) -> dict[str, Any]:
         """Closed and waiting rows end to end: ``features, won, weight, waiting_odds``, as the density takes them."""
         waiting = self.waiting
@@ -69,11 +74,13 @@ class Waiting:
 
     Attributes
     ----------
-    deals : how many there are
+    rows : the readings, valid
+    deals : how many deals there are
     weight : (row,) weight of each reading
     odds : (row,) likelihood of such a wait if the deal will be won, over that if not
     """
 
+    rows: pd.DataFrame
     deals: int
     features: Features
     weight: Array
@@ -119,6 +126,7 @@ def training_from(valid: pd.DataFrame, settings: Settings, *, seed: int, waiting
     features = describe(known, scaling)
     weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
     waiting = Waiting(
+        rows=known[~ended],
         deals=int(known["deal_id"][~ended].nunique()),
         features=features.take(~ended),
         weight=weight[~ended],

@@ -114,19 +114,22 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
         coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
     )
     intercept = coefs[d.parts[_INTERCEPT]] - (d.effect_share * effects).sum()
-    intercept -= ((d.unreported_share * weight).sum(axis=1) * unknown_support).sum()
+    for role in range(roles):
+        for method in range(methods):
+            intercept -= d.unreported_share[role, method] * weight[role, method] * unknown_support[role]
     support, variance = _support(weight, reliability, unknown_support, d)
 
     # --- deals
-    log_likelihood, g_intercept, g_effects, g_support, g_variance, g_column = _deals(
-        intercept, effects, support, variance, column_weight, d
+    g_coefs = np.zeros_like(coefs)
+    g_effects, g_column = g_coefs[: d.parts[_COLUMNS]], g_coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
+    log_likelihood, g_intercept, g_support, g_variance = _deals(
+        intercept, effects, support, variance, column_weight, g_effects, g_column, d
     )
 
     # --- adjoint
-    g_coefs = np.zeros_like(coefs)
-    g_coefs[: d.parts[_COLUMNS]] = g_effects - g_intercept * d.effect_share
-    g_coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]] = g_column
     g_coefs[d.parts[_INTERCEPT]] = g_intercept
+    for effect in range(len(g_effects)):
+        g_effects[effect] -= g_intercept * d.effect_share[effect]
     g_unknown, g_weight, g_reliability = _support_parts(
         g_coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
     )
@@ -201,12 +204,21 @@ def _support_adjoint(
 
 @njit(nogil=True, error_model="numpy")
 def _deals(
-    intercept: float, effects: Array, support: Array, variance: Array, column_weight: Array, d: Density
-) -> tuple[float, float, Array, Array, Array, Array]:
-    """Log likelihood; its gradient by intercept, effects, support, variance of support, and weights of columns."""
+    intercept: float,
+    effects: Array,
+    support: Array,
+    variance: Array,
+    column_weight: Array,
+    g_effects: Array,
+    g_column: Array,
+    d: Density,
+) -> tuple[float, float, Array, Array]:
+    """Log likelihood, and its gradient with respect to the intercept, support, and variance of support.
+
+    Those with respect to effects and weights of columns are added to ``g_effects`` and ``g_column``.
+    """
     roles = len(d.unreported_share)
     slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
-    g_effects, g_column = np.zeros_like(effects), np.zeros_like(column_weight)
     g_support, g_variance = np.zeros_like(support), np.zeros_like(variance)
     total, g_intercept = 0.0, 0.0
     for row in range(len(d.weight)):
@@ -238,7 +250,7 @@ def _deals(
         for slot in range(slots, slots + roles):
             g_support[d.places[row, slot]] += by_predictor
             g_variance[d.places[row, slot]] += by_variance
-    return total, g_intercept, g_effects, g_support, g_variance, g_column
+    return total, g_intercept, g_support, g_variance
 
 
 #: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:

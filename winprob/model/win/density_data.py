@@ -67,8 +67,6 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
     rows, numbers = table_rows(terms, layout, out, {name: one for name, one in constants.items() if one is not None})
     scale = blocks.block_slices("normal", layout, terms)["effect_scale"].start
     normal = blocks.blocks_of("normal", terms)
-    numbers_of = ("normal_mean", "normal_sd", "normal_scaled", "half_normal_sd", "half_normal_scaled")
-    numbers_of += ("ratio_a", "ratio_b", "effect_share", "unreported_share")
     return {
         "rows": rows,
         "constants": numbers,
@@ -76,7 +74,7 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
         "normal_pooled": np.repeat(
             [float(block.pooled) for block in normal], [block.length(layout) for block in normal]
         ),
-        **{name: np.ascontiguousarray(prior[name]) for name in numbers_of},
+        **{name: np.ascontiguousarray(values) for name, values in prior.items() if name in Density._fields},
     }
 
 

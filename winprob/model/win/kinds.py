@@ -121,12 +121,14 @@ def adjoint(
 
 @_kernel
 def _copied(normal: Array, out: Array) -> None:
-    out[:] = normal
+    for level in range(len(out)):
+        out[level] = normal[level]
 
 
 @_kernel
 def _copied_adjoint(g_out: Array, g_normal: Array) -> None:
-    g_normal[:] = g_out
+    for level in range(len(g_out)):
+        g_normal[level] = g_out[level]
 
 
 # --- ordered: known levels from non-negative steps by ordinal contrasts, then *unknown* ------------------------------
@@ -145,9 +147,9 @@ def _ordered(normal: Array, half: Array, contrasts: Array, out: Array) -> None:
 @_kernel
 def _ordered_adjoint(contrasts: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
     steps = len(g_half)
-    g_half[:] = 0.0
-    for level in range(steps + 1):
-        for step in range(steps):
+    for step in range(steps):
+        g_half[step] = 0.0
+        for level in range(steps + 1):
             g_half[step] += contrasts[level * steps + step] * g_out[level]
     g_normal[0] = g_out[steps + 1]
 
@@ -158,7 +160,9 @@ def _ordered_adjoint(contrasts: Array, g_out: Array, g_normal: Array, g_half: Ar
 @_kernel
 def _pooled(normal: Array, half: Array, field: Array, out: Array) -> None:
     fields = len(normal) - len(out)
-    scale = half[0] * np.exp(normal[:fields])
+    scale = np.empty(fields)
+    for own in range(fields):
+        scale[own] = half[0] * np.exp(normal[own])
     for level in range(len(out)):
         out[level] = normal[fields + level] * scale[int(field[level])]
 
@@ -168,13 +172,17 @@ def _pooled_adjoint(
     normal: Array, half: Array, field: Array, out: Array, g_out: Array, g_normal: Array, g_half: Array
 ) -> None:
     fields = len(normal) - len(out)
-    scale = half[0] * np.exp(normal[:fields])
-    g_normal[:fields] = 0.0
+    scale = np.empty(fields)
+    for own in range(fields):
+        scale[own] = half[0] * np.exp(normal[own])
+        g_normal[own] = 0.0
+    g_scale = 0.0
     for level in range(len(out)):
         own = int(field[level])
         g_normal[fields + level] = g_out[level] * scale[own]
         g_normal[own] += g_out[level] * out[level]
-    g_half[0] = g_normal[:fields].sum() / half[0]
+        g_scale += g_out[level] * out[level]
+    g_half[0] = g_scale / half[0]
 
 
 # --- walk: cumulative sums of steps with one learned scale, centred over the training deals ---------------------------
@@ -207,13 +215,16 @@ def _walk_adjoint(normal: Array, half: Array, walk: Array, g_out: Array, g_norma
 
 @_kernel
 def _linear(normal: Array, half: Array, out: Array) -> None:
-    out[:] = normal * half[0]
+    for column in range(len(out)):
+        out[column] = normal[column] * half[0]
 
 
 @_kernel
 def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
-    g_normal[:] = g_out * half[0]
-    g_half[0] = (g_out * normal).sum()
+    g_half[0] = 0.0
+    for column in range(len(g_out)):
+        g_normal[column] = g_out[column] * half[0]
+        g_half[0] += g_out[column] * normal[column]
 
 
 # --- role weight: expected support of roles not reported, weights by role and method, reliability of reports by coach;
@@ -223,7 +234,7 @@ def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g
 @_kernel
 def _role_weight(normal: Array, half: Array, ratio: Array, lean: Array, out: Array) -> None:
     roles, cells = len(half) - 1, len(lean)
-    out[:roles] = normal[:roles]
+    _copied(normal, out[:roles])
     for cell in range(cells):
         growth = half[roles] * normal[roles + cell] + lean[cell]
         out[roles + cell] = half[cell // (cells // roles)] * np.exp(growth)
@@ -242,14 +253,16 @@ def _role_weight_adjoint(
     g_ratio: Array,
 ) -> None:
     roles, cells = len(half) - 1, len(normal) - len(half) + 1
-    g_normal[:roles] = g_out[:roles]
-    g_half[:] = 0.0
+    _copied_adjoint(g_out[:roles], g_normal)
+    for role in range(roles + 1):
+        g_half[role] = 0.0
     for cell in range(cells):
         g_growth = g_out[roles + cell] * out[roles + cell]
         g_normal[roles + cell] = g_growth * half[roles]
         g_half[roles] += g_growth * normal[roles + cell]
         g_half[cell // (cells // roles)] += g_growth
-    g_half[:roles] /= half[:roles]
+    for role in range(roles):
+        g_half[role] /= half[role]
     _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
 
 
@@ -260,7 +273,7 @@ def _role_weight_adjoint(
 def _unconstrained(normal: Array, half: Array, ratio: Array, out: Array) -> None:
     roles = len(normal) - len(out) + len(ratio)
     cells = len(normal) - 2 * roles
-    out[:roles] = normal[:roles]
+    _copied(normal, out[:roles])
     for cell in range(cells):
         out[roles + cell] = normal[roles + cell // (cells // roles)] + half[0] * normal[2 * roles + cell]
     _reliability(ratio, out[roles + cells :])
@@ -272,8 +285,9 @@ def _unconstrained_adjoint(
 ) -> None:
     roles = len(normal) - len(g_out) + len(ratio)
     cells = len(normal) - 2 * roles
-    g_normal[:roles] = g_out[:roles]
-    g_normal[roles : 2 * roles] = 0.0
+    _copied_adjoint(g_out[:roles], g_normal)
+    for role in range(roles):
+        g_normal[roles + role] = 0.0
     g_half[0] = 0.0
     for cell in range(cells):
         g_normal[roles + cell // (cells // roles)] += g_out[roles + cell]

@@ -20,7 +20,13 @@ from winprob.model.win.blocks import TERMS, Kind, Term, end_to_end
 ROLE_TERMS = tuple(f"{role}_support" for role in ROLES)
 
 _INTERCEPT, _NOTHING = "intercept", ""
-_SUMMED = tuple(term for term in TERMS if term.part in ("effect", "column") and not term.dense)
+#: Terms of one code, then of several, then columns: sums of float32 depend on the order, which no new row changes.
+_SUMMED = tuple(
+    sorted(
+        (term for term in TERMS if term.part in ("effect", "column") and not term.dense),
+        key=lambda term: (term.part == "column", term.shown_by is not None),
+    )
+)
 _DENSE = tuple(term for term in TERMS if term.part == "column" and term.dense)
 _SHOWN = tuple(term for term in TERMS if term.part in ("effect", "column"))
 
