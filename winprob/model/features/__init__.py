@@ -1,4 +1,4 @@
-"""What does the methodology say about this deal, as of a date?
+"""Features of a deal as of a date, and the scaling that training deals fix for them.
 
 ``learn_scaling`` reads from the training deals what turns words into numbers (tier frequencies, levels, means);
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.

@@ -1,4 +1,4 @@
-"""Deals as arrays, by a scaling that training has learned."""
+"""Features: deals as arrays, by a scaling learned from the training deals."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Features:
     Attributes
     ----------
     stage, coach, method, coverage : (deal,) codes, the last one *unknown*; coverage is the approver's
-    readers : (deal, role) how many people's readings a support stands on, 0 = not reported
+    readers : (deal, role) how many people's readings a support is based on, 0 = not reported
     reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
     report_bias : (deal,) how far the deal's seller reads above others, see ``unbiased``
     level : (deal, field) codes into all known levels end to end, then into ``unseen``
     numeric : (deal, feature) of each column the standardised value, then 1 where it is blank
-    pairs : (deal, component) where the deal's combinations of two facts lie
+    pairs : (deal, component) coordinates of the deal's interactions of two facts
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
     unseen : (field, level) pairs that training never saw
     """

@@ -1,4 +1,4 @@
-"""The scaling that training deals teach."""
+"""Learning the scaling from the training deals."""
 
 from collections.abc import Sequence
 from dataclasses import replace

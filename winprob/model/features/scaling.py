@@ -1,4 +1,4 @@
-"""What turns words into numbers: learned from training deals, kept in a fitted model."""
+"""Scaling: what turns facts into numbers, learned from training deals, part of a fitted model."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Block:
 
     Attributes
     ----------
-    dims : one unknown for each combination of their levels, ``less`` so many
+    dims : one unknown for each combination of their levels, minus ``less``
     settings : entries of ``[priors]``; for a beta one for each unknown; without any, the prior is standard normal
     scaled : whether the learned effect scale multiplies the unknown
     pooled : whether its scale is learned, so that the prior is not set by a person (partial pooling, non-centred)
@@ -62,9 +62,9 @@ class Term:
 
     Attributes
     ----------
-    name : a column of the deal table, or what stands for several; the name of the term in explanations
+    name : a column of the deal table or a name for several columns; the name of the term in explanations
     parameters : dims of each parameter that the term yields; the first one holds the coefficients
-    blocks : the unknowns; those of one family lie next to each other in its vector, in this order
+    blocks : the unknowns; those of one family are adjacent in its vector, in this order
     part : how the coefficients enter the predictor: an *effect* is picked by a code, a *column* multiplies a number
     reads : the array of ``Features`` with the codes or numbers
     constant : the entry of ``prior_data`` that the kind needs
@@ -149,7 +149,7 @@ def _support(kind: Kind, deviation: Block, weight: Block) -> Term:
 
 _BY_METHOD = ("role", "decision_method")
 
-#: The model. Effects are added up in this order, and unknowns lie in their vectors in this order.
+#: The model. Effects are added up in this order, and unknowns are in their vectors in this order.
 TERMS: tuple[Term, ...] = (
     Term(
         name="intercept",

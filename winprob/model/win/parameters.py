@@ -134,7 +134,7 @@ _Derive = Callable[[ModuleType, Sequence[Any], Any], Sequence[Any]]
 
 
 def constant_of(term: Term, layout: Layout, prior: Mapping[str, Any]) -> Any:
-    """The numbers that the term's kind needs beside its unknowns; None where it needs none."""
+    """The numbers that the term's kind needs besides its unknowns; None where it needs none."""
     if term.kind is Kind.ORDERED:
         (dim,) = term.parameters[term.coefficient]
         return ordinal_contrasts(layout.sizes[dim] - 1)
