@@ -1,9 +1,9 @@
 """Interactions of two facts: a low-rank pairwise ANOVA kernel.
 
 Two facts together may be more informative than each alone. All products of two centred level indicators of different
-fields are far too many to learn freely; their leading principal directions over the training deals carry most of what can be
-learned, and one scale, which goes to zero where the data show nothing, is learned for all of them. This is a Gaussian
-process with a pairwise ANOVA kernel, cut to its leading components.
+fields are far too many to learn freely; their leading principal directions over the training deals carry most of what
+can be learned, and one scale, which goes to zero where the data show nothing, is learned for all of them. This is a
+Gaussian process with a pairwise ANOVA kernel, cut to its leading components.
 """
 
 from collections.abc import Sequence
