@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, float]] = {
 }
 #: The world that each is made for.
 HOME = {"factor": "correlated", "bias": "biased", "veto": "veto"}
-STANDARD = ("unit", "positive", "ratio", "common", "bias", "scale")
+STANDARD = ("normal", "half_normal", "ratio", "common", "bias", "scale")
 BIAS_SD, VETO_SD, FACTOR_PRIOR = 0.5, 1.0, (1.0, 2.0)
 SELLERS, APPROVER, FAR = 32, 0, 8.0
 SAMPLER = {"draws": 500, "tune": 500, "chains": 2, "target_accept": 0.85}
@@ -147,7 +147,8 @@ def supported(
 def read(deals: pd.DataFrame, scaling: Any, variant: str, moved: Array | None = None) -> dict[str, Array]:
     """Every array that belongs to the deals; ``moved`` (deal, role) is added to true support."""
     from winprob.methodology.vocabulary import ROLES
-    from winprob.model.features import describe, effect_places
+    from winprob.model.features import describe
+    from winprob.model.win.blocks import effect_places
 
     features, switch = describe(deals, scaling), VARIANTS[variant]
     if features.unseen:
@@ -190,8 +191,8 @@ def build(layout: Any, data: Mapping[str, Array]) -> Any:
         for name, values in data.items():
             pm.Data(name, values)
         standard = {
-            "unit": pm.Normal("unit", 0, 1, shape=len(data["unit_mean"])),
-            "positive": pm.HalfNormal("positive", 1, shape=len(data["positive_sd"])),
+            "normal": pm.Normal("normal", 0, 1, shape=len(data["normal_mean"])),
+            "half_normal": pm.HalfNormal("half_normal", 1, shape=len(data["half_normal_sd"])),
             "ratio": pm.Beta("ratio", model["ratio_a"], model["ratio_b"], shape=4),
         }
         extra = {
@@ -210,7 +211,7 @@ def named(xp: Any, standard: Mapping[str, Any], prior: Mapping[str, Any], layout
     """Parameters by name, those of the extensions too."""
     from winprob.model.win.parameters import derive_parameters
 
-    by = derive_parameters(xp, {name: standard[name] for name in ("unit", "positive", "ratio")}, prior, layout)
+    by = derive_parameters(xp, {name: standard[name] for name in ("normal", "half_normal", "ratio")}, prior, layout)
     scale = standard["scale"]
     return {
         **by,
@@ -224,7 +225,7 @@ def named(xp: Any, standard: Mapping[str, Any], prior: Mapping[str, Any], layout
 # --- learning and predicting --------------------------------------------------------------------------------------
 
 _compiled: dict[tuple[int, ...], Any] = {}
-_VARIABLES = ("unit", "positive", "ratio", "common_share", "seller_bias", "scale")
+_VARIABLES = ("normal", "half_normal", "ratio", "common_share", "seller_bias", "scale")
 
 
 def learn(deals: pd.DataFrame, variant: str, seed: int) -> tuple[dict[str, Array], Any, dict[str, float]]:

@@ -151,13 +151,13 @@ def pymc_itself(size: int, seed: int, quick: bool) -> dict[str, Any]:
     import pymc as pm
 
     import winprob
-    from winprob.model.win.graph import STANDARD, build_model
+    from winprob.model.win.graph import STANDARD, build_graph
 
     plan = TINY if quick else SHORT if size >= LONG else FULL
     settings = winprob.Settings()
     layout, data = _graph_inputs(winprob.simulate(size, 1, seed=seed).closed, settings)
     clock = Clock(tune=plan["tune"])
-    with build_model(layout, data):
+    with build_graph(layout, data):
         tree = pm.sample(
             **plan,
             nuts_sampler="pymc",
@@ -203,7 +203,7 @@ def numpyro_itself(size: int, seed: int, quick: bool, python: Path) -> dict[str,
         command = [str(python), str(worker), "sample", str(given), str(found), *options, target, "--once"]
         subprocess.run(command, check=True)
         result = {name.removeprefix("first."): values for name, values in np.load(found).items()}
-    standard = {name: result[name] for name in ("unit", "positive", "ratio")}
+    standard = {name: result[name] for name in ("normal", "half_normal", "ratio")}
     gates = _gates(standard, _as_statistics(result), layout, settings)
     once, steps = float(result["once"]), float(result["seconds"]) - float(result["once"])
     warm = plan["tune"] / (plan["tune"] + plan["draws"])

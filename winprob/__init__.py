@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.explanation import explain
     from winprob.model.inference import fit, fit_prior
+    from winprob.model.inference.pymc_model import build_model
     from winprob.model.posterior import Posterior
     from winprob.model.prediction import draw_win_prob, predict
     from winprob.model.summary import prior_sheet, summarise_posterior
@@ -53,6 +54,7 @@ __all__ = [
     "append_forecast",
     "backtest",
     "bridge_forecasts",
+    "build_model",
     "calibrate_deals",
     "check_file",
     "draw_open_prob_at",
@@ -104,6 +106,7 @@ _HOME = {
     "append_forecast": "quarter",
     "backtest": "evaluation",
     "bridge_forecasts": "quarter",
+    "build_model": "model.inference.pymc_model",
     "calibrate_deals": "quarter",
     "check_file": "data.tables",
     "draw_open_prob_at": "model.timing",

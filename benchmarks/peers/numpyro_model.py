@@ -22,7 +22,7 @@ ROLES, COACHES, METHODS, STAGES, COVERAGES = 5, 4, 4, 5, 3
 def sites(data: Data, fields: int, features: int) -> dict[str, dict[str, int]]:
     """Every unknown and its length, in the order in which winprob lays them end to end."""
     levels, quarters = len(data["field_of_level"]), len(data["walk"])
-    unit = {
+    normal = {
         "intercept": 1,
         "effect_scale": 1,
         "stage_unknown": 1,
@@ -37,9 +37,9 @@ def sites(data: Data, fields: int, features: int) -> dict[str, dict[str, int]]:
         "pair": data["columns"].shape[1] - features,
         "drift": quarters,
     }
-    positive = {"stage_step": STAGES - 1, "coverage_step": COVERAGES - 1, "role_weight": ROLES, "method_spread": 1}
-    positive |= dict.fromkeys(("offset_scale", "numeric_scale", "pair_scale", "drift_scale"), 1)
-    return {"unit": unit, "positive": positive, "ratio": {"ratio": 4}}
+    half_normal = {"stage_step": STAGES - 1, "coverage_step": COVERAGES - 1, "role_weight": ROLES, "method_spread": 1}
+    half_normal |= dict.fromkeys(("offset_scale", "numeric_scale", "pair_scale", "drift_scale"), 1)
+    return {"normal": normal, "half_normal": half_normal, "ratio": {"ratio": 4}}
 
 
 def win_model(data: Data, fields: int, features: int) -> None:
@@ -67,30 +67,30 @@ def win_model(data: Data, fields: int, features: int) -> None:
     average = by_place[: len(shared)] @ shared + (data["unreported_share"] * role_weight).sum(1) @ z["unknown_support"]
 
     mean, variance = _latent_support(z["unknown_support"], _reliability(ratio), data)
-    weight = role_weight.T[data["method"]]
+    weight = role_weight.T[data["method_code"]]
     predictor = z["intercept"] - average + by_place[data["effect_index"]].sum(1) + data["columns"] @ slope
     shrink = jnp.sqrt(1 + jnp.pi / 8 * (weight**2 * variance).sum(1))
     logit = (predictor + (weight * mean).sum(1)) / shrink
     # Weighted counts of wins and losses: a binomial of fractions, without its constant.
-    numpyro.factor("won", (data["won_weight"] * logit - data["weight"] * softplus(logit)).sum())
+    numpyro.factor("won", (data["weight"] * (data["won_share"] * logit - softplus(logit))).sum())
 
 
 def _unknowns(data: Data, lengths: Mapping[str, Mapping[str, int]]) -> tuple[dict[str, Any], dict[str, Any], Any]:
     """Standard unknowns, a site each, given their prior's place and scale."""
     z, s = {}, {}
     at = 0
-    for name, length in lengths["unit"].items():
+    for name, length in lengths["normal"].items():
         own = slice(at, at := at + length)
-        z[name] = data["unit_mean"][own] + data["unit_sd"][own] * _sample(name, dist.Normal(0, 1), length)
+        z[name] = data["normal_mean"][own] + data["normal_sd"][own] * _sample(name, dist.Normal(0, 1), length)
         if name == "effect_scale":
             effect_scale = jnp.exp(z[name])
         elif name != "intercept":
-            z[name] = z[name] * (1 + (effect_scale - 1) * data["unit_shared"][own])
+            z[name] = z[name] * (1 + (effect_scale - 1) * data["normal_scaled"][own])
     at = 0
-    for name, length in lengths["positive"].items():
+    for name, length in lengths["half_normal"].items():
         own = slice(at, at := at + length)
-        s[name] = data["positive_sd"][own] * _sample(name, dist.HalfNormal(1), length)
-        s[name] = s[name] * (1 + (effect_scale - 1) * data["positive_shared"][own])
+        s[name] = data["half_normal_sd"][own] * _sample(name, dist.HalfNormal(1), length)
+        s[name] = s[name] * (1 + (effect_scale - 1) * data["half_normal_scaled"][own])
     ratio = numpyro.sample("ratio", dist.Beta(data["ratio_a"], data["ratio_b"]).to_event(1))
     return z, s, ratio
 
@@ -101,7 +101,7 @@ def _sample(name: str, prior: Any, length: int) -> Any:
 
 def _latent_support(unknown_support: Any, reliability: Any, data: Data) -> tuple[Any, Any]:
     """Mean and variance of true support given the reports on it, each (deal, role)."""
-    rho, readers = reliability[data["coach"]][:, None], data["readers"]
+    rho, readers = reliability[data["coach_code"]][:, None], data["readers"]
     spread = 1 + (readers - 1) * rho**2
     gain = rho * readers / spread
     mean = gain * data["reading"] + jnp.where(readers == 0, unknown_support, 0.0)

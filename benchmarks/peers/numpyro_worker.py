@@ -112,11 +112,11 @@ def _by_chain(found: Mapping[str, Any]) -> Arrays:
 
 
 def densities(given: Arrays, asked: argparse.Namespace) -> Arrays:
-    """``log_density`` (point,) at ``unit, positive, ratio`` (point, unknown) of the space the sampler walks in."""
+    """``log_density`` (point,) at ``normal, half_normal, ratio`` (point, unknown) of the space the sampler walks in."""
     data = _part(given, "first")
     model = partial(win_model, fields=asked.fields, features=asked.features)
     potential = initialize_model(jax.random.PRNGKey(0), model, model_args=(data,)).potential_fn
-    points = [dict(_apart(given, data, asked, at)) for at in range(len(given["unit"]))]
+    points = [dict(_apart(given, data, asked, at)) for at in range(len(given["normal"]))]
     return {"log_density": np.array([-float(potential(point)) for point in points])}
 
 

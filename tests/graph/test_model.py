@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytensor
@@ -9,7 +11,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
 from scipy.special import expit
-from scipy.stats import beta, halfnorm, norm
+from scipy.stats import beta, halfnorm, kstest, norm
 
 from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
@@ -18,8 +20,10 @@ from winprob.model.features import describe, learn_scaling
 from winprob.model.inference import fit
 from winprob.model.inference.gates import measure_gates
 from winprob.model.inference.native import addresses, density_at
-from winprob.model.win.density import build_density, log_density, log_prior, standard_unknowns
-from winprob.model.win.graph import STANDARD, build_model, model_data
+from winprob.model.win.blocks import DIMS, TERMS, UNCONSTRAINED, Kind, Term, block_slices
+from winprob.model.win.density import log_density
+from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
+from winprob.model.win.graph import STANDARD, build_graph, model_data
 from winprob.model.win.parameters import derive_parameters, prior_data
 from winprob.model.win.terms import coefficients, logits
 from winprob.settings import GateSettings, SamplerSettings, Settings
@@ -38,7 +42,7 @@ def deals(team) -> pd.DataFrame:
     return validate_deals(frame)
 
 
-def told(deals) -> dict[str, np.ndarray]:
+def observed(deals) -> dict[str, np.ndarray]:
     """Outcome, weight and wait of each deal: every fifth is still open, some waits for winning, some against it."""
     count = len(deals)
     won = (deals["outcome"] == "won").to_numpy(dtype=float)
@@ -50,15 +54,15 @@ def told(deals) -> dict[str, np.ndarray]:
 def graph(deals):
     scaling = learn_scaling(deals, SETTINGS)
     layout, features = scaling.layout, describe(deals, scaling)
-    data = model_data(features, layout, SETTINGS.priors, **told(deals))
-    return scaling, features, layout, data, build_model(layout, data)
+    data = model_data(features, layout, SETTINGS.priors, **observed(deals))
+    return scaling, features, layout, data, build_graph(layout, data)
 
 
 def random_point(data, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
-        "unit": rng.standard_normal(len(data["unit_mean"])),
-        "positive": np.abs(rng.standard_normal(len(data["positive_sd"]))),
+        "normal": rng.standard_normal(len(data["normal_mean"])),
+        "half_normal": np.abs(rng.standard_normal(len(data["half_normal_sd"]))),
         "ratio": rng.beta(data["ratio_a"], data["ratio_b"]),
     }
 
@@ -98,13 +102,23 @@ def test_the_graph_and_numpy_derive_the_same_parameters(graph):
         np.testing.assert_allclose(got, wanted, atol=1e-12, err_msg=name)
 
 
+def test_the_graph_names_every_parameter_and_its_dims(graph):
+    model = graph[-1]
+    assert {name: model.named_vars_to_dims.get(name, ()) for name in DIMS} == DIMS
+    assert [variable.name for variable in model.observed_RVs] == ["won"]
+    assert [variable.name for variable in model.free_RVs] == list(STANDARD)
+
+
 # --- the density --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def density(graph):
     """Log density and gradient over the unconstrained point, and the initial point."""
-    model = graph[-1]
+    return gradient_of(graph[-1])
+
+
+def gradient_of(model):
     variables = model.value_vars
     log_density = model.logp()
     gradient = pytensor.grad(log_density, variables)
@@ -139,17 +153,17 @@ def test_the_density_is_prior_times_weighted_likelihood(graph, density):
     data, model, function = graph[3], graph[-1], density[0]
     point = random_point(data, 4)
     values = {
-        "unit": point["unit"],
-        "positive_log__": np.log(point["positive"]),
+        "normal": point["normal"],
+        "half_normal_log__": np.log(point["half_normal"]),
         "ratio_logodds__": np.log(point["ratio"] / (1 - point["ratio"])),
     }
     got = function(*(values[variable.name] for variable in model.value_vars))[0]
-    jacobian = np.log(point["positive"]).sum() + np.log(point["ratio"] * (1 - point["ratio"])).sum()
-    prior = norm.logpdf(point["unit"]).sum() + halfnorm.logpdf(point["positive"]).sum()
+    jacobian = np.log(point["half_normal"]).sum() + np.log(point["ratio"] * (1 - point["ratio"])).sum()
+    prior = norm.logpdf(point["normal"]).sum() + halfnorm.logpdf(point["half_normal"]).sum()
     prior += beta.logpdf(point["ratio"], data["ratio_a"], data["ratio_b"]).sum()
     logit = from_numpy(graph, point).astype(float)
-    lost_weight = data["weight"] - data["won_weight"]
-    likelihood = data["won_weight"] @ -np.logaddexp(0, -logit) + lost_weight @ -np.logaddexp(0, logit)
+    won_weight = data["won_share"] * data["weight"]
+    likelihood = won_weight @ -np.logaddexp(0, -logit) + (data["weight"] - won_weight) @ -np.logaddexp(0, logit)
     chance = expit(logit)
     likelihood += data["waiting_weight"] @ np.log(data["waiting_odds"] * chance + 1 - chance)
     assert got == pytest.approx(prior + jacobian + likelihood, rel=1e-5)
@@ -162,7 +176,8 @@ def test_reading_each_deal_twice_leaves_the_likelihood_as_it_is(team):
     twice = pd.concat([once, once.assign(as_of=once["as_of"] + pd.Timedelta(days=3))])
     single, double = (data_of(validate_deals(frame)) for frame in (once, twice))
     assert double["weight"].sum() == pytest.approx(single["weight"].sum())
-    assert double["won_weight"].sum() == pytest.approx(single["won_weight"].sum())
+    won = [(data["won_share"] * data["weight"]).sum() for data in (single, double)]
+    assert won[1] == pytest.approx(won[0])
     for name in ("effect_index", "reading", "columns", "readers"):
         np.testing.assert_allclose(double[name][:60], single[name], rtol=1e-5, err_msg=name)
         np.testing.assert_allclose(double[name][60:], single[name], rtol=1e-5, err_msg=name)
@@ -184,7 +199,7 @@ def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def fused(graph, deals):
     scaling, features, _, _, _ = graph
-    return build_density(features, scaling.layout, SETTINGS.priors, **told(deals))
+    return build_density(features, scaling.layout, SETTINGS.priors, **observed(deals))
 
 
 def random_place(density, seed: int) -> np.ndarray:
@@ -192,9 +207,9 @@ def random_place(density, seed: int) -> np.ndarray:
 
 
 def of_graph(graph, density, function, place: np.ndarray) -> tuple[float, np.ndarray]:
-    units, positives = density.unit[-1], density.positive[-1]
-    blocks = np.split(place, [units, units + positives])
-    values = dict(zip(("unit", "positive_log__", "ratio_logodds__"), blocks, strict=True))
+    normals, halves = len(density.normal_sd), len(density.half_normal_sd)
+    blocks = np.split(place, [normals, normals + halves])
+    values = dict(zip(("normal", "half_normal_log__", "ratio_logodds__"), blocks, strict=True))
     names = [variable.name for variable in graph[-1].value_vars]
     value, *slopes = function(*(values[name] for name in names))
     by_name = dict(zip(names, slopes, strict=True))
@@ -213,38 +228,120 @@ def test_what_is_sampled_is_the_graph(graph, density, fused):
     assert np.ptp(constants) < 1e-7
 
 
-def test_with_signed_weights_the_slope_is_that_of_the_density(fused):
-    signed = fused._replace(signed=True)
-    place, rng = random_place(signed, 3), np.random.default_rng(4)
-    slope = log_density(place, signed)[1]
-    for _ in range(5):
-        step = 1e-5 * rng.standard_normal(len(place))
-        ahead, behind = log_density(place + step, signed)[0], log_density(place - step, signed)[0]
-        assert ahead - behind == pytest.approx(2 * slope @ step, rel=1e-4, abs=1e-9)
+@pytest.fixture(scope="module")
+def unconstrained(graph, deals):
+    scaling, features, _, _, _ = graph
+    return build_density(features, scaling.layout, SETTINGS.priors, **observed(deals), terms=UNCONSTRAINED)
 
 
-def test_with_signed_weights_the_density_is_prior_times_likelihood(graph, fused):
+def test_with_unconstrained_weights_the_density_is_prior_times_likelihood(graph, unconstrained):
     """Oracle: the NumPy predictor on weights of either sign; two points' difference, since a constant is left open."""
     _, features, layout, data, _ = graph
-    signed = fused._replace(signed=True)
+    prior_numbers = prior_data(layout, SETTINGS.priors, UNCONSTRAINED)
 
     def wanted(place: np.ndarray) -> tuple[float, float]:
-        standard = standard_unknowns(place[None], signed)
-        parameters = derive_parameters(np, standard, data, layout, signed=True)
+        standard = standard_unknowns(place[None], unconstrained)
+        parameters = derive_parameters(np, standard, prior_numbers, layout, UNCONSTRAINED)
         logit = logits(coefficients(parameters, features, seed=1), features)[:, 0].astype(float)
-        likelihood = (data["won_weight"] * logit - data["weight"] * np.logaddexp(0, logit)).sum()
+        likelihood = (data["weight"] * (data["won_share"] * logit - np.logaddexp(0, logit))).sum()
         likelihood += (data["waiting_weight"] * np.log1p((data["waiting_odds"] - 1) * expit(logit))).sum()
-        free = layout.positive_blocks["role_weight"]
-        jacobian = np.delete(np.log(np.abs(standard["positive"][0])), np.r_[free]).sum()
+        jacobian = np.log(standard["half_normal"][0]).sum()
         ratio = standard["ratio"][0]
-        prior = norm.logpdf(standard["unit"]).sum() + norm.logpdf(standard["positive"]).sum()
+        prior = norm.logpdf(standard["normal"]).sum() + norm.logpdf(standard["half_normal"]).sum()
         prior += beta.logpdf(ratio, data["ratio_a"], data["ratio_b"]).sum() + np.log(ratio * (1 - ratio)).sum()
         return prior + jacobian + likelihood, parameters["role_weight"].min()
 
-    one, other = random_place(signed, 5), random_place(signed, 6)
+    one, other = random_place(unconstrained, 5), random_place(unconstrained, 6)
     (first, lowest), (second, _) = wanted(one), wanted(other)
     assert lowest < 0
-    assert log_density(one, signed)[0] - log_density(other, signed)[0] == pytest.approx(first - second, abs=2e-3)
+    difference = log_density(one, unconstrained)[0] - log_density(other, unconstrained)[0]
+    assert difference == pytest.approx(first - second, abs=2e-3)
+
+
+def test_unconstrained_weights_have_the_scale_of_the_prior(graph):
+    """Population weights are normal where the model's are half-normal, times the effect scale; methods add to them."""
+    layout, rng = graph[2], np.random.default_rng(8)
+    prior = prior_data(layout, SETTINGS.priors, UNCONSTRAINED)
+    standard = {
+        "normal": rng.standard_normal((20_000, len(prior["normal_sd"]))),
+        "half_normal": np.abs(rng.standard_normal((20_000, len(prior["half_normal_sd"])))),
+        "ratio": rng.beta(prior["ratio_a"], prior["ratio_b"], (20_000, 4)),
+    }
+    drawn = derive_parameters(np, standard, prior, layout, UNCONSTRAINED)
+    population = drawn["role_weight_population"] / drawn["effect_scale"][:, None]
+    assert kstest(population[:2000, 0], norm(0, SETTINGS.priors.role_weight).cdf).pvalue > 1e-3
+    apart = drawn["role_weight"] - drawn["role_weight_population"][:, :, None]
+    scale = SETTINGS.priors.role_weight * drawn["effect_scale"] * drawn["method_spread"]
+    assert kstest((apart[:, 0, 0] / scale)[:2000], norm.cdf).pvalue > 1e-3
+
+
+# --- the table of terms ---------------------------------------------------------------------------------------------
+
+
+def again(kind: Kind) -> Term:
+    """One more row of a kind, which reads facts that the model reads already."""
+    term = next(term for term in TERMS if term.kind is kind and term.part in ("effect", "column"))
+    return replace(
+        term,
+        name=f"{term.name} again",
+        parameters={f"{name}_again": dims for name, dims in term.parameters.items()},
+        blocks=tuple(replace(block, name=f"{block.name}_again") for block in term.blocks),
+    )
+
+
+MORE = (Kind.COPIED, Kind.ORDERED, Kind.POOLED, Kind.WALK, Kind.LINEAR)
+#: The model from bottom to top, and one more row of each kind that a table may hold twice.
+EXTENDED = (*TERMS[::-1], *map(again, MORE))
+
+
+@pytest.fixture(scope="module", params=[EXTENDED, UNCONSTRAINED], ids=["extended", "unconstrained"])
+def other_table(request, graph, deals):
+    """Another table of terms, its density, and for three points the gradient by hand and by the graph, and values."""
+    _, features, layout, _, _ = graph
+    terms = request.param
+    built = build_density(features, layout, SETTINGS.priors, **observed(deals), terms=terms)
+    data = model_data(features, layout, SETTINGS.priors, **observed(deals), terms=terms)
+    other = (*graph[:3], data, build_graph(layout, data, terms=terms))
+    function = gradient_of(other[-1])[0]
+    points = [random_place(built, seed) for seed in range(3)]
+    by_hand = [log_density(place, built) for place in points]
+    by_graph = [of_graph(other, built, function, place) for place in points]
+    return terms, layout, built, by_hand, by_graph
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_is_the_graphs(other_table, kind):
+    """Gradient with respect to all unknowns of the kind's terms; a table without the kind has nothing to compare."""
+    terms, layout, built, by_hand, by_graph = other_table
+    starts = {"normal": 0, "half_normal": len(built.normal_sd)}
+    starts["beta"] = starts["half_normal"] + len(built.half_normal_sd)
+    names = {block.name for term in terms for block in term.blocks if term.kind is kind}
+    places = np.zeros(built.unknowns, dtype=bool)
+    for family, start in starts.items():
+        for name, own in block_slices(family, layout, terms).items():
+            if name in names:
+                places[start + own.start : start + own.stop] = True
+    assert places.any() == (kind in {term.kind for term in terms})
+    for (_, gradient), (_, wanted) in zip(by_hand, by_graph, strict=True):
+        np.testing.assert_allclose(gradient[places], wanted[places], rtol=1e-7, atol=1e-7)
+
+
+def test_the_density_of_another_table_is_its_graph(other_table):
+    by_hand, by_graph = other_table[3:]
+    assert np.ptp([mine[0] - wanted[0] for mine, wanted in zip(by_hand, by_graph, strict=True)]) < 1e-7
+    for (_, gradient), (_, wanted) in zip(by_hand, by_graph, strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-7, atol=1e-7)
+
+
+def test_the_gradient_of_another_table_is_the_slope_of_its_density(other_table):
+    """Oracle: central differences along random directions."""
+    built = other_table[2]
+    place, rng = random_place(built, 3), np.random.default_rng(4)
+    slope = log_density(place, built)[1]
+    for _ in range(5):
+        step = 1e-5 * rng.standard_normal(len(place))
+        ahead, behind = log_density(place + step, built)[0], log_density(place - step, built)[0]
+        assert ahead - behind == pytest.approx(2 * slope @ step, rel=1e-4, abs=1e-9)
 
 
 def test_the_sampler_calls_the_same_density(fused):
@@ -301,18 +398,10 @@ def test_the_wait_of_an_open_deal_lies_between_lost_and_won(graph, deals):
 def test_the_prior_that_people_set_leaves_out_what_is_pooled(graph, fused):
     place = random_place(fused, 2)[None]
     moved = place.copy()
-    moved[0, graph[2].unit_blocks["offset"].start] += 1
+    moved[0, block_slices("normal", graph[2])["offset"].start] += 1
     assert log_prior(moved, fused) == pytest.approx(log_prior(place, fused))
-    moved[0, graph[2].unit_blocks["intercept"].start] += 1
+    moved[0, block_slices("normal", graph[2])["intercept"].start] += 1
     assert log_prior(moved, fused) != pytest.approx(log_prior(place, fused))
-
-
-def test_blocks_are_counted_off_in_the_layouts_order(graph):
-    from winprob.model.win import density as room
-
-    layout = graph[2]
-    for blocks in (layout.unit_blocks, layout.positive_blocks):
-        assert [getattr(room, f"_{name.upper()}") for name in blocks] == list(range(len(blocks)))
 
 
 def test_a_fit_needs_no_pymc(team, monkeypatch):
@@ -341,8 +430,8 @@ def measured(graph, spoil=lambda standard, stats: None, draws: int = 1000) -> in
     layout, data, rng = graph[2], graph[3], np.random.default_rng(6)
     shape = (4, draws)
     standard = {
-        "unit": rng.standard_normal((*shape, len(data["unit_mean"]))),
-        "positive": np.abs(rng.standard_normal((*shape, len(data["positive_sd"])))),
+        "normal": rng.standard_normal((*shape, len(data["normal_mean"]))),
+        "half_normal": np.abs(rng.standard_normal((*shape, len(data["half_normal_sd"])))),
         "ratio": rng.beta(data["ratio_a"], data["ratio_b"], (*shape, 4)),
     }
     stats = Stats(diverging=np.zeros(shape, dtype=bool), energy=rng.standard_normal(shape))
@@ -356,7 +445,7 @@ def test_independent_draws_pass_every_gate(graph):
 
 def test_a_chain_elsewhere_fails_and_the_parameter_is_named(graph):
     def spoil(standard, stats):
-        standard["unit"][2, :, graph[2].unit_blocks["intercept"]] += 2
+        standard["normal"][2, :, block_slices("normal", graph[2])["intercept"]] += 2
 
     gates = measured(graph, spoil)
     assert gates.worst == "intercept[0]"
@@ -376,8 +465,8 @@ def test_a_chain_that_stands_still_fails(graph):
 def test_sticky_chains_fail_on_effective_draws(graph):
     def spoil(standard, stats):
         walk = np.cumsum(np.random.default_rng(1).standard_normal((4, 1000)), axis=1)
-        at = graph[2].unit_blocks["unknown_support"].start
-        standard["unit"][:, :, at] = walk / walk.std(axis=1, keepdims=True)
+        at = block_slices("normal", graph[2])["unknown_support"].start
+        standard["normal"][:, :, at] = walk / walk.std(axis=1, keepdims=True)
 
     gates = measured(graph, spoil)
     assert gates.worst.startswith("unknown_support")

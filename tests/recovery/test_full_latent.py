@@ -134,8 +134,8 @@ def build_latent(case: Case) -> Any:
     lower, upper = (pt.as_tensor(edge) for edge in case.edges)
     with pm.Model() as model:
         standard = {
-            "unit": pm.Normal("unit", 0, 1, shape=len(prior["unit_mean"])),
-            "positive": pm.HalfNormal("positive", 1, shape=len(prior["positive_sd"])),
+            "normal": pm.Normal("normal", 0, 1, shape=len(prior["normal_mean"])),
+            "half_normal": pm.HalfNormal("half_normal", 1, shape=len(prior["half_normal_sd"])),
             "ratio": pm.Beta("ratio", prior["ratio_a"], prior["ratio_b"], shape=4),
         }
         prior = {name: pt.as_tensor(values) for name, values in prior.items()}
@@ -158,7 +158,7 @@ def sample_latent(case: Case) -> tuple[dict[str, Array], float]:
     """Parameters, each (chain, draw, *dims), and the share of diverging draws."""
     import nutpie
 
-    standard_names = ["unit", "positive", "ratio"]
+    standard_names = ["normal", "half_normal", "ratio"]
     compiled = nutpie.compile_pymc_model(build_latent(case), var_names=standard_names)
     tree = nutpie.sample(
         compiled, draws=4000, tune=1000, chains=4, seed=4, target_accept=0.9, progress_bar=False, save_warmup=False

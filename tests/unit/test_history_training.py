@@ -21,7 +21,7 @@ from winprob.data.history import (
 from winprob.data.schema import check_deals, validate_deals
 from winprob.errors import HistoryError
 from winprob.evaluation.folds import plan_folds
-from winprob.model.inference.fitting import read_training
+from winprob.model.inference import read_training
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
 from winprob.simulation import simulate_pipeline
 

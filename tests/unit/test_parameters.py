@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ from scipy.stats import beta, halfnorm, kstest, norm
 
 from winprob.methodology.vocabulary import ROLES
 from winprob.model.features.levels import METHOD_LEVELS, Layout
-from winprob.model.win.parameters import DIMS, derive_parameters, prior_data, sample_prior
+from winprob.model.summary import prior_sheet
+from winprob.model.win.blocks import DIMS, TERMS, block_slices
+from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.settings import PriorSettings
 
 PRIORS = PriorSettings()
@@ -34,8 +36,8 @@ def prior() -> dict[str, np.ndarray]:
 def standard_at(fill: float) -> dict[str, np.ndarray]:
     prior = prior_data(LAYOUT, PRIORS)
     return {
-        "unit": np.full(len(prior["unit_mean"]), fill),
-        "positive": np.full(len(prior["positive_sd"]), abs(fill)),
+        "normal": np.full(len(prior["normal_mean"]), fill),
+        "half_normal": np.full(len(prior["half_normal_sd"]), abs(fill)),
         "ratio": np.full(4, 0.5),
     }
 
@@ -156,9 +158,21 @@ def test_a_single_point_and_many_draws_agree():
 
 
 def test_blocks_lie_end_to_end_without_gap_or_overlap():
-    for blocks in (LAYOUT.unit_blocks, LAYOUT.positive_blocks):
+    for blocks in (block_slices("normal", LAYOUT), block_slices("half_normal", LAYOUT), block_slices("beta", LAYOUT)):
         ends = [0, *(block.stop for block in blocks.values())]
         assert [block.start for block in blocks.values()] == ends[:-1]
+
+
+def test_every_prior_setting_sets_a_block():
+    """All but the lean of the methodology, which is a constant of the role weights."""
+    used = [setting for term in TERMS for setting in term.settings]
+    assert {*used, "method_lean"} == set(asdict(PRIORS))
+
+
+def test_every_prior_setting_is_on_the_sheet():
+    """A term without a line on the prior sheet is a prior that no one looks at; *unknown* effects need none."""
+    shown = {name for setting in prior_sheet()["setting"] for name in setting.split(", ")}
+    assert shown == set(asdict(PRIORS)) - {"unknown"}
 
 
 def test_the_free_intercept_is_the_average_training_deals():

@@ -18,9 +18,9 @@ from winprob import Posterior, explain, predict
 from winprob.data.schema import validate_deals
 from winprob.errors import OutputError, PosteriorError
 from winprob.model.features import learn_scaling
-from winprob.model.posterior import flatten_chains, quarter_name
+from winprob.model.posterior import flatten_chains
 from winprob.model.posterior_file import FORMAT, _manifest
-from winprob.model.win.parameters import DIMS
+from winprob.model.win.blocks import DIMS, quarter_name
 from winprob.settings import Settings
 
 

@@ -182,7 +182,7 @@ def find_conflicts(deals: pd.DataFrame, *, seed: int, settings: Settings | None 
     """
     settings = settings or Settings()
     training = read_training(deals, settings, seed=seed)
-    weights = learn(training, settings, seed=seed, signed=True).parameters["role_weight"]
+    weights = learn(training, settings, seed=seed, unconstrained=True).parameters["role_weight"]
     flat = weights.reshape(-1, *weights.shape[2:])
     records = []
     for at, role in enumerate(ROLES):

@@ -17,7 +17,7 @@ from winprob.data.schema import fact_columns, is_closed
 from winprob.data.tables import replacing
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
-from winprob.model.posterior import quarter_name
+from winprob.model.win.blocks import quarter_name
 from winprob.settings import Settings
 
 ROLLING, KFOLD = "rolling", "k-fold"

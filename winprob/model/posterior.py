@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology import ROLES
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
-from winprob.model.features import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Scaling
+from winprob.model.features import Scaling
 from winprob.model.hazards import Hazards
 from winprob.model.posterior_file import parameter_dims, read_posterior, write_posterior
+from winprob.model.win.blocks import coords
 from winprob.settings import Settings
 
 if TYPE_CHECKING:
@@ -112,21 +112,7 @@ class Posterior:
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim. A level is ``field=value``, a blank ``field=``."""
-        scaling = self.scaling
-        first = scaling.first_quarter or 0
-        return {
-            "stage": STAGE_STATES,
-            "coverage": COVERAGE_LEVELS,
-            "coach": COACH_LEVELS,
-            "decision_method": METHOD_LEVELS,
-            "role": ROLES,
-            "level": tuple(f"{field.name}={level}" for field in scaling.fields for level in field.levels),
-            "field": tuple(field.name for field in scaling.fields),
-            "feature": tuple(f"{c.name}{suffix}" for c in scaling.numeric for suffix in ("", "=")),
-            "component": tuple(str(at) for at in range(scaling.layout.components)),
-            "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
-            "term": self.terms,
-        }
+        return {**coords(self.scaling), "term": self.terms}
 
     def save(self, path: Path | str) -> None:
         """Write the model to a NetCDF file, completely or not at all.
@@ -170,11 +156,6 @@ def _build(*, provenance: Mapping[str, Any], **fields: Any) -> Posterior:
 def flatten_chains(draws: Mapping[str, Array]) -> dict[str, Array]:
     """Concatenate chains: each (chain, draw, *dims) becomes (draw, *dims)."""
     return {name: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for name, v in draws.items()}
-
-
-def quarter_name(ordinal: int) -> str:
-    """``4 * year + quarter`` as ``2026Q4``."""
-    return f"{ordinal // 4}Q{ordinal % 4 + 1}"
 
 
 def _absent(wanted: str, known: object) -> int:

@@ -21,9 +21,9 @@ from winprob.errors import PosteriorError
 from winprob.i18n import gettext
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
-from winprob.model.features import PairBasis, Scaling
+from winprob.model.features import InteractionBasis, Scaling
 from winprob.model.hazards import HAZARD_DIMS, Hazards
-from winprob.model.win.parameters import DIMS
+from winprob.model.win.blocks import DIMS
 from winprob.settings import settings_from
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _write_group(group: Any, draws: Mapping[str, Array]) -> None:
             group.create_variable(name, dims, data=values.astype(np.float32), compression="gzip", shuffle=True)
 
 
-def _write_pairs(group: Any, pairs: PairBasis) -> None:
+def _write_pairs(group: Any, pairs: InteractionBasis) -> None:
     columns, _, components = pairs.loading.shape
     group.dimensions.update({"column": columns, "other_column": columns, "component": components})
     for name, dims in PAIR_DIMS.items():
@@ -177,7 +177,9 @@ def _sealed_content(path: Path) -> bytes:
 def _fields(file: Any) -> dict[str, Any]:
     """Fields of ``Posterior`` by name."""
     manifest = json.loads(str(file.attrs["manifest"]))
-    pairs = PairBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    pairs = (
+        InteractionBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
+    )
     return {
         "draws": _read_group(file, "posterior", manifest),
         "prior": _read_group(file, "prior", manifest),

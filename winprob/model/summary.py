@@ -15,7 +15,8 @@ from winprob.model.features import bin_moments, empty_scaling
 from winprob.model.hazards import RELIABLE_K
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
-from winprob.model.win.parameters import DIMS, sample_prior
+from winprob.model.win.blocks import DIMS
+from winprob.model.win.parameters import sample_prior
 from winprob.settings import Settings
 
 _EXECUTIVE, _SCORING = (DECISION_METHODS.index(method) for method in ("executive", "scoring"))
@@ -179,10 +180,10 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
         weight[:, ROLES.index("approver"), _EXECUTIVE] / weight[:, ROLES.index("approver"), _SCORING],
         "method_lean, method_spread",
     )
-    yield gettext("odds ratio from the first stage to the last"), _climb(draws["stage_effect"][:, :5]), "stage_step"
+    yield gettext("odds ratio from the first stage to the last"), _odds_ratio(draws["stage_effect"]), "stage_step"
     yield (
         gettext("odds ratio from identified to engaged approver"),
-        _climb(draws["coverage_effect"][:, :3]),
+        _odds_ratio(draws["coverage_effect"]),
         "coverage_step",
     )
     yield gettext("odds ratio of any one coach state"), np.exp(draws["coach_effect"][:, 0]), "coach"
@@ -203,5 +204,6 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     yield gettext("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
 
 
-def _climb(effects: Array) -> Array:
-    return np.exp(effects[:, -1] - effects[:, 0])
+def _odds_ratio(effects: Array) -> Array:
+    """(draw,) of the last known level over the first."""
+    return np.exp(effects[:, -2] - effects[:, 0])

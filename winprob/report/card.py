@@ -14,9 +14,11 @@ import pandas as pd
 from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label
+from winprob.model.features import WORDS, split_words
 from winprob.model.posterior import Posterior
 from winprob.model.posterior_file import FORMAT
 from winprob.model.prediction import prior_share
+from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
@@ -24,7 +26,6 @@ from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
 #: Required parts of a backtest record.
 _NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")
 _GATES = ("r_hat", "bulk_ess", "tail_ess", "divergent_share", "bfmi")
-_WORDS = ("stage", "approver_coverage", "coach", "decision_method")
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _factors(posterior: Posterior) -> Section:
     numbers = [(column.name, column.transform) for column in scaling.numeric]
     pairs = [(gettext("combinations of two facts"), scaling.layout.components)] if scaling.pairs else []
     method = [
-        (column_label(word), gettext("of the method")) for word in (*_WORDS, *(f"{role}_support" for role in ROLES))
+        (column_label(column), gettext("of the method")) for column in (*(word.column for word in WORDS), *ROLE_TERMS)
     ]
     return Section(
         title=gettext("Factors"),
@@ -214,13 +215,12 @@ def _data(posterior: Posterior) -> Section:
 
 
 def _unknown_shares(posterior: Posterior) -> list[tuple[str, str]]:
-    lengths = {"stage": 6, "approver_coverage": 4, "coach": 4, "decision_method": 4}
-    ends = np.cumsum(list(lengths.values())) - 1
-    states = posterior.scaling.state_share
-    shares = [(column_label(word), states[end]) for word, end in zip(lengths, ends, strict=True)]
-    unreported = [sum(row) for row in posterior.scaling.unreported_share]
-    shares += [(column_label(f"{role}_support"), share) for role, share in zip(ROLES, unreported, strict=True)]
-    return [(gettext("{column}: unknown", column=name), percent(share)) for name, share in shares]
+    words = split_words(np.array(posterior.scaling.state_share))
+    shares = {column: float(share[-1]) for column, share in words.items()}
+    shares |= dict(zip(ROLE_TERMS, map(sum, posterior.scaling.unreported_share), strict=True))
+    return [
+        (gettext("{column}: unknown", column=column_label(column)), percent(share)) for column, share in shares.items()
+    ]
 
 
 def _tiers(posterior: Posterior) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
-"""Which facts of a deal are open, which answers may each have, and how likely is each by the training deals?"""
+"""The unknown facts of a deal, the possible answers to each, and their probabilities by the training deals."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS, channels_for, plays
-from winprob.model.features import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Features
+from winprob.model.features import COACH_LEVELS, WORDS, Features, split_words
 from winprob.model.posterior import Posterior
 
 VALIDATED = COACH_LEVELS.index("validated")
@@ -17,7 +16,7 @@ UNVALIDATED = COACH_LEVELS.index("unvalidated")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportFact:
-    """A role's support as a validated source would tell it; open unless it is reported and the coach is validated."""
+    """A role's support as reported by a validated source; open unless it is reported and the coach is validated."""
 
     name: str
     role: int
@@ -34,13 +33,13 @@ class SupportFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordFact:
-    """A fact that is one of a few words: stage, decision method, coach, the approver's coverage.
+    """A categorical fact: stage, decision method, coach, the approver's coverage.
 
     Attributes
     ----------
     name : its column
-    code : what holds it in ``Features``, the last code *unknown*
-    share : (answer,) how frequent each word is in training, smoothed by one deal each
+    code : the array of ``Features`` that holds its codes, the last one *unknown*
+    share : (answer,) frequency of each level in training, smoothed by one deal each
     """
 
     name: str
@@ -53,15 +52,15 @@ class WordFact:
         return len(self.share)
 
     def open_in(self, features: Features) -> Array:
-        """(deal,) whether there is something to ask: the word is unknown, or the coach's is not validated yet."""
+        """(deal,) whether there is something to ask: the level is unknown, or the coach is not validated yet."""
         code = getattr(features, self.code)
         unproved = (code == UNVALIDATED) if self.code == "coach" else np.zeros(len(code), dtype=bool)
         return np.asarray((code == self.answers) | unproved)
 
     def chance(self, features: Features) -> Array:
-        """(deal, answer) by the training deals.
+        """(deal, answer) probability by the training deals.
 
-        A coach who is there and not validated either passes the test or stays so, as often as coaches did in training.
+        A coach who is not validated yet either passes the test or stays so, as often as coaches did in training.
         """
         chance = np.tile(np.array(self.share), (len(features), 1))
         if self.code == "coach":
@@ -69,31 +68,19 @@ class WordFact:
         return np.asarray(chance / chance.sum(axis=1, keepdims=True))
 
     def filled(self, features: Features) -> Features:
-        """Each deal once for every answer, filled in, (deal x answer)."""
+        """Each deal once with every answer filled in, (deal x answer)."""
         rows = features.take(np.repeat(np.arange(len(features)), self.answers))
         return with_word(rows, self.code, np.tile(np.arange(self.answers), len(features)))
 
 
 Fact = SupportFact | WordFact
 
-#: Column, place in ``Features`` and states of each word; in the order in which ``Scaling.state_share`` has them.
-_WORDS: tuple[tuple[str, str, Sequence[str]], ...] = (
-    ("stage", "stage", STAGE_STATES),
-    ("approver_coverage", "coverage", COVERAGE_LEVELS),
-    ("coach", "coach", COACH_LEVELS),
-    ("decision_method", "method", METHOD_LEVELS),
-)
-
 
 def facts_of(posterior: Posterior) -> tuple[Fact, ...]:
     """Every fact that the model would learn from, supports first."""
     supports = [SupportFact(name=f"{role}_support", role=at) for at, role in enumerate(ROLES)]
-    ends = np.cumsum([len(states) for _, _, states in _WORDS])[:-1]
-    shares = np.split(np.array(posterior.scaling.state_share) * posterior.provenance.counted, ends)
-    words = [
-        WordFact(name=name, code=code, share=_smoothed(share[:-1]))
-        for (name, code, _), share in zip(_WORDS, shares, strict=True)
-    ]
+    counts = split_words(np.array(posterior.scaling.state_share) * posterior.provenance.counted)
+    words = [WordFact(name=word.column, code=word.code, share=_smoothed(counts[word.column][:-1])) for word in WORDS]
     return (*supports, *words)
 
 
@@ -102,7 +89,7 @@ def _smoothed(counts: Array) -> tuple[float, ...]:
 
 
 def with_word(features: Features, code: str, values: Array) -> Features:
-    """The same deals with other codes of one word."""
+    """The same deals with other codes of one fact."""
     codes: dict[str, Any] = {code: values}
     return replace(features, **codes)
 
@@ -111,12 +98,12 @@ COACH = "coach"
 
 
 def question_for(fact: str) -> str:
-    """The method's question, in the language now spoken."""
+    """The method's question, in the current language."""
     return next(play.phrase.text() for play in plays("questions") if fact in play.columns)
 
 
 def channel_for(fact: str, *, coach_validated: bool) -> str:
-    """The channel most likely to know, in the language now spoken.
+    """The channel most likely to know the fact, in the current language.
 
     A coach is asked only where the coach is validated, and never about the coach.
     """

@@ -1,20 +1,22 @@
-"""What does the methodology say about this deal, as of a date?
+"""Features of a deal as of a date, and the scaling that training deals fix for them.
 
 ``learn_scaling`` reads from the training deals what turns words into numbers (tier frequencies, levels, means);
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
 """
 
 from winprob.model.features.columns import BLANK, NO_DATE
-from winprob.model.features.description import Features, describe, effect_places
-from winprob.model.features.interactions import PairBasis
+from winprob.model.features.description import Features, describe
+from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.learning import covariates, learn_scaling
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
     METHOD_LEVELS,
     STAGE_STATES,
+    WORDS,
     Layout,
-    block_slices,
+    Word,
+    split_words,
 )
 from winprob.model.features.row_weights import deal_weights
 from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scaling
@@ -30,15 +32,16 @@ __all__ = [
     "METHOD_LEVELS",
     "NO_DATE",
     "Numeric",
-    "PairBasis",
+    "InteractionBasis",
     "STAGE_STATES",
     "Scaling",
+    "WORDS",
+    "Word",
     "bin_moments",
-    "block_slices",
     "covariates",
     "deal_weights",
     "describe",
-    "effect_places",
     "empty_scaling",
     "learn_scaling",
+    "split_words",
 ]

@@ -1,4 +1,4 @@
-"""How does a column of the deal table become codes or numbers? *Unknown* has a code of its own everywhere."""
+"""Columns of the deal table as codes or numbers; *unknown* has a code of its own everywhere."""
 
 from collections.abc import Sequence
 
@@ -34,12 +34,12 @@ def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tu
     start, known = 0, sum(len(field.levels) for field in fields)
     unseen: list[tuple[int, str]] = []
     for at, field in enumerate(fields):
-        code, found = pd.factorize(levels(deals, field.name))
+        code, names = pd.factorize(levels(deals, field.name))
         place = {level: start + i for i, level in enumerate(field.levels)}
-        for level in sorted(set(found) - set(place)):
+        for level in sorted(set(names) - set(place)):
             place[level] = known + len(unseen)
             unseen.append((at, level))
-        codes[:, at] = np.array([place[level] for level in found], dtype=np.int64)[code]
+        codes[:, at] = np.array([place[level] for level in names], dtype=np.int64)[code]
         start += len(field.levels)
     return codes, tuple(unseen)
 
@@ -54,7 +54,7 @@ def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
 
 
 def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
-    """(deal,) the column after its transform, NaN where blank; elapsed days are told by dates where they are no column.
+    """(deal,) the column after its transform, NaN where blank; elapsed days are computed from dates without a column.
 
     Raises
     ------
@@ -97,5 +97,5 @@ def quarter_codes(deals: pd.DataFrame, scaling: Scaling) -> Array:
     if scaling.first_quarter is None:
         return np.full(len(deals), NO_DATE, dtype=np.int64)
     since = fiscal_quarter(deals, scaling.fiscal_year_start_month) - scaling.first_quarter
-    # A reading older than all training is taken at the walk's start: nothing is known of the quarters before it.
+    # A reading older than all training gets the first quarter: earlier quarters have no estimate.
     return np.where(np.isnan(since), NO_DATE, np.maximum(np.nan_to_num(since), 0)).astype(np.int64)

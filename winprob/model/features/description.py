@@ -1,4 +1,4 @@
-"""Deals as arrays, by a scaling that training has learned."""
+"""Features: deals as arrays, by a scaling learned from the training deals."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.methodology import STAGES
-from winprob.model.features.columns import NO_DATE, codes, level_codes, numeric_values, quarter_codes
-from winprob.model.features.interactions import pair_features
-from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.model.features.columns import codes, level_codes, numeric_values, quarter_codes
+from winprob.model.features.interactions import interaction_features
+from winprob.model.features.levels import WORDS
 from winprob.model.features.readings import read_support, report_bias
 from winprob.model.features.scaling import Scaling
 
@@ -24,12 +23,12 @@ class Features:
     Attributes
     ----------
     stage, coach, method, coverage : (deal,) codes, the last one *unknown*; coverage is the approver's
-    readers : (deal, role) how many people's readings a support stands on, 0 = not reported
+    readers : (deal, role) how many people's readings a support is based on, 0 = not reported
     reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
     report_bias : (deal,) how far the deal's seller reads above others, see ``unbiased``
     level : (deal, field) codes into all known levels end to end, then into ``unseen``
     numeric : (deal, feature) of each column the standardised value, then 1 where it is blank
-    pairs : (deal, component) where the deal's combinations of two facts lie
+    pairs : (deal, component) coordinates of the deal's interactions of two facts
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
     unseen : (field, level) pairs that training never saw
     """
@@ -83,26 +82,8 @@ class Features:
     @property
     def unknowns(self) -> Array:
         """(deal,) how many of nine facts are unknown: stage, coach, method, approver coverage, five supports."""
-        words = [
-            self.stage == len(STAGE_STATES) - 1,
-            self.coach == len(COACH_LEVELS) - 1,
-            self.method == len(METHOD_LEVELS) - 1,
-            self.coverage == len(COVERAGE_LEVELS) - 1,
-        ]
+        words = [getattr(self, word.code) == len(word.levels) - 1 for word in WORDS]
         return np.asarray(np.sum(words, axis=0) + (self.readers == 0).sum(axis=1))
-
-
-def effect_places(features: Features, layout: Layout) -> Array:
-    """(deal, slot) where each deal's effects lie in the one vector that holds them end to end: stage, coverage, coach,
-    method, levels, quarters, and a zero for what has no date.
-    """
-    lengths = [len(STAGE_STATES), len(COVERAGE_LEVELS), len(COACH_LEVELS), len(METHOD_LEVELS)]
-    stage, coverage, coach, method, offset = np.cumsum([0, *lengths])
-    drift = offset + len(layout.field_of_level)
-    nothing = drift + len(layout.quarter_share)
-    quarter = np.where(features.quarter == NO_DATE, nothing, drift + features.quarter)
-    words = (stage + features.stage, coverage + features.coverage, coach + features.coach, method + features.method)
-    return np.column_stack([*words, quarter, offset + features.level])
 
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
@@ -110,23 +91,20 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = level_codes(deals, scaling.fields)
     return Features(
-        stage=codes(deals, "stage", STAGES),
-        coach=codes(deals, "coach", COACH_LEVELS[:-1]),
-        method=codes(deals, "decision_method", METHOD_LEVELS[:-1]),
-        coverage=codes(deals, "approver_coverage", COVERAGE_LEVELS[:-1]),
+        **{word.code: codes(deals, word.column, word.levels[:-1]) for word in WORDS},
         readers=readers,
         reading=reading,
         reading_variance=variance,
         report_bias=report_bias(deals, scaling.report_bias),
         level=level,
         numeric=numeric_values(deals, scaling.numeric),
-        pairs=_pair_values(level, scaling),
+        pairs=_interactions(level, scaling),
         quarter=quarter_codes(deals, scaling),
         unseen=unseen,
     )
 
 
-def _pair_values(level: Array, scaling: Scaling) -> Array:
+def _interactions(level: Array, scaling: Scaling) -> Array:
     if scaling.pairs is None:
         return np.zeros((len(level), 0), dtype=np.float32)
-    return pair_features(scaling.pairs, level, level < sum(len(field.levels) for field in scaling.fields))
+    return interaction_features(scaling.pairs, level, level < sum(len(field.levels) for field in scaling.fields))

@@ -1,9 +1,9 @@
-"""Which combinations of two facts set deals apart?
+"""Interactions of two facts: a low-rank pairwise ANOVA kernel.
 
-Two facts together may say more than each alone. All products of two centred level indicators of different fields are
-far too many to learn freely; their leading principal directions over the training deals carry most of what can be
-learned, and one scale, which goes to zero where the data show nothing, is learned for all of them. This is a Gaussian
-process with a pairwise ANOVA kernel, cut to its leading components.
+Two facts together may be more informative than each alone. All products of two centred level indicators of different
+fields are far too many to learn freely; their leading principal directions over the training deals carry most of what
+can be learned, and one scale, which goes to zero where the data show nothing, is learned for all of them. This is a
+Gaussian process with a pairwise ANOVA kernel, cut to its leading components.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from winprob.arrays import Array
 
-#: A level rarer than this tells nothing in combination.
+#: A level rarer than this takes part in no interaction.
 _RARE = 5
 _COLUMNS = 200
 _ROWS = 1500
@@ -21,7 +21,7 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairBasis:
+class InteractionBasis:
     """The leading directions in which combinations of two levels vary; averages only, no deal's row.
 
     Attributes
@@ -38,7 +38,7 @@ class PairBasis:
     loading: Array
 
 
-def learn_pairs(level: Array, field_of_level: Array, fields: Sequence[int], components: int) -> PairBasis:
+def learn_interactions(level: Array, field_of_level: Array, fields: Sequence[int], components: int) -> InteractionBasis:
     """The ``components`` leading directions over these deals, fewer where there are fewer.
 
     Parameters
@@ -49,18 +49,21 @@ def learn_pairs(level: Array, field_of_level: Array, fields: Sequence[int], comp
     """
     counts = np.bincount(level[:, list(fields)].ravel(), minlength=len(field_of_level))
     common = np.flatnonzero(counts >= _RARE)
-    kept = np.sort(common[np.argsort(-counts[common], kind="stable")[:_COLUMNS]])
-    field = field_of_level[kept]
-    shown = _shown(level, kept, field)
+    columns = np.sort(common[np.argsort(-counts[common], kind="stable")[:_COLUMNS]])
+    field = field_of_level[columns]
+    shown = _shown(level, columns, field)
     mean = shown.mean(axis=0)
     rows = np.unique(np.linspace(0, len(level) - 1, min(_ROWS, len(level))).astype(int))
-    return PairBasis(
-        level=kept, field=field, mean=mean, loading=_loading(shown[rows] - mean, field, components).astype(np.float32)
+    return InteractionBasis(
+        level=columns,
+        field=field,
+        mean=mean,
+        loading=_loading(shown[rows] - mean, field, components).astype(np.float32),
     )
 
 
-def pair_features(basis: PairBasis, level: Array, seen: Array) -> Array:
-    """(deal, component) where each deal lies.
+def interaction_features(basis: InteractionBasis, level: Array, seen: Array) -> Array:
+    """(deal, component) coordinates of each deal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The scaling that training deals teach."""
+"""Learning the scaling from the training deals."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.model.features.columns import fiscal_quarter, level_codes, levels, transformed
 from winprob.model.features.description import Features, describe
-from winprob.model.features.interactions import PairBasis, learn_pairs
-from winprob.model.features.levels import METHOD_LEVELS
+from winprob.model.features.interactions import InteractionBasis, learn_interactions
+from winprob.model.features.levels import METHOD_LEVELS, WORDS
 from winprob.model.features.readings import count_tiers, learn_report_bias, read_support
 from winprob.model.features.row_weights import deal_weights
-from winprob.model.features.scaling import STATES, Field, Numeric, Scaling, empty_scaling, field_of_level
+from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scaling, field_of_level
 from winprob.settings import NumericCovariate, Settings
 
 
@@ -31,7 +31,7 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
         tier_counts=tier_counts,
         report_bias=_learn_bias(deals, tier_counts, weight) if settings.covariates.report_bias else (),
         fields=fields,
-        pairs=_learn_pairs(deals, fields, settings),
+        pairs=_learn_interactions(deals, fields, settings),
         numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
         first_quarter=first,
         quarter_share=share,
@@ -67,27 +67,26 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
 def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, Any]:
     """What the training deals have in common: the average deal, as shares of states, levels and unreported roles."""
     share = weight / weight.sum()
-    codes = (features.stage, features.coverage, features.coach, features.method)
-    states = [np.bincount(c, weights=share, minlength=len(s)) for c, s in zip(codes, STATES, strict=True)]
+    words = [np.bincount(getattr(features, word.code), share, minlength=len(word.levels)) for word in WORDS]
     levels = len(scaling.layout.field_of_level)
     level = np.bincount(features.level.ravel(), weights=np.repeat(share, features.level.shape[1]), minlength=levels)
     silent = (features.readers == 0).T * share
     unreported = [np.bincount(features.method, weights=row, minlength=len(METHOD_LEVELS)) for row in silent]
     return {
-        "state_share": tuple(np.concatenate(states).tolist()),
+        "state_share": tuple(np.concatenate(words).tolist()),
         "level_share": tuple(level.tolist()),
         "unreported_share": tuple(tuple(row.tolist()) for row in unreported),
     }
 
 
-def _learn_pairs(deals: pd.DataFrame, fields: Sequence[Field], settings: Settings) -> PairBasis | None:
+def _learn_interactions(deals: pd.DataFrame, fields: Sequence[Field], settings: Settings) -> InteractionBasis | None:
     """Combinations of the columns that a mapping named; the standing ones (seller, region, ...) stay out of it."""
     named = deals.attrs.get("covariates", {}).get("varying", ())
     taking_part = [at for at, field in enumerate(fields) if field.name in named]
     if len(taking_part) < 2 or not settings.covariates.pair_components:
         return None
     level, _ = level_codes(deals, fields)
-    basis = learn_pairs(level, field_of_level(fields), taking_part, settings.covariates.pair_components)
+    basis = learn_interactions(level, field_of_level(fields), taking_part, settings.covariates.pair_components)
     return basis if basis.loading.shape[2] else None
 
 

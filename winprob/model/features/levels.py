@@ -1,6 +1,8 @@
-"""Levels of the model's facts, and the layout of its unknowns: how many of each, and where each block is."""
+"""Levels of the model's categorical facts, and the sizes that the training data give to the model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,18 +15,50 @@ METHOD_LEVELS = (*DECISION_METHODS, "unknown")
 COVERAGE_LEVELS = (*COVERAGES[1:], "unknown")
 
 
+class Word(NamedTuple):
+    """A categorical fact with a fixed set of levels.
+
+    Attributes
+    ----------
+    column : its column in a deal table
+    code : the array of ``Features`` that holds its codes
+    dim : the dimension of its effects, and its word in the methodology
+    levels : in the order of the codes, *unknown* last
+    """
+
+    column: str
+    code: str
+    dim: str
+    levels: tuple[str, ...]
+
+
+#: In the order in which ``Scaling.state_share`` holds their levels end to end.
+WORDS = (
+    Word("stage", "stage", "stage", STAGE_STATES),
+    Word("approver_coverage", "coverage", "coverage", COVERAGE_LEVELS),
+    Word("coach", "coach", "coach", COACH_LEVELS),
+    Word("decision_method", "method", "decision_method", METHOD_LEVELS),
+)
+
+
+def split_words(shares: Array) -> dict[str, Array]:
+    """The levels of all words, end to end, as an array for each word, by its column."""
+    ends = np.cumsum([len(word.levels) for word in WORDS])[:-1]
+    return dict(zip((word.column for word in WORDS), np.split(shares, ends), strict=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How many levels, fields, numeric features, pair components and quarters there are.
+    """Sizes and shares of the training data: how many levels, fields, numeric features, components and quarters.
 
     Attributes
     ----------
     field_of_level : (level,) the field each level belongs to
     quarter_share : (quarter,) share of the training weight, sums to 1; all 0 where no deal has a date
-    state_share : (state,) share of the training weight in each state of stage, coverage, coach and method, end to end
+    state_share : (state,) share of the training weight in each level of the ``WORDS``, end to end
     level_share : (level,) the same for the levels of all fields
     unreported_share : (role, method) share in which the role's support is not reported
-    fields, features, components : how many of each there are
+    fields, features, components : how many fields, numeric features and components of interactions
     """
 
     field_of_level: Array
@@ -37,39 +71,20 @@ class Layout:
     components: int
 
     @property
-    def unit_blocks(self) -> dict[str, slice]:
-        """Where each block of standard normal unknowns lies."""
-        return block_slices(
-            intercept=1,
-            effect_scale=1,
-            stage_unknown=1,
-            coverage_unknown=1,
-            coach=len(COACH_LEVELS),
-            decision_method=len(METHOD_LEVELS),
-            unknown_support=len(ROLES),
-            deviation=len(ROLES) * len(METHOD_LEVELS),
-            field_deviation=self.fields,
-            offset=len(self.field_of_level),
-            numeric=self.features,
-            pair=self.components,
-            drift=len(self.quarter_share),
-        )
+    def sizes(self) -> dict[str, int]:
+        """Length of every dimension of the parameters."""
+        return {
+            **{word.dim: len(word.levels) for word in WORDS},
+            "role": len(ROLES),
+            "level": len(self.field_of_level),
+            "field": self.fields,
+            "feature": self.features,
+            "component": self.components,
+            "quarter": len(self.quarter_share),
+        }
 
     @property
-    def positive_blocks(self) -> dict[str, slice]:
-        """Where each block of standard half-normal unknowns lies."""
-        return block_slices(
-            stage_step=len(STAGES) - 1,
-            coverage_step=len(COVERAGES) - 2,
-            role_weight=len(ROLES),
-            method_spread=1,
-            offset_scale=1,
-            numeric_scale=1,
-            pair_scale=1,
-            drift_scale=1,
-        )
-
-
-def block_slices(**lengths: int) -> dict[str, slice]:
-    ends = np.cumsum(list(lengths.values())).tolist()
-    return {name: slice(end - length, end) for (name, length), end in zip(lengths.items(), ends, strict=True)}
+    def shares(self) -> Mapping[str, Array]:
+        """Share of the training weight in each level, by the array of ``Features`` that holds the codes."""
+        words = split_words(self.state_share)
+        return {"level": self.level_share, **{word.code: words[word.column] for word in WORDS}}

@@ -1,4 +1,4 @@
-"""What do the reports on a role's support say together, on the scale of true support?"""
+"""Reports on a role's support, combined, on the scale of true support; the seller's bias in them."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def _tier_counts(deals: pd.DataFrame, role: str, weight: Array) -> tuple[float, 
 
 
 def read_support(deals: pd.DataFrame, tier_counts: Sequence[Sequence[float]]) -> tuple[Array, Array, Array]:
-    """How many people's readings a role's support stands on, their mean, and what tiers hide of it, each (deal, role).
+    """Number of people's readings, their mean, and their variance within tiers, each (deal, role).
 
     People are weighed by influence within the role; their number counts as Kish's effective one, so that one person
     is one reading whatever the influence. 0 readers: not reported.
@@ -58,7 +58,7 @@ def learn_report_bias(
 
     A deal's readings go together, so a deal is one observation, its mean reading. Sellers differ by a normal whose
     variance is the moment estimate of a one-way layout: where they differ no more than chance makes them, every bias
-    is 0. That some sellers may truly have friendlier customers is left to their own offset, which wins are told by.
+    is 0. That some sellers may truly have friendlier customers is left to their own offset, which outcomes identify.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def learn_report_bias(
     ----------
     Searle, Casella, McCulloch (1992), Variance Components, sections 3.5 and 3.7.
     """
-    told = (readers > 0).sum(axis=1)
-    if "seller" not in deals or not told.any():
+    reports = (readers > 0).sum(axis=1)
+    if "seller" not in deals or not reports.any():
         return ()
-    mean = np.where(readers > 0, reading, 0).sum(axis=1) / np.maximum(told, 1)
-    seller, names = pd.factorize(as_text(deals["seller"]).where(told > 0), sort=True)
+    mean = np.where(readers > 0, reading, 0).sum(axis=1) / np.maximum(reports, 1)
+    seller, names = pd.factorize(as_text(deals["seller"]).where(reports > 0), sort=True)
     known = seller >= 0
     seller, mean, weight = seller[known], mean[known], weight[known]
     size = np.bincount(seller, weights=weight)
@@ -81,13 +81,13 @@ def learn_report_bias(
     within, between = _variances(size, middle, float((weight * (mean - middle[seller]) ** 2).sum()))
     if not between > 0:
         return ()
-    kept = between / (between + within / size)
-    bias = kept * (middle - np.average(middle, weights=kept))
+    shrinkage = between / (between + within / size)
+    bias = shrinkage * (middle - np.average(middle, weights=shrinkage))
     return tuple(zip(map(str, names), bias.tolist(), strict=True))
 
 
 def _variances(size: Array, mean: Array, around: float) -> tuple[float, float]:
-    """Variance within groups, and between them beyond that; 0 where chance alone would do, or nothing can be told.
+    """Variance within groups, and between them beyond that; 0 where chance suffices, or they are not identified.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _variances(size: Array, mean: Array, around: float) -> tuple[float, float]:
 
 
 def report_bias(deals: pd.DataFrame, learned: Sequence[tuple[str, float]]) -> Array:
-    """(deal,) the bias of each deal's seller; 0 for a seller nobody knows."""
+    """(deal,) the bias of each deal's seller; 0 for an unknown seller."""
     if "seller" not in deals or not learned:
         return np.zeros(len(deals))
     bias = dict(learned)

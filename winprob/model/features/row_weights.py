@@ -1,4 +1,4 @@
-"""How much does each row count? All together as much as there are deals, however many readings or copies there are."""
+"""Weights of rows: their sum is the number of deals, however many readings or copies there are."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What turns words into numbers: learned from training deals, kept in a fitted model."""
+"""Scaling: what turns facts into numbers, learned from training deals, part of a fitted model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import numpy as np
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
-from winprob.model.features.interactions import PairBasis
-from winprob.model.features.levels import COACH_LEVELS, COVERAGE_LEVELS, METHOD_LEVELS, STAGE_STATES, Layout
+from winprob.model.features.interactions import InteractionBasis
+from winprob.model.features.levels import METHOD_LEVELS, WORDS, Layout
 from winprob.settings import Settings
-
-#: The words whose states ``state_share`` lays end to end.
-STATES = (STAGE_STATES, COVERAGE_LEVELS, COACH_LEVELS, METHOD_LEVELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +50,7 @@ class Scaling:
     report_bias: tuple[tuple[str, float], ...]
     fields: tuple[Field, ...]
     numeric: tuple[Numeric, ...]
-    pairs: PairBasis | None
+    pairs: InteractionBasis | None
     first_quarter: int | None
     quarter_share: tuple[float, ...]
     state_share: tuple[float, ...]
@@ -80,7 +77,7 @@ class Scaling:
         return asdict(replace(self, pairs=None))
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], pairs: PairBasis | None) -> Scaling:
+    def from_dict(cls, plain: Mapping[str, Any], pairs: InteractionBasis | None) -> Scaling:
         """The scaling that ``to_dict`` wrote."""
         return cls(
             tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
@@ -107,7 +104,7 @@ def empty_scaling(settings: Settings) -> Scaling:
         pairs=None,
         first_quarter=None,
         quarter_share=(),
-        state_share=(0.0,) * sum(map(len, STATES)),
+        state_share=(0.0,) * sum(len(word.levels) for word in WORDS),
         level_share=(),
         unreported_share=((0.0,) * len(METHOD_LEVELS),) * len(ROLES),
         fiscal_year_start_month=settings.calendar.fiscal_year_start_month,

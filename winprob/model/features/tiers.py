@@ -1,4 +1,4 @@
-"""What does a reported tier say on the scale of true support? Moments of a standard normal cut into tiers."""
+"""Moments of a reported tier on the scale of true support: a standard normal cut into bins."""
 
 import numpy as np
 from scipy.special import ndtri
@@ -15,7 +15,7 @@ def bin_moments(counts: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    mean, variance : (tier,); means increase, variances lie in (0, 1), and
+    mean, variance : (tier,); means increase, variances are in (0, 1), and
         ``sum(share * (mean**2 + variance)) = 1``
 
     References

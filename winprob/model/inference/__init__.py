@@ -1,7 +1,8 @@
-"""Can we believe the draws? Sample, pass the gates, and hand back a fitted model, or refuse."""
+"""Sampling: draws that passed the convergence gates, and the fitted model made of them."""
 
-from winprob.model.inference.fitting import Learned, Training, fit, fit_prior, learn, read_training, versions
+from winprob.model.inference.fitting import Learned, fit, fit_prior, learn, versions
 from winprob.model.inference.gates import Gates
 from winprob.model.inference.sampling import Progress
+from winprob.model.inference.training_data import Training, read_training
 
 __all__ = ["Gates", "Learned", "Progress", "Training", "fit", "fit_prior", "learn", "read_training", "versions"]

@@ -1,14 +1,11 @@
-"""From closed deals to a fitted model, or a refusal."""
+"""From deals to a fitted model: sample, pass the convergence gates twice at most, or refuse."""
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +17,15 @@ from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
-from winprob.model.features import Features, Layout, Scaling, deal_weights, describe, empty_scaling, learn_scaling
-from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
+from winprob.model.features import Features, Scaling, empty_scaling
+from winprob.model.hazards import Hazards
 from winprob.model.inference.gates import Gates, measure_gates
-from winprob.model.inference.sampling import Draws, Progress, sample
+from winprob.model.inference.sampling import Progress, sample
+from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
-from winprob.model.win.density import Density, build_density, log_prior, standard_unknowns
+from winprob.model.win.blocks import TERMS, UNCONSTRAINED
+from winprob.model.win.density import Density
+from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
 from winprob.settings import SamplerSettings, Settings
@@ -43,21 +43,21 @@ def fit(
     one_outcome: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Learn the win model and the time to close, from closed deals and from the wait of those still open.
+    """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
 
     The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
-    are left out. With it goes what past quarters tell of deals not yet created, and of amounts at the close.
+    are left out. Arrivals of new deals and changes of amounts at the close are learned from past quarters.
 
     Parameters
     ----------
-    deals : frame in canonical columns; many rows (readings) of a deal make nobody surer than one
-    readings : more readings of the deals, from which the time to close is learned instead: read at one time of the
-        quarter only, weeks of waiting cannot be told from weeks of the quarter
-    ends : all deals as they ended, where ``deals`` lacks some: those of a history that came and closed between two
-        reviews (``history.deal_ends``). Only how many deals a quarter brings is learned from them
+    deals : frame in canonical columns; many rows (readings) of a deal add no weight beyond one
+    readings : more readings of the deals, from which the time to close is learned instead: in readings at one time of
+        the quarter only, weeks of waiting and weeks of the quarter are not identified separately
+    ends : all deals as they ended, where ``deals`` lacks some: those of a history that were created and closed between
+        two reviews (``history.deal_ends``). Only the number of deals per quarter is learned from them
     seed : of the sampler, and of every later draw for new sellers, regions, quarters
     one_outcome : accept closed deals that all ended alike
-    progress : called with what is going on and how much of it is done
+    progress : called with the current step and how much of it is done
 
     Raises
     ------
@@ -69,9 +69,11 @@ def fit(
     settings = settings or Settings()
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
     dated = valid if readings is None else validate_deals(readings)
-    hazards = _learn_time(dated, settings, seed, progress or _silent)
-    odds = _waiting_odds(hazards, valid)
-    training = read_training(valid, settings, seed=seed, one_outcome=one_outcome, waiting_odds=odds)
+    progress = progress or _silent
+    progress(gettext("learning when deals close"), 0.0)
+    hazards = learn_time(dated, settings, seed)
+    progress(gettext("learning when deals close"), 1.0)
+    training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid))
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(
@@ -87,29 +89,8 @@ def fit(
     return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), amounts=learn_closing_amounts(valid))
 
 
-def _learn_time(valid: pd.DataFrame, settings: Settings, seed: int, progress: Progress) -> Hazards | None:
-    """The time to close, with as many draws as the win model will have, of no more deals."""
-    progress(gettext("learning when deals close"), 0.0)
-    sampler = settings.sampler
-    draws = sampler.chains * -(-sampler.draws // sampler.thin)
-    known = valid[_at_most(sampler.most_deals, valid["deal_id"], seed)]
-    hazards = learn_hazards(known, settings, draws=draws, seed=seed)
-    progress(gettext("learning when deals close"), 1.0)
-    return hazards
-
-
-def _waiting_odds(hazards: Hazards | None, valid: pd.DataFrame) -> Array | None:
-    """(row,) what the wait of an open deal tells of its end, None where nothing was learned of time."""
-    if hazards is None:
-        return None
-    still_open = (valid["outcome"] == "open").to_numpy(dtype=bool)
-    odds = np.ones(len(valid))
-    odds[still_open] = waiting_odds(hazards, valid[still_open], known_on=dt.date.fromisoformat(hazards.known_on))
-    return odds
-
-
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
-    """The model before any deal was seen: every draw comes from the prior, and ``prior_share`` is 1 throughout."""
+    """The model before any deal is seen: every draw is from the prior, and ``prior_share`` is 1 throughout."""
     settings = settings or Settings()
     scaling = empty_scaling(settings)
     sampler = settings.sampler
@@ -138,121 +119,22 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """Closed deals as the model sees them, and those still open whose wait tells something.
-
-    Attributes
-    ----------
-    closed : the deals, valid
-    available : how many deals were closed, those left out of a long history too
-    won : (deal,) whether each was won, 0 or 1
-    weight : (deal,) how much each row counts
-    waiting : what is known of the deals that are still open, None where their wait tells nothing
-    """
-
-    closed: pd.DataFrame
-    available: int
-    scaling: Scaling
-    features: Features
-    won: Array
-    weight: Array
-    waiting: Waiting | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Readings of deals that have been open ever since.
-
-    Attributes
-    ----------
-    deals : how many there are
-    weight : (row,) how much each reading counts
-    odds : (row,) how likely such a wait is if the deal will be won, over how likely if not
-    """
-
-    deals: int
-    features: Features
-    weight: Array
-    odds: Array
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What sampling gave: named parameters, each (chain, draw, *dims), log density of their prior, and the gates."""
+    """Draws: named parameters, each (chain, draw, *dims), log density of their prior, and the convergence gates."""
 
     parameters: dict[str, Array]
     log_prior: Array
     gates: Gates
 
 
-def read_training(
-    deals: pd.DataFrame,
-    settings: Settings,
-    *,
-    seed: int = 0,
-    one_outcome: bool = False,
-    waiting_odds: Array | None = None,
-) -> Training:
-    """The closed deals of a table, described by a scaling learned from them and from the deals that wait.
-
-    Of more than ``sampler.most_deals`` deals that many are drawn at random, by ``seed``: beyond, sampling costs more
-    than it tells (decision 011).
-
-    Parameters
-    ----------
-    waiting_odds : (row,) of each open row how likely its wait is if the deal will be won, over how likely if not; a row
-        of even odds tells nothing and is left out, and so are all without this
-
-    Raises
-    ------
-    DealTableError
-        The deals are not valid, none is closed, or all ended alike.
-    """
-    valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    is_closed = (valid["outcome"].notna() & (valid["outcome"] != "open")).to_numpy(dtype=bool)
-    odds = np.ones(len(valid)) if waiting_odds is None else waiting_odds
-    tells = is_closed | ((valid["outcome"] == "open").to_numpy(dtype=bool) & (odds != 1))
-    chosen = _at_most(settings.sampler.most_deals, valid["deal_id"][tells], seed)
-    known, odds, is_closed = valid[tells][chosen], odds[tells][chosen], is_closed[tells][chosen]
-    scaling = learn_scaling(known, settings)
-    features = describe(known, scaling)
-    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
-    closed, waits = known[is_closed], ~is_closed
-    return Training(
-        closed=closed,
-        available=int(valid["deal_id"][valid["outcome"].notna() & (valid["outcome"] != "open")].nunique()),
-        scaling=scaling,
-        features=features.take(is_closed),
-        won=(closed["outcome"] == "won").to_numpy(dtype=float),
-        weight=weight[is_closed],
-        waiting=Waiting(
-            deals=int(known["deal_id"][waits].nunique()),
-            features=features.take(waits),
-            weight=weight[waits],
-            odds=odds[waits],
-        )
-        if waits.any()
-        else None,
-    )
-
-
-def _at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:
-    """(row,) whether to keep it: all readings of at most so many deals, drawn at random."""
-    names = deal_ids.unique()
-    if len(names) <= most:
-        return np.ones(len(deal_ids), dtype=bool)
-    chosen = np.random.default_rng([seed, 2]).choice(len(names), most, replace=False)
-    return deal_ids.isin(names[chosen]).to_numpy()
-
-
 def learn(
-    training: Training, settings: Settings, *, seed: int, signed: bool = False, progress: Progress | None = None
+    training: Training, settings: Settings, *, seed: int, unconstrained: bool = False, progress: Progress | None = None
 ) -> Learned:
-    """Believable draws of every parameter.
+    """Posterior draws of every parameter that passed the convergence gates.
 
     Parameters
     ----------
-    signed : let role weights be negative, to ask whether the data fight the method; no model for predictions
+    unconstrained : allow negative role weights, to ask whether the data contradict the method; not for predictions
 
     Raises
     ------
@@ -260,38 +142,35 @@ def learn(
         The draws failed their gates twice.
     """
     layout = training.scaling.layout
-    density = build_density(**_evidence(training), layout=layout, priors=settings.priors, signed=signed)
-    points, gates = _believable_draws(density, layout, settings, seed, progress or _silent)
+    terms = UNCONSTRAINED if unconstrained else TERMS
+    density = build_density(**training.evidence(), layout=layout, priors=settings.priors, terms=terms)
+
+    def parameters(points: Array) -> dict[str, Array]:
+        standard = standard_unknowns(points, density)
+        return derive_parameters(np, standard, prior_data(layout, settings.priors, terms), layout, terms)
+
+    points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent)
     return Learned(
-        parameters=_parameters(points, density, layout, settings),
+        parameters=parameters(points),
         log_prior=log_prior(points, density),
         gates=gates,
     )
 
 
-def _evidence(training: Training) -> dict[str, Any]:
-    """Closed and waiting rows end to end, as the density takes them."""
-    waiting = training.waiting
-    if waiting is None:
-        return {"features": training.features, "won": training.won, "weight": training.weight}
-    return {
-        "features": training.features.join(waiting.features),
-        "won": np.concatenate([training.won, np.full(len(waiting.odds), np.nan)]),
-        "weight": np.concatenate([training.weight, waiting.weight]),
-        "waiting_odds": np.concatenate([np.ones(len(training.won)), waiting.odds]),
-    }
-
-
 def _believable_draws(
-    density: Density, layout: Layout, settings: Settings, seed: int, progress: Progress
+    density: Density,
+    parameters: Callable[[Array], dict[str, Array]],
+    settings: Settings,
+    seed: int,
+    progress: Progress,
 ) -> tuple[Array, Gates]:
     """Points (chain, draw, unknown) that passed the gates at the first or second try."""
     for sampler in (settings.sampler, _stricter(settings.sampler)):
-        found: Draws = sample(density, sampler, seed=seed, progress=progress)
-        gates = measure_gates(_parameters(found.points, density, layout, settings), found.statistics)
+        draws = sample(density, sampler, seed=seed, progress=progress)
+        gates = measure_gates(parameters(draws.points), draws.statistics)
         failures = gates.failures(settings.gates)
         if not failures:
-            return found.points[:, :: sampler.thin], gates
+            return draws.points[:, :: sampler.thin], gates
     raise NotConvergedError(
         gettext(
             "sampling did not converge, twice (worst at {worst}): {failures}. Nothing was saved. "
@@ -300,11 +179,6 @@ def _believable_draws(
             failures="; ".join(failures),
         )
     )
-
-
-def _parameters(points: Array, density: Density, layout: Layout, settings: Settings) -> dict[str, Array]:
-    standard = standard_unknowns(points, density)
-    return derive_parameters(np, standard, prior_data(layout, settings.priors), layout, signed=density.signed)
 
 
 def _stricter(sampler: SamplerSettings) -> SamplerSettings:
@@ -324,9 +198,9 @@ def _posterior(
 ) -> Posterior:
     shape = draws["intercept"].shape
     base, terms, means = _reference(flatten_chains(draws), reference, scaling, provenance.seed)
-    kept = {**draws, "base_rate_logit": base.reshape(shape), "term_mean": means.reshape(*shape, len(terms))}
+    arrays = {**draws, "base_rate_logit": base.reshape(shape), "term_mean": means.reshape(*shape, len(terms))}
     return Posterior(
-        draws={name: np.asarray(values, dtype=np.float32) for name, values in kept.items()},
+        draws={name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()},
         prior={name: np.asarray(values, dtype=np.float32) for name, values in prior.items()},
         terms=terms,
         scaling=scaling,
@@ -339,20 +213,20 @@ def _posterior(
 def _reference(
     flat: Mapping[str, Array], reference: tuple[Features, Array] | None, scaling: Scaling, seed: int
 ) -> tuple[Array, tuple[str, ...], Array]:
-    """Where an explanation starts from, over the training deals: the win rate that the model sees in them, as
-    log-odds (draw,), and the mean of every term (draw, term). Without deals: even terms, and the intercept's rate.
+    """The reference of explanations, over the training deals: the model's win rate, as log-odds (draw,), and the mean
+    of every term (draw, term). Without deals: the intercept, and no terms.
 
-    Of a long history evenly spaced rows are enough: this only fixes the point that differences are told from.
+    For a long history evenly spaced rows suffice: they only fix the point that differences are relative to.
     """
     if reference is None:
         return flat["intercept"], (), np.zeros((len(flat["intercept"]), 0))
     features, weight = reference
     rows = np.arange(0, len(features), max(1, len(features) // _REFERENCE_ROWS))
     features, share = features.take(rows), weight[rows] / weight[rows].sum()
-    by = coefficients(flat, features, seed=seed)
-    means = {name: share @ term for name, term in iter_terms(by, features, scaling)}
-    means |= {name: share @ term for name, term in zip(ROLE_TERMS, support_terms(by, features)[0], strict=True)}
-    base_rate = share @ expit(logits(by, features))
+    coefs = coefficients(flat, features, seed=seed)
+    means = {name: share @ term for name, term in iter_terms(coefs, features, scaling)}
+    means |= {name: share @ term for name, term in zip(ROLE_TERMS, support_terms(coefs, features)[0], strict=True)}
+    base_rate = share @ expit(logits(coefs, features))
     return logit(base_rate), tuple(means), np.stack(list(means.values()), axis=-1)
 
 
@@ -368,24 +242,11 @@ def _provenance(training: Training, seed: int, gates: Gates) -> Provenance:
         won=float((training.won * training.weight).sum()),
         first_day=days.min().date().isoformat() if len(days) else None,
         last_day=days.max().date().isoformat() if len(days) else None,
-        data_hash=_hash(training),
+        data_hash=training.hash(),
         seed=seed,
         versions=versions(),
         gates=measured,
     )
-
-
-def _hash(training: Training) -> str:
-    """SHA-256 of all that was learned from."""
-    digest = hashlib.sha256(np.ascontiguousarray(training.won).tobytes() + training.weight.tobytes())
-    parts = [training.features]
-    if training.waiting:
-        digest.update(training.waiting.odds.tobytes() + training.waiting.weight.tobytes())
-        parts.append(training.waiting.features)
-    for features in parts:
-        for name in features.ROW_ARRAYS:
-            digest.update(np.ascontiguousarray(getattr(features, name)).tobytes())
-    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -394,4 +255,4 @@ def versions() -> dict[str, str]:
 
 
 def _silent(what: str, share: float) -> None:
-    """Nobody is watching."""
+    """Progress without a display."""

@@ -1,4 +1,4 @@
-"""Can the draws be believed? Diagnostics of a run, and what is wanted of them."""
+"""Convergence gates: diagnostics of a run, and their limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from winprob.settings import GateSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """Diagnostics of one run: the worst over every parameter kept, and which parameter that is."""
+    """Diagnostics of one run: the worst over all parameters, and which parameter that is."""
 
     r_hat: float
     bulk_ess: float

@@ -1,10 +1,8 @@
-"""How does the sampler reach the density? C entry points, compiled when this file is imported and kept on disk.
+"""C entry points through which the sampler calls the density, compiled at import and cached on disk.
 
-Numba's own addresses: no interpreter, and no lock of it, between two steps of a chain.
+Numba's own addresses: no interpreter, and no interpreter lock, between two steps of a chain.
 """
 
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,23 +11,21 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from winprob.arrays import Array
-from winprob.model.win import density
-from winprob.model.win.density import Density, log_density
+from winprob.model.win.density import Density, log_density, source_hash
 
-_ARRAYS = len(Density._fields) - 1
+_ARRAYS = len(Density._fields)
 _NUMBERS = types.CPointer(types.double)
 _DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
 _KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
 _NOT_FINITE = 3
 
 
-def addresses(facts: Density) -> Array:
-    """(field, 3) where each array of the density lies and its lengths; the one flag last."""
-    table = np.zeros((_ARRAYS + 1, 3), dtype=np.int64)
-    for at, array in enumerate(facts[:-1]):
+def addresses(density: Density) -> Array:
+    """(array, 3) address and lengths of each array of the density."""
+    table = np.zeros((_ARRAYS, 3), dtype=np.int64)
+    for at, array in enumerate(density):
         table[at, 0] = array.ctypes.data
         table[at, 1 : 1 + array.ndim] = array.shape
-    table[-1, 0] = facts.signed
     return table
 
 
@@ -44,6 +40,11 @@ def _pointer(typing: Any, address: Any) -> Any:
 @njit(cache=True)
 def _whole(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1],), np.int64)
+
+
+@njit(cache=True)
+def _whole_grid(table: Array, at: int) -> Array:
+    return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.int64)
 
 
 @njit(cache=True)
@@ -62,57 +63,49 @@ def _places(table: Array, at: int) -> Array:
 
 
 def _entry(source: int) -> Any:
-    """The C function of a density whose source has this checksum.
-
-    Numba finds a kept function by its own file's time and by what it closes over, not by what it calls: without the
-    checksum a changed density would go on being sampled as it was.
-    """
+    """The C function of a density whose source has this checksum, see ``density.source_hash``."""
 
     @cfunc(_DENSITY, cache=True, error_model="numpy")
     def density_at(size, point, gradient, value, table):  # type: ignore[no-untyped-def]
-        at = carray(table, (_ARRAYS + 1, 3), np.int64)
-        facts = Density(
-            unit=_whole(at, 0),
-            positive=_whole(at, 1),
-            unit_mean=_real(at, 2),
-            unit_sd=_real(at, 3),
-            positive_sd=_real(at, 4),
-            unit_shared=_real(at, 5),
-            positive_shared=_real(at, 6),
-            ratio_a=_real(at, 7),
-            ratio_b=_real(at, 8),
-            field_of_level=_whole(at, 9),
-            effect_share=_real(at, 10),
-            unreported_share=_grid(at, 11),
-            method_lean=_grid(at, 12),
-            walk=_grid(at, 13),
-            stage_climb=_grid(at, 14),
-            coverage_climb=_grid(at, 15),
-            places=_places(at, 16),
-            columns=_grid(at, 17),
-            won=_real(at, 18),
-            weight=_real(at, 19),
-            waiting=_real(at, 20),
-            waiting_odds=_real(at, 21),
-            report_role=_whole(at, 22),
-            report_coach=_whole(at, 23),
-            report_method=_whole(at, 24),
-            readers=_real(at, 25),
-            reading=_real(at, 26),
-            reading_variance=_real(at, 27),
-            signed=at[28, 0] != 0,
+        at = carray(table, (_ARRAYS, 3), np.int64)
+        density = Density(
+            rows=_whole_grid(at, 0),
+            constants=_real(at, 1),
+            parts=_whole(at, 2),
+            normal_mean=_real(at, 3),
+            normal_sd=_real(at, 4),
+            normal_scaled=_real(at, 5),
+            normal_pooled=_real(at, 6),
+            half_normal_sd=_real(at, 7),
+            half_normal_scaled=_real(at, 8),
+            ratio_a=_real(at, 9),
+            ratio_b=_real(at, 10),
+            effect_share=_real(at, 11),
+            unreported_share=_grid(at, 12),
+            places=_places(at, 13),
+            columns=_grid(at, 14),
+            won=_real(at, 15),
+            weight=_real(at, 16),
+            waiting=_real(at, 17),
+            waiting_odds=_real(at, 18),
+            report_role=_whole(at, 19),
+            report_coach=_whole(at, 20),
+            report_method=_whole(at, 21),
+            readers=_real(at, 22),
+            reading=_real(at, 23),
+            reading_variance=_real(at, 24),
         )
-        found, slope = log_density(carray(point, (size,)), facts)
-        carray(value, (1,))[0] = found
-        carray(gradient, (size,))[:] = slope
-        if not (np.isfinite(found) and np.all(np.isfinite(slope))):
+        log_density_at, gradient_at = log_density(carray(point, (size,)), density)
+        carray(value, (1,))[0] = log_density_at
+        carray(gradient, (size,))[:] = gradient_at
+        if not (np.isfinite(log_density_at) and np.all(np.isfinite(gradient_at))):
             return _NOT_FINITE
         return 0 * source
 
     return density_at
 
 
-density_at = _entry(zlib.crc32(Path(str(density.__file__)).read_bytes()))
+density_at = _entry(source_hash())
 
 
 @cfunc(_KEEP, cache=True)

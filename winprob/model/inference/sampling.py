@@ -1,4 +1,4 @@
-"""How are draws made? NUTS (nutpie) over the fused density, as a C function: no interpreter between two steps."""
+"""Sampling by NUTS (nutpie) from the fused density, as a C function: no interpreter between two steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from winprob.i18n import gettext
 from winprob.model.win.density import Density
 from winprob.settings import SamplerSettings
 
-#: Called with what is going on, in words, and how much of it is done, 0..1.
+#: Called with the current step, in words, and how much of it is done, 0..1.
 Progress = Callable[[str, float], None]
 
-_START_POSITIVE = -0.25
+_START_HALF_NORMAL = -0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """What NUTS found.
+    """Result of NUTS.
 
     Attributes
     ----------
-    points : (chain, draw, unknown) in the unbounded space it walks in
+    points : (chain, draw, unknown) in the unconstrained space
     statistics : the sampler's own, dims (chain, draw)
     """
 
@@ -34,13 +34,13 @@ class Draws:
 def sample(density: Density, sampler: SamplerSettings, *, seed: int, progress: Progress) -> Draws:
     """Draws from a density, the same for a seed on however many cores."""
     # nutpie takes a second to import, the density half a minute to compile, once on a machine: a command that fails on
-    # its input should not pay for them.
+    # its input should not wait for them.
     progress(gettext("preparing the sampler (half a minute the first time)"), 0.0)
     import nutpie
 
     total = sampler.chains * (sampler.tune + sampler.draws)
 
-    def tell(chains: Any) -> None:
+    def report(chains: Any) -> None:
         progress(gettext("sampling"), sum(chain.finished_draws for chain in chains) / total)
 
     compiled = _as_compiled(density)
@@ -53,7 +53,7 @@ def sample(density: Density, sampler: SamplerSettings, *, seed: int, progress: P
         seed=seed,
         target_accept=sampler.target_accept,
         progress_bar=False,
-        progress_callback=tell,
+        progress_callback=report,
         save_warmup=False,
     )
     progress(gettext("sampling"), 1.0)
@@ -72,7 +72,7 @@ def _as_compiled(density: Density) -> Any:
         compiled_logp_func=density_at,
         compiled_expand_func=keep_point,
         initial_point_func=_start(density),
-        # Held for as long as the sampler runs: the addresses in `user_data` point into it.
+        # Kept as long as the sampler runs: the addresses in `user_data` point into it.
         shared_data={"density": density},
         shared_var_keys={},
         user_data=addresses(density),
@@ -87,11 +87,9 @@ def _as_compiled(density: Density) -> Any:
 
 
 def _start(density: Density) -> Callable[[int], Array]:
-    """Where a chain starts: near the middle of the prior."""
-    middle = np.zeros(density.unknowns)
-    units, positives = density.unit[-1], density.positive[-1]
-    middle[units : units + positives] = _START_POSITIVE
-    middle[units + positives :] = np.log(density.ratio_a / density.ratio_b)
+    """Initial points of the chains, near the middle of the prior."""
+    halves = np.full(len(density.half_normal_sd), _START_HALF_NORMAL)
+    middle = np.concatenate([np.zeros(len(density.normal_sd)), halves, np.log(density.ratio_a / density.ratio_b)])
 
     def start(seed: int) -> Array:
         return middle + np.random.default_rng(seed).uniform(-1, 1, len(middle))

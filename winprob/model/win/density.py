@@ -1,67 +1,57 @@
-"""How plausible are the unknowns, given the deals, and which way is up? The density of ``model`` and its gradient.
+"""Log density of the unknowns given the deals, and its gradient, fused by hand: what the sampler evaluates.
 
-What the sampler calls some million times. Differentiated by hand, because a compiled graph of the same density costs a
-minute before the first draw and several times as much at each: a deal is a row of places to add up (``terms`` says it
-likewise), so a gradient is one pass over the deals. ``model`` states the density; a test holds the two together.
+A compiled graph of the same density costs a minute before the first draw and several times as much at each evaluation
+(decision 007). A deal is a row of places to add up (``terms`` computes predictions in the same way), so a gradient is
+one pass over the deals. ``graph`` defines the density in PyMC; a test compares values and gradients.
 """
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.special import expit
 
 from winprob.arrays import Array
-from winprob.methodology import ROLES
-from winprob.model.features import COVERAGE_LEVELS, STAGE_STATES, Features, Layout, effect_places
-from winprob.model.win.parameters import climb, prior_data
-from winprob.settings import PriorSettings
+from winprob.model.win import kinds
 
-#: Which block of ``Layout.unit_blocks`` and ``Layout.positive_blocks`` is which; the next one starts where it ends.
-_INTERCEPT, _EFFECT_SCALE, _STAGE_UNKNOWN, _COVERAGE_UNKNOWN, _COACH, _DECISION_METHOD, _UNKNOWN_SUPPORT = range(7)
-_DEVIATION, _FIELD_DEVIATION, _OFFSET, _NUMERIC, _PAIR, _DRIFT = range(7, 13)
-_STAGE_STEP, _COVERAGE_STEP, _ROLE_WEIGHT, _METHOD_SPREAD, _OFFSET_SCALE, _NUMERIC_SCALE, _PAIR_SCALE, _DRIFT_SCALE = (
-    range(8)
-)
-#: Blocks whose scale is learned.
-_POOLED = (_DEVIATION, _OFFSET, _NUMERIC, _PAIR, _DRIFT)
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
+#: Where the parts of the vector of coefficients start, and its length last; then the unknown that is the effect scale.
+_COLUMNS, _SUPPORT, _INTERCEPT, _END, _SCALE = range(5)
 
 
 class Density(NamedTuple):
-    """All that the density depends on but the unknowns; a tuple, since that is what Numba takes.
+    """All that the density depends on besides the unknowns; a tuple of arrays, as Numba takes it.
 
     Attributes
     ----------
-    unit, positive : where each block of the two vectors of unknowns starts, in ``Layout``'s order; their length last
+    rows, constants : the table of terms, see ``kinds.table_rows``
+    parts : int64 (5,); all coefficients are one vector: effects and a zero, weights of columns, support (expected level
+        by role, weight by role and method, reliability by coach), intercept
     places : (row, slot) effects that a row adds up; then, for each role, its report
     columns : (row, column) numbers that weights multiply
-    won, weight : (row,) how many deals of a row were won, and how many closed ones it stands for
-    waiting, waiting_odds : (row,) how many deals of a row are still open, and how much likelier their wait is if they
-        will be won than if not
+    won, weight : (row,) how many deals of a row were won, and how many closed ones it represents
+    waiting, waiting_odds : (row,) how many deals of a row are censored, still open, and the likelihood of their wait
+        if they will be won over that if not
     report_role, report_coach, report_method : (report,) distinct reports on a role's support, 0 readers = none
     readers, reading, reading_variance : (report,) see ``Features``
-    signed : whether role weights may be negative, which the method says they are not
     """
 
-    unit: Array
-    positive: Array
-    unit_mean: Array
-    unit_sd: Array
-    positive_sd: Array
-    unit_shared: Array
-    positive_shared: Array
+    rows: Array
+    constants: Array
+    parts: Array
+    normal_mean: Array
+    normal_sd: Array
+    normal_scaled: Array
+    normal_pooled: Array
+    half_normal_sd: Array
+    half_normal_scaled: Array
     ratio_a: Array
     ratio_b: Array
-    field_of_level: Array
     effect_share: Array
     unreported_share: Array
-    method_lean: Array
-    walk: Array
-    stage_climb: Array
-    coverage_climb: Array
     places: Array
     columns: Array
     won: Array
@@ -74,305 +64,100 @@ class Density(NamedTuple):
     readers: Array
     reading: Array
     reading_variance: Array
-    signed: bool
 
     @property
     def unknowns(self) -> int:
         """How many there are."""
-        return int(self.unit[-1] + self.positive[-1] + len(self.ratio_a))
+        return len(self.normal_sd) + len(self.half_normal_sd) + len(self.ratio_a)
 
 
-def build_density(
-    features: Features,
-    layout: Layout,
-    priors: PriorSettings,
-    *,
-    won: Array,
-    weight: Array,
-    waiting_odds: Array | None = None,
-    signed: bool = False,
-) -> Density:
-    """The density over these deals; rows alike in all the model looks at become one that counts for all of them.
+def source_hash() -> int:
+    """A checksum of all the source that an entry compiles.
 
-    Parameters
-    ----------
-    won : (deal,) share of the row's weight that was won, 0..1; NaN where the deal is still open
-    weight : (deal,) how much each row counts
-    waiting_odds : (deal,) of each open deal how likely it is to have stayed open so long if it will be won, over how
-        likely if not; an open deal adds ``log(1 + (odds - 1) p)``, nothing where the odds are 1
+    Numba finds a cached function by its own file's time and by what it closes over, not by what it calls: an entry that
+    did not close over this would go on running a density that has changed since.
     """
-    report, places = _reports(features)
-    rows = np.concatenate([effect_places(features, layout), places], axis=1).astype(np.uint32)
-    columns = np.concatenate([features.numeric, features.pairs], axis=1).astype(np.float64)
-    still_open = np.isnan(won)
-    odds = np.where(still_open, 1.0 if waiting_odds is None else waiting_odds, 1.0)
-    first, counted = _alike(rows, columns, odds)
-    prior = prior_data(layout, priors)
-    return Density(
-        unit=_starts(layout.unit_blocks),
-        positive=_starts(layout.positive_blocks),
-        **{name: np.ascontiguousarray(values) for name, values in prior.items()},
-        stage_climb=climb(len(STAGE_STATES) - 1),
-        coverage_climb=climb(len(COVERAGE_LEVELS) - 1),
-        places=np.ascontiguousarray(rows[first]),
-        columns=np.ascontiguousarray(columns[first]),
-        won=np.bincount(counted, weights=np.where(still_open, 0.0, won * weight)),
-        weight=np.bincount(counted, weights=np.where(still_open, 0.0, weight)),
-        waiting=np.bincount(counted, weights=np.where(still_open, weight, 0.0)),
-        waiting_odds=odds[first],
-        **report,
-        signed=signed,
-    )
+    files = (Path(str(module)) for module in (__file__, kinds.__file__))
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def standard_unknowns(points: Array, density: Density) -> dict[str, Array]:
-    """``unit``, ``positive`` and ``ratio``, each (..., unknown), from points of the space the sampler walks in."""
-    unit, log_positive, log_odds = _split(points, density)
-    positive = np.exp(log_positive)
-    if density.signed:
-        # Not logs: see ``log_density``.
-        free = slice(density.positive[_ROLE_WEIGHT], density.positive[_ROLE_WEIGHT + 1])
-        positive[..., free] = log_positive[..., free]
-    return {"unit": unit, "positive": positive, "ratio": expit(log_odds)}
+def _entry(source: int) -> Callable[[Array, Density], tuple[float, Array]]:
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def entry(point: Array, d: Density) -> tuple[float, Array]:
+        value, gradient = _log_density(point, d)
+        return value + 0 * source, gradient
+
+    return entry
 
 
-def log_prior(points: Array, density: Density) -> Array:
-    """(...) log density, up to a constant, of what a person set: unknowns at the top, not those whose scale is learned.
-
-    That is what power scaling asks about (Kallioinen et al. 2024, doi 10.1007/s11222-023-10366-5).
-    """
-    standard = standard_unknowns(points, density)
-    pooled = [slice(density.unit[at], density.unit[at + 1]) for at in _POOLED]
-    unit = standard["unit"].copy()
-    for block in pooled:
-        unit[..., block] = 0
-    ratio = standard["ratio"]
-    beta = (density.ratio_a - 1) * np.log(ratio) + (density.ratio_b - 1) * np.log1p(-ratio)
-    return np.asarray(beta.sum(axis=-1) - 0.5 * ((unit**2).sum(axis=-1) + (standard["positive"] ** 2).sum(axis=-1)))
-
-
-def _split(points: Array, density: Density) -> list[Array]:
-    return np.split(points, [density.unit[-1], density.unit[-1] + density.positive[-1]], axis=-1)
-
-
-def _starts(blocks: Mapping[str, slice]) -> Array:
-    return np.array([block.start for block in blocks.values()] + [max(block.stop for block in blocks.values())])
-
-
-def _reports(features: Features) -> tuple[dict[str, Array], Array]:
-    """Distinct reports on a role under a coach and a method, and (deal, role) which of them a deal has."""
-    role = np.broadcast_to(np.arange(len(ROLES)), features.readers.shape)
-    shared = [np.broadcast_to(code[:, None], role.shape) for code in (features.coach, features.method)]
-    said = [features.readers, features.unbiased, features.reading_variance]
-    table = np.stack([role, *shared, *said], axis=-1).reshape(-1, 6)
-    distinct, place = np.unique(table, axis=0, return_inverse=True)
-    names = ("report_role", "report_coach", "report_method", "readers", "reading", "reading_variance")
-    columns = [np.ascontiguousarray(column) for column in distinct.T]
-    codes = [column.astype(np.int64) for column in columns[:3]]
-    return dict(zip(names, [*codes, *columns[3:]], strict=True)), place.reshape(role.shape)
-
-
-def _alike(places: Array, columns: Array, odds: Array) -> tuple[Array, Array]:
-    """The first of the rows that are alike, and to which of these each row belongs."""
-    rows = np.concatenate([places.astype(np.float64), columns, odds[:, None]], axis=1)
-    _, first, counted = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return first, counted.ravel()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def log_density(point: Array, d: Density) -> tuple[float, Array]:
-    """Log density of the unknowns, up to a constant, and its gradient.
-
-    Parameters
-    ----------
-    point : (unknown,) standard normals; logs of standard half-normals; log-odds of betas
-    """
-    units, positives = d.unit[-1], d.positive[-1]
-    z, log_positive, log_odds = point[:units], point[units : units + positives], point[units + positives :]
-    gradient = np.empty_like(point)
+@njit(nogil=True, error_model="numpy")
+def _log_density(point: Array, d: Density) -> tuple[float, Array]:
+    normals, halves = len(d.normal_sd), len(d.half_normal_sd)
+    z, log_half, log_odds = point[:normals], point[normals : normals + halves], point[normals + halves :]
 
     # --- the unknowns and their prior
-    total = 0.0
-    value, scale, ratio = d.unit_mean + z * d.unit_sd, np.exp(log_positive), 1 / (1 + np.exp(-log_odds))
-    effect_scale = np.exp(value[d.unit[_EFFECT_SCALE]])
-    unit_sd = d.unit_sd * (1 + (effect_scale - 1) * d.unit_shared)
-    positive_sd = d.positive_sd * (1 + (effect_scale - 1) * d.positive_shared)
-    value = d.unit_mean + z * unit_sd
-    free_weight = slice(d.positive[_ROLE_WEIGHT], d.positive[_ROLE_WEIGHT + 1])
-    if d.signed:
-        scale[free_weight] = log_positive[free_weight]
-    total -= 0.5 * ((z * z).sum() + (scale * scale).sum()) - log_positive.sum()
-    if d.signed:
-        total -= log_positive[free_weight].sum()
+    half, ratio = np.exp(log_half), 1 / (1 + np.exp(-log_odds))
+    total = log_half.sum() - 0.5 * ((z * z).sum() + (half * half).sum())
     total += (d.ratio_a * np.log(ratio) + d.ratio_b * np.log1p(-ratio)).sum()
-    scaled = scale * positive_sd
+    at = d.parts[_SCALE]
+    effect_scale = np.exp(d.normal_mean[at] + z[at] * d.normal_sd[at])
+    normal_sd = d.normal_sd * (1 + (effect_scale - 1) * d.normal_scaled)
+    half_sd = d.half_normal_sd * (1 + (effect_scale - 1) * d.half_normal_scaled)
+    value, scaled = d.normal_mean + z * normal_sd, half * half_sd
 
-    # --- parameters
-    weight, grown = _role_weights(value, scaled, positive_sd, d)
-    none = ratio[0] * ratio[1] * ratio[2]
-    reliability = np.array([none, ratio[0] * ratio[1], ratio[0], none + (ratio[0] - none) * ratio[3]])
-    unknown_support = value[d.unit[_UNKNOWN_SUPPORT] : d.unit[_UNKNOWN_SUPPORT + 1]]
-    effects, field_scale = _effects(value, scaled, d)
-    column_weight = np.empty(d.columns.shape[1])
-    numeric = d.unit[_NUMERIC + 1] - d.unit[_NUMERIC]
-    column_weight[:numeric] = value[d.unit[_NUMERIC] : d.unit[_NUMERIC + 1]] * scaled[d.positive[_NUMERIC_SCALE]]
-    column_weight[numeric:] = value[d.unit[_PAIR] : d.unit[_PAIR + 1]] * scaled[d.positive[_PAIR_SCALE]]
-    shared = len(d.effect_share)
-    intercept = value[d.unit[_INTERCEPT]] - (d.effect_share * effects[:shared]).sum()
-    intercept -= ((d.unreported_share * weight).sum(axis=1) * unknown_support).sum()
+    # --- coefficients
+    roles, methods = d.unreported_share.shape
+    coefs = np.zeros(d.parts[_END])
+    kinds.forward(d.rows, d.constants, value, scaled, ratio, coefs)
+    effects, column_weight = coefs[: d.parts[_COLUMNS]], coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
+    unknown_support, weight, reliability = _support_parts(
+        coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
+    )
+    intercept = coefs[d.parts[_INTERCEPT]] - (d.effect_share * effects).sum()
+    for role in range(roles):
+        for method in range(methods):
+            intercept -= d.unreported_share[role, method] * weight[role, method] * unknown_support[role]
     support, variance = _support(weight, reliability, unknown_support, d)
 
     # --- deals
-    log_likelihood, g_intercept, g_effects, g_support, g_variance, g_column = _deals(
-        intercept, effects, support, variance, column_weight, d
+    g_coefs = np.zeros_like(coefs)
+    g_effects, g_column = g_coefs[: d.parts[_COLUMNS]], g_coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
+    log_likelihood, g_intercept, g_support, g_variance = _deals(
+        intercept, effects, support, variance, column_weight, g_effects, g_column, d
     )
-    total += log_likelihood
 
-    # --- and all the way back
-    g_value, g_scaled = np.zeros(units), np.zeros(positives)
-    g_value[d.unit[_INTERCEPT]] = g_intercept
-    g_effects[:shared] -= g_intercept * d.effect_share
-    g_weight, g_reliability, g_unknown = _support_back(weight, reliability, unknown_support, g_support, g_variance, d)
-    for role in range(len(g_unknown)):
-        for method in range(weight.shape[1]):
+    # --- adjoint
+    g_coefs[d.parts[_INTERCEPT]] = g_intercept
+    for effect in range(len(g_effects)):
+        g_effects[effect] -= g_intercept * d.effect_share[effect]
+    g_unknown, g_weight, g_reliability = _support_parts(
+        g_coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
+    )
+    _support_adjoint(weight, reliability, unknown_support, g_support, g_variance, g_unknown, g_weight, g_reliability, d)
+    for role in range(roles):
+        for method in range(methods):
             g_weight[role, method] -= g_intercept * d.unreported_share[role, method] * unknown_support[role]
             g_unknown[role] -= g_intercept * d.unreported_share[role, method] * weight[role, method]
-    g_value[d.unit[_UNKNOWN_SUPPORT] : d.unit[_UNKNOWN_SUPPORT + 1]] = g_unknown
-    _role_weights_back(value, scaled, weight, grown, g_weight, g_value, g_scaled, d)
-    _effects_back(value, scaled, field_scale, g_effects, g_value, g_scaled, d)
-    g_value[d.unit[_NUMERIC] : d.unit[_NUMERIC + 1]] = g_column[:numeric] * scaled[d.positive[_NUMERIC_SCALE]]
-    g_scaled[d.positive[_NUMERIC_SCALE]] = (g_column[:numeric] * value[d.unit[_NUMERIC] : d.unit[_NUMERIC + 1]]).sum()
-    g_value[d.unit[_PAIR] : d.unit[_PAIR + 1]] = g_column[numeric:] * scaled[d.positive[_PAIR_SCALE]]
-    g_scaled[d.positive[_PAIR_SCALE]] = (g_column[numeric:] * value[d.unit[_PAIR] : d.unit[_PAIR + 1]]).sum()
-
-    by_effect_scale = (g_value * z * unit_sd * d.unit_shared).sum() + (g_scaled * scaled * d.positive_shared).sum()
-    if d.signed:
-        by_effect_scale += (g_weight * (weight - scaled[free_weight].reshape(-1, 1))).sum()
-    g_value[d.unit[_EFFECT_SCALE]] = by_effect_scale
-    gradient[:units] = g_value * unit_sd - z
-    gradient[units : units + positives] = g_scaled * scaled + 1 - scale * scale
-    if d.signed:
-        free = g_scaled[free_weight] * positive_sd[free_weight] - scale[free_weight]
-        gradient[units + d.positive[_ROLE_WEIGHT] : units + d.positive[_ROLE_WEIGHT + 1]] = free
-    g_none = g_reliability[0] + g_reliability[3] * (1 - ratio[3])
-    g_ratio = np.array(
-        [
-            g_none * ratio[1] * ratio[2] + g_reliability[1] * ratio[1] + g_reliability[2] + g_reliability[3] * ratio[3],
-            g_none * ratio[0] * ratio[2] + g_reliability[1] * ratio[0],
-            g_none * ratio[0] * ratio[1],
-            g_reliability[3] * (ratio[0] - none),
-        ]
-    )
-    gradient[units + positives :] = g_ratio * ratio * (1 - ratio) + d.ratio_a * (1 - ratio) - d.ratio_b * ratio
-    return total, gradient
+    g_value, g_scaled, g_ratio = np.zeros(normals), np.zeros(halves), np.zeros_like(ratio)
+    kinds.adjoint(d.rows, d.constants, value, scaled, ratio, coefs, g_coefs, g_value, g_scaled, g_ratio)
+    g_value[at] = (g_value * z * normal_sd * d.normal_scaled).sum() + (g_scaled * scaled * d.half_normal_scaled).sum()
+    gradient = np.empty_like(point)
+    gradient[:normals] = g_value * normal_sd - z
+    gradient[normals : normals + halves] = g_scaled * scaled + 1 - half * half
+    gradient[normals + halves :] = g_ratio * ratio * (1 - ratio) + d.ratio_a * (1 - ratio) - d.ratio_b * ratio
+    return total + log_likelihood, gradient
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _role_weights(value: Array, scaled: Array, positive_sd: Array, d: Density) -> tuple[Array, Array]:
-    """(role, method) weights, and what each is of its population weight."""
-    roles, methods = d.unreported_share.shape
-    weight, grown = np.empty((roles, methods)), np.empty((roles, methods))
-    spread = scaled[d.positive[_METHOD_SPREAD]]
-    for role in range(roles):
-        population = scaled[d.positive[_ROLE_WEIGHT] + role]
-        for method in range(methods):
-            deviation = value[d.unit[_DEVIATION] + role * methods + method]
-            if d.signed:
-                grown[role, method] = positive_sd[d.positive[_ROLE_WEIGHT] + role]
-                weight[role, method] = population + grown[role, method] * spread * deviation
-            else:
-                grown[role, method] = np.exp(spread * deviation + d.method_lean[role, method])
-                weight[role, method] = population * grown[role, method]
-    return weight, grown
+@njit(nogil=True, error_model="numpy")
+def _support_parts(support: Array, roles: int, methods: int) -> tuple[Array, Array, Array]:
+    """Expected support by role, weight by role and method, and reliability by coach: views of one vector."""
+    cells = roles * methods
+    return support[:roles], support[roles : roles + cells].reshape((roles, methods)), support[roles + cells :]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _role_weights_back(
-    value: Array,
-    scaled: Array,
-    weight: Array,
-    grown: Array,
-    g_weight: Array,
-    g_value: Array,
-    g_scaled: Array,
-    d: Density,
-) -> None:
-    roles, methods = weight.shape
-    spread = d.positive[_METHOD_SPREAD]
-    for role in range(roles):
-        for method in range(methods):
-            at = d.unit[_DEVIATION] + role * methods + method
-            g = g_weight[role, method]
-            by_deviation = grown[role, method] if d.signed else weight[role, method]
-            g_value[at] = g * by_deviation * scaled[spread]
-            g_scaled[spread] += g * by_deviation * value[at]
-            g_scaled[d.positive[_ROLE_WEIGHT] + role] += g if d.signed else g * grown[role, method]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _effects(value: Array, scaled: Array, d: Density) -> tuple[Array, Array]:
-    """All effects that deals pick from, end to end, a zero last; and the scale of every field."""
-    stages, coverages = len(d.stage_climb), len(d.coverage_climb)
-    levels, quarters = len(d.field_of_level), len(d.walk)
-    effects = np.zeros(len(d.effect_share) + quarters + 1)
-    effects[:stages] = d.stage_climb @ scaled[d.positive[_STAGE_STEP] : d.positive[_STAGE_STEP + 1]]
-    effects[stages] = value[d.unit[_STAGE_UNKNOWN]]
-    at = stages + 1
-    effects[at : at + coverages] = (
-        d.coverage_climb @ scaled[d.positive[_COVERAGE_STEP] : d.positive[_COVERAGE_STEP + 1]]
-    )
-    effects[at + coverages] = value[d.unit[_COVERAGE_UNKNOWN]]
-    at += coverages + 1
-    effects[at : at + d.unit[_DECISION_METHOD + 1] - d.unit[_COACH]] = value[
-        d.unit[_COACH] : d.unit[_DECISION_METHOD + 1]
-    ]
-    at += d.unit[_DECISION_METHOD + 1] - d.unit[_COACH]
-    field_scale = scaled[d.positive[_OFFSET_SCALE]] * np.exp(
-        value[d.unit[_FIELD_DEVIATION] : d.unit[_FIELD_DEVIATION + 1]]
-    )
-    for level in range(levels):
-        effects[at + level] = value[d.unit[_OFFSET] + level] * field_scale[d.field_of_level[level]]
-    effects[at + levels : at + levels + quarters] = d.walk @ (
-        value[d.unit[_DRIFT] : d.unit[_DRIFT + 1]] * scaled[d.positive[_DRIFT_SCALE]]
-    )
-    return effects, field_scale
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _effects_back(
-    value: Array, scaled: Array, field_scale: Array, g_effects: Array, g_value: Array, g_scaled: Array, d: Density
-) -> None:
-    stages, coverages = len(d.stage_climb), len(d.coverage_climb)
-    levels, quarters = len(d.field_of_level), len(d.walk)
-    g_scaled[d.positive[_STAGE_STEP] : d.positive[_STAGE_STEP + 1]] = g_effects[:stages] @ d.stage_climb
-    g_value[d.unit[_STAGE_UNKNOWN]] = g_effects[stages]
-    at = stages + 1
-    g_scaled[d.positive[_COVERAGE_STEP] : d.positive[_COVERAGE_STEP + 1]] = (
-        g_effects[at : at + coverages] @ d.coverage_climb
-    )
-    g_value[d.unit[_COVERAGE_UNKNOWN]] = g_effects[at + coverages]
-    at += coverages + 1
-    g_value[d.unit[_COACH] : d.unit[_DECISION_METHOD + 1]] = g_effects[
-        at : at + d.unit[_DECISION_METHOD + 1] - d.unit[_COACH]
-    ]
-    at += d.unit[_DECISION_METHOD + 1] - d.unit[_COACH]
-    for level in range(levels):
-        field = d.field_of_level[level]
-        g_value[d.unit[_OFFSET] + level] = g_effects[at + level] * field_scale[field]
-        g_value[d.unit[_FIELD_DEVIATION] + field] += (
-            g_effects[at + level] * value[d.unit[_OFFSET] + level] * field_scale[field]
-        )
-    g_scaled[d.positive[_OFFSET_SCALE]] = (
-        g_value[d.unit[_FIELD_DEVIATION] : d.unit[_FIELD_DEVIATION + 1]].sum() / scaled[d.positive[_OFFSET_SCALE]]
-    )
-    g_steps = g_effects[at + levels : at + levels + quarters] @ d.walk
-    g_value[d.unit[_DRIFT] : d.unit[_DRIFT + 1]] = g_steps * scaled[d.positive[_DRIFT_SCALE]]
-    g_scaled[d.positive[_DRIFT_SCALE]] = (g_steps * value[d.unit[_DRIFT] : d.unit[_DRIFT + 1]]).sum()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _support(weight: Array, reliability: Array, unknown_support: Array, d: Density) -> tuple[Array, Array]:
-    """Weighted mean and variance of true support given each distinct report, see ``model``."""
+    """Weighted mean and variance of true support given each distinct report, see ``graph``."""
     mean, variance = np.empty(len(d.readers)), np.empty(len(d.readers))
     for at in range(len(d.readers)):
         w, readers = weight[d.report_role[at], d.report_method[at]], d.readers[at]
@@ -387,12 +172,19 @@ def _support(weight: Array, reliability: Array, unknown_support: Array, d: Densi
     return mean, variance
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _support_back(
-    weight: Array, reliability: Array, unknown_support: Array, g_mean: Array, g_variance: Array, d: Density
-) -> tuple[Array, Array, Array]:
-    g_weight, g_reliability = np.zeros_like(weight), np.zeros_like(reliability)
-    g_unknown = np.zeros(len(unknown_support))
+@njit(nogil=True, error_model="numpy")
+def _support_adjoint(
+    weight: Array,
+    reliability: Array,
+    unknown_support: Array,
+    g_mean: Array,
+    g_variance: Array,
+    g_unknown: Array,
+    g_weight: Array,
+    g_reliability: Array,
+    d: Density,
+) -> None:
+    """Add to the gradients with respect to expected support, weights and reliabilities."""
     for at in range(len(d.readers)):
         role, method, coach, readers = d.report_role[at], d.report_method[at], d.report_coach[at], d.readers[at]
         w, by_mean, by_variance = weight[role, method], g_mean[at], g_variance[at]
@@ -408,17 +200,25 @@ def _support_back(
         by_gain = by_mean * w * d.reading[at] + by_variance * w * w * 2 * gain * d.reading_variance[at]
         gain_slope = readers * (1 - (readers - 1) * rho * rho) / spread**2
         g_reliability[coach] += by_gain * gain_slope - by_variance * w * w * 2 * rho * readers / spread**2
-    return g_weight, g_reliability, g_unknown
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _deals(
-    intercept: float, effects: Array, support: Array, variance: Array, column_weight: Array, d: Density
-) -> tuple[float, float, Array, Array, Array, Array]:
-    """Log likelihood of all deals; its gradient by intercept, effects, support, its variance, and column weights."""
+    intercept: float,
+    effects: Array,
+    support: Array,
+    variance: Array,
+    column_weight: Array,
+    g_effects: Array,
+    g_column: Array,
+    d: Density,
+) -> tuple[float, float, Array, Array]:
+    """Log likelihood, and its gradient with respect to the intercept, support, and variance of support.
+
+    Those with respect to effects and weights of columns are added to ``g_effects`` and ``g_column``.
+    """
     roles = len(d.unreported_share)
     slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
-    g_effects, g_column = np.zeros_like(effects), np.zeros_like(column_weight)
     g_support, g_variance = np.zeros_like(support), np.zeros_like(variance)
     total, g_intercept = 0.0, 0.0
     for row in range(len(d.weight)):
@@ -450,4 +250,9 @@ def _deals(
         for slot in range(slots, slots + roles):
             g_support[d.places[row, slot]] += by_predictor
             g_variance[d.places[row, slot]] += by_variance
-    return total, g_intercept, g_effects, g_support, g_variance, g_column
+    return total, g_intercept, g_support, g_variance
+
+
+#: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:
+#: standard normals; logs of standard half-normals; log-odds of betas.
+log_density = _entry(source_hash())

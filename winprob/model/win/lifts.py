@@ -1,4 +1,4 @@
-"""What does one tier more of a role's support add? Draw by draw, for every deal and role.
+"""Lift of one tier more of a role's support, draw by draw, for every deal and role.
 
 A visit moves the true support itself, not what is reported of it: a step counts in full whatever the coach, and what
 doubt there is about the level stays. Both sides of every contrast share all draws.
@@ -19,11 +19,11 @@ _AT_TOP = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifts:
-    """Deals as they stand, and what a step of each role would add.
+    """Log-odds of deals, and the lift of one tier more support from each role.
 
     Attributes
     ----------
-    log_odds : (deal, draw) of winning, as the deal stands
+    log_odds : (deal, draw) of winning, now
     log_odds_lift : (role, deal, draw), 0 where a role cannot rise
     possible : (deal, role) whether the role can rise
     """
@@ -36,28 +36,28 @@ class Lifts:
 def steps_up(features: Features, scaling: Scaling, unknown_level: Array) -> Array:
     """(deal, role) how far one tier up moves a role's true support; 0 at the top tier.
 
-    From the middle of the reported tier to that of the next; people in several tiers stand between. A role nobody
-    reports stands at ``unknown_level`` (role,), what such roles are expected to be.
+    From the middle of the reported tier to that of the next; people in several tiers are between. A role that is
+    not reported is at ``unknown_level`` (role,), the expected support of such roles.
     """
     steps = np.empty(features.reading.shape)
     for at in range(len(ROLES)):
         middle, _ = bin_moments(np.array(scaling.tier_counts[at]))
         now = np.where(features.readers[:, at] > 0, features.reading[:, at], unknown_level[at])
-        # Below the lowest tier's middle, where only an expected level can lie, the step is the lowest tier's.
+        # Below the lowest tier's middle, where only an expected level can be, the step is the lowest tier's.
         rise = np.interp(now, middle, np.append(middle[1:], middle[-1])) - np.maximum(now, middle[0])
         steps[:, at] = np.where(rise > _AT_TOP, rise, 0)
     return steps
 
 
-def lifts(by: Coefficients, features: Features, steps: Array) -> Lifts:
+def lifts(coefs: Coefficients, features: Features, steps: Array) -> Lifts:
     """What each role's step adds to the log-odds, all else as it is.
 
     Parameters
     ----------
     steps : (deal, role) as ``steps_up`` gives them
     """
-    log_odds, shrink = logits_and_attenuation(by, features)
-    added = np.stack([by.role_weight[role][features.method] for role in range(len(ROLES))])
+    log_odds, shrink = logits_and_attenuation(coefs, features)
+    added = np.stack([coefs.role_weight[role][features.method] for role in range(len(ROLES))])
     added *= shrink
     added *= steps.T[:, :, None].astype(np.float32)
     return Lifts(log_odds=log_odds, log_odds_lift=added, possible=steps > 0)

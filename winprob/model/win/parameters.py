@@ -1,211 +1,217 @@
-"""Which unknowns does the model have, and how do they become weights and effects?
+"""From standard unknowns to named parameters (non-centred), for NumPy draws and the PyTensor graph alike.
 
-The sampler sees three blocks of standard unknowns: ``unit`` (standard normal), ``positive`` (standard half-normal)
-and ``ratio`` (beta). ``derive_parameters`` turns them into the named parameters of the model; written once, it serves
-the PyTensor graph (one point) and NumPy draws (draws x unknowns) alike, so a prior draw needs no sampler and the
-two cannot drift apart.
+The unknowns are three vectors of standard variables: ``normal``, ``half_normal`` and ``ratio`` (beta). The table of
+``blocks`` fixes what is in them. ``derive_parameters`` turns them into the named parameters of the model; written once
+for both libraries, so that prior draws need no sampler.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology import COVERAGES, DECISION_METHODS, ROLES, STAGES, plays
-from winprob.model.features import METHOD_LEVELS, Layout, block_slices
+from winprob.methodology import DECISION_METHODS, ROLES, plays
+from winprob.model.features import METHOD_LEVELS, Layout
+from winprob.model.win.blocks import TERMS, Kind, Term, block_slices, blocks_of, effect_share, end_to_end
 from winprob.settings import PriorSettings
 
-#: Dims of every parameter a fitted model keeps, after ``draw``.
-DIMS: dict[str, tuple[str, ...]] = {
-    "intercept": (),
-    "effect_scale": (),
-    "stage_effect": ("stage",),
-    "coverage_effect": ("coverage",),
-    "coach_effect": ("coach",),
-    "method_effect": ("decision_method",),
-    "role_weight": ("role", "decision_method"),
-    "role_weight_population": ("role",),
-    "method_spread": (),
-    "reliability": ("coach",),
-    "unknown_support": ("role",),
-    "offset": ("level",),
-    "offset_scale": ("field",),
-    "numeric_weight": ("feature",),
-    "numeric_scale": (),
-    "pair_weight": ("component",),
-    "pair_scale": (),
-    "drift": ("quarter",),
-    "drift_scale": (),
-}
+#: Prior of a beta unknown without a setting.
+_BETA = (2.0, 2.0)
 
 
-#: Blocks of unknowns that ``effect_scale`` multiplies: all that sets one deal apart from another, however much that is.
-_SHARED = frozenset(
-    (
-        "stage_unknown",
-        "coverage_unknown",
-        "coach",
-        "decision_method",
-        "stage_step",
-        "coverage_step",
-        "role_weight",
-        "offset_scale",
-        "numeric_scale",
-        "pair_scale",
-    )
-)
-
-
-def prior_data(layout: Layout, priors: PriorSettings) -> dict[str, Array]:
+def prior_data(layout: Layout, priors: PriorSettings, terms: Sequence[Term] = TERMS) -> dict[str, Array]:
     """The numbers that turn standard unknowns into parameters; they enter the graph as data.
 
     Returns
     -------
-    dict with ``unit_mean, unit_sd`` (unit,), ``positive_sd`` (positive,), ``ratio_a, ratio_b`` (4,); ``unit_shared,
-    positive_shared``, 1 for what ``effect_scale`` multiplies; ``field_of_level`` (level,), ``effect_share`` (state and
-    level,), ``unreported_share`` and ``method_lean`` (role, method), and ``walk`` (quarter, quarter), the centred
-    cumulative sum.
+    dict with ``normal_mean, normal_sd`` (normal,), ``half_normal_sd`` (half-normal,), ``ratio_a, ratio_b`` (beta,);
+    ``normal_scaled, half_normal_scaled``, 1 for what the effect scale multiplies; ``field_of_level`` (level,),
+    ``effect_share`` (effect,), ``unreported_share`` and ``method_lean`` (role, method), and ``walk``
+    (quarter, quarter), the centred cumulative sum.
     """
-    mean, sd = _unit_numbers(layout, priors)
-    positive = np.zeros(_length(layout.positive_blocks))
-    for name, block in layout.positive_blocks.items():
-        positive[block] = getattr(priors, name)
-    betas = np.array(
-        [priors.reliability_validated, priors.reliability_unvalidated_ratio, priors.reliability_none_ratio, (2.0, 2.0)]
-    )
-    quarters = len(layout.quarter_share)
-    steps = np.tril(np.ones((quarters, quarters)))
+    normal = [
+        (*_normal(block.settings, priors), block.scaled, block.length(layout)) for block in blocks_of("normal", terms)
+    ]
+    half = [
+        (getattr(priors, block.settings[0]), block.scaled, block.length(layout))
+        for block in blocks_of("half_normal", terms)
+    ]
+    betas = [
+        *(getattr(priors, name) for block in blocks_of("beta", terms) for name in block.settings),
+        *(_BETA for block in blocks_of("beta", terms) for _ in range(block.length(layout) - len(block.settings))),
+    ]
+    steps = np.tril(np.ones((len(layout.quarter_share), len(layout.quarter_share))))
     return {
-        "unit_mean": mean,
-        "unit_sd": sd,
-        "positive_sd": positive,
-        "unit_shared": _shared(layout.unit_blocks),
-        "positive_shared": _shared(layout.positive_blocks),
-        "ratio_a": betas[:, 0],
-        "ratio_b": betas[:, 1],
+        **dict(zip(("normal_mean", "normal_sd", "normal_scaled"), _repeated(normal), strict=True)),
+        **dict(zip(("half_normal_sd", "half_normal_scaled"), _repeated(half), strict=True)),
+        **dict(zip(("ratio_a", "ratio_b"), np.array(betas).T, strict=True)),
         "field_of_level": layout.field_of_level,
-        "effect_share": np.concatenate([layout.state_share, layout.level_share]),
+        "effect_share": effect_share(layout, terms),
         "unreported_share": layout.unreported_share,
         "method_lean": priors.method_lean * _who_decides(),
         "walk": steps - layout.quarter_share @ steps,
     }
 
 
-def _shared(blocks: Mapping[str, slice]) -> Array:
-    """(unknown,) 1 where ``effect_scale`` multiplies it."""
-    mark = np.zeros(_length(blocks))
-    for name in _SHARED & blocks.keys():
-        mark[blocks[name]] = 1
-    return mark
+def _normal(settings: Sequence[str], priors: PriorSettings) -> tuple[float, float]:
+    """Mean and sd: a setting is a pair or an sd; without one the scale is learned, and the sd is 1."""
+    setting = getattr(priors, settings[0]) if settings else 1.0
+    return setting if isinstance(setting, tuple) else (0.0, setting)
+
+
+def _repeated(blocks: Sequence[tuple[Any, ...]]) -> Array:
+    """(number, unknown) the numbers of each block, as often as it has unknowns; its length comes last."""
+    table = np.array(blocks, dtype=float)
+    return np.repeat(table[:, :-1], table[:, -1].astype(int), axis=0).T.copy()
 
 
 def _who_decides() -> Array:
     """(role, method) 1 where the method lets the role decide, -1 where it does not, 0 where the method is unknown."""
-    found = np.zeros((len(ROLES), len(METHOD_LEVELS)))
-    found[:, : len(DECISION_METHODS)] = -1
+    decides = np.zeros((len(ROLES), len(METHOD_LEVELS)))
+    decides[:, : len(DECISION_METHODS)] = -1
     for play in plays("chain", "decides"):
         for column in play.columns:
-            found[ROLES.index(column.removesuffix("_support")), METHOD_LEVELS.index(play.of)] = 1
-    return found
-
-
-def _unit_numbers(layout: Layout, priors: PriorSettings) -> tuple[Array, Array]:
-    """Mean and sd of every standard normal unknown; where a scale is learned, the sd is 1."""
-    blocks = layout.unit_blocks
-    mean, sd = np.zeros(_length(blocks)), np.ones(_length(blocks))
-    for name in ("intercept", "effect_scale", "unknown_support"):
-        mean[blocks[name]], sd[blocks[name]] = getattr(priors, name)
-    for name in ("coach", "decision_method", "field_deviation"):
-        sd[blocks[name]] = getattr(priors, name)
-    for name in ("stage_unknown", "coverage_unknown"):
-        sd[blocks[name]] = priors.unknown
-    return mean, sd
+            decides[ROLES.index(column.removesuffix("_support")), METHOD_LEVELS.index(play.of)] = 1
+    return decides
 
 
 def derive_parameters(
-    xp: ModuleType, standard: Mapping[str, Any], prior: Mapping[str, Any], layout: Layout, *, signed: bool = False
+    xp: ModuleType,
+    standard: Mapping[str, Any],
+    prior: Mapping[str, Any],
+    layout: Layout,
+    terms: Sequence[Term] = TERMS,
 ) -> dict[str, Any]:
     """Named parameters from standard unknowns.
 
     Parameters
     ----------
     xp : ``numpy`` or ``pytensor.tensor``
-    standard : ``unit``, ``positive``, ``ratio``, each (..., unknown)
+    standard : ``normal``, ``half_normal``, ``ratio``, each (..., unknown)
     prior : as ``prior_data`` gives it, arrays or graph variables
-    signed : role weights may be negative: their population weights are normal, methods deviate by adding
 
     Returns
     -------
-    dict of (..., *dims) by the names and dims of ``DIMS``
+    dict of (..., *dims) by the names and dims of the table, see ``DIMS``
     """
-    value = prior["unit_mean"] + standard["unit"] * prior["unit_sd"]
-    effect_scale = xp.exp(value[..., layout.unit_blocks["effect_scale"]])
-    value = value * _where_shared(effect_scale, prior["unit_shared"])
-    scale = standard["positive"] * prior["positive_sd"] * _where_shared(effect_scale, prior["positive_shared"])
-    normal, positive = _split(xp, value, layout.unit_blocks), _split(xp, scale, layout.positive_blocks)
-    deviation = normal["deviation"].reshape((*value.shape[:-1], len(ROLES), len(METHOD_LEVELS)))
-    # Fields share one scale, each with a factor of its own: none stands alone, and a field may still tell nothing.
-    field_scale = positive["offset_scale"] * xp.exp(normal["field_deviation"])
-    stage = _climb(xp, len(STAGES), positive["stage_step"], normal["stage_unknown"])
-    coverage = _climb(xp, len(COVERAGES) - 1, positive["coverage_step"], normal["coverage_unknown"])
-    offset = normal["offset"] * field_scale[..., prior["field_of_level"]]
-    spread = positive["method_spread"][..., None] * deviation
-    population = positive["role_weight"][..., :, None]
-    own_scale = effect_scale * prior["positive_sd"][layout.positive_blocks["role_weight"]]
-    role_weight = (
-        population + own_scale[..., None] * spread if signed else population * xp.exp(spread + prior["method_lean"])
-    )
-    # The free intercept is the average training deal's: left at zero effects, it and what most deals share (a column
-    # that is unknown throughout) would be told apart by nothing, a ridge on which the sampler crawls.
-    effects = xp.concatenate([stage, coverage, normal["coach"], normal["decision_method"], offset], axis=-1)
-    unreported = (prior["unreported_share"] * role_weight).sum(axis=-1) * normal["unknown_support"]
-    average = (effects * prior["effect_share"]).sum(axis=-1) + unreported.sum(axis=-1)
-    return {
-        "intercept": xp.squeeze(normal["intercept"], axis=-1) - average,
-        "effect_scale": xp.squeeze(effect_scale, axis=-1),
-        "stage_effect": stage,
-        "coverage_effect": coverage,
-        "coach_effect": normal["coach"],
-        "method_effect": normal["decision_method"],
-        "role_weight": role_weight,
-        "role_weight_population": positive["role_weight"],
-        "method_spread": xp.squeeze(positive["method_spread"], axis=-1),
-        "reliability": _reliability(xp, standard["ratio"]),
-        "unknown_support": normal["unknown_support"],
-        "offset": offset,
-        "offset_scale": field_scale,
-        "numeric_weight": normal["numeric"] * positive["numeric_scale"],
-        "numeric_scale": xp.squeeze(positive["numeric_scale"], axis=-1),
-        "pair_weight": normal["pair"] * positive["pair_scale"],
-        "pair_scale": xp.squeeze(positive["pair_scale"], axis=-1),
-        "drift": (normal["drift"] * positive["drift_scale"]) @ prior["walk"].T,
-        "drift_scale": xp.squeeze(positive["drift_scale"], axis=-1),
-    }
+    slices = {family: block_slices(family, layout, terms) for family in ("normal", "half_normal")}
+    value = prior["normal_mean"] + standard["normal"] * prior["normal_sd"]
+    effect_scale = xp.exp(value[..., slices["normal"]["effect_scale"]])
+    value = value * (1 + (effect_scale - 1) * prior["normal_scaled"])
+    scale = standard["half_normal"] * prior["half_normal_sd"] * (1 + (effect_scale - 1) * prior["half_normal_scaled"])
+    blocks = _split(xp, value, slices["normal"]) | _split(xp, scale, slices["half_normal"])
+    blocks["reliability"] = standard["ratio"]
+    named: dict[str, Any] = {}
+    for term in terms:
+        values = _DERIVE[term.kind](xp, [blocks[block.name] for block in term.blocks], constant_of(term, layout, prior))
+        for (name, dims), parameter in zip(term.parameters.items(), values, strict=True):
+            named[name] = parameter if dims else xp.squeeze(parameter, axis=-1)
+    return named | {"intercept": named["intercept"] - _average(xp, named, prior, terms)}
 
 
-def _where_shared(effect_scale: Any, shared: Any) -> Any:
-    """(..., unknown) the effect_scale where an unknown shares it, else 1."""
-    return 1 + (effect_scale - 1) * shared
+def _average(xp: ModuleType, named: Mapping[str, Any], prior: Mapping[str, Any], terms: Sequence[Term]) -> Any:
+    """(...) effects of the average training deal.
+
+    The unknown behind the intercept is that deal's log-odds. An intercept at zero effects and an effect that most deals
+    share (a column that is unknown throughout) would be hardly identified, a ridge that slows the sampler down.
+    """
+    average = (all_effects(xp, named, terms) * prior["effect_share"]).sum(axis=-1)
+    unreported = (prior["unreported_share"] * named["role_weight"]).sum(axis=-1) * named["unknown_support"]
+    return average + unreported.sum(axis=-1)
 
 
-def _climb(xp: ModuleType, levels: int, steps: Any, unknown: Any) -> Any:
-    """Steps that only climb, centred so that the intercept stays in the middle; *unknown* is free of the order."""
-    return xp.concatenate([steps @ climb(levels).T, unknown], axis=-1)
+def all_effects(xp: ModuleType, named: Mapping[str, Any], terms: Sequence[Term] = TERMS) -> Any:
+    """(..., effect) all effects end to end, then a zero: one gather is cheaper to compile than one for each term."""
+    effects = [named[term.coefficient] for term in terms if term.part == "effect"]
+    return xp.concatenate([*effects, xp.zeros_like(effects[0][..., :1])], axis=-1)
 
 
-def climb(levels: int) -> Array:
-    """(level, step) which steps lie below each level, centred over the levels."""
+# --- each kind: its parameters, in the order of the row, from its blocks ----------------------------------------------
+
+_Derive = Callable[[ModuleType, Sequence[Any], Any], Sequence[Any]]
+
+
+def constant_of(term: Term, layout: Layout, prior: Mapping[str, Any]) -> Any:
+    """The numbers that the term's kind needs besides its unknowns; None where it needs none."""
+    if term.kind is Kind.ORDERED:
+        (dim,) = term.parameters[term.coefficient]
+        return ordinal_contrasts(layout.sizes[dim] - 1)
+    return prior.get(term.constant)
+
+
+def ordinal_contrasts(levels: int) -> Array:
+    """(level, step) which steps are below each level, centred over the levels."""
     below = np.tril(np.ones((levels, levels - 1)), -1)
     return below - below.mean(axis=0)
 
 
+def _effect_scale(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    return (xp.exp(blocks[0]),)
+
+
+def _copied(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    return blocks
+
+
+def _ordered(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    """Steps are not negative; centred, so that the intercept is in the middle; *unknown* is free of the order."""
+    unknown, step = blocks
+    return (xp.concatenate([step @ constant.T, unknown], axis=-1),)
+
+
+def _pooled(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    """Fields share one scale, each with a factor of its own: partial pooling of fields, too."""
+    deviation, level, scale = blocks
+    field_scale = scale * xp.exp(deviation)
+    return level * field_scale[..., constant], field_scale
+
+
+def _walk(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    step, scale = blocks
+    return (step * scale) @ constant.T, scale
+
+
+def _linear(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    weight, scale = blocks
+    return weight * scale, scale
+
+
+def _role_weight(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    unknown, population, deviation, spread, ratio = blocks
+    deviation = deviation.reshape((*deviation.shape[:-1], *_CELLS))
+    weight = population[..., None] * xp.exp(spread[..., None] * deviation + constant)
+    return weight, population, spread, _reliability(xp, ratio), unknown
+
+
+def _unconstrained_role_weight(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    unknown, population, deviation, spread, ratio = blocks
+    weight = population[..., None] + spread[..., None] * deviation.reshape((*deviation.shape[:-1], *_CELLS))
+    return weight, population, spread, _reliability(xp, ratio), unknown
+
+
+_CELLS = (len(ROLES), len(METHOD_LEVELS))
+
+_DERIVE: dict[Kind, _Derive] = {
+    Kind.EFFECT_SCALE: _effect_scale,
+    Kind.COPIED: _copied,
+    Kind.ORDERED: _ordered,
+    Kind.POOLED: _pooled,
+    Kind.WALK: _walk,
+    Kind.LINEAR: _linear,
+    Kind.ROLE_WEIGHT: _role_weight,
+    Kind.UNCONSTRAINED_ROLE_WEIGHT: _unconstrained_role_weight,
+}
+
+
 def _reliability(xp: ModuleType, ratio: Any) -> Any:
-    """How truly a report reads support, by coach: none <= unvalidated <= validated, *unknown* between the ends."""
-    steps, position = _split(xp, ratio, block_slices(steps=3, position=1)).values()
+    """Reliability of a report by coach: none <= unvalidated <= validated, *unknown* between the ends."""
+    steps, position = _split(xp, ratio, end_to_end({"steps": 3, "position": 1})).values()
     ladder = xp.exp(xp.log(steps) @ np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).T)
-    none, unvalidated, validated = _split(xp, ladder, block_slices(none=1, unvalidated=1, validated=1)).values()
+    none, unvalidated, validated = _split(
+        xp, ladder, end_to_end({"none": 1, "unvalidated": 1, "validated": 1})
+    ).values()
     unknown = none + (validated - none) * position
     return xp.concatenate([none, unvalidated, validated, unknown], axis=-1)
 
@@ -222,12 +228,8 @@ def sample_prior(layout: Layout, priors: PriorSettings, draws: int, rng: np.rand
     """Draws of every named parameter before any deal is seen, each (draw, *dims)."""
     prior = prior_data(layout, priors)
     standard = {
-        "unit": rng.standard_normal((draws, len(prior["unit_mean"]))),
-        "positive": np.abs(rng.standard_normal((draws, len(prior["positive_sd"])))),
-        "ratio": rng.beta(prior["ratio_a"], prior["ratio_b"], (draws, 4)),
+        "normal": rng.standard_normal((draws, len(prior["normal_mean"]))),
+        "half_normal": np.abs(rng.standard_normal((draws, len(prior["half_normal_sd"])))),
+        "ratio": rng.beta(prior["ratio_a"], prior["ratio_b"], (draws, len(prior["ratio_a"]))),
     }
     return derive_parameters(np, standard, prior, layout)
-
-
-def _length(blocks: Mapping[str, slice]) -> int:
-    return max(int(block.stop) for block in blocks.values())

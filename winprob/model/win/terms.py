@@ -1,14 +1,13 @@
-"""What does each fact add to a deal's log-odds, draw by draw? The model's predictor in NumPy, without PyMC.
+"""The linear predictor in NumPy: what each term adds to a deal's log-odds in every draw, without PyMC.
 
-Arrays lie as (level, draw): a deal picks a few rows out of them and adds them up. That is a sparse matrix, with as many
-entries a deal as it has facts, times a dense one; the sums stay in the processor's first-level cache, eight times as
-fast as a gather for each fact.
+Arrays are (level, draw): a deal picks a few rows of them and adds them up. That is a sparse matrix, with an entry for
+each fact of a deal, times a dense one; the sums stay in the processor's first-level cache, eight times as fast as a
+gather for each fact.
 """
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -16,11 +15,20 @@ from scipy.sparse import csr_array
 from winprob.arrays import Array
 from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling
-
-#: The parts of ``Coefficients.effects``, in order.
-_PARTS = ("intercept", "stage", "coverage", "coach", "method", "numeric_weight", "offset", "drift")
+from winprob.model.win.blocks import TERMS, Kind, Term, end_to_end
 
 ROLE_TERMS = tuple(f"{role}_support" for role in ROLES)
+
+_INTERCEPT, _NOTHING = "intercept", ""
+#: Terms of one code, then of several, then columns: sums of float32 depend on the order, which no new row changes.
+_SUMMED = tuple(
+    sorted(
+        (term for term in TERMS if term.part in ("effect", "column") and not term.dense),
+        key=lambda term: (term.part == "column", term.shown_by is not None),
+    )
+)
+_DENSE = tuple(term for term in TERMS if term.part == "column" and term.dense)
+_SHOWN = tuple(term for term in TERMS if term.part in ("effect", "column"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,31 +37,27 @@ class Coefficients:
 
     Attributes
     ----------
-    effects : (effect, draw) all that a deal picks from but the roles, end to end; intercept to drift are its parts
+    table : (row, draw) all coefficients that a deal adds up but support and dense columns, end to end, a zero last
+    rows : the rows of each term in it. The rows of levels hold the known levels of all fields, then a fresh draw for
+        each unseen level; those of quarters the training quarters, then the later ones that are needed
+    dense : (column, draw) weights of the terms with many columns, by term
     intercept : (draw,)
-    stage, coverage, coach, method : (state, draw), unknown last
-    offset : (level, draw), the known levels of all fields, then one fresh draw for each unseen level
-    drift : (quarter, draw), the training quarters, the later ones that are needed, then a row of zeros for no date
-    numeric_weight : (feature, draw)
-    pair_weight : (component, draw)
     role_weight : (role, method, draw)
     reliability : (coach, draw)
     unknown_support : (role, draw)
     """
 
-    effects: Array
+    table: Array
+    rows: Mapping[str, slice]
+    dense: Mapping[str, Array]
     intercept: Array
-    stage: Array
-    coverage: Array
-    coach: Array
-    method: Array
-    numeric_weight: Array
-    offset: Array
-    drift: Array
-    pair_weight: Array
     role_weight: Array
     reliability: Array
     unknown_support: Array
+
+    def of(self, term: Term) -> Array:
+        """(row, draw) the coefficients of one term."""
+        return self.dense[term.name] if term.dense else self.table[self.rows[term.name]]
 
 
 def coefficients(draws: Mapping[str, Array], features: Features, *, seed: int) -> Coefficients:
@@ -63,71 +67,67 @@ def coefficients(draws: Mapping[str, Array], features: Features, *, seed: int) -
     and ``seed`` alone, so two deals of one new seller share it, and other deals in the table change nothing.
     """
     last = {name: _draws_last(values) for name, values in draws.items()}
-    words = [last[f"{word}_effect"] for word in ("stage", "coverage", "coach", "method")]
-    offset = np.concatenate([last["offset"], _unseen_offsets(last, features, seed)])
-    parts = [last["intercept"][None], *words, last["numeric_weight"], offset, _drift(last, features, seed)]
-    effects = np.concatenate(parts)
-    intercept, stage, coverage, coach, method, numeric, offset, drift = np.split(effects, _ends(parts)[:-1])
+    parts = {_INTERCEPT: last["intercept"][None]}
+    parts |= {term.name: _with_unseen(term, last, features, seed) for term in _SUMMED}
+    parts[_NOTHING] = np.zeros_like(parts[_INTERCEPT])
     return Coefficients(
-        effects=effects,
-        intercept=intercept[0],
-        stage=stage,
-        coverage=coverage,
-        coach=coach,
-        method=method,
-        numeric_weight=numeric,
-        offset=offset,
-        drift=drift,
-        pair_weight=last["pair_weight"],
+        table=np.concatenate(list(parts.values())),
+        rows=end_to_end({name: len(part) for name, part in parts.items()}),
+        dense={term.name: last[term.coefficient] for term in _DENSE},
+        intercept=last["intercept"],
         role_weight=last["role_weight"],
         reliability=last["reliability"],
         unknown_support=last["unknown_support"],
     )
 
 
-def iter_terms(by: Coefficients, features: Features, scaling: Scaling) -> Iterator[tuple[str, Array]]:
+def iter_terms(coefs: Coefficients, features: Features, scaling: Scaling) -> Iterator[tuple[str, Array]]:
     """Every term of the predictor but the intercept and the roles, each (deal, draw)."""
-    yield "stage", by.stage[features.stage]
-    yield "coach", by.coach[features.coach]
-    yield "decision_method", by.method[features.method]
-    yield "approver_coverage", by.coverage[features.coverage]
-    for at, field in enumerate(scaling.fields):
-        yield field.name, by.offset[features.level[:, at]]
-    for at, column in enumerate(scaling.numeric):
-        pair = slice(2 * at, 2 * at + 2)
-        yield column.name, features.numeric[:, pair] @ by.numeric_weight[pair]
-    if len(by.pair_weight):
-        yield "combinations", features.pairs @ by.pair_weight
-    if len(by.drift) > 1:
-        # NO_DATE is -1: the last row, which is zero.
-        yield "quarter", by.drift[features.quarter]
+    for term in _SHOWN:
+        own, reads = coefs.of(term), getattr(features, term.reads)
+        if not len(own):
+            continue
+        columns = reads.reshape(len(reads), -1)
+        shown = [column.name for column in getattr(scaling, term.shown_by)] if term.shown_by else [term.name]
+        width = columns.shape[1] // max(len(shown), 1)
+        for at, name in enumerate(shown):
+            part = slice(at * width, (at + 1) * width)
+            yield name, columns[:, part] @ own[part] if term.part == "column" else _picked(own, columns[:, at])
 
 
-def support_terms(by: Coefficients, features: Features) -> tuple[list[Array], Array]:
+def _picked(effects: Array, codes: Array) -> Array:
+    """(deal, draw) each deal's effect, 0 for a negative code."""
+    picked = effects[codes]
+    picked[codes < 0] = 0
+    return picked
+
+
+def support_terms(coefs: Coefficients, features: Features) -> tuple[list[Array], Array]:
     """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw).
 
-    Few patterns of report, coach and method repeat over many deals, so each is worked out once.
+    Few patterns of report, coach and method occur in many deals, so each is computed once.
     """
-    means, variances, rows = _support_rows(by, features)
+    means, variances, rows = _support_rows(coefs, features)
     return [means[row] for row in rows.T], _add_up(variances, rows)
 
 
 def attenuation(variance: Array) -> Array:
-    """The factor by which what is not known of support shrinks the log-odds (probit approximation, MacKay 1992)."""
+    """The factor by which the variance of latent support shrinks the log-odds (probit approximation, MacKay 1992)."""
     return 1 / np.sqrt(1 + np.float32(np.pi / 8) * variance)
 
 
-def logits(by: Coefficients, features: Features) -> Array:
+def logits(coefs: Coefficients, features: Features) -> Array:
     """Log-odds of winning, (deal, draw)."""
-    return logits_and_attenuation(by, features)[0]
+    return logits_and_attenuation(coefs, features)[0]
 
 
-def logits_and_attenuation(by: Coefficients, features: Features) -> tuple[Array, Array]:
+def logits_and_attenuation(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
     """Log-odds of winning and the factor by which ``attenuation`` has shrunk them, each (deal, draw)."""
-    predictor = _add_up(by.effects, *_facts(by, features))
-    if len(by.pair_weight):
-        predictor += features.pairs @ by.pair_weight
-    means, variances, rows = _support_rows(by, features)
+    predictor = _add_up(coefs.table, *_facts(coefs, features))
+    for term in _DENSE:
+        if len(coefs.dense[term.name]):
+            predictor += getattr(features, term.reads) @ coefs.dense[term.name]
+    means, variances, rows = _support_rows(coefs, features)
     predictor += _add_up(means, rows)
     shrink = attenuation(_add_up(variances, rows))
     predictor *= shrink
@@ -141,32 +141,30 @@ def _add_up(table: Array, rows: Array, amounts: Array | None = None) -> Array:
     return np.asarray(csr_array((amounts.ravel(), rows.ravel(), starts), shape=(len(rows), len(table))) @ table)
 
 
-def _facts(by: Coefficients, features: Features) -> tuple[Array, Array]:
-    """Which ``effects`` add up to a deal's predictor, and how often each counts, both (deal, slot)."""
-    start = dict(zip(_PARTS, [0, *_ends([np.atleast_2d(getattr(by, part)) for part in _PARTS])], strict=False))
-    words = {part: start[part] + getattr(features, part) for part in ("stage", "coverage", "coach", "method")}
-    # NO_DATE is -1: the last row, which is zero.
-    quarter = start["drift"] + features.quarter % len(by.drift)
-    numeric = start["numeric_weight"] + np.arange(features.numeric.shape[1])
-    columns = [np.zeros_like(quarter), *words.values(), quarter, *(start["offset"] + features.level).T]
-    rows = np.column_stack([*columns, np.broadcast_to(numeric, features.numeric.shape)])
-    amounts = np.ones(rows.shape, dtype=np.float32)
-    amounts[:, len(columns) :] = features.numeric
-    return rows, amounts
+def _facts(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
+    """The rows of ``table`` that add up to a deal's predictor, and a factor for each, both (deal, slot)."""
+    deals = len(features)
+    rows, amounts = [np.full((deals, 1), coefs.rows[_INTERCEPT].start)], [np.ones((deals, 1), dtype=np.float32)]
+    for term in _SUMMED:
+        own, reads = coefs.rows[term.name], getattr(features, term.reads)
+        if term.part == "column":
+            rows.append(np.broadcast_to(np.arange(own.start, own.stop), reads.shape))
+            amounts.append(reads)
+        else:
+            codes = reads.reshape(deals, -1)
+            rows.append(np.where(codes < 0, coefs.rows[_NOTHING].start, own.start + codes))
+            amounts.append(np.ones(codes.shape, dtype=np.float32))
+    return np.concatenate(rows, axis=1), np.concatenate(amounts, axis=1)
 
 
-def _ends(parts: Sequence[Array]) -> list[int]:
-    return list(accumulate(len(part) for part in parts))
-
-
-def _support_rows(by: Coefficients, features: Features) -> tuple[Array, Array, Array]:
+def _support_rows(coefs: Coefficients, features: Features) -> tuple[Array, Array, Array]:
     """Weighted mean and variance of support for each distinct (role, method, coach, report), each (pattern, draw), and
-    which of them a deal has, (deal, role): few repeat over many deals, so each is worked out once.
+    which of them a deal has, (deal, role): few patterns occur in many deals, so each is computed once.
     """
     means, variances, rows, known = [], [], [], 0
     for role in range(len(ROLES)):
         first, pattern = _patterns(features, role)
-        mean, variance = _support_of(by, features.take(first), role)
+        mean, variance = _support_of(coefs, features.take(first), role)
         means.append(mean)
         variances.append(variance)
         rows.append(known + pattern)
@@ -174,20 +172,20 @@ def _support_rows(by: Coefficients, features: Features) -> tuple[Array, Array, A
     return np.concatenate(means), np.concatenate(variances), np.stack(rows, axis=1)
 
 
-def _support_of(by: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
-    """Weighted mean and weighted variance of one role's latent support, each (deal, draw). See ``model``."""
-    rho = by.reliability[features.coach]
-    weight = by.role_weight[role][features.method]
+def _support_of(coefs: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
+    """Weighted mean and weighted variance of one role's latent support, each (deal, draw), see ``graph``."""
+    rho = coefs.reliability[features.coach]
+    weight = coefs.role_weight[role][features.method]
     readers = features.readers[:, role, None].astype(np.float32)
     spread = 1 + (readers - 1) * rho**2
     gain = rho * readers / spread
-    mean = gain * features.unbiased[:, role, None].astype(np.float32) + (readers == 0) * by.unknown_support[role]
+    mean = gain * features.unbiased[:, role, None].astype(np.float32) + (readers == 0) * coefs.unknown_support[role]
     variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[:, role, None].astype(np.float32)
     return weight * mean, weight**2 * variance
 
 
 def _patterns(features: Features, role: int) -> tuple[Array, Array]:
-    """The first row of each distinct (method, coach, report), and to which of them each row belongs."""
+    """The first row of each distinct (method, coach, report), and the pattern that each row belongs to."""
     key = features.method * 8 + features.coach
     for column in (features.readers, features.unbiased, features.reading_variance):
         values, code = np.unique(column[:, role], return_inverse=True)
@@ -200,21 +198,28 @@ def _draws_last(values: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(values, 0, -1), dtype=np.float32)
 
 
-def _unseen_offsets(last: Mapping[str, Array], features: Features, seed: int) -> Array:
-    scale = last["offset_scale"]
-    fresh = [scale[field] * _fresh(seed, f"{field}={level}", scale.shape[-1]) for field, level in features.unseen]
-    return np.array(fresh, dtype=np.float32).reshape(-1, scale.shape[-1])
+def _with_unseen(term: Term, last: Mapping[str, Array], features: Features, seed: int) -> Array:
+    """(level, draw) the term's coefficients, then fresh draws for what these deals have and training had not."""
+    known = last[term.coefficient]
+    if term.kind is Kind.POOLED:
+        return _stacked(known, _unseen_levels(last[list(term.parameters)[1]], features, seed))
+    if term.kind is Kind.WALK and len(known) and len(features):
+        return _stacked(known, _later_quarters(known, last[list(term.parameters)[1]], features, seed))
+    return known
 
 
-def _drift(last: Mapping[str, Array], features: Features, seed: int) -> Array:
-    known = last["drift"]
-    none = np.zeros((1, known.shape[-1]), dtype=np.float32)
-    if not len(known) or not len(features):
-        return none
+def _stacked(known: Array, fresh: Sequence[Array]) -> Array:
+    return np.concatenate([known, np.array(fresh, dtype=np.float32).reshape(-1, known.shape[-1])])
+
+
+def _unseen_levels(scale: Array, features: Features, seed: int) -> list[Array]:
+    return [scale[field] * _fresh(seed, f"{field}={level}", scale.shape[-1]) for field, level in features.unseen]
+
+
+def _later_quarters(known: Array, scale: Array, features: Features, seed: int) -> list[Array]:
     later = range(max(int(features.quarter.max()) - len(known) + 1, 0))
-    steps = [last["drift_scale"] * _fresh(seed, f"quarter+{k}", known.shape[-1]) for k in later]
-    walk = known[-1] + np.cumsum(np.array(steps).reshape(-1, known.shape[-1]), axis=0)
-    return np.concatenate([known, walk.astype(np.float32), none])
+    steps = [scale * _fresh(seed, f"quarter+{k}", known.shape[-1]) for k in later]
+    return list(known[-1] + np.cumsum(np.array(steps).reshape(-1, known.shape[-1]), axis=0))
 
 
 def _fresh(seed: int, name: str, draws: int) -> Array:

@@ -1,0 +1,170 @@
+"""Training data: closed deals and censored observations as the model sees them, with the scaling learned from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winprob.arrays import Array
+from winprob.data.schema import is_censored, is_closed, validate_deals
+from winprob.model.features import Features, Scaling, deal_weights, describe, learn_scaling
+from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
+from winprob.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """Closed deals as the model sees them, and those still open, whose wait is a censored observation.
+
+    Attributes
+    ----------
+    closed : the deals, valid
+    available : how many deals were closed, with those left out of a long history
+    won : (deal,) whether each was won, 0 or 1
+    weight : (deal,) weight of each row
+    waiting : the deals that are still open, None where their wait is not informative
+    """
+
+    closed: pd.DataFrame
+    available: int
+    scaling: Scaling
+    features: Features
+    won: Array
+    weight: Array
+    waiting: Waiting | None = None
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Closed and waiting rows end to end, in the order of ``evidence``."""
+        return self.closed if self.waiting is None else pd.concat([self.closed, self.waiting.rows])
+
+    def evidence(self) -> dict[str, Any]:
+        """Closed and waiting rows end to end: ``features, won, weight, waiting_odds``, as the density takes them."""
+        waiting = self.waiting
+        if waiting is None:
+            return {"features": self.features, "won": self.won, "weight": self.weight}
+        return {
+            "features": self.features.join(waiting.features),
+            "won": np.concatenate([self.won, np.full(len(waiting.odds), np.nan)]),
+            "weight": np.concatenate([self.weight, waiting.weight]),
+            "waiting_odds": np.concatenate([np.ones(len(self.won)), waiting.odds]),
+        }
+
+    def hash(self) -> str:
+        """SHA-256 of all arrays."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.won).tobytes() + self.weight.tobytes())
+        parts = [self.features]
+        if self.waiting:
+            digest.update(self.waiting.odds.tobytes() + self.waiting.weight.tobytes())
+            parts.append(self.waiting.features)
+        for features in parts:
+            for name in features.ROW_ARRAYS:
+                digest.update(np.ascontiguousarray(getattr(features, name)).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Readings of deals that have stayed open since.
+
+    Attributes
+    ----------
+    rows : the readings, valid
+    deals : how many deals there are
+    weight : (row,) weight of each reading
+    odds : (row,) likelihood of such a wait if the deal will be won, over that if not
+    """
+
+    rows: pd.DataFrame
+    deals: int
+    features: Features
+    weight: Array
+    odds: Array
+
+
+def read_training(
+    deals: pd.DataFrame,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    one_outcome: bool = False,
+    waiting_odds: Array | None = None,
+) -> Training:
+    """The closed and the informative open deals of a table, described by a scaling learned from them.
+
+    Of more than ``sampler.most_deals`` deals that many are drawn at random, by ``seed``: more deals cost more time than
+    they add precision (decision 011).
+
+    Parameters
+    ----------
+    waiting_odds : (row,) likelihood of an open row's wait if the deal will be won, over that if not; a row of even odds
+        is not informative and is left out, and so are all open rows without this
+
+    Raises
+    ------
+    DealTableError
+        The deals are not valid, none is closed, or all ended alike.
+    """
+    valid = validate_deals(deals, training=True, one_outcome=one_outcome)
+    return training_from(valid, settings, seed=seed, waiting_odds=waiting_odds)
+
+
+def training_from(valid: pd.DataFrame, settings: Settings, *, seed: int, waiting_odds: Array | None) -> Training:
+    """``read_training`` of deals that are validated for training."""
+    closed = is_closed(valid)
+    odds = np.ones(len(valid)) if waiting_odds is None else waiting_odds
+    informative = closed | (is_censored(valid) & (odds != 1))
+    rows = informative.copy()
+    rows[informative] = at_most(settings.sampler.most_deals, valid["deal_id"][informative], seed)
+    known, odds, ended = valid[rows], odds[rows], closed[rows]
+    scaling = learn_scaling(known, settings)
+    features = describe(known, scaling)
+    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
+    waiting = Waiting(
+        rows=known[~ended],
+        deals=int(known["deal_id"][~ended].nunique()),
+        features=features.take(~ended),
+        weight=weight[~ended],
+        odds=odds[~ended],
+    )
+    return Training(
+        closed=known[ended],
+        available=int(valid["deal_id"][closed].nunique()),
+        scaling=scaling,
+        features=features.take(ended),
+        won=(known["outcome"][ended] == "won").to_numpy(dtype=float),
+        weight=weight[ended],
+        waiting=waiting if waiting.deals else None,
+    )
+
+
+def at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:
+    """(row,) whether to keep it: all readings of at most ``most`` deals, drawn at random."""
+    names = deal_ids.unique()
+    if len(names) <= most:
+        return np.ones(len(deal_ids), dtype=bool)
+    chosen = np.random.default_rng([seed, 2]).choice(len(names), most, replace=False)
+    return deal_ids.isin(names[chosen]).to_numpy()
+
+
+def learn_time(valid: pd.DataFrame, settings: Settings, seed: int) -> Hazards | None:
+    """The time to close, with as many draws as the win model will have, from as many deals at most."""
+    sampler = settings.sampler
+    draws = sampler.chains * -(-sampler.draws // sampler.thin)
+    known = valid[at_most(sampler.most_deals, valid["deal_id"], seed)]
+    return learn_hazards(known, settings, draws=draws, seed=seed)
+
+
+def odds_of_waiting(hazards: Hazards | None, valid: pd.DataFrame) -> Array | None:
+    """(row,) likelihood of an open deal's wait if it will be won, over that if not; None without a time to close."""
+    if hazards is None:
+        return None
+    censored = is_censored(valid)
+    odds = np.ones(len(valid))
+    odds[censored] = waiting_odds(hazards, valid[censored], known_on=dt.date.fromisoformat(hazards.known_on))
+    return odds

@@ -1,0 +1,121 @@
+"""Deals and priors as the arrays of the fused density, and what its unknowns mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from winprob.arrays import Array
+from winprob.methodology import ROLES
+from winprob.model.features import Features, Layout
+from winprob.model.win import blocks
+from winprob.model.win.density import Density
+from winprob.model.win.kinds import table_rows
+from winprob.model.win.parameters import constant_of, prior_data
+from winprob.settings import PriorSettings
+
+
+def build_density(
+    features: Features,
+    layout: Layout,
+    priors: PriorSettings,
+    *,
+    won: Array,
+    weight: Array,
+    waiting_odds: Array | None = None,
+    terms: Sequence[blocks.Term] = blocks.TERMS,
+) -> Density:
+    """The density over these deals; rows equal in all that the model uses become one, with their summed weight.
+
+    Parameters
+    ----------
+    won : (deal,) share of the row's weight that was won, 0..1; NaN for a censored deal, which is still open
+    weight : (deal,) weight of each row
+    waiting_odds : (deal,) likelihood that a censored deal has stayed open so long if it will be won, over that if not;
+        it adds ``log(1 + (odds - 1) p)``, nothing where the odds are 1
+    """
+    report, places = _reports(features)
+    rows = np.concatenate([blocks.effect_places(features, layout, terms), places], axis=1).astype(np.uint32)
+    columns = blocks.column_values(features, terms)
+    censored = np.isnan(won)
+    odds = np.where(censored, 1.0 if waiting_odds is None else waiting_odds, 1.0)
+    first, row_of = _distinct(rows, columns, odds)
+    return Density(
+        **_prior(layout, priors, terms),
+        places=np.ascontiguousarray(rows[first]),
+        columns=np.ascontiguousarray(columns[first]),
+        won=np.bincount(row_of, weights=np.where(censored, 0.0, won * weight)),
+        weight=np.bincount(row_of, weights=np.where(censored, 0.0, weight)),
+        waiting=np.bincount(row_of, weights=np.where(censored, weight, 0.0)),
+        waiting_odds=odds[first],
+        **report,
+    )
+
+
+def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) -> dict[str, Array]:
+    """The table of terms, and the numbers of their priors."""
+    prior = prior_data(layout, priors, terms)
+    effects, columns = blocks.effect_slices(layout, terms), blocks.column_slices(layout, terms)
+    column = blocks.length(effects) + 1
+    support = column + blocks.length(columns)
+    sizes = layout.sizes
+    intercept = support + sizes["role"] + sizes["role"] * sizes["decision_method"] + sizes["coach"]
+    parts = {"support": slice(support, intercept), "intercept": slice(intercept, intercept + 1)}
+    out = {name: slice(column + one.start, column + one.stop) for name, one in columns.items()}
+    out |= effects | {term.name: parts[term.part] for term in terms if term.part in parts}
+    constants = {term.name: constant_of(term, layout, prior) for term in terms}
+    rows, numbers = table_rows(terms, layout, out, {name: one for name, one in constants.items() if one is not None})
+    scale = blocks.block_slices("normal", layout, terms)["effect_scale"].start
+    normal = blocks.blocks_of("normal", terms)
+    return {
+        "rows": rows,
+        "constants": numbers,
+        "parts": np.array([column, support, intercept, intercept + 1, scale]),
+        "normal_pooled": np.repeat(
+            [float(block.pooled) for block in normal], [block.length(layout) for block in normal]
+        ),
+        **{name: np.ascontiguousarray(values) for name, values in prior.items() if name in Density._fields},
+    }
+
+
+def standard_unknowns(points: Array, density: Density) -> dict[str, Array]:
+    """``normal``, ``half_normal`` and ``ratio``, each (..., unknown), from points (..., unknown) of the sampler."""
+    normal, log_half_normal, log_odds = _split(points, density)
+    return {"normal": normal, "half_normal": np.exp(log_half_normal), "ratio": expit(log_odds)}
+
+
+def log_prior(points: Array, density: Density) -> Array:
+    """(...) log density, up to a constant, of the priors that a person set: not those whose scale is learned.
+
+    Power scaling needs it (Kallioinen et al. 2024, doi 10.1007/s11222-023-10366-5).
+    """
+    standard = standard_unknowns(points, density)
+    normal = standard["normal"] * (density.normal_pooled == 0)
+    ratio = standard["ratio"]
+    beta = (density.ratio_a - 1) * np.log(ratio) + (density.ratio_b - 1) * np.log1p(-ratio)
+    squares = (normal**2).sum(axis=-1) + (standard["half_normal"] ** 2).sum(axis=-1)
+    return np.asarray(beta.sum(axis=-1) - 0.5 * squares)
+
+
+def _split(points: Array, density: Density) -> list[Array]:
+    normals = len(density.normal_sd)
+    return np.split(points, [normals, normals + len(density.half_normal_sd)], axis=-1)
+
+
+def _reports(features: Features) -> tuple[dict[str, Array], Array]:
+    """Distinct reports on a role under a coach and a method, and (deal, role) which of them a deal has."""
+    role = np.broadcast_to(np.arange(len(ROLES)), features.readers.shape)
+    shared = [np.broadcast_to(code[:, None], role.shape) for code in (features.coach, features.method)]
+    table = np.stack([role, *shared, features.readers, features.unbiased, features.reading_variance], axis=-1)
+    distinct, place = np.unique(table.reshape(-1, 6), axis=0, return_inverse=True)
+    names = ("report_role", "report_coach", "report_method", "readers", "reading", "reading_variance")
+    columns = [np.ascontiguousarray(column) for column in distinct.T]
+    codes = [column.astype(np.int64) for column in columns[:3]]
+    return dict(zip(names, [*codes, *columns[3:]], strict=True)), place.reshape(role.shape)
+
+
+def _distinct(places: Array, columns: Array, odds: Array) -> tuple[Array, Array]:
+    """The first of each set of equal rows, and the set that each row belongs to."""
+    rows = np.concatenate([places.astype(np.float64), columns, odds[:, None]], axis=1)
+    _, first, row_of = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, row_of.ravel()

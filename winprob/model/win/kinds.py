@@ -1,0 +1,315 @@
+"""How each kind of term turns its unknowns into coefficients: forward, and adjoint (reverse-mode gradient), in Numba.
+
+``parameters`` has the same for NumPy and PyTensor; a test compares the two for every kind. A kind gets slices of its
+own term: ``normal`` and ``half``, its unknowns times their prior scales, ``constant``, and ``out``, its coefficients.
+An adjoint takes ``g_out``, the gradient with respect to the coefficients, and fills ``g_normal`` and ``g_half``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from winprob.arrays import Array
+from winprob.model.features import Layout
+from winprob.model.win.blocks import Kind, Term, block_slices
+
+_COPIED, _ORDERED, _POOLED = int(Kind.COPIED), int(Kind.ORDERED), int(Kind.POOLED)
+_WALK, _LINEAR = int(Kind.WALK), int(Kind.LINEAR)
+_ROLE_WEIGHT, _UNCONSTRAINED = int(Kind.ROLE_WEIGHT), int(Kind.UNCONSTRAINED_ROLE_WEIGHT)
+
+# Not cached one by one: only an entry knows whether the source of all that it calls has changed, see ``source_hash``.
+_kernel = njit(nogil=True, error_model="numpy")
+
+
+# --- the table as arrays, and the one loop over it ----------------------------------------------------------------
+
+#: Columns of ``rows``: code of the kind, then the starts of four slices, each followed by its end.
+_KIND, _NORMAL, _HALF, _OUT, _CONSTANT = 0, 1, 3, 5, 7
+
+
+def table_rows(
+    terms: Sequence[Term], layout: Layout, out: dict[str, slice], constants: dict[str, Array]
+) -> tuple[Array, Array]:
+    """The table for ``forward`` and ``adjoint``: an int64 (term, 9) array, and all constants end to end.
+
+    Parameters
+    ----------
+    out : where each term's coefficients are in the vector of all coefficients
+    constants : what the kinds need, by term
+    """
+    rows, numbers, at = np.zeros((len(terms), 9), dtype=np.int64), [np.zeros(0)], 0
+    slices = {family: block_slices(family, layout, terms) for family in ("normal", "half_normal")}
+    for row, term in zip(rows, terms, strict=True):
+        row[_KIND] = term.kind
+        for column, family in ((_NORMAL, "normal"), (_HALF, "half_normal")):
+            own = [slices[family][block.name] for block in term.blocks if block.family == family]
+            row[column : column + 2] = (own[0].start, own[-1].stop) if own else 0
+        if term.name in out:
+            row[_OUT : _OUT + 2] = out[term.name].start, out[term.name].stop
+        numbers.append(np.asarray(constants.get(term.name, ()), dtype=float).ravel())
+        row[_CONSTANT : _CONSTANT + 2] = at, at + len(numbers[-1])
+        at += len(numbers[-1])
+    return rows, np.concatenate(numbers)
+
+
+@_kernel
+def _own(values: Array, row: Array, column: int) -> Array:
+    return values[row[column] : row[column + 1]]
+
+
+@_kernel
+def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: Array, coefs: Array) -> None:
+    """Fill ``coefs`` from the unknowns times their prior scales, term by term."""
+    for term in range(len(rows)):
+        row = rows[term]
+        normal, half, out = _own(value, row, _NORMAL), _own(scaled, row, _HALF), _own(coefs, row, _OUT)
+        constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
+        if kind == _COPIED:
+            _copied(normal, out)
+        elif kind == _ORDERED:
+            _ordered(normal, half, constant, out)
+        elif kind == _POOLED:
+            _pooled(normal, half, constant, out)
+        elif kind == _WALK:
+            _walk(normal, half, constant, out)
+        elif kind == _LINEAR:
+            _linear(normal, half, out)
+        elif kind == _ROLE_WEIGHT:
+            _role_weight(normal, half, ratio, constant, out)
+        elif kind == _UNCONSTRAINED:
+            _unconstrained(normal, half, ratio, out)
+
+
+@_kernel
+def adjoint(
+    rows: Array,
+    constants: Array,
+    value: Array,
+    scaled: Array,
+    ratio: Array,
+    coefs: Array,
+    g_coefs: Array,
+    g_value: Array,
+    g_scaled: Array,
+    g_ratio: Array,
+) -> None:
+    """Fill the gradients with respect to the unknowns from that with respect to the coefficients, term by term."""
+    for term in range(len(rows)):
+        row = rows[term]
+        normal, half, out = _own(value, row, _NORMAL), _own(scaled, row, _HALF), _own(coefs, row, _OUT)
+        g_normal, g_half, g_out = _own(g_value, row, _NORMAL), _own(g_scaled, row, _HALF), _own(g_coefs, row, _OUT)
+        constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
+        if kind == _COPIED:
+            _copied_adjoint(g_out, g_normal)
+        elif kind == _ORDERED:
+            _ordered_adjoint(constant, g_out, g_normal, g_half)
+        elif kind == _POOLED:
+            _pooled_adjoint(normal, half, constant, out, g_out, g_normal, g_half)
+        elif kind == _WALK:
+            _walk_adjoint(normal, half, constant, g_out, g_normal, g_half)
+        elif kind == _LINEAR:
+            _linear_adjoint(normal, half, g_out, g_normal, g_half)
+        elif kind == _ROLE_WEIGHT:
+            _role_weight_adjoint(normal, half, ratio, out, g_out, g_normal, g_half, g_ratio)
+        elif kind == _UNCONSTRAINED:
+            _unconstrained_adjoint(normal, half, ratio, g_out, g_normal, g_half, g_ratio)
+
+
+# --- copied: an effect for each level, without order --------------------------------------------------------------
+
+
+@_kernel
+def _copied(normal: Array, out: Array) -> None:
+    for level in range(len(out)):
+        out[level] = normal[level]
+
+
+@_kernel
+def _copied_adjoint(g_out: Array, g_normal: Array) -> None:
+    for level in range(len(g_out)):
+        g_normal[level] = g_out[level]
+
+
+# --- ordered: known levels from non-negative steps by ordinal contrasts, then *unknown* ------------------------------
+
+
+@_kernel
+def _ordered(normal: Array, half: Array, contrasts: Array, out: Array) -> None:
+    steps = len(half)
+    for level in range(steps + 1):
+        out[level] = 0.0
+        for step in range(steps):
+            out[level] += contrasts[level * steps + step] * half[step]
+    out[steps + 1] = normal[0]
+
+
+@_kernel
+def _ordered_adjoint(contrasts: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
+    steps = len(g_half)
+    for step in range(steps):
+        g_half[step] = 0.0
+        for level in range(steps + 1):
+            g_half[step] += contrasts[level * steps + step] * g_out[level]
+    g_normal[0] = g_out[steps + 1]
+
+
+# --- pooled: levels of fields; fields share one learned scale, each times a factor of its own -----------------------
+
+
+@_kernel
+def _pooled(normal: Array, half: Array, field: Array, out: Array) -> None:
+    fields = len(normal) - len(out)
+    scale = np.empty(fields)
+    for own in range(fields):
+        scale[own] = half[0] * np.exp(normal[own])
+    for level in range(len(out)):
+        out[level] = normal[fields + level] * scale[int(field[level])]
+
+
+@_kernel
+def _pooled_adjoint(
+    normal: Array, half: Array, field: Array, out: Array, g_out: Array, g_normal: Array, g_half: Array
+) -> None:
+    fields = len(normal) - len(out)
+    scale = np.empty(fields)
+    for own in range(fields):
+        scale[own] = half[0] * np.exp(normal[own])
+        g_normal[own] = 0.0
+    g_scale = 0.0
+    for level in range(len(out)):
+        own = int(field[level])
+        g_normal[fields + level] = g_out[level] * scale[own]
+        g_normal[own] += g_out[level] * out[level]
+        g_scale += g_out[level] * out[level]
+    g_half[0] = g_scale / half[0]
+
+
+# --- walk: cumulative sums of steps with one learned scale, centred over the training deals ---------------------------
+
+
+@_kernel
+def _walk(normal: Array, half: Array, walk: Array, out: Array) -> None:
+    steps = len(normal)
+    for quarter in range(len(out)):
+        out[quarter] = 0.0
+        for step in range(steps):
+            out[quarter] += walk[quarter * steps + step] * normal[step]
+        out[quarter] *= half[0]
+
+
+@_kernel
+def _walk_adjoint(normal: Array, half: Array, walk: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
+    steps = len(normal)
+    g_half[0] = 0.0
+    for step in range(steps):
+        g_step = 0.0
+        for quarter in range(len(g_out)):
+            g_step += walk[quarter * steps + step] * g_out[quarter]
+        g_normal[step] = g_step * half[0]
+        g_half[0] += g_step * normal[step]
+
+
+# --- linear: a weight for each column, with one learned scale -------------------------------------------------------
+
+
+@_kernel
+def _linear(normal: Array, half: Array, out: Array) -> None:
+    for column in range(len(out)):
+        out[column] = normal[column] * half[0]
+
+
+@_kernel
+def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
+    g_half[0] = 0.0
+    for column in range(len(g_out)):
+        g_normal[column] = g_out[column] * half[0]
+        g_half[0] += g_out[column] * normal[column]
+
+
+# --- role weight: expected support of roles not reported, weights by role and method, reliability of reports by coach;
+# --- positive weights, from which methods deviate by a factor, about what the methodology says of who decides -------
+
+
+@_kernel
+def _role_weight(normal: Array, half: Array, ratio: Array, lean: Array, out: Array) -> None:
+    roles, cells = len(half) - 1, len(lean)
+    _copied(normal, out[:roles])
+    for cell in range(cells):
+        growth = half[roles] * normal[roles + cell] + lean[cell]
+        out[roles + cell] = half[cell // (cells // roles)] * np.exp(growth)
+    _reliability(ratio, out[roles + cells :])
+
+
+@_kernel
+def _role_weight_adjoint(
+    normal: Array,
+    half: Array,
+    ratio: Array,
+    out: Array,
+    g_out: Array,
+    g_normal: Array,
+    g_half: Array,
+    g_ratio: Array,
+) -> None:
+    roles, cells = len(half) - 1, len(normal) - len(half) + 1
+    _copied_adjoint(g_out[:roles], g_normal)
+    for role in range(roles + 1):
+        g_half[role] = 0.0
+    for cell in range(cells):
+        g_growth = g_out[roles + cell] * out[roles + cell]
+        g_normal[roles + cell] = g_growth * half[roles]
+        g_half[roles] += g_growth * normal[roles + cell]
+        g_half[cell // (cells // roles)] += g_growth
+    for role in range(roles):
+        g_half[role] /= half[role]
+    _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
+
+
+# --- unconstrained role weight: the same with normal weights, from which methods deviate by adding --------------------
+
+
+@_kernel
+def _unconstrained(normal: Array, half: Array, ratio: Array, out: Array) -> None:
+    roles = len(normal) - len(out) + len(ratio)
+    cells = len(normal) - 2 * roles
+    _copied(normal, out[:roles])
+    for cell in range(cells):
+        out[roles + cell] = normal[roles + cell // (cells // roles)] + half[0] * normal[2 * roles + cell]
+    _reliability(ratio, out[roles + cells :])
+
+
+@_kernel
+def _unconstrained_adjoint(
+    normal: Array, half: Array, ratio: Array, g_out: Array, g_normal: Array, g_half: Array, g_ratio: Array
+) -> None:
+    roles = len(normal) - len(g_out) + len(ratio)
+    cells = len(normal) - 2 * roles
+    _copied_adjoint(g_out[:roles], g_normal)
+    for role in range(roles):
+        g_normal[roles + role] = 0.0
+    g_half[0] = 0.0
+    for cell in range(cells):
+        g_normal[roles + cell // (cells // roles)] += g_out[roles + cell]
+        g_normal[2 * roles + cell] = g_out[roles + cell] * half[0]
+        g_half[0] += g_out[roles + cell] * normal[2 * roles + cell]
+    _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
+
+
+@_kernel
+def _reliability(ratio: Array, out: Array) -> None:
+    """By coach: none <= unvalidated <= validated; *unknown* lies between the ends."""
+    out[2] = ratio[0]
+    out[1] = ratio[0] * ratio[1]
+    out[0] = ratio[0] * ratio[1] * ratio[2]
+    out[3] = out[0] + (out[2] - out[0]) * ratio[3]
+
+
+@_kernel
+def _reliability_adjoint(ratio: Array, g_out: Array, g_ratio: Array) -> None:
+    none = ratio[0] * ratio[1] * ratio[2]
+    g_none = g_out[0] + g_out[3] * (1 - ratio[3])
+    g_ratio[0] = g_none * ratio[1] * ratio[2] + g_out[1] * ratio[1] + g_out[2] + g_out[3] * ratio[3]
+    g_ratio[1] = g_none * ratio[0] * ratio[2] + g_out[1] * ratio[0]
+    g_ratio[2] = g_none * ratio[0] * ratio[1]
+    g_ratio[3] = g_out[3] * (ratio[0] - none)
