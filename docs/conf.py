@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 
-from glossary import tables  # noqa: E402
+from page_tables import tables  # noqa: E402
 from pygments.lexers.special import TextLexer  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
@@ -54,6 +54,8 @@ numpydoc_class_members_toctree = False
 html_theme = "pydata_sphinx_theme"
 html_title = f"winprob {release}"
 html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -64,7 +66,7 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": True,
 }
-copyright = "The winprob team. Licence: Apache-2.0."
+copyright = "The winprob team, Apache-2.0"
 
 
 def setup(app: Sphinx) -> None:

@@ -1,11 +1,14 @@
-"""Tables of the method's words in both languages, read from the TOML files that the program itself reads."""
+"""Tables that pages insert: words of the method from the program's own TOML files, priors from its defaults."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import winprob
 
 METHODOLOGY = Path(__file__).parents[2] / "winprob" / "methodology"
 #: Groups of words in ``vocabulary.toml`` that the glossary shows, by the name of their substitution.
@@ -23,7 +26,22 @@ def tables() -> dict[str, str]:
         "items_chain": _items("chain", "decides", of=vocabulary["decision_method"]),
         "items_rubric": _items("support", *_parts("support")),
         "items_coach": _items("coach", *_parts("coach")),
+        "prior_sheet": _prior_sheet(),
+        "prior_settings": _table(("setting", "default"), ((f"`{name}`", str(value)) for name, value in _priors())),
     }
+
+
+def _prior_sheet() -> str:
+    sheet = winprob.prior_sheet()
+    numbers = ((f"{row.lower:.2f}", f"{row.middle:.2f}", f"{row.upper:.2f}") for row in sheet.itertuples())
+    settings = (", ".join(f"`{name}`" for name in row.split(", ")) for row in sheet["setting"])
+    rows = zip(sheet["belief"], numbers, settings, strict=True)
+    return _table(("belief", "5 %", "50 %", "95 %", "setting"), ((belief, *cells, name) for belief, cells, name in rows))
+
+
+def _priors() -> Iterator[tuple[str, object]]:
+    for name, value in asdict(winprob.Settings().priors).items():
+        yield name, ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _words(group: dict[str, dict[str, Any]], *, aliases: bool = False) -> str:
@@ -43,7 +61,7 @@ def _items(subject: str, *parts: str, of: dict[str, Any] | None = None) -> str:
         for item in kept
         if not of or item.get("of") in of
     ]
-    return _table(("", "English", "中文"), rows)
+    return _table(("word" if of else "part", "English", "中文"), rows)
 
 
 def _parts(subject: str) -> list[str]:
