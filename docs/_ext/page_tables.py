@@ -36,7 +36,8 @@ def _prior_sheet() -> str:
     numbers = ((f"{row.lower:.2f}", f"{row.middle:.2f}", f"{row.upper:.2f}") for row in sheet.itertuples())
     settings = (", ".join(f"`{name}`" for name in row.split(", ")) for row in sheet["setting"])
     rows = zip(sheet["belief"], numbers, settings, strict=True)
-    return _table(("belief", "5 %", "50 %", "95 %", "setting"), ((belief, *cells, name) for belief, cells, name in rows))
+    header = ("belief", "5 %", "50 %", "95 %", "setting")
+    return _table(header, ((belief, *cells, name) for belief, cells, name in rows))
 
 
 def _priors() -> Iterator[tuple[str, object]]:

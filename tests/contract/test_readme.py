@@ -1,8 +1,8 @@
 """README, its Chinese version and the guide are true: commands run, files exist, and the output they show is printed.
 
-The fast lane runs every command that does not sample, with models that have seen no deal and a short history; shown output that
-depends on neither is compared exactly. The slow lane trains the models with the pages' own commands and compares the
-rest, numbers within the Monte Carlo error of another seed (``code_blocks.close``).
+The fast lane runs every command that does not sample, with models that have seen no deal and a short history; shown
+output that depends on neither is compared exactly. The slow lane trains the models with the pages' own commands and
+compares the rest, numbers within the Monte Carlo error of another seed (``code_blocks.close``).
 """
 
 from __future__ import annotations
@@ -209,7 +209,6 @@ def test_every_option_it_names_exists(page: str) -> None:
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     }
-    # The last two are options of benchmarks, shown in the column of commands.
     of_others = {"--help"} | set(re.findall(r"--[a-z][a-z-]+", " ".join(_of_benchmarks(page))))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", pages.text_of(page))) - options - of_others == set()
 
