@@ -26,7 +26,7 @@ import winprob
 from winprob.cli import main
 from winprob.hazards import learn_hazards
 from winprob.posterior import Posterior
-from winprob.settings import settings_from
+from winprob.settings import SamplerSettings, Settings, settings_from
 from winprob.tables.mapping import read_mapping
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ OTHERS_DATA = {"sales_pipeline.csv"}
 #: Models that have learned when a page shows what they print.
 TRAINED = {"models/team.nc", "models/quarter.nc"}
 #: The fast lane's history is shorter than the one of the pages, so that it takes seconds.
-LONG, SHORT = "--quarters 10", "--quarters 3"
+LONG, SHORT = "--quarters 10", "--quarters 2"
 
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"(?<![\w./])(?:\./)?[A-Za-z_.][\w.-]*(?:/[\w.-]*)+|(?<![\w./])[\w-]+\.(?:md|csv|toml|nc|html)\b")
@@ -61,15 +61,21 @@ def exact(shown: Any) -> bool:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, believed: Posterior) -> Path:
+def unlearned() -> Posterior:
+    """A model that has seen no deal, with the few draws that a command needs to run."""
+    return winprob.fit_prior(seed=1, settings=Settings(sampler=SamplerSettings(draws=50, thin=1, prior_draws=100)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, unlearned: Posterior) -> Path:
     """What the reader has: the sample, the pages' own files, and models (which have seen no deal)."""
     folder = tmp_path_factory.mktemp("reader")
     pages.furnish(folder)
     for name in ("team", "prior"):
-        believed.save(folder / "models" / f"{name}.nc")
+        unlearned.save(folder / "models" / f"{name}.nc")
     closed = winprob.read_deals(ROOT / "data" / "closed.csv")
-    hazards = learn_hazards(closed, believed.settings, draws=len(believed.flat["intercept"]), seed=1)
-    replace(believed, hazards=hazards).save(folder / "models" / "quarter.nc")
+    hazards = learn_hazards(closed, unlearned.settings, draws=len(unlearned.flat["intercept"]), seed=1)
+    replace(unlearned, hazards=hazards).save(folder / "models" / "quarter.nc")
     return folder
 
 
@@ -253,9 +259,9 @@ def test_its_settings_and_mappings_are_understood(page: str) -> None:
             settings_from(table)
 
 
-def test_its_python_runs(folder: Path, believed: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_python_runs(folder: Path, unlearned: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(winprob, "fit", lambda deals, *, seed: believed, raising=False)
+    monkeypatch.setattr(winprob, "fit", lambda deals, *, seed: unlearned, raising=False)
     promised = 0
     for page in pages.PAGES:
         for body in pages.blocks(page, "python"):
