@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import winprob
+from winprob.cli import main
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -37,6 +38,14 @@ def test_the_command_reference_is_generated_from_the_program() -> None:
     text = pages()["reference/commands.md"]
     assert ".. click:: winprob.cli:main" in text
     assert ":nested: full" in text
+
+
+def test_the_guide_lists_every_command_and_its_page() -> None:
+    rows = re.findall(
+        r"^\| `winprob ([a-z-]+)` \|.*\| (?:\[.*\]\((.*)\))? ?\|$", pages()["guide/README.md"], re.MULTILINE
+    )
+    assert sorted(command for command, _ in rows) == sorted(main.commands)
+    assert [command for command, page in rows if page and f"winprob {command}" not in pages()[f"guide/{page}"]] == []
 
 
 def test_every_table_is_on_a_page_and_every_insertion_has_a_table() -> None:

@@ -23,10 +23,10 @@ import pytest
 from click.testing import Result
 
 import winprob
+from winprob import Posterior, Settings
 from winprob.cli import main
 from winprob.hazards import learn_hazards
-from winprob.posterior import Posterior
-from winprob.settings import SamplerSettings, Settings, settings_from
+from winprob.settings import SamplerSettings, settings_from
 from winprob.tables.mapping import read_mapping
 
 ROOT = Path(__file__).parents[2]
@@ -198,7 +198,7 @@ def test_new_output_is_pasted_over_the_old() -> None:
     assert pages.repasted(now.replace("\n ───────", ""), now).strip() == now.replace(" ───────\n", "").strip()
 
 
-def test_every_command_there_is_stands_in_the_pages() -> None:
+def test_every_command_of_the_program_is_on_a_page() -> None:
     text = "\n".join(map(pages.text_of, pages.PAGES))
     named = set(re.findall(r"`winprob ([a-z-]+)", text)) | {pages.words(command)[0] for command in pages.COMMANDS}
     named |= {shlex.split(line)[1] for shown in pages.SHOWN for line in shown.commands if line == "./dev demo"}
