@@ -25,9 +25,9 @@ from click.testing import Result
 import winprob
 from winprob import Posterior, Settings
 from winprob.cli import main
+from winprob.data.tables.mapping import read_mapping
 from winprob.model.hazards import learn_hazards
 from winprob.settings import SamplerSettings, settings_from
-from winprob.data.tables.mapping import read_mapping
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
