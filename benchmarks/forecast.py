@@ -1,4 +1,4 @@
-"""A quarter of 10,000 open deals x 2,000 draws, beside the least NumPy work that could give such a total.
+"""A quarter of 10,000 open deals x 2,000 draws, next to the least NumPy work that could give such a total.
 
 The bound: one float32 matrix product (deals x 20) @ (20 x draws), ``scipy.special.expit`` of it, as many uniform
 numbers, a comparison, and the amounts summed over the deals won. It knows no features, no time, no categories, no

@@ -5,7 +5,7 @@ and readings drawn one by one, without any of its closed forms? *Asking*: of sim
 hidden, then answered one after the other, a support by the reading that a validated source of the true support would
 give, a word by the truth. How fast does log loss fall where the top-ranked fact is asked first, against asking at
 random and against asking about the approver first, always? Log loss is the expected one under the true win probability,
-so the luck of single outcomes is no part of it. Every team is kept: a run that was stopped goes on where it was.
+so the luck of single outcomes does not enter. Every team is kept: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HIDE_SUPPORT, HIDE_WORD = 0.5, 0.3
 #: Of each team so many deals go through the nested simulation, with so many draws.
 BRUTE_DEALS, BRUTE_DRAWS = 20, 100_000
 POLICIES = ("ranked", "random", "approver")
-#: Facts of which the simulator knows the truth behind a blank. A coverage or a coach's proof is no hidden truth in it.
+#: Facts of which the simulator knows the truth behind a blank. A coverage or a coach's proof has no hidden truth in it.
 WORDS: Mapping[str, tuple[str, ...]] = {"stage": STAGES, "decision_method": DECISION_METHODS, "coach": COACH_STATES}
 
 
@@ -113,7 +113,7 @@ def _simulated(by: Any, row: Any, scaling: Any, draw: Array, rng: np.random.Gene
         noise, rho = rng.standard_normal(len(draw)), by.reliability[row.coach[0]][draw]
         if row.readers[0, role]:
             edges = np.concatenate([[-np.inf], _cuts(scaling, role), [np.inf]])
-            # The reported tier: its mean lies between its own edges and no others.
+            # The reported tier: its mean is between its own edges and no others.
             tier = int(np.searchsorted(edges, row.reading[0, role])) - 1
             low, high = ndtr(edges[tier]), ndtr(edges[tier + 1])
             support = rho * ndtri(low + (high - low) * rng.random(len(draw))) + np.sqrt(1 - rho**2) * noise
@@ -233,7 +233,7 @@ def one_by_one(posterior: Any, asked: Any, can_ask: Array, heard_answers: Array,
 
 
 def gaps(asked: Any, brute: Array, few: slice) -> Cell:
-    """How far bits lie from those of brute force, and how far answers' average chance lies from the present one."""
+    """How far bits are from those of brute force, and how far answers' average chance is from the present one."""
     supports = np.array([isinstance(fact, SupportFact) for fact in asked.facts])
     known = asked.is_open[few]
     apart = np.abs(asked.bits[few] - brute)

@@ -4,7 +4,7 @@ Each team's closed deals are learned from, once for all measures; fresh open dea
 moves one role's true support one tier up, from the middle of its reported tier to the next (not reported: from the
 mean of such roles), by the true tiers. The *true lift* of a role is what that adds to the win probability at the true
 parameters: expected given the record (over what tiers and blanks leave open), and realised, at the deal's true
-support. Regret is the best role's lift minus that of the role ranked first. Beside winprob: (a) the coefficients of a
+support. Regret is the best role's lift minus that of the role ranked first. Next to winprob: (a) the coefficients of a
 logistic regression on reported tiers, (b) raising the lowest role, (c) the highest title first. Every team is kept, so
 that a run that was stopped goes on where it was.
 """
@@ -209,7 +209,7 @@ def told(results: dict[tuple[str, int], list[Cell]]) -> str:
         "holds the expected lift, % (aim 87-93)",
         "of the first lever",
         "holds the realised lift",
-        "interval lies above it",
+        "interval is above it",
         "mean width, points",
         "mean lift minus true, points",
         "prob_best of the first",

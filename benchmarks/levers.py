@@ -1,4 +1,4 @@
-"""Levers of 10,000 open deals x 5 roles x 1,000 draws, beside the least NumPy work that could give as many lifts.
+"""Levers of 10,000 open deals x 5 roles x 1,000 draws, next to the least NumPy work that could give as many lifts.
 
 The bound: one ``scipy.special.expit`` over an array (deal and role, draw) in float32, on one core. It knows no deal, no
 weight, no interval and no leader. The draws come from the prior on the scaling of a simulated team: time does not

@@ -1,4 +1,4 @@
-"""Prediction of 100,000 deals x 1,000 draws, beside the least NumPy work that could give as many probabilities.
+"""Prediction of 100,000 deals x 1,000 draws, next to the least NumPy work that could give as many probabilities.
 
 The bound: one float32 matrix product (deals x 20) @ (20 x draws) and one ``scipy.special.expit`` of that size. It finds
 no features, no levels, no intervals. The draws come from the prior on the scaling of a simulated team: time does not

@@ -2,7 +2,7 @@
 
 Every team has its own pipeline (``simulate_pipeline``): deals are created, move, are pushed, won and lost, week by week
 over twelve quarters. At the start of each of the last quarters the model learns from all reviews before it; at weeks
-1, 5 and 10 it forecasts that quarter from the export of the day. What the quarter brought is known. Beside it: the
+1, 5 and 10 it forecasts that quarter from the export of the day. What the quarter brought is known. Next to it: the
 sellers' commit, the stage-weighted pipeline, last year's conversion, and the same chances without shared doubt.
 Finished teams are kept, so that a run that was stopped goes on where it was.
 """

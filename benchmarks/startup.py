@@ -1,4 +1,4 @@
-"""What starting costs: ``--help`` beside ``import numpy``, ``predict`` of ten deals beside ``import pandas``."""
+"""What starting costs: ``--help`` next to ``import numpy``, ``predict`` of ten deals next to ``import pandas``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def measure(folder: Path, times: int) -> dict[str, float]:
         "import pandas": [sys.executable, "-c", "import pandas"],
         "predict": [program, "predict", str(deals), "--model", str(model), "--format", "csv"],
     }
-    # A program is started many times and compiled once: the compiling is no part of starting.
+    # A program is started many times and compiled once: compiling does not count as starting.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for command in commands.values():
         timing.run_seconds(command, env)

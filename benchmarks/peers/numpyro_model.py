@@ -115,6 +115,6 @@ def _reliability(ratio: Any) -> Any:
 
 
 def _climb(levels: int) -> np.ndarray:
-    """(level, step) which steps lie below each level, centred."""
+    """(level, step) which steps are below each level, centred."""
     below = np.tril(np.ones((levels, levels - 1)), -1)
     return below - below.mean(axis=0)

@@ -269,7 +269,7 @@ def test_a_format_that_equals_the_suffix_is_accepted(form: str, calls: dict[str,
         ("explain", "to win"),
         ("levers", "the levers are tied"),
         ("whatif", "One by one they add up"),
-        ("postmortem", "What cost most"),
+        ("postmortem", "Largest costs"),
     ],
 )
 def test_remarks_are_on_stderr_only(command: str, english: str, calls: dict[str, list[str]]) -> None:

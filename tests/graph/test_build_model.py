@@ -26,30 +26,33 @@ def deals(team) -> pd.DataFrame:
     return team.closed.head(80)
 
 
-def test_the_public_model_has_the_data_of_a_fit(deals):
+@pytest.fixture(scope="module")
+def model(deals):
+    return winprob.build_model(deals)
+
+
+def test_the_public_model_has_the_data_of_a_fit(deals, model):
     training = read_training(deals, Settings())
     wanted = model_data(layout=training.scaling.layout, priors=Settings().priors, **training.evidence())
-    model = winprob.build_model(deals)
     for name, values in wanted.items():
         np.testing.assert_array_equal(model[name].get_value(), values, err_msg=name)
 
 
-def test_the_public_model_labels_its_dims(deals):
-    model, labels = winprob.build_model(deals), coords(read_training(deals, Settings()).scaling)
+def test_the_public_model_labels_its_dims(deals, model):
+    labels = coords(read_training(deals, Settings()).scaling)
     for name, dims in DIMS.items():
         assert model.named_vars_to_dims.get(name, ()) == dims
         assert [tuple(map(str, model.coords[dim])) for dim in dims] == [labels[dim] for dim in dims]
 
 
-def test_an_added_term_moves_the_log_odds_of_its_deals_only(deals):
+def test_an_added_term_moves_the_log_odds_of_its_deals_only(deals, model):
     def first_deal(model, rows):
         return np.where(rows["deal_id"] == deals["deal_id"].iloc[0], 2.0, 0.0)
 
     logits = []
-    for add in (None, first_deal):
-        model = winprob.build_model(deals, add=add)
-        evaluate = pytensor.function([model[name] for name in STANDARD], model["logit_win_prob"], mode=PYTHON)
-        logits.append(evaluate(*(np.full(model[name].shape.eval(), 0.5) for name in STANDARD)))
+    for one in (model, winprob.build_model(deals, add=first_deal)):
+        evaluate = pytensor.function([one[name] for name in STANDARD], one["logit_win_prob"], mode=PYTHON)
+        logits.append(evaluate(*(np.full(one[name].shape.eval(), 0.5) for name in STANDARD)))
     apart = logits[1] - logits[0]
     assert 0 < apart[0] <= 2
     np.testing.assert_array_equal(apart[1:], 0)

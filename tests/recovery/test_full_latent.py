@@ -1,4 +1,4 @@
-"""The marginalised likelihood beside a fit that keeps every role's true support as an unknown.
+"""The marginalised likelihood next to a fit that keeps every role's true support as an unknown.
 
 The oracle is written by hand from design 4.1: supports are standard normal, readings are cut into tiers (an ordered
 probit given the support), outcomes are Bernoulli given the supports. It shares the priors with the model
@@ -224,7 +224,7 @@ def test_the_posterior_is_that_of_the_full_latent_variable_model():
     )
     print("largest gaps in posterior sd:", table.filter(like="gap_sd").abs().max().round(3).to_dict())
     assert diverging < 0.005
-    # Five times the draws (80,000 of the oracle's) tell the two approximations from nothing: means lie apart by up to
+    # Five times the draws (80,000 of the oracle's) tell the two approximations from nothing: means differ by up to
     # 0.036 posterior sd, a probability by 0.0033; no sd by more than its error. Here the errors alone are as large.
     for kind, allowed in (("mean", 0.04), ("sd", 0.0)):
         gap, error = table[f"{kind}_gap_sd"].abs(), table[f"{kind}_mcse_sd"]

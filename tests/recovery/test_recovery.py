@@ -1,4 +1,4 @@
-"""Real NUTS on simulated deals: true parameters lie in the intervals, and chances are as good as the truth allows."""
+"""Real NUTS on simulated deals: true parameters are inside the intervals, and chances are as good as the truth allows."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_at_strength_one_a_tier_multiplies_the_odds_by_what_the_design_says(prio
 
 
 def test_over_strengths_a_tier_may_do_next_to_nothing_or_as_much_as_the_design_allows(prior):
-    """Decision 010: teams whose deals can hardly be told apart are believed before a thousand deals."""
+    """Decision 010: teams whose deals can hardly be distinguished are believed before a thousand deals."""
     lower, middle, upper = np.quantile(np.exp(of_one_tier(prior)), [0.05, 0.5, 0.95])
     assert 1.0 < lower < 1.05
     assert 1.1 < middle < 1.25

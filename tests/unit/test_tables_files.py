@@ -145,7 +145,7 @@ def test_a_line_of_quoted_breaks_is_no_long_line() -> None:
 
 
 def test_columns_are_told_from_the_people_tables(tmp_path: Path) -> None:
-    """A deal table may have a column 'role' of its own; it is no deal column and stays as it is."""
+    """A deal table may have a column 'role' of its own; it is not a deal column and stays as it is."""
     path = tmp_path / "deals.csv"
     path.write_text("deal_id,role,支持度\nD1,boss,9\n")
     assert read_deals(path).columns.tolist() == ["deal_id", "role", "支持度"]

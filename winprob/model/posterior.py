@@ -66,8 +66,8 @@ class Posterior:
 
     Attributes
     ----------
-    draws : posterior draws by parameter, each float32 (chain, draw, *dims); dims as in ``parameters.DIMS``
-    prior : prior draws of the same parameters, each (draw, *dims)
+    draws : posterior draws by parameter, each float32 ``(chain, draw, *dims)``; dims as in ``blocks.DIMS``
+    prior : prior draws of the same parameters, each ``(draw, *dims)``
     terms : names of the terms of ``term_mean``, the average of each over the training deals
     hazards : the time-to-close model, None where the training table has no dates to learn it from
     arrivals : deals won in past quarters by opening date, None where the training table has no such dates
@@ -86,7 +86,7 @@ class Posterior:
 
     @cached_property
     def flat(self) -> dict[str, Array]:
-        """The draws with all chains concatenated, each (draw, *dims)."""
+        """The draws with all chains concatenated, each ``(draw, *dims)``."""
         return flatten_chains(self.draws)
 
     def sel(self, name: str, **labels: str) -> Array:
@@ -94,7 +94,7 @@ class Posterior:
 
         Returns
         -------
-        (draw, *the remaining dims)
+        draws by the remaining dims
 
         Raises
         ------
@@ -154,7 +154,7 @@ def _build(*, provenance: Mapping[str, Any], **fields: Any) -> Posterior:
 
 
 def flatten_chains(draws: Mapping[str, Array]) -> dict[str, Array]:
-    """Concatenate chains: each (chain, draw, *dims) becomes (draw, *dims)."""
+    """Concatenate chains: each ``(chain, draw, *dims)`` becomes ``(draw, *dims)``."""
     return {name: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for name, v in draws.items()}
 
 

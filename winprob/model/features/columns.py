@@ -70,7 +70,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
     if wrong.any():
         raise DealTableError(
             gettext(
-                "covariate {column!r} is no finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
+                "covariate {column!r} is not a finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
                 column=name,
                 above=gettext(" above -1 (log1p)") if transform == "log1p" else "",
                 rows=int(wrong.sum()),

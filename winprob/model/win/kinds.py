@@ -298,7 +298,7 @@ def _unconstrained_adjoint(
 
 @_kernel
 def _reliability(ratio: Array, out: Array) -> None:
-    """By coach: none <= unvalidated <= validated; *unknown* lies between the ends."""
+    """By coach: none <= unvalidated <= validated; *unknown* is between the ends."""
     out[2] = ratio[0]
     out[1] = ratio[0] * ratio[1]
     out[0] = ratio[0] * ratio[1] * ratio[2]
