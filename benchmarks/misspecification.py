@@ -24,7 +24,7 @@ from scipy.special import expit, ndtr, ndtri
 from winprob.evaluation.calibration import coverage_90, group_calibration
 from winprob.evaluation.scores import log_losses, paired_difference, recalibration
 from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features.readings import bin_moments
 from winprob.settings import CovariateSettings
 from winprob.simulation import Truth, simulate
 from winprob.simulation.deals import standardised_log_amount, tier_cuts

@@ -248,7 +248,7 @@ def _graph_inputs(table: Any, settings: Any) -> tuple[Any, dict[str, Any]]:
     """What ``winprob.fit`` gives to the graph."""
     from winprob.data.schema import validate_deals
     from winprob.model.features import describe, learn_scaling
-    from winprob.model.features.row_weights import deal_weights
+    from winprob.model.features.learning import deal_weights
     from winprob.model.win.graph import model_data
 
     closed = validate_deals(table, training=True)

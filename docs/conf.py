@@ -39,7 +39,15 @@ myst_substitutions = tables()
 #: Pages below each page, in order. Written here and not in the pages, so that these read well as plain Markdown.
 CHILDREN = {
     "index": ["guide/README", "reference/README", "evidence/README", "Decision records <decisions/README>"],
-    "guide/README": ["first_model", "your_crm", "weekly_routine", "quarter", "decisions", "retraining", "extending-the-model"],
+    "guide/README": [
+        "first_model",
+        "your_crm",
+        "weekly_routine",
+        "quarter",
+        "decisions",
+        "retraining",
+        "extending-the-model",
+    ],
     "reference/README": ["commands", "api", "model", "data", "glossary"],
     "evidence/README": ["*"],
     "decisions/README": ["0*"],

@@ -185,7 +185,7 @@ def test_reading_each_deal_twice_leaves_the_likelihood_as_it_is(team):
 
 
 def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    from winprob.model.features.row_weights import deal_weights
+    from winprob.model.features.learning import deal_weights
 
     scaling = learn_scaling(frame, SETTINGS)
     won = (frame["outcome"] == "won").to_numpy(dtype=float)

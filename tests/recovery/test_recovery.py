@@ -1,4 +1,4 @@
-"""Real NUTS on simulated deals: true parameters are inside the intervals, and chances are as good as the truth allows."""
+"""Real NUTS on simulated deals: intervals cover the true parameters, and chances are as good as the truth allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from winprob import explain, predict
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import COACH_STATES, DECISION_METHODS, ROLES, STAGES
 from winprob.model.features import describe
-from winprob.model.features.row_weights import deal_weights
+from winprob.model.features.learning import deal_weights
 from winprob.model.inference import fit
 from winprob.model.win.terms import attenuation, coefficients, support_terms
 from winprob.settings import GateSettings, SamplerSettings, Settings

@@ -14,8 +14,8 @@ from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import ROLES
 from winprob.model.features import NO_DATE, Scaling, describe, empty_scaling, learn_scaling
 from winprob.model.features.columns import transformed
-from winprob.model.features.row_weights import deal_weights
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features.learning import deal_weights
+from winprob.model.features.readings import bin_moments
 from winprob.settings import CalendarSettings, CovariateSettings, NumericCovariate, Settings
 
 SETTINGS = Settings()

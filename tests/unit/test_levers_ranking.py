@@ -15,7 +15,7 @@ from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError
 from winprob.methodology.vocabulary import ROLES
 from winprob.model.features import describe
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features.readings import bin_moments
 from winprob.model.win.lifts import lifts, steps_up
 from winprob.model.win.terms import coefficients, logits
 

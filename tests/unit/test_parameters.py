@@ -117,7 +117,7 @@ def test_priors_are_the_ones_in_the_settings(prior):
 
 def of_one_tier(prior) -> np.ndarray:
     """(draw,) log of the odds ratio from tier 2 to 3, even frequencies, an unvalidated coach, the method unknown."""
-    from winprob.model.features.tiers import bin_moments
+    from winprob.model.features.readings import bin_moments
 
     gap = np.diff(bin_moments(np.ones(4))[0])[1]
     return prior["role_weight"][:, 0, -1] * prior["reliability"][:, 1] * gap

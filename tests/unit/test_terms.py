@@ -12,7 +12,7 @@ from scipy.stats import norm
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import ROLES
 from winprob.model.features import describe
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features.readings import bin_moments
 from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, logits, support_terms
 
 COUNTS = {"even": (25, 25, 25, 25), "typical": (13, 41, 34, 12), "skewed": (90, 5, 3, 2)}

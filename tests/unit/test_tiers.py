@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, truncnorm
 
-from winprob.model.features.tiers import bin_moments
+from winprob.model.features.readings import bin_moments
 
 COUNTS = [(1, 1, 1, 1), (13, 41, 34, 12), (900, 50, 30, 20), (1, 1, 1, 400)]
 

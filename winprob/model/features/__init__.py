@@ -7,7 +7,7 @@
 from winprob.model.features.columns import BLANK, NO_DATE
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis
-from winprob.model.features.learning import covariates, learn_scaling
+from winprob.model.features.learning import covariates, deal_weights, learn_scaling
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
@@ -18,9 +18,8 @@ from winprob.model.features.levels import (
     Word,
     split_words,
 )
-from winprob.model.features.row_weights import deal_weights
+from winprob.model.features.readings import bin_moments
 from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scaling
-from winprob.model.features.tiers import bin_moments
 
 __all__ = [
     "BLANK",

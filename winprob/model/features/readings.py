@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from winprob.arrays import Array
 from winprob.data.schema import as_text
 from winprob.methodology import ROLES, SUPPORT_TIERS
-from winprob.model.features.tiers import bin_moments
 
 
 def count_tiers(deals: pd.DataFrame, weight: Array) -> tuple[tuple[float, ...], ...]:
@@ -132,3 +132,29 @@ def _people(text: str) -> tuple[tuple[int, float], ...]:
     """``"3*2 4*1"`` as ((3, 2.0), (4, 1.0)): tier and influence of each person."""
     pairs = (token.split("*") for token in text.split())
     return tuple((int(tier), float(influence)) for tier, influence in pairs)
+
+
+def bin_moments(counts: Array) -> tuple[Array, Array]:
+    """Mean and variance of a standard normal within each of the bins that hold these shares of it.
+
+    Parameters
+    ----------
+    counts : (tier,) positive weights, lowest tier first
+
+    Returns
+    -------
+    mean, variance : (tier,); means increase, variances are in (0, 1), and
+        ``sum(share * (mean**2 + variance)) = 1``
+
+    References
+    ----------
+    Johnson, Kotz, Balakrishnan (1994), Continuous Univariate Distributions 1, section 13.10.1.
+    """
+    share = counts / counts.sum()
+    cut = ndtri(np.clip(np.cumsum(share)[:-1], 0, 1))
+    density = np.exp(-(cut**2) / 2) / np.sqrt(2 * np.pi)
+    at_edges = np.concatenate([[0.0], density, [0.0]])
+    slope_at_edges = np.concatenate([[0.0], cut * density, [0.0]])
+    mean = -np.diff(at_edges) / share
+    # The variance of a very rare tier is a difference of large numbers: rounding must not make it negative.
+    return mean, np.maximum(1 - np.diff(slope_at_edges) / share - mean**2, 0)
