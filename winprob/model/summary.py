@@ -103,7 +103,8 @@ def _training_sentences(source: Provenance) -> Iterator[str]:
 
 def _gates_sentence(gates: Mapping[str, float]) -> str:
     return gettext(
-        "The draws passed the convergence gates: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, {divergent:.1%} divergent.",
+        "The draws passed the convergence gates: R-hat {r_hat:.3f}, effective draws >= {ess:.0f}, "
+        "{divergent:.1%} divergent.",
         r_hat=gates["r_hat"],
         ess=min(gates["bulk_ess"], gates["tail_ess"]),
         divergent=gates["divergent_share"],
