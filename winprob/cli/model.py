@@ -246,6 +246,7 @@ def diagnose(source: Source, model: Path, page: Path | None, seed: int, output: 
 @options.output
 def learning_curve(source: Source, repeats: int, settings: Path | None, seed: int, output: Output) -> None:
     """How much more closed deals would help: scores and intervals after learning from 0, 10, 30, ... deals."""
+    from winprob.data.schema import is_closed
     from winprob.evaluation import learning_curve as curves
 
     chosen = load_settings(settings)
@@ -253,7 +254,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     with progress() as follow:
         curve = curves.learning_curve(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
     show(curve, output, digits=3)
-    closed = int(table["outcome"].isin(["won", "lost", "no_decision"]).sum())
+    closed = int(is_closed(table).sum())
     more = curves.deals_to_halve(curve, closed)
     if more is None:
         echo_notes(gettext("More closed deals alone would hardly narrow these intervals: learn more about each deal."))
