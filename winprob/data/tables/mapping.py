@@ -57,7 +57,15 @@ class DealMapping:
     encoding: str | None = None
     delimiter: str | None = None
     day_first: bool | None = None
+    decimal_comma: bool | None = None
+    date_format: str | None = None
     zone: str | None = None
+    #: The worksheet to read, by name.
+    sheet: str | None = None
+    #: Further words that mean a missing value.
+    null: tuple[str, ...] = ()
+    #: Headers of a change log, by the log's own column names.
+    changes: Mapping[str, str] = field(default_factory=dict)
     preset: str | None = None
     #: The file's content, which takes precedence over a preset.
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -115,7 +123,12 @@ class _File:
     encoding: str | None = None
     delimiter: Annotated[str, Field(pattern=r'^[^"\r\n\x00\x80-\x{10ffff}]$'), Wanted(_delimiter_wanted)] | None = None
     day_first: bool | None = None
+    decimal_comma: bool | None = None
+    date_format: Name | None = None
     zone: str | None = None
+    sheet: Name | None = None
+    null: tuple[str, ...] = ()
+    changes: Mapping[str, Name] = field(default_factory=dict)
 
 
 def read_mapping(mapping: GivenMapping | None) -> tuple[DealMapping, list[str]]:
@@ -175,6 +188,11 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         encoding=file.encoding,
         delimiter=file.delimiter,
         day_first=file.day_first,
+        decimal_comma=file.decimal_comma,
+        date_format=file.date_format,
+        sheet=file.sheet,
+        null=file.null,
+        changes=file.changes,
         zone=file.zone if file.zone is not None and is_zone(file.zone) else None,
         preset=file.preset,
         own=table,

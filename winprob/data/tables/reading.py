@@ -191,7 +191,7 @@ def _read(
         sheet, mapping, reading = _read_by_preset(preset, sheet, mapping)
     else:
         reading = read_sheet(sheet, mapping, faults)
-    deals, findings = reading.deals, reading.findings
+    deals, findings = reading.deals, [*sheet.notes, *reading.findings]
     if people is not None:
         table, of_people = _people(people, encoding, preset)
         findings = [*findings, *of_people]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.schema import Finding
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -23,6 +24,8 @@ class Sheet:
     kind: str
     encoding: str = ""
     delimiter: str = ""
+    #: Findings on the file itself: what was left out or repaired before its cells were read.
+    notes: tuple[Finding, ...] = ()
 
 
 def frame_sheet(frame: pd.DataFrame, name: str) -> Sheet:

@@ -37,6 +37,8 @@ class Preset:
     flags, rules : the headers that the outcome is derived from, and the rules, of which the first that fits decides
     derived : columns derived from the outcome, which a covariate must not be
     people, changes : the headers of the table of people, and of each kind of change log
+    null : words that this CRM writes for a missing value, in any column
+    zone : the time zone of times without an offset; None where it is that of the person who exports
     """
 
     name: str
@@ -47,6 +49,8 @@ class Preset:
     derived: tuple[str, ...]
     people: Mapping[str, Any]
     changes: Mapping[str, Mapping[str, Any]]
+    null: tuple[str, ...] = ()
+    zone: str | None = None
 
 
 # ---- the file's form -----------------------------------------------------------------------------------------------
@@ -90,6 +94,8 @@ class _File:
     derived: _Derived = field(default_factory=_Derived)
     people: Mapping[str, Any] = field(default_factory=dict)
     changes: _Changes = field(default_factory=_Changes)
+    null: tuple[str, ...] = ()
+    zone: str | None = None
 
 
 def preset_text(name: str) -> str:
@@ -139,6 +145,8 @@ def read_preset(name: str) -> Preset:
         derived=file.derived.columns,
         people=file.people,
         changes=table.get("changes", {}),
+        null=file.null,
+        zone=file.zone,
     )
 
 
