@@ -79,12 +79,27 @@ def parse_toml(data: bytes, what: str, error: type[WinprobError]) -> dict[str, A
     error : raised where ``data`` is not TOML
     """
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        table = tomllib.loads(data.decode("utf-8-sig"))
+        reason = beyond_limits(table)
     except RecursionError:
         reason = gettext("it is nested too deeply")
     except ValueError as fault:  # also another encoding, and a number of thousands of digits
-        reason = str(fault)
-    raise error(gettext("{what} is not TOML: {reason}", what=what, reason=reason))
+        large = "int_max_str_digits" in str(fault)
+        reason = gettext("it holds a whole number beyond 64 bits") if large else str(fault)
+    if reason:
+        raise error(gettext("{what} is not TOML: {reason}", what=what, reason=reason))
+    return table
+
+
+def beyond_limits(value: object) -> str:
+    """Why no file may hold ``value``: nested too deeply, or a whole number beyond 64 bits; empty where it may."""
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inner = [each for each in level if isinstance(each, Mapping | list)]
+        level = [part for each in inner for part in (each.values() if isinstance(each, Mapping) else each)]
+        if any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in level):
+            return gettext("it holds a whole number beyond 64 bits")
+    return gettext("it is nested too deeply") if level else ""
 
 
 def read_toml(path: Path | str | Traversable, what: str, error: type[WinprobError]) -> dict[str, Any]:
@@ -160,6 +175,8 @@ def show_value(value: object) -> str:
 
 
 _REPR = Repr(maxstring=80, maxother=80, maxlong=80)
+#: Levels of tables and lists; no file of ours has more than ten.
+_DEEPEST = 60
 
 # --- validation, and its errors in words ---------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 
 from winprob.data.tables import check_file, cover, read_contact_roles, read_deals
 from winprob.data.tables.instants import parse_instants
-from winprob.data.tables.presets import PRESETS, preset_text, read_preset, same_ids
+from winprob.data.tables.presets import same_ids
 from winprob.data.tables.presets.spellings import lost_case, suffix
 from winprob.errors import InputError, MappingError, WinprobError
 
@@ -327,36 +327,3 @@ def test_dynamics_connections(tmp_path: Path) -> None:
     got = read_deals(deals, {"preset": "dynamics"}, roles)
     assert words(got["evaluator_coverage"]) == ["identified"]
     assert "decision_maker_coverage" not in got
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_reads_and_covers_the_roles(name: str) -> None:
-    preset = read_preset(name)
-    assert {"deal_id", "opened_on", "expected_close_on", "closed_on", "amount", "stage"} <= preset.columns.keys()
-    assert {rule.value for rule in preset.rules} >= {"won", "lost", "open"}
-    assert preset.derived
-
-
-def test_an_edited_copy_is_a_preset_too(tmp_path: Path) -> None:
-    text = preset_text("salesforce").replace('"Needs Analysis"', '"Discovery"')
-    ours = write(tmp_path, text, "ours.toml")
-    deals = read_deals(write(tmp_path, API + ROWS), {"preset": str(ours)})
-    assert words(deals["stage"]) == ["", "", "", "exploration"]
-
-
-def test_a_broken_copy_names_every_fault(tmp_path: Path) -> None:
-    text = (
-        'names = "x"\nids = "oracle"\n[columns]\ndeal_id = "Id"\nstge = { column = ["S"] }\n'
-        '[[outcome]]\nvalue = "win"\n'
-    )
-    with pytest.raises(MappingError, match="6 faults to fix") as told:
-        read_preset(str(write(tmp_path, text, "ours.toml")))
-    for word in (
-        "'names' is not known; did you mean 'name'?",
-        "'ids' is 'oracle'; accepted: salesforce, guid",
-        "'columns.deal_id' is 'Id', wanted a table",
-        "'columns.stge' is not known; did you mean 'stage'?",
-        "[[outcome]] 1 'value' is 'win'",
-        "[[outcome]] 1 'when' is missing",
-    ):
-        assert word in str(told.value)

@@ -129,8 +129,22 @@ def test_what_is_not_toml_is_one_short_message(data: bytes) -> None:
 
 
 def test_a_mapping_nested_beyond_validation_is_a_fault_of_the_mapping() -> None:
-    _, faults = read_mapping(parse_toml(b"columns = " + b"[" * 250 + b"]" * 250, "map.toml", MappingError))
+    deep: list[Any] = []
+    for _ in range(250):
+        deep = [deep]
+    _, faults = read_mapping({"columns": deep})
     assert faults == ["it is nested too deeply"]
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, "0x" + "F" * 9000])
+def test_numbers_and_nesting_beyond_the_limits_of_a_file_are_one_message(number: str) -> None:
+    with pytest.raises(MappingError, match=r"^map.toml is not TOML: it holds a whole number beyond 64 bits$"):
+        parse_toml(f"[columns]\nx = {number}".encode(), "map.toml", MappingError)
+    for text in ("x = " + "[" * 90 + "]" * 90, ".".join("a" * 90) + " = 1", "x = " + "{a = " * 90 + "1" + "}" * 90):
+        with pytest.raises(MappingError, match=r"^map.toml is not TOML: it is nested too deeply$"):
+            parse_toml(text.encode(), "map.toml", MappingError)
+    _, faults = read_mapping({"columns": {"deal_id": "Id", "stage": {"column": "S", "other": 10**5000}}})
+    assert faults == ["it holds a whole number beyond 64 bits"]
 
 
 def test_the_faults_of_a_mapping_file_name_the_file(tmp_path: Path) -> None:

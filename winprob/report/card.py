@@ -40,7 +40,7 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(gettext("record {path} cannot be read: {reason}.", path=path, reason=error)) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(_not_a_record(path, str(error))) from error
     missing = [name for name in _NEEDED if not isinstance(record, dict) or name not in record]
     if missing:

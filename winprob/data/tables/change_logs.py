@@ -117,7 +117,7 @@ def _names(spec: Spec) -> Iterator[str]:
 
 
 def _header(spec: Spec, part: str, sheet: files.Sheet) -> str | None:
-    names = spec[part]
+    names = spec.get(part)
     return presets.find_header(names, map(str, sheet.cells.columns)) if isinstance(names, list) else None
 
 
@@ -131,7 +131,7 @@ def _kind_of(sheet: files.Sheet, preset: presets.Preset | None, words: fields.Vo
             if kind.fits(spec, sheet, words):
                 return kind, spec
     spec = _specs(KINDS[0], preset)[0]
-    missing = [f"{part} ({', '.join(spec[part])})" for part in _FIELD_PARTS if not _header(spec, part, sheet)]
+    missing = [f"{part} ({', '.join(spec.get(part, []))})" for part in _FIELD_PARTS if not _header(spec, part, sheet)]
     raise InputError(
         gettext(
             "{name} is not a change log: it has no {missing}; its columns are {columns}",
@@ -220,7 +220,7 @@ def _stage_columns(spec: Spec, sheet: files.Sheet) -> dict[str, str]:
     """The stage of each column that holds the days on which one was entered."""
     stages = {}
     for header in map(str, sheet.cells.columns):
-        prefix = next((prefix for prefix in spec["prefixes"] if header.casefold().startswith(prefix)), None)
+        prefix = next((prefix for prefix in spec.get("prefixes", []) if header.casefold().startswith(prefix)), None)
         if prefix:
             stages[header] = header[len(prefix) :]
     return stages

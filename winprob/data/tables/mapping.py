@@ -16,7 +16,7 @@ from winprob.data.tables.files import DELIMITERS, read_bytes
 from winprob.data.tables.instants import is_zone
 from winprob.errors import MappingError
 from winprob.i18n import gettext
-from winprob.toml import Name, Wanted, near_match, parse_toml, record, salvage, suggestion, unknown_key
+from winprob.toml import Name, Wanted, beyond_limits, near_match, parse_toml, record, salvage, suggestion, unknown_key
 
 #: What a mapping may be given as: the path of a TOML file, or its content.
 GivenMapping = str | Path | Mapping[str, Any]
@@ -149,7 +149,8 @@ def read_mapping(mapping: GivenMapping | None) -> tuple[DealMapping, list[str]]:
     if mapping is None:
         return DealMapping(name=""), []
     if isinstance(mapping, Mapping):
-        return _interpret(mapping, "mapping")
+        limit = beyond_limits(mapping)
+        return (DealMapping(name="mapping"), [limit]) if limit else _interpret(mapping, "mapping")
     read, faults = _interpret(mapping_table(mapping), str(mapping))
     return read, [gettext("{what}: {fault}", what=mapping, fault=fault) for fault in faults]
 

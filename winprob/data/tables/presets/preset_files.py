@@ -10,10 +10,12 @@ from pydantic import Field
 
 from winprob.data.schema import COLUMNS, ID
 from winprob.data.tables.files import read_bytes
+from winprob.data.tables.instants import is_zone
+from winprob.data.tables.mapping import no_zone
 from winprob.errors import MappingError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES
-from winprob.toml import Wanted, build, parse_toml, record, unknown_key
+from winprob.toml import Wanted, build, parse_toml, record, show_value, unknown_key
 
 PRESETS = ("salesforce", "dynamics", "hubspot")
 
@@ -64,10 +66,14 @@ def _headers_wanted() -> str:
     return gettext("a list of headers")
 
 
+def _words_wanted() -> str:
+    return gettext("a list of texts")
+
+
 @record
 class _Column:
     column: Annotated[tuple[str, ...], Field(min_length=1), Wanted(_headers_wanted)]
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Annotated[tuple[str, ...], Wanted(_words_wanted)]] = field(default_factory=dict)
     other: str | None = None
     percent: bool = False
 
@@ -77,11 +83,57 @@ class _Derived:
     columns: tuple[str, ...] = ()
 
 
+_Headers = Annotated[tuple[str, ...], Wanted(_headers_wanted)]
+
+
+@record
+class _People:
+    deal_id: _Headers = ()
+    person: _Headers = ()
+    role: _Headers = ()
+    known_on: _Headers = ()
+    deleted: _Headers = ()
+    sellers: _Headers = ()
+    coverage: Literal["unknown", "identified", "contacted", "engaged"] = "identified"
+    roles: Mapping[str, _Headers] = field(default_factory=dict)
+    ask: Mapping[str, str] = field(default_factory=dict)
+
+
+@record
+class _FieldHistory:
+    deal_id: _Headers = ()
+    changed_on: _Headers = ()
+    field: _Headers = ()
+    old: _Headers = ()
+    new: _Headers = ()
+    deleted: _Headers = ()
+    order: _Headers = ()
+    ignore: _Headers = ()
+
+
+@record
+class _StateHistory:
+    deal_id: _Headers = ()
+    changed_on: _Headers = ()
+    until: _Headers = ()
+    deleted: _Headers = ()
+    order: _Headers = ()
+    previous: Mapping[str, _Headers] = field(default_factory=dict)
+
+
+@record
+class _StageDates:
+    deal_id: _Headers = ()
+    field: str = "stage"
+    prefixes: _Headers = ()
+    labels: _Headers = ()
+
+
 @record
 class _Changes:
-    fields: Mapping[str, Any] | None = None
-    states: Mapping[str, Any] | None = None
-    entered: Mapping[str, Any] | None = None
+    fields: _FieldHistory | None = None
+    states: _StateHistory | None = None
+    entered: _StageDates | None = None
 
 
 @record
@@ -92,7 +144,7 @@ class _File:
     flags: Mapping[str, list[str]] = field(default_factory=dict)
     outcome: tuple[Rule, ...] = ()
     derived: _Derived = field(default_factory=_Derived)
-    people: Mapping[str, Any] = field(default_factory=dict)
+    people: _People = field(default_factory=_People)
     changes: _Changes = field(default_factory=_Changes)
     null: tuple[str, ...] = ()
     zone: str | None = None
@@ -143,7 +195,7 @@ def read_preset(name: str) -> Preset:
         flags=file.flags,
         rules=file.outcome,
         derived=file.derived.columns,
-        people=file.people,
+        people=table.get("people", {}),
         changes=table.get("changes", {}),
         null=file.null,
         zone=file.zone,
@@ -151,18 +203,32 @@ def read_preset(name: str) -> Preset:
 
 
 def _unknown_names(table: Mapping[str, Any]) -> Iterator[str]:
-    """Columns, roles and flags that do not exist."""
-    columns, people = (each if isinstance(each := table.get(key), Mapping) else {} for key in ("columns", "people"))
+    """Columns, roles, flags and a zone that do not exist, and conditions that no cell can fulfil."""
+    columns, people, flags = (_table(table.get(key)) for key in ("columns", "people", "flags"))
     if ID not in columns:
         yield gettext("[columns] has no deal_id")
     yield from _unknown(columns, "columns", COLUMNS)
     yield from _unknown(people.get("roles", {}), "people.roles", ROLES)
+    if isinstance(zone := table.get("zone"), str) and not is_zone(zone):
+        yield no_zone(zone)
     rules = table.get("outcome", [])
     for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
-        if isinstance(rule, Mapping):
-            yield from _unknown(rule.get("when", {}), f"outcome.{number}.when", table.get("flags", {}))
+        when = _table(_table(rule).get("when"))
+        yield from _unknown(when, f"outcome.{number}.when", flags)
+        for flag, wanted in when.items():
+            words = wanted if isinstance(wanted, list) else [wanted]
+            if not isinstance(wanted, bool) and not all(isinstance(word, str) for word in words):
+                yield gettext(
+                    "{path} is {got}, wanted {wanted}",
+                    path=repr(f"outcome.{number}.when.{flag}"),
+                    got=show_value(wanted),
+                    wanted=gettext("true, false, a text or a list of texts"),
+                )
+
+
+def _table(given: Any) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}
 
 
 def _unknown(given: Any, path: str, accepted: Collection[str]) -> Iterator[str]:
-    names = given if isinstance(given, Mapping) else {}
-    return (unknown_key(repr(f"{path}.{name}"), name, accepted) for name in names if name not in accepted)
+    return (unknown_key(repr(f"{path}.{name}"), name, accepted) for name in _table(given) if name not in accepted)
