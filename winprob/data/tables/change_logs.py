@@ -63,13 +63,19 @@ def read_changes(
         The mapping, the zone, a day or a value is wrong: every error at once.
     """
     deal_mapping, faults = read_mapping(mapping)
+    preset = presets.read_preset(deal_mapping.preset) if deal_mapping.preset else None
+    if preset:
+        faults = presets.log_faults(preset, deal_mapping.own)
     if not is_zone(zone):
         faults = [*faults, no_zone(zone)]
     refuse([whole("error", "", fault) for fault in faults], rows=0, error=MappingError)
-    preset = presets.read_preset(deal_mapping.preset) if deal_mapping.preset else None
     chosen = encoding or deal_mapping.encoding
     sheet = files.parse_sheet(
-        files.read_bytes(path), str(path), encoding=chosen, delimiter=deal_mapping.delimiter, known=log_headers(preset)
+        files.read_bytes(path),
+        str(path),
+        encoding=chosen,
+        delimiter=deal_mapping.delimiter,
+        known=log_headers(preset, deal_mapping.changes),
     )
     changes, findings = changes_on(sheet, deal_mapping, preset, zone)
     return changes, findings_table(findings)
@@ -101,15 +107,18 @@ def changes_on(
     return changes, log.findings
 
 
-def log_headers(preset: presets.Preset | None) -> Callable[[str], bool]:
-    """Whether a header is one of a log's, of whichever kind."""
-    names = {normal(name) for kind in KINDS for spec in _specs(kind, preset) for name in _names(spec)}
+def log_headers(preset: presets.Preset | None, own: Mapping[str, str]) -> Callable[[str], bool]:
+    """Whether a header is one of a log's, of whichever kind; ``own`` headers are those of the mapping."""
+    names = {normal(name) for kind in KINDS for spec in _specs(kind, preset, own) for name in _names(spec)}
     return lambda header: normal(header) in names
 
 
-def _specs(kind: "LogKind", preset: presets.Preset | None) -> list[Spec]:
+def _specs(kind: "LogKind", preset: presets.Preset | None, own: Mapping[str, str]) -> list[Spec]:
+    """The headers of a log's parts, the mapping's first; none where the mapping names a part of another kind."""
+    if not set(own) <= {*kind.parts}:
+        return []
     given = preset.changes.get(kind.name) if preset else None
-    return [spec for spec in (given, kind.plain) if spec]
+    return [{**spec, **{part: [header] for part, header in own.items()}} for spec in (given, kind.plain) if spec]
 
 
 def _names(spec: Spec) -> Iterator[str]:
@@ -126,11 +135,13 @@ def _has(spec: Spec, sheet: files.Sheet, parts: tuple[str, ...]) -> bool:
 
 
 def _kind_of(sheet: files.Sheet, preset: presets.Preset | None, words: fields.Vocabulary) -> tuple["LogKind", Spec]:
+    own = words.mapping.changes
+    _refuse_absent(sheet, own)
     for kind in KINDS:
-        for spec in _specs(kind, preset):
+        for spec in _specs(kind, preset, own):
             if kind.fits(spec, sheet, words):
                 return kind, spec
-    spec = _specs(KINDS[0], preset)[0]
+    spec = _specs(KINDS[0], preset, {})[0] | {part: [header] for part, header in own.items()}
     missing = [f"{part} ({', '.join(spec.get(part, []))})" for part in _FIELD_PARTS if not _header(spec, part, sheet)]
     raise InputError(
         gettext(
@@ -140,6 +151,21 @@ def _kind_of(sheet: files.Sheet, preset: presets.Preset | None, words: fields.Vo
             columns=", ".join(map(repr, sheet.cells.columns[:12])),
         )
     )
+
+
+def _refuse_absent(sheet: files.Sheet, own: Mapping[str, str]) -> None:
+    """Raise InputError where the mapping names headers of the log that it lacks."""
+    headers = list(map(str, sheet.cells.columns))
+    absent = [f"{part} = {header!r}" for part, header in own.items() if presets.find_header([header], headers) is None]
+    if absent:
+        raise InputError(
+            gettext(
+                "{name} lacks columns that [changes] names: {absent}; its columns are {columns}",
+                name=sheet.name,
+                absent=", ".join(absent),
+                columns=", ".join(map(repr, headers[:12])),
+            )
+        )
 
 
 def _drop_deleted(log: fields.Log) -> None:
@@ -283,12 +309,25 @@ class LogKind:
     name: str
     fits: Callable[[Spec, files.Sheet, fields.Vocabulary], bool]
     read: Callable[[fields.Log], None]
+    parts: tuple[str, ...]
     plain: Spec | None = None
 
 
 #: In the order in which a sheet is tried.
 KINDS = (
-    LogKind(name="fields", fits=_is_field_history, read=_read_field_history, plain=_PLAIN_FIELDS),
-    LogKind(name="entered", fits=_has_stage_dates, read=_read_stage_dates),
-    LogKind(name="states", fits=_is_state_history, read=_read_state_history, plain=_PLAIN_STATES),
+    LogKind(
+        name="fields",
+        fits=_is_field_history,
+        read=_read_field_history,
+        parts=(*_FIELD_PARTS, "old", "deleted", "order"),
+        plain=_PLAIN_FIELDS,
+    ),
+    LogKind(name="entered", fits=_has_stage_dates, read=_read_stage_dates, parts=(ID,)),
+    LogKind(
+        name="states",
+        fits=_is_state_history,
+        read=_read_state_history,
+        parts=(ID, "changed_on", "until", "deleted", "order"),
+        plain=_PLAIN_STATES,
+    ),
 )

@@ -24,6 +24,8 @@ Transform = Literal["log1p"]
 UNKNOWN = "unknown"
 
 _TARGETS = (*COLUMNS, *READINGS)
+#: A change log's own columns, whose headers ``[changes]`` may name.
+LOG_COLUMNS = (ID, "changed_on", "field", "old", "new", "until", "deleted", "order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,9 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         given["columns"] = {target: column for target, column in columns.items() if target in _TARGETS}
     file, wrong = salvage(_File, given)
     faults += wrong
+    faults += [
+        unknown_key(repr(f"changes.{name}"), name, LOG_COLUMNS) for name in file.changes if name not in LOG_COLUMNS
+    ]
     if columns and ID not in columns and "preset" not in table:
         faults.append(gettext("[columns] has no deal_id: name its column, or set its row_number = true"))
     if file.zone is not None and not is_zone(file.zone):
@@ -193,7 +198,7 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         date_format=file.date_format,
         sheet=file.sheet,
         null=file.null,
-        changes=file.changes,
+        changes={name: header for name, header in file.changes.items() if name in LOG_COLUMNS},
         zone=file.zone if file.zone is not None and is_zone(file.zone) else None,
         preset=file.preset,
         own=table,

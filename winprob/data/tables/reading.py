@@ -205,11 +205,10 @@ def _read(
 def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[Sheet, DealMapping, Reading]:
     """The deals as the preset reads them; the user's own mapping takes precedence."""
     fitted = presets.fit_preset(preset, sheet, own.own)
-    mapping, faults = read_mapping(fitted.table)
-    reading = read_sheet(fitted.sheet, mapping, [*fitted.faults, *faults])
+    reading = read_sheet(fitted.sheet, fitted.mapping, fitted.faults)
     reading.deals = presets.settle(reading.deals, fitted)
     reading.findings += [*fitted.notes, *presets.stage_notes(fitted, reading.deals)]
-    return fitted.sheet, mapping, reading
+    return fitted.sheet, fitted.mapping, reading
 
 
 def _people(people: PeopleSource, encoding: str | None, preset: Preset | None) -> tuple[pd.DataFrame, list[Finding]]:

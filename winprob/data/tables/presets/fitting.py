@@ -9,6 +9,7 @@ import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
+from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.data.tables.presets.spellings import derive_outcome, find_header, lost_case, matches, other_ids, same_ids
 from winprob.data.tables.sheet import Sheet
@@ -24,7 +25,8 @@ class Fitted:
     """A preset fitted to one file: the prepared sheet, the ordinary mapping, and the errors and notes of both."""
 
     sheet: Sheet
-    table: dict[str, Any]
+    mapping: DealMapping
+    columns: Mapping[str, Any]
     faults: list[str]
     notes: list[Finding]
     one_close_date: bool
@@ -40,9 +42,9 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         Its sheet has one spelling of each deal's id, and an outcome column where flags determine the outcome.
     """
     headers = list(map(str, sheet.cells.columns))
-    faults = list(_derived_covariates(preset, own))
     columns = _columns(preset, headers, own.get("columns", {}))
     cells = sheet.cells.copy()
+    faults: list[str] = []
     notes: list[Finding] = []
     if "outcome" not in columns and (flag_headers := _flag_columns(preset, headers)):
         name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(flag_headers.values())))
@@ -50,6 +52,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         cells[name] = derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
         notes += _outcome_notes(preset, flag_headers, cells[name])
+    notes += _without_column(preset, columns, own)
     if ID not in columns:
         faults.append(_no_id(preset, headers))
         columns[ID] = {"row_number": True}
@@ -57,16 +60,30 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         notes += _id_notes(preset, cells[column])
         cells[column] = same_ids(cells[column], preset.ids)
     notes += _left_out(preset, columns, headers)
-    table = {key: value for key, value in own.items() if key != "preset"} | {"columns": columns}
+    mapping, of_mapping = _in_force(preset, own, columns)
+    faults += of_mapping
     closing = {_column(columns.get(name)) for name in ("expected_close_on", "closed_on")}
     return Fitted(
         sheet=replace(sheet, cells=cells),
-        table=table,
+        mapping=mapping,
+        columns=columns,
         faults=faults,
         notes=notes,
         other_ids=other_ids(preset),
         one_close_date=len(closing) == 1 and None not in closing,
     )
+
+
+def log_faults(preset: Preset, own: Mapping[str, Any]) -> list[str]:
+    """The faults of the user's mapping where no file of deals is read: every column of the preset counts as there."""
+    columns = {target: {**given, "column": given["column"][0]} for target, given in preset.columns.items()}
+    return _in_force(preset, own, with_own(columns, own.get("columns", {})))[1]
+
+
+def _in_force(preset: Preset, own: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[DealMapping, list[str]]:
+    """The mapping in force: the user's own, with the ``columns`` that the preset has filled; and its faults."""
+    mapping, faults = read_mapping({key: value for key, value in own.items() if key != "preset"} | {"columns": columns})
+    return mapping, [*_derived_covariates(preset, own), *faults]
 
 
 def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
@@ -86,7 +103,7 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
 
 def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     """Notes on stages that are not in the crosswalk, and on closed deals without their last stage."""
-    given = fitted.table["columns"].get("stage")
+    given = fitted.columns.get("stage")
     column = _column(given)
     if column is None or column not in fitted.sheet.cells:
         return
@@ -140,6 +157,9 @@ def _columns(preset: Preset, headers: list[str], own: Any) -> dict[str, Any]:
         header = find_header(given["column"], headers)
         if header is not None:
             columns[target] = {**given, "column": header}
+    if isinstance(own, Mapping):
+        absent = {target for target in preset.columns if target not in columns and _is_partial(own.get(target))}
+        own = {target: entry for target, entry in own.items() if target not in absent}
     return with_own(columns, own)
 
 
@@ -148,9 +168,14 @@ def with_own(columns: dict[str, Any], own: Any) -> dict[str, Any]:
     if not isinstance(own, Mapping):
         return columns
     for target, entry in own.items():
-        extends = isinstance(entry, Mapping) and "column" not in entry and "row_number" not in entry
-        columns[target] = _extended(columns[target], entry) if extends and target in columns else entry
+        extends = _is_partial(entry) and target in columns
+        columns[target] = _extended(columns[target], entry) if extends else entry
     return columns
+
+
+def _is_partial(entry: Any) -> bool:
+    """Whether an entry has values, but no column of its own."""
+    return isinstance(entry, Mapping) and "column" not in entry and "row_number" not in entry
 
 
 def _extended(given: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,8 +212,8 @@ def _flag_columns(preset: Preset, headers: list[str]) -> dict[str, str]:
 
 def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]:
     covariates = own.get("covariates", {})
-    listed = [*covariates.get("varying", []), *covariates.get("numeric", [])] if isinstance(covariates, Mapping) else []
-    for item in listed:
+    lists = [covariates.get(kind) for kind in ("varying", "numeric")] if isinstance(covariates, Mapping) else []
+    for item in (item for listed in lists if isinstance(listed, list | tuple) for item in listed):
         name = item.get("column") if isinstance(item, Mapping) else item
         if isinstance(name, str) and (matches(name, preset.derived) or is_derived(name)):
             yield gettext(
@@ -197,6 +222,19 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
                 column=name,
                 preset=preset.name,
             )
+
+
+def _without_column(preset: Preset, columns: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Finding]:
+    """Notes on columns whose values the user maps, while the file has none of the preset's headers for them."""
+    given = own.get("columns", {})
+    for target in given if isinstance(given, Mapping) else ():
+        if target not in columns and target in preset.columns:
+            message = gettext(
+                "the mapping has values of '{target}', but the file has no such column: the preset looks for {wanted}",
+                target=target,
+                wanted=", ".join(preset.columns[target]["column"]),
+            )
+            yield whole("note", target, message)
 
 
 def _no_id(preset: Preset, headers: list[str]) -> str:
