@@ -11,7 +11,12 @@ from winprob.data.tables.presets import PRESETS, preset_text, read_preset
 from winprob.errors import MappingError
 
 API = "Id,StageName,Amount,IsClosed,IsWon"
-ROWS = "\n1,Needs Analysis,1000,false,false\n2,Closed Won,5000,true,true\n3,Closed Lost,2000,true,false\n4,Discovery,1,0,0\n"
+ROWS = """
+1,Needs Analysis,1000,false,false
+2,Closed Won,5000,true,true
+3,Closed Lost,2000,true,false
+4,Discovery,1,0,0
+"""
 
 
 def write(tmp_path: Path, text: str, name: str = "export.csv") -> Path:

@@ -120,7 +120,7 @@ def check(source: Source, output: Output) -> None:
 @click.argument("name")
 @options.file("--out", help="Write the file here instead of to the screen.")
 def preset(name: str, out: Path | None) -> None:
-    """Print the preset of a CRM (salesforce, dynamics, hubspot), to edit: --preset takes the edited file."""
+    """Print the preset of a CRM (salesforce, hubspot, ...), to edit: --preset takes the edited file."""
     from winprob.data.tables import preset_text
 
     write_page(preset_text(name), out)
@@ -128,7 +128,7 @@ def preset(name: str, out: Path | None) -> None:
 
 @app.main.command()
 @options.source()
-@click.option("--as-of", required=True, help="The day of the export, YYYY-MM-DD.")
+@click.option("--as-of", help="The day of the export, YYYY-MM-DD; with --changes, by default the last day of the log.")
 @options.file("--history", required=True, help="The history's folder; made if it does not exist.")
 @click.option(
     "--changes", type=options.FILE, multiple=True, help="A CRM's change log: write a snapshot for each review day."
@@ -141,7 +141,7 @@ def preset(name: str, out: Path | None) -> None:
 @options.output
 def snapshot(
     source: Source,
-    as_of: str,
+    as_of: str | None,
     history: Path,
     changes: tuple[Path, ...],
     every: "Every",
@@ -155,7 +155,9 @@ def snapshot(
 
     from winprob.data.history import as_day
 
-    day = as_day(as_of)
+    if as_of is None and not changes:
+        raise click.UsageError(gettext("Missing option '--as-of': the day of the export, YYYY-MM-DD."))
+    day = None if as_of is None else as_day(as_of)
     source = _in_zone(source, zone)
     if changes:
         chosen = load_settings(settings)
@@ -202,17 +204,31 @@ def _replay(
                 people=source.people,
             )
         )
-    current = _read_export(source)
+    current, log = _read_export(source), _read_change_logs(source, logs)
+    last = _last_day(log) if last is None else last
     first = current["opened_on"].min() if "opened_on" in current else None
     calendar = settings.calendar
     days = review_days(first, last, every=every, calendar=calendar) if first is not None and first == first else []
-    replayed, findings = winprob.replay_changes(current, _read_change_logs(source, logs), days, static=static)
+    replayed, findings = winprob.replay_changes(current, log, days, static=static)
     _echo_findings(findings)
     frames = ((day, _cover(known, roles, day)) for day, known in replayed)
     snapshots = [winprob.write_snapshot(frame, day, history) for day, frame in frames if len(frame)]
     if not snapshots:
         raise HistoryError(gettext("no review day up to --as-of on which there was a deal: nothing was added"))
     return snapshots
+
+
+def _last_day(log: options.Frame) -> Any:
+    """The last day of a change log.
+
+    Raises
+    ------
+    HistoryError
+        The log has no change.
+    """
+    if log.empty:
+        raise HistoryError(gettext("the change log has no change of a column that is read: give --as-of"))
+    return log["changed_at"].max().normalize()
 
 
 def _read_export(source: Source, people: Path | None = None) -> options.Frame:

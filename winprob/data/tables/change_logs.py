@@ -4,7 +4,8 @@ The kinds, each with its own function group below and one row in ``KINDS``:
 
 - field history, a row a change of one field with old and new value: Salesforce's ``OpportunityFieldHistory``, the audit
   log of Dynamics 365, HubSpot's property history, and the plain ``deal_id, changed_on, field, old, new``;
-- stage dates, a column a stage with the day on which it was entered last: HubSpot's ``hs_date_entered_*``;
+- stage dates, a column a stage with the day on which it was entered last: HubSpot's ``hs_date_entered_*``, under
+  their names or labels;
 - state history, a row with the whole state from a day on: Salesforce's ``OpportunityHistory``, and the plain
   ``deal_id, valid_from, ...``.
 """
@@ -109,8 +110,9 @@ def changes_on(
 
 def log_headers(preset: presets.Preset | None, own: Mapping[str, str]) -> Callable[[str], bool]:
     """Whether a header is one of a log's, of whichever kind; ``own`` headers are those of the mapping."""
-    names = {normal(name) for kind in KINDS for spec in _specs(kind, preset, own) for name in _names(spec)}
-    return lambda header: normal(header) in names
+    specs = [spec for kind in KINDS for spec in _specs(kind, preset, own)]
+    names = {normal(name) for spec in specs for name in _names(spec)}
+    return lambda header: normal(header) in names or any(presets.stage_columns(spec, [header]) for spec in specs)
 
 
 def _specs(kind: "LogKind", preset: presets.Preset | None, own: Mapping[str, str]) -> list[Spec]:
@@ -223,16 +225,16 @@ def _note_unused(log: fields.Log, unused: Mapping[str, int]) -> None:
 
 
 def _has_stage_dates(spec: Spec, sheet: files.Sheet, words: fields.Vocabulary) -> bool:
-    return _has(spec, sheet, ("deal_id",)) and bool(_stage_columns(spec, sheet))
+    return _has(spec, sheet, ("deal_id",)) and bool(presets.stage_columns(spec, sheet.cells.columns))
 
 
 def _read_stage_dates(log: fields.Log) -> None:
     sheet, ids = log.sheet, log.ids
-    for header, stage in _stage_columns(log.spec, sheet).items():
+    for header, stage in presets.stage_columns(log.spec, sheet.cells.columns).items():
         entered = mask_of(as_text(sheet.cells[header]).notna())
         log.sheet, log.ids = replace(sheet, cells=sheet.cells[entered], rows=sheet.rows[entered]), ids[entered]
         log.at = fields.instants(log, log.sheet.cells[header])
-        cells = pd.Series(stage, index=log.sheet.cells.index, dtype="str")
+        cells = pd.Series(_placed(log, stage), index=log.sheet.cells.index, dtype="str")
         fields.add_field(log, log.spec["field"], cells, None, kind="state")
         for flag in fields.outcome_flags(log.words, [log.spec["field"]]):
             fields.add_outcome(log, {flag: (cells, None)}, "state")
@@ -242,14 +244,10 @@ def _read_stage_dates(log: fields.Log) -> None:
     log.findings.append(whole("note", "stage", message))
 
 
-def _stage_columns(spec: Spec, sheet: files.Sheet) -> dict[str, str]:
-    """The stage of each column that holds the days on which one was entered."""
-    stages = {}
-    for header in map(str, sheet.cells.columns):
-        prefix = next((prefix for prefix in spec.get("prefixes", []) if header.casefold().startswith(prefix)), None)
-        if prefix:
-            stages[header] = header[len(prefix) :]
-    return stages
+def _placed(log: fields.Log, stage: str) -> str:
+    """A stage without the pipeline after it, unless the crosswalk places the whole."""
+    without = presets.without_pipeline(stage)
+    return stage if without == stage or not presets.unplaced(log.words.stages, stage) else without
 
 
 # ---- state history: a row a state -----------------------------------------------------------------------------------

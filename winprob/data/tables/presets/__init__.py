@@ -5,10 +5,25 @@ mapping. What a mapping cannot express (an outcome derived from two flags, one c
 two spellings) is done here.
 """
 
-from winprob.data.tables.presets.fitting import fit_preset, log_faults, settle, stage_notes, unplaced_message, with_own
+from winprob.data.tables.presets.fitting import (
+    fit_preset,
+    log_faults,
+    settle,
+    stage_notes,
+    unplaced,
+    unplaced_message,
+    with_own,
+)
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
 from winprob.data.tables.presets.roles import is_role_table, read_roles, with_one_id
-from winprob.data.tables.presets.spellings import find_header, is_true, known_header, same_ids
+from winprob.data.tables.presets.spellings import (
+    find_header,
+    is_true,
+    known_header,
+    same_ids,
+    stage_columns,
+    without_pipeline,
+)
 
 __all__ = [
     "PRESETS",
@@ -24,8 +39,11 @@ __all__ = [
     "read_roles",
     "same_ids",
     "settle",
+    "stage_columns",
     "stage_notes",
+    "unplaced",
     "unplaced_message",
     "with_one_id",
     "with_own",
+    "without_pipeline",
 ]

@@ -137,9 +137,15 @@ def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
     )
 
 
-def _unplaced(given: Any, text: pd.Series) -> Mask:
+def unplaced(given: Any, stage: str) -> bool:
+    """Whether a stage is neither in the crosswalk nor canonical."""
     known = {normal(word) for words in _values(given).values() for word in _list(words)}
-    return mask_of(text.map(lambda word: normal(word) not in known and canonical("stage", word) is None).eq(True))
+    return normal(stage) not in known and canonical("stage", stage) is None
+
+
+def _unplaced(given: Any, text: pd.Series) -> Mask:
+    wrong = {stage: unplaced(given, stage) for stage in text.dropna().unique()}
+    return mask_of(text.map(wrong).eq(True))
 
 
 def _note(column: str, mask: Mask, deals: pd.DataFrame, message: str) -> Finding:

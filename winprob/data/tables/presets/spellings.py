@@ -20,6 +20,10 @@ from winprob.methodology import normal
 _SHORT = re.compile(r"[A-Za-z0-9]{15}")
 _LONG = re.compile(r"[A-Za-z0-9]{18}")
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
+_PIPELINE = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]$")
+_QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d "
+#: Columns on the stage of today, whichever it is.
+_NO_STAGE = frozenset({"currentstage", "stage", "dealstage"})
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _TRUE = frozenset({"true", "1", "yes", "y", "t", "x", "是", "ja", "wahr", "inactive"})
 _FALSE = frozenset({"false", "0", "no", "n", "f", "否", "nein", "falsch", "active"})
@@ -38,6 +42,27 @@ def find_header(wanted: Iterable[str], headers: Iterable[str]) -> str | None:
     for header in headers:
         by_name.setdefault(normal(header), header)
     return next((by_name[normal(name)] for name in wanted if normal(name) in by_name), None)
+
+
+def stage_columns(spec: Mapping[str, Any], headers: Iterable[str]) -> dict[str, str]:
+    """The stage of each column with the days on which one was entered, by a prefix of its name or by its label.
+
+    ``hs_v2_date_entered_contractsent``, ``Date entered "Contract Sent (Sales Pipeline)"``, in any quotes or none.
+    """
+    stages: dict[str, str] = {}
+    for header in map(str, headers):
+        prefix = next((each for each in spec.get("prefixes", []) if header.casefold().startswith(each)), None)
+        label = next(
+            (each for each in spec.get("labels", []) if header.casefold().startswith(f"{each.casefold()} ")), None
+        )
+        if start := prefix or label:
+            stages[header] = header[len(start) :].strip().strip(_QUOTES).strip()
+    return {header: stage for header, stage in stages.items() if stage and normal(stage) not in _NO_STAGE}
+
+
+def without_pipeline(stage: str) -> str:
+    """A stage without the pipeline that HubSpot writes in parentheses after it."""
+    return _PIPELINE.sub("", stage) or stage
 
 
 def known_header(preset: Preset) -> Callable[[str], bool]:
