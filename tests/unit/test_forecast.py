@@ -176,6 +176,22 @@ def test_currencies_are_converted_and_reconcile(posterior: Posterior) -> None:
     assert made.left_out["reason"].tolist() == ["open, with an amount and no currency"]
 
 
+def test_the_corporate_currency_of_the_rates_is_the_reports(posterior: Posterior) -> None:
+    deals = small(
+        deal_id=["a", "b", "c"], outcome=["won", "won", "won"], closed_on=["2026-07-05"] * 3,
+        amount=[182.0, 364.0, 5.0], currency=["MXN", "MXN", "USD"], as_of=["2026-08-01"] * 3,
+    )  # fmt: skip
+    rates = pd.DataFrame(
+        {"currency": ["MXN", "USD"], "rate": [1 / 18.2, 1.0], "valid_from": pd.NaT, "valid_to": pd.NaT}
+    )
+    rates.attrs["corporate"] = "USD"
+    made = forecast_quarter(posterior, deals, "2026Q3", rates=rates)
+    assert made.currency == "USD"
+    assert made.reconciliation["converted"].iloc[-1] == pytest.approx(35)
+    assert any("1 MXN = 0.0549451 USD (undated, for all days)" in sentence for sentence in forecast_sentences(made))
+    assert forecast_quarter(posterior, deals, "2026Q3", rates=rates, currency="MXN").currency == "MXN"
+
+
 def test_every_currency_without_a_rate_is_listed(posterior: Posterior) -> None:
     deals = small(currency=["CNY", "CNY", "USD", "EUR", "USD"])
     with pytest.raises(ForecastError) as result:

@@ -140,7 +140,9 @@ def source(*, required: bool = True) -> Decorator:
         "source",
         _source,
         click.argument("deals", type=FILE, required=required),
-        click.option("--preset", help="The CRM: salesforce, dynamics, hubspot, or an edited copy of one."),
+        click.option(
+            "--preset", help="The CRM: salesforce, dynamics, hubspot, ... (winprob preset), or an edited copy."
+        ),
         file("--mapping", help="A TOML file that names the export's columns."),
         file("--people", help="A people table: who holds which role."),
         click.option("--encoding", help="Text encoding of the export, where the automatic choice is wrong."),
@@ -175,7 +177,9 @@ def quarter(*, required: bool) -> Decorator:
         ),
         click.option("--target", type=float, help="Bookings to reach, in the report's currency."),
         day("--as-of", help="The last day of what is known; by default the newest reading."),
-        click.option("--currency", help="Of the report; by default the one that most deals are in."),
+        click.option(
+            "--currency", help="Of the report; by default the corporate one of --rates, else that of most deals."
+        ),
         file("--rates", help="A dated table of exchange rates: currency, rate, from, to."),
     )
 

@@ -57,7 +57,7 @@ def forecast_quarter(
     quarter : its name in ``calendar`` (by default the model's), or the quarter itself
     as_of : the day knowledge ends; by default the latest reading or closing in the table
     target : bookings to reach, in the report's currency
-    currency : of the report; by default the most frequent one
+    currency : of the report; by default the corporate one, where ``rates`` mark it, else the most frequent one
     rates : as ``read_rates`` returns them, where deals are in several currencies
     by : a column; ``Forecast.groups`` then has the lines of each of its levels
     seed : of the simulation

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.exchange_rates import Rate, rates_for
+from winprob.data.exchange_rates import Rate, corporate_currency, rates_for
 from winprob.data.fiscal import Quarter, quarter_of
 from winprob.data.schema import ID, Mask, as_numbers, column_or_missing, is_closed, latest_places, mask_of
 from winprob.errors import ForecastError
@@ -125,7 +125,8 @@ def pipeline_state(
     undated = won & mask_of(column_or_missing(deals, "closed_on").isna())
     closed = _with_closing_amount(deals[won & closed_within(deals, quarter)])
     still = deals[~ended & ~later]
-    report_currency = currency or _most_common(closed, still)
+    named = _most_common(closed, still)
+    report_currency = currency or (named and (corporate_currency(rates) or named))
     known = _known_rates(closed, still, report_currency, rates, days.closings)
     closed, still = (_priced(some, known).reset_index(drop=True) for some in (closed, still))
     reasons = [

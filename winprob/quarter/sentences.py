@@ -175,7 +175,7 @@ def _assumptions(forecast: Forecast) -> Iterator[str]:
         yield gettext("Amounts are taken as recorded: no training deal has an amount both before and at closing.")
     if forecast.rates:
         listed = "; ".join(
-            f"1 {rate.currency} = {rate.rate:,.6g} {forecast.currency} ({rate.day})" for rate in forecast.rates
+            f"1 {rate.currency} = {rate.rate:,.6g} {forecast.currency} ({rate.since})" for rate in forecast.rates
         )
         yield gettext("Amounts are in {currency}; rates: {listed}.", currency=forecast.currency, listed=listed)
     yield from _left_out(forecast)

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from winprob.data.exchange_rates import rate_day
 from winprob.i18n import gettext
 from winprob.quarter import track_record_sentences
 from winprob.report.backtest import calibration_section, difference_section
@@ -156,7 +157,7 @@ def reconciliation(inputs: ReviewInputs) -> Grid | None:
                 whole(row["deals"]),
                 BLANK if pd.isna(row["amount"]) else whole(row["amount"]),
                 BLANK if pd.isna(row["rate"]) else f"{row['rate']:.6g}",
-                BLANK if pd.isna(row["day"]) else str(row["day"]),
+                BLANK if pd.isna(row["rate"]) else rate_day(None if pd.isna(row["day"]) else row["day"]),
                 full_money(row["converted"], inputs.currency),
             ]
         )

@@ -59,7 +59,7 @@ def _money(inputs: ReviewInputs) -> str:
             currency=rate.currency,
             rate=f"{rate.rate:.6g}",
             own=inputs.currency,
-            day=rate.day,
+            day=rate.since,
         )
         for rate in inputs.forecast.rates
     )
