@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from winprob.data.fiscal import quarters_between
-from winprob.data.schema import COLUMNS, READINGS, as_days, as_text, cell_text
+from winprob.data.schema import COLUMNS, NAMES, READINGS, as_days, as_text, cell_text
 from winprob.errors import HistoryError, InputError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
@@ -305,7 +305,7 @@ def _together(snapshots: list[pd.DataFrame]) -> pd.DataFrame:
     covariates = _all_covariates(frame.attrs.get("covariates", {}) for frame in snapshots)
     columns = dict.fromkeys(name for frame in snapshots for name in frame.columns)
     every = pd.concat(_alike(snapshots, list(columns)), ignore_index=True)
-    ordered = [name for name in (*COLUMNS, *READINGS) if name in columns]
+    ordered = [name for name in (*COLUMNS, *READINGS, *NAMES) if name in columns]
     every = every[ordered + [name for name in columns if name not in ordered]]
     every.attrs = {"covariates": covariates}
     return every

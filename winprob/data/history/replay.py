@@ -13,14 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.history.changes import Track, build_track, odd_histories, ready, typed
-from winprob.data.schema import COLUMNS, ID, as_text, is_closed, validate_deals
+from winprob.data.schema import COLUMNS, ID, NAMES, as_text, is_closed, validate_deals
 from winprob.data.schema.access import CLOSED_OUTCOMES
 from winprob.data.schema.findings import Finding, findings_table, mask_of, refuse, spot, whole
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 
 #: Columns that a deal usually has from its first day.
-STATIC = ("account", "segment", "region", "seller", "product", "currency")
+STATIC = ("account", "segment", "region", "seller", "product", "currency", *NAMES)
 _NOT_LOGGED = (ID, "as_of", "opened_on")
 #: A Salesforce id, in a column that may hold names instead.
 _ID = r"00[A-Za-z0-9]{16}"

@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from winprob.data.history import folder as layout
 from winprob.data.history.folder import MANIFEST, OTHER_ZONE, SCRATCH, Day, as_day, is_fresh, place_of
-from winprob.data.schema import ID, as_numbers, as_text, fact_columns, latest_places, validate_deals
+from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
 from winprob.errors import DealTableError, HistoryError, OutputError
 from winprob.i18n import gettext
@@ -224,7 +224,8 @@ def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
         raise DealTableError(gettext("the export holds no deals: nothing was added to the history."))
     refuse(list(_from_later(valid, day)), rows=len(valid))
     last = valid.iloc[latest_places(valid)]
-    content = last[[ID, *(name for name in fact_columns(valid) if name != "as_of")]].reset_index(drop=True)
+    names = [name for name in NAMES if name in valid]
+    content = last[[ID, *(name for name in fact_columns(valid) if name != "as_of"), *names]].reset_index(drop=True)
     return _plainly_typed(content)
 
 

@@ -1,7 +1,17 @@
 """The deal table: columns, canonical types, validation rules and findings; and the log of past visits."""
 
 from winprob.data.schema.access import ELAPSED, column_or_missing, elapsed, is_censored, is_closed, is_open
-from winprob.data.schema.columns import CHOICES, COLUMNS, COVERAGE_COLUMNS, ID, READINGS, SUPPORTS, TEXTS, fact_columns
+from winprob.data.schema.columns import (
+    CHOICES,
+    COLUMNS,
+    COVERAGE_COLUMNS,
+    ID,
+    NAMES,
+    READINGS,
+    SUPPORTS,
+    TEXTS,
+    fact_columns,
+)
 from winprob.data.schema.dtypes import DATES, NUMBERS, as_days, as_numbers, as_text, cell_text
 from winprob.data.schema.findings import Finding, Mask, findings_table, mask_of, refuse, shown_cell, spot, whole
 from winprob.data.schema.rules import training_errors
@@ -17,6 +27,7 @@ __all__ = [
     "Finding",
     "ID",
     "Mask",
+    "NAMES",
     "NUMBERS",
     "READINGS",
     "SUPPORTS",

@@ -36,7 +36,9 @@ COLUMNS = (
     *SUPPORTS,
     *COVERAGE_COLUMNS,
 )
-CANONICAL = frozenset((*COLUMNS, *READINGS))
+#: For display next to ids: never needed, never a fact that a model uses.
+NAMES = ("deal_name", "account_name", "seller_name")
+CANONICAL = frozenset((*COLUMNS, *READINGS, *NAMES))
 
 #: Normalised: lower case, letters and digits only. Salesforce, Dynamics 365, HubSpot, and their usual labels.
 _DERIVED = frozenset(
@@ -57,7 +59,8 @@ def is_derived(header: str) -> bool:
 
 
 def fact_columns(deals: pd.DataFrame) -> list[str]:
-    """The columns that describe a deal: canonical ones but the id, and the covariates that a mapping named."""
+    """The columns that describe a deal: canonical ones but the id and names, and the covariates of a mapping."""
     settings = deals.attrs.get("covariates", {})
     covariates = [*settings.get("varying", ()), *(item["column"] for item in settings.get("numeric", ()))]
-    return [name for name in deals.columns if name != ID and (name in CANONICAL or name in covariates)]
+    facts = CANONICAL.difference((ID, *NAMES)).union(covariates)
+    return [name for name in deals.columns if name in facts]

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import CHOICES, COLUMNS, COVERAGE_COLUMNS, DATES, ID, NUMBERS, READINGS, SUPPORTS, as_text
+from winprob.data.schema import (
+    CHOICES,
+    COLUMNS,
+    COVERAGE_COLUMNS,
+    DATES,
+    ID,
+    NAMES,
+    NUMBERS,
+    READINGS,
+    SUPPORTS,
+    as_text,
+)
 from winprob.data.schema.findings import Finding, Mask, shown_cell, whole
 from winprob.data.tables.cells import Parsed, by_value, parse_days, parse_numbers
 from winprob.data.tables.instants import days_in_zone
@@ -50,8 +61,8 @@ def looked_for(mapping: DealMapping) -> Callable[[str], bool]:
 
 def _target(header: str) -> str | None:
     """The deal table's column that a header means."""
-    target = header if header in READINGS else canonical_column(header)
-    return target if target in COLUMNS or target in READINGS else None
+    target = header if header in (*READINGS, *NAMES) else canonical_column(header)
+    return target if target in (*COLUMNS, *READINGS, *NAMES) else None
 
 
 def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading:
@@ -74,7 +85,7 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
     for source in sources:
         if source.target != ID:
             columns[source.target] = _read_column(sheet, source, mapping, reading)
-    ordered = {name: columns[name] for name in (*COLUMNS, *READINGS) if name in columns}
+    ordered = {name: columns[name] for name in (*COLUMNS, *READINGS, *NAMES) if name in columns}
     ordered |= _read_covariates(sheet, mapping, ordered, reading)
     if not mapping.sources:
         used = {source.column for source in sources}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from winprob.data.schema import CHOICES, COLUMNS, ID, NUMBERS, READINGS, SUPPORTS, TEXTS
+from winprob.data.schema import CHOICES, COLUMNS, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS
 from winprob.data.tables.files import DELIMITERS, read_bytes
 from winprob.data.tables.instants import is_zone
 from winprob.errors import MappingError
@@ -23,7 +23,7 @@ GivenMapping = str | Path | Mapping[str, Any]
 Transform = Literal["log1p"]
 UNKNOWN = "unknown"
 
-_TARGETS = (*COLUMNS, *READINGS)
+_TARGETS = (*COLUMNS, *READINGS, *NAMES)
 #: A change log's own columns, whose headers ``[changes]`` may name.
 LOG_COLUMNS = (ID, "changed_on", "field", "old", "new", "until", "deleted", "order")
 
@@ -246,7 +246,7 @@ def _source(target: str, given: _Column, faults: list[str]) -> Source | None:
         return None
     if given.percent and target != "rep_probability":
         faults.append(gettext("columns.{key}: percent is for rep_probability only", key=target))
-    takes_values = target in TEXTS or bool(accepted_values(target))
+    takes_values = target in (*TEXTS, *NAMES) or bool(accepted_values(target))
     if (given.values or given.other is not None) and not takes_values:
         faults.append(gettext("columns.{key} takes no 'values' or 'other': it holds days, numbers or ids", key=target))
     return Source(

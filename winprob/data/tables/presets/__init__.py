@@ -1,4 +1,4 @@
-"""Presets of the mapping file for CRM exports: Salesforce, Dynamics 365, HubSpot.
+"""Presets of the mapping file for the exports of CRMs, from Salesforce to Chinese ones.
 
 A preset is a TOML file in nearly the language of the mapping file. Fitted to the headers of a file it gives an ordinary
 mapping. What a mapping cannot express (an outcome derived from two flags, one close date with two meanings, an id with

@@ -102,7 +102,8 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
 
 
 def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
-    """Notes on stages that are not in the crosswalk, and on closed deals without their last stage."""
+    """Notes on stages and forecast categories without a place, and on closed deals without their last stage."""
+    yield from _category_notes(fitted, deals)
     given = fitted.columns.get("stage")
     column = _column(given)
     if column is None or column not in fitted.sheet.cells:
@@ -121,30 +122,54 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
         yield _note("stage", gone, deals, message)
 
 
+def _category_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
+    given = fitted.columns.get("rep_category")
+    column = _column(given)
+    if not isinstance(given, Mapping) or given.get("other") != "unknown" or column not in fitted.sheet.cells:
+        return
+    text = as_text(fitted.sheet.cells[column])
+    rest = _unplaced(given, text, "rep_category")
+    if rest.any():
+        message = gettext(
+            "{column} holds values that are neither mapped nor canonical in {rows} rows, read as unknown: {values}. "
+            "Map them under {target} in a mapping file",
+            column=repr(column),
+            rows=int(rest.sum()),
+            values=_counted(text[rest]),
+            target="rep_category",
+        )
+        yield _note("rep_category", rest, deals, message)
+
+
 def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
     """The note on stages in ``text`` that are not in the crosswalk, with counts; empty where all are."""
     unplaced = _unplaced(given, text)
     if not unplaced.any():
         return ""
-    counts = text[unplaced].value_counts()
-    shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
     return gettext(
         "{column} holds stages that are not in the crosswalk in {rows} rows, read as unknown: {values}. "
         "Add them under stage in a mapping file",
         column=repr(column),
         rows=int(unplaced.sum()),
-        values=shown + (", …" if len(counts) > _SHOWN else ""),
+        values=_counted(text[unplaced]),
     )
 
 
-def unplaced(given: Any, stage: str) -> bool:
-    """Whether a stage is neither in the crosswalk nor canonical."""
-    known = {normal(word) for words in _values(given).values() for word in _list(words)}
-    return normal(stage) not in known and canonical("stage", stage) is None
+def _counted(words: pd.Series) -> str:
+    """The most frequent words, each with its count."""
+    counts = words.value_counts()
+    shown = ", ".join(f"{word!r} ({count})" for word, count in counts.head(_SHOWN).items())
+    return shown + (", …" if len(counts) > _SHOWN else "")
 
 
-def _unplaced(given: Any, text: pd.Series) -> Mask:
-    wrong = {stage: unplaced(given, stage) for stage in text.dropna().unique()}
+def unplaced(given: Any, word: str, target: str = "stage") -> bool:
+    """Whether a stage, or another word of ``target``, is neither in the crosswalk nor canonical."""
+    known = {normal(each) for words in _values(given).values() for each in _list(words)}
+    return normal(word) not in known and canonical(target, word) is None
+
+
+def _unplaced(given: Any, text: pd.Series, target: str = "stage") -> Mask:
+    wrong = {word: unplaced(given, word, target) for word in text.dropna().unique()}
     return mask_of(text.map(wrong).eq(True))
 
 

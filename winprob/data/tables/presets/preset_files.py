@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from winprob.data.schema import COLUMNS, ID
+from winprob.data.schema import COLUMNS, ID, NAMES
 from winprob.data.tables.files import read_bytes
 from winprob.data.tables.instants import is_zone
 from winprob.data.tables.mapping import no_zone
@@ -17,7 +17,7 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES
 from winprob.toml import Wanted, build, parse_toml, record, show_value, unknown_key
 
-PRESETS = ("salesforce", "dynamics", "hubspot")
+PRESETS = ("salesforce", "dynamics", "hubspot", "pipedrive", "zoho", "odoo", "chinese")
 
 
 @record
@@ -207,7 +207,7 @@ def _unknown_names(table: Mapping[str, Any]) -> Iterator[str]:
     columns, people, flags = (_table(table.get(key)) for key in ("columns", "people", "flags"))
     if ID not in columns:
         yield gettext("[columns] has no deal_id")
-    yield from _unknown(columns, "columns", COLUMNS)
+    yield from _unknown(columns, "columns", (*COLUMNS, *NAMES))
     yield from _unknown(people.get("roles", {}), "people.roles", ROLES)
     if isinstance(zone := table.get("zone"), str) and not is_zone(zone):
         yield no_zone(zone)
