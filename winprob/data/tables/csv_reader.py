@@ -17,8 +17,8 @@ from winprob.errors import InputError
 from winprob.i18n import gettext
 
 DELIMITERS = (",", ";", "\t", "|")
-#: A header row is looked for in this many characters.
-_HEAD = 10 * 1024 * 1024
+#: A header row is looked for in this many characters, first in few.
+_LITTLE, _HEAD = 64 * 1024, 10 * 1024 * 1024
 #: More rows of another width than this share of all, and a thousand, are not furniture.
 _MOST_ODD = 0.1
 #: A row of the file: its number and its cells.
@@ -48,7 +48,7 @@ def parse_csv(
         headers=headers,
         cells=cells,
         rows=rows,
-        titles=tuple(row for row, _ in head[:top]),
+        titles=tuple(row for row, cells in head[:top] if not cells[0].startswith("sep=")),
         odd=places,
         kind="csv",
         encoding=used,
@@ -59,8 +59,19 @@ def parse_csv(
 def _first_rows(text: str, delimiter: str, count: int) -> list[_Row]:
     """The first rows that are not blank; fewer when a cell is too long for a header."""
     rows: list[_Row] = []
+    for size in (_LITTLE, _HEAD):
+        head = io.StringIO(text[:size], newline="")
+        rows = _rows_of(head, delimiter, count)
+        # A row that ends with the text may have been cut.
+        if len(text) <= size or (len(rows) == count and head.tell() < size):
+            break
+    return rows
+
+
+def _rows_of(head: io.StringIO, delimiter: str, count: int) -> list[_Row]:
+    rows: list[_Row] = []
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(text[:_HEAD], newline=""), delimiter=delimiter), 1):
+        for number, row in enumerate(csv.reader(head, delimiter=delimiter), 1):
             if any(cell.strip() for cell in row):
                 rows.append((number, row))
             if len(rows) == count:

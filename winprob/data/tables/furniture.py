@@ -40,13 +40,13 @@ class _Report:
     #: Places of the rows that may be furniture.
     open: list[int] = field(default_factory=list)
     kinds: dict[int, str] = field(default_factory=dict)
+    texts: dict[int, dict[int, str]] = field(default_factory=dict)
     sums: tuple[npt.NDArray[np.float64], ...] = ()
     values: dict[int, set[str]] = field(default_factory=dict)
 
     def filled(self, place: int) -> dict[int, str]:
-        """The texts of a row by column, without the blank cells."""
-        texts = _texts(self.cells.iloc[place])
-        return {index: text for index, text in enumerate(texts) if text}
+        """The texts of an open row by column, without the blank cells."""
+        return self.texts[place]
 
     def labels(self, column: int) -> set[str]:
         """The distinct texts of a column."""
@@ -120,25 +120,30 @@ def _find_columns(report: _Report, locate: Locate | None) -> None:
         report.headers.index(named[name]) if named.get(name) in report.headers else -1 for name in (ID, "amount")
     )
     few = report.count <= (2 if len(report.headers) > 2 else 1)
-    few[list(report.odd)] = True
     if report.id_at >= 0:
-        few |= _without_id(report)
+        few = _without_id(report, few)
     else:
         for index in range(min(3, len(report.headers))):
             few |= _matches(report.cells.iloc[:, index], f"{TOTAL_START}|^{re.escape(report.headers[index])}$")
-    report.open = [int(place) for place in np.flatnonzero(few & (report.count > 0))]
+    few[list(report.odd)] = True
+    report.open = np.flatnonzero(few & (report.count > 0)).tolist()
+    columns = [_texts(report.cells.iloc[report.open, index]) for index in range(len(report.headers))]
+    for at, place in enumerate(report.open):
+        report.texts[place] = {index: column[at] for index, column in enumerate(columns) if column[at]}
 
 
-def _without_id(report: _Report) -> Mask:
-    """(row,) whether the cell of the id is blank, or holds a word where the others hold codes."""
+def _without_id(report: _Report, few: Mask) -> Mask:
+    """(row,) whether the cell of the id is blank, or holds words where the others hold codes."""
     ids = report.cells.iloc[:, report.id_at]
     if not isinstance(ids.dtype, pd.StringDtype):
-        return ids.isna().to_numpy(dtype=bool)
+        return few | ids.isna().to_numpy(dtype=bool)
     words = _matches(ids, r"\S\s+\S|^[^0-9０-９]*$")
     blank = _matches(ids, r"^\s*$")
-    report.coded = bool((words & ~blank).sum() < 0.2 * (~blank).sum())
+    wide = ~blank & (report.count > len(report.headers) / 2)
+    rows = wide if wide.any() else ~blank
+    report.coded = bool((words & rows).sum() < 0.2 * rows.sum())
     header = report.headers[report.id_at]
-    return words if report.coded else blank | _matches(ids, f"{TOTAL_START}|^{re.escape(header)}$")
+    return words if report.coded else few | blank | _matches(ids, f"{TOTAL_START}|^{re.escape(header)}$")
 
 
 def _matches(column: pd.Series, pattern: str) -> Mask:

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from winprob.data.tables.encoding import decode
 from winprob.data.tables.headers import HEADER_ROWS, MAX_COLUMNS, header_at
 from winprob.data.tables.pages import Page, choose_page
-from winprob.data.tables.sheet import Grid, empty_file, text_grid
+from winprob.data.tables.sheet import Grid, text_grid
+from winprob.errors import InputError
+from winprob.i18n import gettext
 
 #: A table in a cell of a table, to this depth.
 _DEPTH = 50
@@ -34,7 +36,9 @@ def parse_html(data: bytes, name: str, encoding: str | None, known: Callable[[st
     parser.close()
     tables = [rows for table in parser.tables if (rows := table.rows())]
     if not tables:
-        raise empty_file(name)
+        raise InputError(
+            gettext("{name} is a {kind} file, not a table. Export CSV, XLSX or Parquet.", name=name, kind="HTML")
+        )
     # The table with most rows first: of tables that know the same headers it is the one.
     tables.sort(key=lambda rows: -len(rows) * len(rows[0]))
     pages = [Page(name=str(number), height=len(rows), head=rows[:HEADER_ROWS]) for number, rows in enumerate(tables, 1)]

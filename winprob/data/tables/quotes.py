@@ -23,7 +23,7 @@ def check_quotes(data: bytes, name: str, delimiter: str, width: int) -> None:
         return
     fields = _well_formed(buffer, quotes, ord(delimiter))
     starts, ends = _scan(data, name, delimiter) if fields is None else fields
-    breaks = np.flatnonzero((buffer == _LINE_ENDS[0]) | (buffer == _LINE_ENDS[1]))
+    breaks = np.flatnonzero((buffer == _LINE_ENDS[0]) | (buffer == _LINE_ENDS[1]) if b"\r" in data else buffer == 10)
     several = np.searchsorted(breaks, ends) > np.searchsorted(breaks, starts)
     if several.any():
         _refuse_swallowed(data, breaks, starts[several], ends[several], name, delimiter, width)
@@ -33,11 +33,12 @@ def _well_formed(buffer: npt.NDArray[np.uint8], quotes: _Places, delimiter: int)
     """Starts and ends of the quoted cells where every quote opens, closes or is doubled; None where one does not."""
     if len(quotes) % 2:
         return None
-    marks = np.array([delimiter, *_LINE_ENDS, _QUOTE], dtype=np.uint8)
+    marks = np.zeros(256, dtype=bool)
+    marks[[delimiter, *_LINE_ENDS, _QUOTE]] = True
     opening, closing = quotes[::2], quotes[1::2]
     before = buffer[opening[opening > 0] - 1]
     after = buffer[closing[closing < len(buffer) - 1] + 1]
-    if not (np.isin(before, marks).all() and np.isin(after, marks).all()):
+    if not (marks[before].all() and marks[after].all()):
         return None
     doubled = opening[1:] - closing[:-1] == 1
     return opening[np.concatenate([[True], ~doubled])], closing[np.concatenate([~doubled, [True]])]
