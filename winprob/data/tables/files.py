@@ -4,6 +4,8 @@ Nothing here depends on what a deal is: a sheet is headers, cells and the row of
 """
 
 import io
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,8 @@ MappingSource = str | Path | Mapping[str, Any]
 PeopleSource = str | Path | pd.DataFrame
 MAX_LINE = 10 * 1024 * 1024
 _BLOCK = 1024 * 1024
+#: The content of each pipe that was read: a command may need it again, and a pipe gives it once.
+_PIPES: dict[tuple[int, int, int], bytes] = {}
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 
 #: First bytes of formats that are refused by name.
@@ -61,16 +65,27 @@ def read_bytes(path: str | Path) -> bytes:
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
             raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
+        if kept := _PIPES.get(_written(about)):
+            return kept
         with path.open("rb") as file:
-            return _read_blocks(file, str(path))
+            data = _read_blocks(file, str(path))
+        if stat.S_ISFIFO(about.st_mode):
+            _PIPES[_written(path.stat())] = data
+        return data
     except FileNotFoundError:
         raise InputError(gettext("{name} does not exist. Check the path.", name=path)) from None
     except PermissionError:
         raise InputError(gettext("{name} cannot be read: permission denied.", name=path)) from None
     except (OSError, ValueError) as fault:
         raise InputError(gettext("{name} cannot be read: {fault}.", name=path, fault=fault)) from None
+
+
+def _written(about: os.stat_result) -> tuple[int, int, int]:
+    """A file and the time of the last write to it."""
+    return about.st_dev, about.st_ino, about.st_mtime_ns
 
 
 def _read_blocks(file: io.BufferedReader, name: str) -> bytes:
