@@ -1,6 +1,7 @@
 """Commands of the model wing and of its evaluation, from ``train`` to ``card``."""
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import click
@@ -66,7 +67,7 @@ def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date
         They cannot be read, or nothing of them was known on ``as_of``.
     """
     table = source.read_past(as_of, settings)
-    if not source.path.is_dir():
+    if not os.path.isdir(source.path):
         return _closed_by(table, as_of)
     from winprob.data.history import label_sentences
 
@@ -76,7 +77,7 @@ def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date
 
 def _training_readings(source: Source, as_of: dt.date | None) -> dict[str, options.Frame]:
     """The monthly readings and the ends of deals that a fit takes from a history; from an export, nothing."""
-    if not source.path.is_dir():
+    if not os.path.isdir(source.path):
         return {}
     readings = winprob.training_rows(source.path, as_of=as_of, reviews="month")
     return {"readings": readings, "ends": winprob.deal_ends(source.path, as_of=as_of)}

@@ -1,6 +1,7 @@
 """Options that several commands share, and the frozen records that they become: `Source`, `Output` and others."""
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -85,7 +86,7 @@ class Source:
 
     def check(self) -> Frame:
         """The findings: every error and warning of an export or a history."""
-        if not self.path.is_dir():
+        if not os.path.isdir(self.path):
             return winprob.check_file(self.path, self.mapping, self.people, encoding=self.encoding)
         from winprob.data.history import require_plain
 

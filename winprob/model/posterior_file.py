@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -150,7 +151,7 @@ def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
 
 def _sealed_content(path: Path) -> bytes:
     """The NetCDF part of a model file, after its format number and checksum have been verified."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PosteriorError(gettext("model {path} is a folder, not a model file. Name the file.", path=path))
     try:
         data = path.read_bytes()

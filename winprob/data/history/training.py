@@ -1,5 +1,6 @@
 """Training rows of a history, censored where a deal is still open, and deals read from an export or a history."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -186,7 +187,7 @@ def read_known(
     HistoryError
         The folder is not a history, holds no snapshot, or is given with options of an export.
     """
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         return read_deals(path, mapping, people, encoding=encoding)
     last = read_history(path, as_of=require_days(require_plain(path, mapping, people, encoding))[-1])
     return last[is_open(last)].reset_index(drop=True)
@@ -207,7 +208,7 @@ def read_review(
     InputError, MappingError, DealTableError, HistoryError
         As ``read_known`` and ``review_table``.
     """
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         return read_deals(path, mapping, people, encoding=encoding)
     return review_table(require_plain(path, mapping, people, encoding), as_of=as_of)
 
@@ -228,7 +229,7 @@ def read_past(
     InputError, MappingError, DealTableError, HistoryError
         As ``read_known`` and ``training_rows``.
     """
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         return read_deals(path, mapping, people, encoding=encoding)
     return training_rows(require_plain(path, mapping, people, encoding), as_of=as_of, calendar=calendar)
 

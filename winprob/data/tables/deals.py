@@ -59,6 +59,15 @@ def looked_for(mapping: DealMapping) -> Callable[[str], bool]:
     return lambda header: header in named or _target(header) is not None
 
 
+def located(mapping: DealMapping, headers: list[str]) -> dict[str, str]:
+    """The header of each canonical column: as the mapping names it, without a mapping as it is recognised."""
+    if mapping.sources:
+        return {source.target: source.column for source in mapping.sources if source.column in headers}
+    if mapping.preset:
+        return {}
+    return {target: header for header in reversed(headers) if (target := _target(header)) is not None}
+
+
 def _target(header: str) -> str | None:
     """The deal table's column that a header means."""
     target = header if header in (*READINGS, *NAMES) else canonical_column(header)

@@ -30,6 +30,20 @@ def has_mark(data: bytes) -> bool:
     return any(data.startswith(mark) for mark, _ in _MARKS)
 
 
+def utf16_without_mark(data: bytes) -> str | None:
+    """The encoding of UTF-16 without a byte order mark, by the zero byte of its plain letters; None where it is not."""
+    even, odd = data[0:_SAMPLE:2], data[1:_SAMPLE:2]
+    zeros = (even.count(0), odd.count(0))
+    if len(data) % 2 or max(zeros) < 0.1 * len(even) or min(zeros) > 0.01 * max(zeros):
+        return None
+    encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return encoding
+
+
 def decode(data: bytes, name: str, *, encoding: str | None, known: Callable[[str], bool]) -> tuple[str, str]:
     """The text in ``data`` and the encoding it was read in.
 

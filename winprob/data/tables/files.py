@@ -1,19 +1,27 @@
-"""Read a file of any kind into a sheet: CSV, XLSX or Parquet by its content, other kinds refused.
+"""Read a file of any kind into a sheet: CSV, XLSX, Parquet or a table saved as .xls by content; others are refused.
 
 Nothing here depends on what a deal is: a sheet is headers, cells and the row of the file that each came from.
 """
 
 import io
+import os
+import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from winprob.data.tables.csv_reader import DELIMITERS, parse_csv
-from winprob.data.tables.encoding import has_mark
+from winprob.data.schema import Finding, whole
+from winprob.data.tables.csv_reader import DELIMITERS, parse_csv, refuse_ragged
+from winprob.data.tables.encoding import has_mark, utf16_without_mark
+from winprob.data.tables.furniture import Locate
+from winprob.data.tables.html_reader import is_html_table, parse_html
 from winprob.data.tables.parquet_reader import parse_parquet
-from winprob.data.tables.sheet import Sheet, empty_file
+from winprob.data.tables.sheet import Grid, Sheet, empty_file, grid_sheet
+from winprob.data.tables.spreadsheetml import is_spreadsheetml, parse_spreadsheetml
 from winprob.data.tables.xlsx_reader import parse_xlsx
 from winprob.errors import InputError
 from winprob.i18n import gettext
@@ -26,6 +34,8 @@ MappingSource = str | Path | Mapping[str, Any]
 PeopleSource = str | Path | pd.DataFrame
 MAX_LINE = 10 * 1024 * 1024
 _BLOCK = 1024 * 1024
+#: The content of each pipe that was read: a command may need it again, and a pipe gives it once.
+_PIPES: dict[tuple[int, int, int], bytes] = {}
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 
 #: First bytes of formats that are refused by name.
@@ -39,7 +49,10 @@ _FOREIGN = (
     (b"\x89HDF", "HDF5/NetCDF"),
     (b"<!DOCTYPE html", "HTML"),
     (b"<html", "HTML"),
+    (b"<?xml", "XML"),
 )
+#: NUL bytes are dropped up to this share of all bytes; with more the file is binary.
+_MOST_NUL = 0.1
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -52,16 +65,27 @@ def read_bytes(path: str | Path) -> bytes:
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
             raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
+        if kept := _PIPES.get(_written(about)):
+            return kept
         with path.open("rb") as file:
-            return _read_blocks(file, str(path))
+            data = _read_blocks(file, str(path))
+        if stat.S_ISFIFO(about.st_mode):
+            _PIPES[_written(path.stat())] = data
+        return data
     except FileNotFoundError:
         raise InputError(gettext("{name} does not exist. Check the path.", name=path)) from None
     except PermissionError:
         raise InputError(gettext("{name} cannot be read: permission denied.", name=path)) from None
     except (OSError, ValueError) as fault:
         raise InputError(gettext("{name} cannot be read: {fault}.", name=path, fault=fault)) from None
+
+
+def _written(about: os.stat_result) -> tuple[int, int, int]:
+    """A file and the time of the last write to it."""
+    return about.st_dev, about.st_ino, about.st_mtime_ns
 
 
 def _read_blocks(file: io.BufferedReader, name: str) -> bytes:
@@ -101,29 +125,97 @@ def parse_sheet(
     encoding: str | None = None,
     delimiter: str | None = None,
     known: Callable[[str], bool],
+    locate: Locate | None = None,
+    page: str | None = None,
 ) -> Sheet:
-    """The cells in ``data``, whose format is detected from its content, not from its name.
+    """The records in ``data``, whose format is detected from its content, not from its name.
 
     Parameters
     ----------
     known : callable
-        Whether a header is one that is looked for; decides between encodings and between delimiters.
+        Whether a header is one that is looked for; decides between rows, encodings, delimiters and worksheets.
+    locate : callable or None
+        Which header means the id and which the amount: rows that are totals, not deals, are left out by them.
+    page : str or None
+        The worksheet to read; None for the visible one that knows most headers.
 
     Raises
     ------
     InputError
         It holds no table: empty, damaged, of another format, ragged, or too wide.
     """
-    _refuse_foreign(data, name)
-    if data.startswith(_ZIP):
-        sheet = parse_xlsx(data, name)
-    elif data.startswith(_PARQUET):
-        sheet = parse_parquet(data, name)
-    else:
-        sheet = parse_csv(data, name, encoding, delimiter, known)
+    grid = _parse(data, name, encoding, delimiter, known, locate, page)
+    sheet = grid_sheet(
+        grid,
+        name,
+        known,
+        locate,
+        lambda rows: refuse_ragged(rows, name, len(grid.headers), grid.delimiter),
+    )
     if sheet.cells.empty:
         raise InputError(gettext("{name} has a header and no rows: it holds no deals.", name=name))
     return sheet
+
+
+def _parse(
+    data: bytes,
+    name: str,
+    encoding: str | None,
+    delimiter: str | None,
+    known: Callable[[str], bool],
+    locate: Locate | None,
+    page: str | None,
+) -> Grid:
+    if data.startswith(_ZIP):
+        return parse_xlsx(data, name, known, page, locate)
+    if data.startswith(_PARQUET):
+        return parse_parquet(data, name, known)
+    if is_spreadsheetml(data):
+        return parse_spreadsheetml(data, name, known, page)
+    if is_html_table(data):
+        return parse_html(data, name, encoding, known)
+    _refuse_foreign(data, name)
+    if encoding is None and not has_mark(data):
+        encoding = utf16_without_mark(data)
+    data, notes = _without_nul(data, name, encoding)
+    grid = parse_csv(data, name, encoding, delimiter, known)
+    return replace(grid, notes=(*grid.notes, *notes))
+
+
+def _without_nul(data: bytes, name: str, encoding: str | None) -> tuple[bytes, list[Finding]]:
+    """``data`` without the NULs that an export left in its cells, and a note on them; many are refused."""
+    wide = has_mark(data) and not data.startswith(b"\xef\xbb\xbf")
+    wide |= (encoding or "").lower().replace("_", "-").startswith(("utf-16", "utf-32"))
+    nul, size = (b"\x00\x00", 2) if wide else (b"\x00", 1)
+    if nul not in data:
+        return data, []
+    places = [place for place in _places(data, nul) if place % size == 0]
+    if not places:
+        return data, []
+    line = data.count(b"\n", 0, places[0]) + 1
+    if len(places) * size > _MOST_NUL * len(data):
+        raise InputError(
+            gettext(
+                "{name} holds NUL bytes (first in line {line}): binary or damaged. Export it again.",
+                name=name,
+                line=line,
+            )
+        )
+    if size == 1:
+        kept = data.replace(nul, b"")
+    else:
+        units = np.frombuffer(data[: len(data) // 2 * 2], dtype=np.uint16)
+        kept = units[units != 0].tobytes() + data[len(data) // 2 * 2 :]
+    message = gettext(
+        "{count} NUL characters inside cells are dropped, the first in line {line}", count=len(places), line=line
+    )
+    return kept, [whole("note", "", message)]
+
+
+def _places(data: bytes, nul: bytes) -> list[int]:
+    if len(nul) == 1:
+        return np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 0).tolist()
+    return (2 * np.flatnonzero(np.frombuffer(data[: len(data) // 2 * 2], dtype=np.uint16) == 0)).tolist()
 
 
 def _refuse_foreign(data: bytes, name: str) -> None:
@@ -141,18 +233,9 @@ def _refuse_foreign(data: bytes, name: str) -> None:
         raise InputError(
             gettext("{name} is a {kind} file, not a table. Export CSV, XLSX or Parquet.", name=name, kind=kind)
         )
-    if data.startswith((_ZIP, _PARQUET)) or has_mark(data):
+    if has_mark(data) or utf16_without_mark(data):
         return
-    if b"\x00" in data:
-        line = data.count(b"\n", 0, data.index(b"\x00")) + 1
-        raise InputError(
-            gettext(
-                "{name} holds NUL bytes (first in line {line}): binary or damaged. Export it again.",
-                name=name,
-                line=line,
-            )
-        )
     head = data[:_BLOCK]
-    control = sum(head.count(bytes([code])) for code in range(32) if code not in (9, 10, 11, 12, 13, 27))
+    control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 11, 12, 13, 27))
     if control * 50 > len(head):
         raise InputError(gettext("{name} is binary, not a table. Export CSV, XLSX or Parquet.", name=name))

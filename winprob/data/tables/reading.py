@@ -1,5 +1,6 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets
-from winprob.data.tables.deals import Reading, looked_for, read_sheet
+from winprob.data.tables.deals import Reading, located, looked_for, read_sheet
 from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
@@ -185,7 +186,9 @@ def _read(
         name,
         encoding=encoding or mapping.encoding,
         delimiter=mapping.delimiter,
-        known=presets.known_header(preset) if preset else looked_for(mapping),
+        known=_known(mapping, preset),
+        locate=lambda headers: located(mapping, headers) | _by_preset(preset, mapping, headers),
+        page=mapping.sheet,
     )
     if preset:
         sheet, mapping, reading = _read_by_preset(preset, sheet, mapping)
@@ -200,6 +203,27 @@ def _read(
             findings += of_merge
     findings = sorted((*findings, *check_deals(deals)), key=lambda finding: SEVERITIES.index(finding.severity))
     return _Read(sheet=sheet, mapping=mapping, deals=deals, findings=findings, error=reading.error)
+
+
+def _known(mapping: DealMapping, preset: Preset | None) -> Callable[[str], bool]:
+    """Whether a header is one that the preset or the mapping looks for."""
+    if preset is None:
+        return looked_for(mapping)
+    of_preset, named = presets.known_header(preset), mapping.columns
+    return lambda header: header in named or of_preset(header)
+
+
+def _by_preset(preset: Preset | None, mapping: DealMapping, headers: list[str]) -> dict[str, str]:
+    """The header of each canonical column by the preset, where the mapping does not name one."""
+    if preset is None:
+        return {}
+    own = {source.target for source in mapping.sources if source.column or source.row_number}
+    found = {
+        target: presets.find_header(given["column"], headers)
+        for target, given in preset.columns.items()
+        if target not in own
+    }
+    return {target: header for target, header in found.items() if header is not None}
 
 
 def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[Sheet, DealMapping, Reading]:

@@ -1,17 +1,17 @@
 """A file's cells as a frame of text, with its headers and the row of the file that each came from."""
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import Finding
+from winprob.data.tables.furniture import Locate, clear
+from winprob.data.tables.headers import distinct_headers
 from winprob.errors import InputError
 from winprob.i18n import gettext
-
-MAX_COLUMNS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,59 +28,92 @@ class Sheet:
     notes: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What a reader finds in a file: the header, and all rows below it, records or not."""
+
+    headers: Sequence[str]
+    cells: pd.DataFrame
+    rows: npt.NDArray[np.int64]
+    kind: str
+    #: Rows of the file above the header that hold text.
+    titles: tuple[int, ...] = ()
+    #: Places of the rows with another number of cells than the header, and that number.
+    odd: Mapping[int, int] = field(default_factory=dict)
+    encoding: str = ""
+    delimiter: str = ""
+    notes: tuple[Finding, ...] = ()
+
+
 def frame_sheet(frame: pd.DataFrame, name: str) -> Sheet:
     """A frame as a sheet, its rows counted from 1."""
     cells = frame.reset_index(drop=True).rename(columns=str)
     return Sheet(name=name, cells=cells, rows=np.arange(1, len(cells) + 1), kind="frame")
 
 
-def build_sheet(
+def grid_sheet(
+    grid: Grid,
     name: str,
-    headers: list[str],
-    cells: pd.DataFrame,
-    rows: npt.NDArray[np.int64],
-    *,
-    kind: str,
-    encoding: str = "",
-    delimiter: str = "",
+    known: Callable[[str], bool],
+    locate: Locate | None,
+    refuse_odd: Callable[[list[tuple[int, int]]], None],
 ) -> Sheet:
-    """Name the columns, and drop empty rows and empty columns without a name.
+    """The records of a grid under distinct column names, without empty rows and empty columns that have no name.
+
+    Parameters
+    ----------
+    refuse_odd : callable
+        Raises InputError for the rows, each with its number of cells, that are records and have another number of
+        cells than the header.
 
     Raises
     ------
     InputError
-        Two columns have the same name.
+        Two columns have the same name, and it is one that is looked for.
     """
-    headers = [header.strip() for header in headers]
-    filled = cells.notna() & (cells != "") if kind != "parquet" else cells.notna()
-    wanted = [index for index, header in enumerate(headers) if header or filled.iloc[:, index].any()]
-    named = [headers[index] or gettext("column {number}", number=index + 1) for index in wanted]
-    repeated = sorted(header for header, count in Counter(named).items() if count > 1)
-    if repeated:
-        raise InputError(
-            gettext(
-                "{name} has several columns of the same name: {columns}. Rename or drop all but one.",
-                name=name,
-                columns=", ".join(map(repr, repeated)),
-            )
-        )
-    with_cells = filled.any(axis=1).to_numpy()
-    cells = cells.iloc[with_cells, wanted].reset_index(drop=True)
-    cells.columns = pd.Index(named, dtype=object)
-    return Sheet(name=name, cells=cells, rows=rows[with_cells], kind=kind, encoding=encoding, delimiter=delimiter)
+    cells, keep, notes = clear(
+        list(grid.headers), grid.cells, grid.rows, titles=grid.titles, locate=locate, odd=grid.odd
+    )
+    if odd := [(int(grid.rows[place]), count) for place, count in sorted(grid.odd.items()) if keep[place]]:
+        refuse_odd(odd)
+    if not keep.all():
+        cells = cells.iloc[np.flatnonzero(keep)].reset_index(drop=True)
+    headers, wanted, doubled = distinct_headers(grid.headers, cells, name, known)
+    cells = cells.iloc[:, wanted] if len(wanted) < cells.shape[1] else cells.copy(deep=False)
+    cells.columns = pd.Index(headers, dtype=object)
+    return Sheet(
+        name=name,
+        cells=cells,
+        rows=grid.rows[keep],
+        kind=grid.kind,
+        encoding=grid.encoding,
+        delimiter=grid.delimiter,
+        notes=(*grid.notes, *notes, *doubled),
+    )
 
 
-def refuse_wide(width: int, name: str) -> None:
-    """Raise InputError for more than ``MAX_COLUMNS`` columns."""
-    if width > MAX_COLUMNS:
-        raise InputError(
-            gettext(
-                "{name} has {width} columns; {most} is the most. Export the columns the mapping names.",
-                name=name,
-                width=width,
-                most=MAX_COLUMNS,
-            )
-        )
+def text_grid(
+    rows: Sequence[Sequence[str]],
+    top: int,
+    header: int,
+    *,
+    kind: str,
+    encoding: str = "",
+    notes: Sequence[Finding] = (),
+) -> Grid:
+    """A grid from rows of equal width: ``top`` is the row of the file of the first, ``header`` the header's index."""
+    below = rows[header + 1 :]
+    width = len(rows[header])
+    columns = {str(index): [row[index] for row in below] for index in range(width)}
+    return Grid(
+        headers=rows[header],
+        cells=pd.DataFrame(columns, dtype="str", index=pd.RangeIndex(len(below))),
+        rows=np.arange(top + header + 1, top + header + 1 + len(below)),
+        titles=tuple(top + index for index, row in enumerate(rows[:header]) if any(cell.strip() for cell in row)),
+        kind=kind,
+        encoding=encoding,
+        notes=tuple(notes),
+    )
 
 
 def empty_file(name: str) -> InputError:

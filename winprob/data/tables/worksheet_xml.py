@@ -1,0 +1,138 @@
+"""What a workbook's XML says and its values do not: far cells, errors, percent formats, the calendar of 1904.
+
+The XML is searched with regular expressions, so that nothing is built from it and no entity is expanded.
+"""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from html import unescape
+
+from winprob.errors import InputError
+from winprob.i18n import gettext
+
+#: The values of a sheet are unpacked into a rectangle of at most this number of cells for each cell that is filled,
+#: once it is larger than ``_ANY_AREA``.
+_AREA_PER_CELL = 10
+_ANY_AREA = 5_000_000
+_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d+)"')
+_COLUMN = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]+)')
+_PLACE_FILLED = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]+)(\d+)"[^>]*(?<!/)>(?!</)')
+_PLACE = re.compile(rb'\br="([A-Z]+)(\d+)"')
+_VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
+_PERCENT_FORMATS = {"9", "10"}
+
+
+@dataclass(frozen=True, slots=True)
+class Workbook:
+    """The parts of a workbook: the path of each sheet by its name, whether days count from 1904, percent styles."""
+
+    sheets: dict[str, str]
+    from_1904: bool
+    percent: frozenset[bytes]
+
+
+def read_workbook(packed: zipfile.ZipFile) -> Workbook:
+    """The parts of a workbook."""
+    book = packed.read("xl/workbook.xml").decode("utf-8", "replace")
+    links = packed.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
+    targets = {_attribute(tag, "Id"): _attribute(tag, "Target") for tag in _tags(links, "Relationship")}
+    sheets = {
+        _attribute(tag, "name"): posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
+        if not (target := targets.get(_attribute(tag, r"\w+:id"), "")).startswith("/")
+        else target.lstrip("/")
+        for tag in _tags(book, "sheet")
+    }
+    calendar = next(_tags(book, "workbookPr"), "")
+    styles = packed.read("xl/styles.xml").decode("utf-8", "replace") if "xl/styles.xml" in packed.namelist() else ""
+    return Workbook(sheets, _attribute(calendar, "date1904") in ("1", "true"), _percent_styles(styles))
+
+
+def _tags(xml: str, name: str) -> Iterator[str]:
+    return (match[0] for match in re.finditer(rf"<(?:\w+:)?{name}\b[^>]*>", xml))
+
+
+def _attribute(tag: str, name: str) -> str:
+    match = re.search(rf"""\s{name}=(?:"([^"]*)"|'([^']*)')""", tag)
+    return unescape(match[1] or match[2] or "") if match else ""
+
+
+def _percent_styles(styles: str) -> frozenset[bytes]:
+    """The numbers of the cell styles that show a percentage."""
+    own = {
+        _attribute(tag, "numFmtId")
+        for tag in _tags(styles, "numFmt")
+        if "%" in re.sub(r'"[^"]*"|\\.', "", _attribute(tag, "formatCode"))
+    }
+    cells = re.search(r"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
+    formats = [_attribute(tag, "numFmtId") for tag in _tags(cells[0], "xf")] if cells else []
+    return frozenset(str(style).encode() for style, form in enumerate(formats) if form in own | _PERCENT_FORMATS)
+
+
+def refuse_far_cells(xml: bytes, file: str, sheet: str) -> None:
+    """Raise InputError where a few cells span a rectangle too large to unpack.
+
+    Raises
+    ------
+    InputError
+        With the address of the farthest cell.
+    """
+    most_rows = max((int(match[1]) for match in _ROW.finditer(xml)), default=xml.count(b"<"))
+    if most_rows * 16_384 <= _ANY_AREA or most_rows * _widest(set(_COLUMN.findall(xml))) <= _ANY_AREA:
+        return
+    bottom, columns, count = (0, b"A"), {b"A"}, 0
+    for match in _PLACE_FILLED.finditer(xml):
+        bottom = max(bottom, (int(match[2]), match[1]))
+        columns.add(match[1])
+        count += 1
+    right = _widest(columns)
+    if bottom[0] * right > max(_ANY_AREA, _AREA_PER_CELL * count):
+        far = f"{bottom[1].decode()}{bottom[0]}"
+        raise InputError(
+            gettext(
+                "{name}: cell {cell} of sheet {sheet} lies far outside the table. Delete the empty rows and columns "
+                "around the table and what is in them, and save it again.",
+                name=file,
+                cell=far,
+                sheet=repr(sheet),
+            )
+        )
+
+
+def _widest(columns: Set[bytes]) -> int:
+    return max(map(column_number, columns), default=0)
+
+
+def column_number(letters: bytes) -> int:
+    """The number of a column, A being 1."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def error_cells(xml: bytes) -> Iterator[tuple[int, int, str]]:
+    """Row, column (from 1) and text of the cells that hold an error such as ``#REF!``."""
+    if b't="e"' in xml:
+        yield from _cells(xml, rb't="e"')
+
+
+def percent_cells(xml: bytes, styles: Set[bytes]) -> Iterator[tuple[int, int, str]]:
+    """Row, column (from 1) and number of the cells that a style shows as a percentage."""
+    if styles:
+        for row, column, text in _cells(xml, rb's="(?:' + b"|".join(sorted(styles)) + rb')"'):
+            try:
+                float(text)
+            except ValueError:
+                continue
+            yield row, column, text
+
+
+def _cells(xml: bytes, attribute: bytes) -> Iterator[tuple[int, int, str]]:
+    cell = re.compile(rb"<(?:\w+:)?c\b(?=[^>]*\s" + attribute + rb")([^>]*)(?<!/)>(.*?)</(?:\w+:)?c>", re.DOTALL)
+    for match in cell.finditer(xml):
+        place, value = _PLACE.search(match[1]), _VALUE.search(match[2])
+        if place and value and not re.search(rb'\st="(?:s|str|inlineStr|b|d)"', match[1]):
+            yield int(place[2]), column_number(place[1]), unescape(value[1].decode("utf-8", "replace"))
