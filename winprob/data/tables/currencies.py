@@ -1,0 +1,107 @@
+"""The currency of each amount: from the currency column, else from the sign or code beside the amount.
+
+A sign that several currencies share is settled by the currency column, by the other amounts or by the file's language;
+else it is an error that asks, as is an amount whose sign contradicts the currency column.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winprob.data.schema import Mask, as_text, mask_of
+from winprob.data.tables.money import meant_by, sign_of
+from winprob.data.tables.parsed import plain, spread_mask
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """Currencies by row, and the rows whose sign contradicts the currency column, or leaves it open."""
+
+    currency: pd.Series
+    contradictory: Mask
+    open: Mask
+
+
+def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
+    """A currency's code from a cell of the currency column, or of the amounts; "" for none, None for a doubtful one.
+
+    Parameters
+    ----------
+    lookup : codes by the signs and words that a mapping names
+    """
+    word = plain(text)
+    sign = sign_of(word)
+    if sign and sign in lookup:
+        return lookup[sign]
+    meant = meant_by(word) or meant_by(sign)
+    if len(meant) == 1:
+        return next(iter(meant))
+    return None if meant or not re.search(r"[0-9]", word) else ""
+
+
+def with_currencies(
+    amounts: pd.Series, given: pd.Series | None, lookup: Mapping[str, str], headers: list[str]
+) -> Priced | None:
+    """The currency of each amount; None where no amount has a sign.
+
+    Parameters
+    ----------
+    amounts : cells of the amounts
+    given : codes of the currency column, if there is one
+    lookup : codes by the signs that a mapping names
+    headers : of the file, whose language settles a ¥
+    """
+    if not isinstance(amounts.dtype, pd.StringDtype) and amounts.dtype != object:
+        return None
+    text = as_text(amounts)
+    with_sign = text.where(mask_of(text.str.contains(r"[^0-9.,+\-\s]", regex=True)))
+    codes, distinct = pd.factorize(with_sign)
+    signs = [sign_of(plain(word)) for word in distinct]
+    if not any(signs):
+        return None
+    meant = [_meant(sign, lookup) for sign in signs]
+    currency = pd.Series(np.nan, index=amounts.index, dtype="str") if given is None else given.copy()
+    certain = {*currency.dropna().unique(), *(code for of_sign in meant if len(of_sign) == 1 for code in of_sign)}
+    language = _language(headers, distinct)
+    settled = [_settled(of_sign, certain, language) for of_sign in meant]
+    fill = pd.Series(np.array([*settled, np.nan], dtype=object)[codes], index=amounts.index)
+    signed = spread_mask(codes, np.array([bool(of_sign) for of_sign in meant], dtype=bool))
+    blank = mask_of(currency.isna())
+    pairs = pd.DataFrame({"code": codes, "given": currency.fillna("")})[signed & ~blank].drop_duplicates()
+    clash = {(code, name) for code, name in pairs.itertuples(index=False) if name not in meant[code]}
+    contradictory: Mask = np.zeros(len(codes), dtype=bool)
+    if clash:
+        contradictory = np.array([pair in clash for pair in zip(codes, currency.fillna(""), strict=True)], dtype=bool)
+    return Priced(
+        currency=currency.mask(blank & signed, fill).astype("str"),
+        contradictory=contradictory,
+        open=signed & blank & mask_of(fill.isna()),
+    )
+
+
+def _meant(sign: str, lookup: Mapping[str, str]) -> frozenset[str]:
+    if sign in lookup:
+        return frozenset({lookup[sign]})
+    return meant_by(sign) if sign else frozenset()
+
+
+def _settled(meant: frozenset[str], certain: set[str], language: str) -> object:
+    """The one currency that a sign means in this file; missing where that is open."""
+    for known in (meant, meant & certain):
+        if len(known) == 1:
+            return next(iter(known))
+    return language if language in meant and not meant & certain else np.nan
+
+
+def _language(headers: list[str], words: pd.Index) -> str:
+    """The currency of a ¥ by the language of the file's headers and amounts."""
+    text = " ".join([*headers, *map(str, words[:1000])])
+    if _KANA.search(text):
+        return "JPY"
+    return "CNY" if _CHINESE.search(text) else ""
