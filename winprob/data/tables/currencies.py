@@ -5,15 +5,19 @@ else it is an error that asks, as is an amount whose sign contradicts the curren
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of
+from winprob.data.tables.deal_notes import Place, Reading, called
+from winprob.data.tables.mapping import Source
 from winprob.data.tables.money import meant_by, sign_of
 from winprob.data.tables.parsed import plain, spread_mask
+from winprob.data.tables.sheet import Sheet
+from winprob.i18n import gettext
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -21,11 +25,13 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """Currencies by row, and the rows whose sign contradicts the currency column, or leaves it open."""
+    """Currencies by row; the rows whose sign contradicts the currency column, or leaves it open; and those without a
+    sign that take the one currency of all others."""
 
     currency: pd.Series
     contradictory: Mask
     open: Mask
+    assumed: Mask
 
 
 def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
@@ -43,6 +49,56 @@ def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
     if len(meant) == 1:
         return next(iter(meant))
     return None if meant or not re.search(r"[0-9]", word) else ""
+
+
+def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd.Series], reading: Reading) -> None:
+    """Fill ``currency`` from the signs beside the amounts."""
+    by_target = {source.target: source for source in sources}
+    if "amount" not in by_target:
+        return
+    cells = sheet.cells[by_target["amount"].column]
+    source = by_target.get("currency")
+    lookup = dict(source.lookup) if source else {}
+    headers = list(map(str, sheet.cells.columns))
+    priced = with_currencies(cells, columns.get("currency"), lookup, headers)
+    if priced is None:
+        return
+    columns["currency"] = priced.currency.rename("currency")
+    what = called("amount", by_target["amount"].column)
+    place = Place(reading=reading, sheet=sheet, column="currency", what=what, cells=cells)
+    place.note(
+        priced.contradictory,
+        lambda **spot: gettext(
+            "{what} has a currency that contradicts the currency column in {rows} rows, first row {row}, deal {deal}, "
+            "has {got}: correct one of them",
+            **spot,
+        ),
+    )
+    place.note(
+        priced.assumed,
+        lambda **spot: gettext(
+            "{what} has no currency in {rows} rows, read as that of all other amounts, first row {row}, deal {deal}, "
+            "has {got}",
+            **spot,
+        ),
+        "note",
+    )
+    if priced.open.any():
+        sign = sign_of(plain(str(cells.iloc[int(np.flatnonzero(priced.open)[0])])))
+        place.note(
+            priced.open,
+            lambda **spot: gettext(
+                "{what} has the sign {sign}, which may be {codes}, in {rows} rows, first row {row}, deal {deal}, "
+                "has {got}: add a currency column, or map the sign in mapping.toml: "
+                "[columns] currency = {{ column = {column}, "
+                'values = {{ {code} = ["{sign}"] }} }}',
+                sign=sign,
+                codes=", ".join(sorted(meant_by(sign))),
+                code=sorted(meant_by(sign))[-1],
+                column=f'"{by_target["amount"].column}"',
+                **spot,
+            ),
+        )
 
 
 def with_currencies(
@@ -78,10 +134,17 @@ def with_currencies(
     contradictory: Mask = np.zeros(len(codes), dtype=bool)
     if clash:
         contradictory = np.array([pair in clash for pair in zip(codes, currency.fillna(""), strict=True)], dtype=bool)
+    currency = currency.mask(blank & signed, fill).astype("str")
+    undecided = signed & mask_of(currency.isna())
+    # Without a currency column, a few amounts without a sign are in the currency of all others.
+    known = currency.dropna().unique()
+    one = given is None and len(known) == 1 and not undecided.any()
+    assumed = mask_of(text.notna() & currency.isna()) if one else np.zeros(len(codes), dtype=bool)
     return Priced(
-        currency=currency.mask(blank & signed, fill).astype("str"),
+        currency=currency.mask(assumed, known[0]) if one else currency,
         contradictory=contradictory,
-        open=signed & blank & mask_of(fill.isna()),
+        open=undecided,
+        assumed=assumed,
     )
 
 

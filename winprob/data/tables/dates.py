@@ -183,7 +183,7 @@ def month_names() -> dict[str, int]:
     found: dict[str, set[int]] = {}
     for locale in _LOCALES:
         for width in ("wide", "abbreviated"):
-            for number, name in get_month_names(width, "format", locale).items():  # type: ignore[arg-type]
+            for number, name in get_month_names(width, "format", locale).items():
                 found.setdefault(_bare(name).rstrip("."), set()).add(number)
     found |= {name: {number} for number, name in enumerate(_ENGLISH, 1)} | {"sept": {9}, "mrz": {3}, "maer": {3}}
     found |= {"maerz": {3}, "set": {9}, "sep": {9}, "okt": {10}, "jul": {7}, "jun": {6}}
@@ -198,7 +198,7 @@ def _weekdays() -> frozenset[str]:
         _bare(name).rstrip(".")
         for locale in _LOCALES
         for width in ("wide", "abbreviated")
-        for name in get_day_names(width, "format", locale).values()  # type: ignore[arg-type]
+        for name in get_day_names(width, "format", locale).values()
     )
     return frozenset(names)
 
@@ -210,7 +210,7 @@ def _at(day: datetime, clock: re.Match[str] | None, year_first: bool = False) ->
     if clock is None:
         return Moment(day, year_first=year_first)
     hour, half = int(clock[2]), (clock[6] or "").casefold()
-    if clock[1] in _AFTERNOON and hour < 12 or half.startswith("p"):
+    if (clock[1] in _AFTERNOON and hour < 12) or half.startswith("p"):
         hour = hour % 12 + 12
     elif half.startswith("a"):
         hour %= 12

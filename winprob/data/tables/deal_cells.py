@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, as_text
+from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, Mask, as_text, mask_of
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.conventions import Convention, Evidence, gather, settle
 from winprob.data.tables.currencies import currency_word
@@ -74,13 +74,17 @@ def parse_amounts(cells: pd.Series, convention: Convention) -> Parsed:
 
 
 def parse_covariate(cells: pd.Series, convention: Convention) -> Parsed:
-    """Numbers of any kind. Where some cells have a percent sign, a number without one is in doubt, unless it is 0."""
-    parsed = _finite(parse_numbers(cells, convention=convention))
+    """Numbers of any kind, without infinities."""
+    return _finite(parse_numbers(cells, convention=convention))
+
+
+def without_percent_sign(cells: pd.Series, parsed: Parsed) -> Mask:
+    """(cell,) numbers other than 0 without a percent sign, in a column where some have one: 40 beside 62%."""
     signed = _percent_signed(cells)
     if not signed.any():
-        return parsed
-    mixed = ~signed & parsed.read.notna().to_numpy() & (parsed.read != 0).to_numpy()
-    return replace(parsed, read=parsed.read.mask(mixed), refused=parsed.refused | mixed)
+        return signed
+    mixed: Mask = ~signed & parsed.read.notna().to_numpy() & (parsed.read != 0).to_numpy()
+    return mixed
 
 
 def _parse_share(cells: pd.Series, source: Source, convention: Convention) -> Parsed:
@@ -104,10 +108,13 @@ def _finite(parsed: Parsed) -> Parsed:
     return replace(parsed, read=parsed.read.mask(infinite), refused=parsed.refused | infinite)
 
 
-def _percent_signed(cells: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _percent_signed(cells: pd.Series) -> Mask:
+    signed: Mask
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return np.zeros(len(cells), dtype=bool)
-    return as_text(cells).str.endswith(("%", "\uff05")).fillna(False).to_numpy(dtype=bool)
+        signed = np.zeros(len(cells), dtype=bool)
+    else:
+        signed = mask_of(as_text(cells).str.endswith(("%", "\uff05")))
+    return signed
 
 
 def _is_number(target: str) -> bool:

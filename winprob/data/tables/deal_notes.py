@@ -19,6 +19,12 @@ from winprob.i18n import gettext
 _BY_THE_WAY = ("rep_category",)
 
 
+def called(target: str, header: str) -> str:
+    if header == target:
+        return f"'{target}'"
+    return gettext("'{target}' (column {column})", target=target, column=repr(header))
+
+
 @dataclass(slots=True, kw_only=True)
 class Reading:
     """A deal table being read, and the findings so far; ``misfit`` is an error of the mapping."""
@@ -125,7 +131,7 @@ def note_numbers(place: Place, parsed: Parsed, mapping: DealMapping, *, percent:
             doubtful,
             lambda **spot: gettext(
                 "{what} contradicts decimal_comma = {setting} in other cells, so {rows} rows are ambiguous, "
-                "first row {row}, deal {deal}, has {got}: correct the setting, or export numbers without thousands marks",
+                "first row {row}, deal {deal}, has {got}: correct it, or export numbers without thousands marks",
                 setting="true" if mapping.decimal_comma else "false", **spot,
             ),
         )  # fmt: skip
@@ -137,6 +143,18 @@ def note_numbers(place: Place, parsed: Parsed, mapping: DealMapping, *, percent:
             accepted="1200000, 1,200,000.50, 1.200.000,50, 1,200万, ¥3.5亿, 62%", **spot,
         ),
     )  # fmt: skip
+
+
+def note_mixed(place: Place, mixed: Mask) -> None:
+    """Errors on numbers without a percent sign, in a column where others have one."""
+    place.note(
+        mixed,
+        lambda **spot: gettext(
+            "{what} has percentages and numbers without a sign: {rows} rows are ambiguous, first row {row}, "
+            "deal {deal}, has {got}: write all with a percent sign, or none",
+            **spot,
+        ),
+    )
 
 
 def note_log(place: Place, values: pd.Series) -> None:

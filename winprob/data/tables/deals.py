@@ -9,14 +9,23 @@ import pandas as pd
 from winprob.data.schema import COLUMNS, DATES, ID, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
 from winprob.data.schema.findings import Finding, Mask, whole
 from winprob.data.tables.conventions import Convention
-from winprob.data.tables.currencies import with_currencies
-from winprob.data.tables.deal_cells import evidence_of, has_meaning, parse_covariate, read_cells, settle_by
+from winprob.data.tables.currencies import fill_currency
+from winprob.data.tables.deal_cells import (
+    evidence_of,
+    has_meaning,
+    parse_covariate,
+    read_cells,
+    settle_by,
+    without_percent_sign,
+)
 from winprob.data.tables.deal_notes import (
     Place,
     Reading,
+    called,
     note_days,
     note_errors,
     note_log,
+    note_mixed,
     note_numbers,
     note_values,
 )
@@ -24,7 +33,6 @@ from winprob.data.tables.headers import misspelt
 from winprob.data.tables.instants import crossings
 from winprob.data.tables.levels import spellings, unify
 from winprob.data.tables.mapping import DealMapping, Source, nearest
-from winprob.data.tables.money import meant_by, sign_of
 from winprob.data.tables.nulls import null_cells
 from winprob.data.tables.parsed import Parsed
 from winprob.data.tables.sheet import Sheet
@@ -66,13 +74,13 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
     columns = _read_ids(sheet, sources, reading)
     _note_errors(reading, sheet, errors, sources)
     convention = settle_by(mapping, evidence_of(sheet.cells, sources, mapping))
-    clocks: list[pd.Series] = []
+    clocks: dict[str, pd.Series] = {}
     for source in sources:
         if source.target != ID:
             columns[source.target] = _read_column(sheet, source, mapping, convention, reading, clocks)
     if mapping.zone is None and clocks:
-        reading.findings.append(_note_clocks(pd.concat(clocks)))
-    _fill_currency(sheet, sources, columns, reading)
+        reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
+    fill_currency(sheet, sources, columns, reading)
     covariates = _read_covariates(sheet, mapping, convention, columns, reading)
     _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
     ordered = {name: columns[name] for name in (*COLUMNS, *READINGS) if name in columns} | covariates
@@ -156,9 +164,7 @@ def _without_nulls(sheet: Sheet, sources: tuple[Source, ...], mapping: DealMappi
     changed, errors = {}, {}
     for header in sheet.cells.columns:
         meanings = own.get(header, [])
-        null, wrong = null_cells(
-            sheet.cells[header], mapping.null, lambda text, of=meanings: any(means(text) for means in of)
-        )
+        null, wrong = null_cells(sheet.cells[header], mapping.null, meanings)
         if null.any():
             changed[header] = sheet.cells[header].mask(null)
         if wrong.any() and (header in own or header in mapping.columns):
@@ -171,13 +177,7 @@ def _note_errors(reading: Reading, sheet: Sheet, errors: dict[str, Mask], source
     for header, mask in errors.items():
         cells = pd.Series("#", index=sheet.cells.index, name=header)
         target = targets.get(header, header)
-        note_errors(Place(reading=reading, sheet=sheet, column=target, what=_called(target, header), cells=cells), mask)
-
-
-def _called(target: str, header: str) -> str:
-    if header == target:
-        return f"'{target}'"
-    return gettext("'{target}' (column {column})", target=target, column=repr(header))
+        note_errors(Place(reading=reading, sheet=sheet, column=target, what=called(target, header), cells=cells), mask)
 
 
 def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> dict[str, pd.Series]:
@@ -206,15 +206,15 @@ def _read_column(
     mapping: DealMapping,
     convention: Convention,
     reading: Reading,
-    clocks: list[pd.Series],
+    clocks: dict[str, pd.Series],
 ) -> pd.Series:
     cells = sheet.cells[source.column]
-    what = _called(source.target, source.column)
+    what = called(source.target, source.column)
     place = Place(reading=reading, sheet=sheet, column=source.target, what=what, cells=cells)
     parsed = read_cells(cells, source, mapping, convention)
     if source.target in DATES:
         note_days(place, parsed, mapping)
-        clocks += [] if parsed.clocks is None else [parsed.clocks]
+        clocks |= {} if parsed.clocks is None else {source.column: parsed.clocks}
     elif source.target in NUMBERS and source.target not in SUPPORTS:
         note_numbers(place, parsed, mapping, percent=source.percent)
         if source.percent:
@@ -251,46 +251,6 @@ def _note_clocks(clocks: pd.Series) -> Finding:
     return Finding(severity="note", column="", rows=found.moments, first_deal="", message=message)
 
 
-def _fill_currency(sheet: Sheet, sources: tuple[Source, ...], columns: dict[str, pd.Series], reading: Reading) -> None:
-    """Fill ``currency`` from the signs beside the amounts."""
-    by_target = {source.target: source for source in sources}
-    if "amount" not in by_target:
-        return
-    cells = sheet.cells[by_target["amount"].column]
-    source = by_target.get("currency")
-    lookup = dict(source.lookup) if source else {}
-    headers = list(map(str, sheet.cells.columns))
-    priced = with_currencies(cells, columns.get("currency"), lookup, headers)
-    if priced is None:
-        return
-    columns["currency"] = priced.currency.rename("currency")
-    what = _called("amount", by_target["amount"].column)
-    place = Place(reading=reading, sheet=sheet, column="currency", what=what, cells=cells)
-    place.note(
-        priced.contradictory,
-        lambda **spot: gettext(
-            "{what} has a currency that contradicts the currency column in {rows} rows, first row {row}, deal {deal}, "
-            "has {got}: correct one of them",
-            **spot,
-        ),
-    )
-    if priced.open.any():
-        sign = sign_of(str(cells.iloc[int(np.flatnonzero(priced.open)[0])]))
-        place.note(
-            priced.open,
-            lambda **spot: gettext(
-                "{what} has the sign {sign}, which may be {codes}, in {rows} rows, first row {row}, deal {deal}, has {got}: "
-                "add a currency column, or map the sign in mapping.toml: [columns] currency = {{ column = {column}, "
-                'values = {{ {code} = ["{sign}"] }} }}',
-                sign=sign,
-                codes=", ".join(sorted(meant_by(sign))),
-                code=sorted(meant_by(sign))[-1],
-                column=f'"{by_target["amount"].column}"',
-                **spot,
-            ),
-        )
-
-
 def _read_covariates(
     sheet: Sheet, mapping: DealMapping, convention: Convention, columns: dict[str, pd.Series], reading: Reading
 ) -> dict[str, pd.Series]:
@@ -306,6 +266,7 @@ def _read_covariates(
             place = Place(reading=reading, sheet=sheet, column=name, what=f"'{name}'", cells=sheet.cells[name])
             parsed = parse_covariate(sheet.cells[name], convention)
             note_numbers(place, parsed, mapping)
+            note_mixed(place, without_percent_sign(place.cells, parsed))
             covariates[name] = parsed.read
     known = columns | covariates
     for item in mapping.numeric:
@@ -331,7 +292,8 @@ def _unify(
         (columns if name in columns else covariates)[name] = unify(known[name], chosen)
         shown = ", ".join(f"{old!r} = {new!r}" for old, new in sorted(chosen.items())[:5])
         message = gettext(
-            "'{column}' has levels that differ by case or blanks only; {rows} rows take the more frequent spelling: {levels}",
+            "'{column}' has levels that differ by case or blanks only; {rows} rows take the more frequent one: "
+            "{levels}",
             column=name,
             rows=int(changed.sum()),
             levels=shown + (", …" if len(chosen) > 5 else ""),

@@ -50,8 +50,8 @@ def parse_instants(
 
 def days_in_zone(cells: pd.Series, days: pd.Series, zone: str) -> pd.Series:
     """``days``, read from ``cells``, moved to the day in ``zone`` where the cell has a time with an offset."""
-    moved = parse_instants(cells, zone).read.dt.normalize()
-    return moved.fillna(days)
+    moved: pd.Series = parse_instants(cells, zone).read.dt.normalize().fillna(days)
+    return moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def read_moments(cells: pd.Series, convention: Convention) -> Parsed:
         refused[refused] = [not is_blank_word(word) for word in text[refused]]
         doubtful[refused] = [_in_doubt(plain(word), convention.order) for word in text[refused]]
     return Parsed(
-        read=local.rename(cells.name),
+        read=pd.Series(local, name=cells.name),
         refused=refused,
         doubtful=doubtful,
         clocks=utc if utc.notna().any() else None,

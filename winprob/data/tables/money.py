@@ -11,10 +11,11 @@ from functools import cache, lru_cache
 _SIGNS: dict[str, str] = {
     "RMB": "CNY", "人民币": "CNY", "元": "CNY", "CN¥": "CNY", "JP¥": "JPY", "日元": "JPY", "円": "JPY", "US$": "USD",
     "U$": "USD", "USD$": "USD", "$US": "USD", "美元": "USD", "美金": "USD", "€": "EUR", "欧元": "EUR", "£": "GBP",
-    "英镑": "GBP", "HK$": "HKD", "港币": "HKD", "港元": "HKD", "NT$": "TWD", "新台币": "TWD", "台币": "TWD", "A$": "AUD", "AU$": "AUD",
-    "C$": "CAD", "CA$": "CAD", "NZ$": "NZD", "S$": "SGD", "SG$": "SGD", "MX$": "MXN", "Mex$": "MXN", "R$": "BRL",
-    "CHF": "CHF", "SFr.": "CHF", "Fr.": "CHF", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "₽": "RUB", "руб.": "RUB",
-    "₺": "TRY", "TL": "TRY", "₴": "UAH", "₦": "NGN", "฿": "THB", "RM": "MYR", "R": "ZAR", "Rp": "IDR", "S/": "PEN", "AED": "AED",
+    "英镑": "GBP", "HK$": "HKD", "港币": "HKD", "港元": "HKD", "NT$": "TWD", "新台币": "TWD", "台币": "TWD",
+    "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD", "S$": "SGD", "SG$": "SGD", "MX$": "MXN",
+    "Mex$": "MXN", "R$": "BRL", "CHF": "CHF", "SFr.": "CHF", "Fr.": "CHF", "zł": "PLN", "Kč": "CZK", "Ft": "HUF",
+    "lei": "RON", "₽": "RUB", "руб.": "RUB", "₺": "TRY", "TL": "TRY", "₴": "UAH", "₦": "NGN", "฿": "THB", "RM": "MYR",
+    "R": "ZAR", "Rp": "IDR", "S/": "PEN",
     "$": "USD CAD AUD NZD SGD HKD TWD MXN ARS CLP COP UYU", "¥": "CNY JPY", "kr": "SEK NOK DKK ISK",
     "kr.": "DKK SEK NOK ISK", "Rs": "INR PKR LKR NPR MUR", "Rs.": "INR PKR LKR NPR MUR",
 }  # fmt: skip
