@@ -80,8 +80,8 @@ def test_only_the_id_is_needed() -> None:
             "'approver_support' is not a number in 1 rows, first deal 'D2' has 'high'",
         ),
         ("rep_probability", [62, 0.1, 100], "has 62, which looks like a percentage: write 62% or 0.62"),
-        ("rep_probability", [-0.1, 0.1, 1], "'rep_probability' outside 0..1 in 1 rows, first deal 'D1' has -0.1"),
-        ("amount", [np.inf, -1, np.nan], "'amount' negative or infinite in 2 rows, first deal 'D1' has inf"),
+        ("rep_probability", [np.inf, 0.1, 1], "'rep_probability' outside 0..1 in 1 rows, first deal 'D1' has inf"),
+        ("amount", [np.inf, -1, np.nan], "'amount' infinite in 1 rows, first deal 'D1' has inf"),
         ("as_of", ["2026-02-30", "yesterday", None], "'as_of' is not a date (YYYY-MM-DD) in 2 rows"),
         ("as_of", ["1900-01-01", "2100-01-01", "2099-12-31"], "'as_of' before 1970 or after 2099 in 2 rows"),
         ("outcome", ["Won", "lost", None], "'outcome' not one of won, lost, no_decision, open in 1 rows"),
@@ -117,9 +117,32 @@ def test_no_frame() -> None:
         validate_deals([{"deal_id": 1}])  # type: ignore[arg-type]
 
 
-def test_closed_before_opened() -> None:
-    frame = pd.DataFrame({"deal_id": ["a"], "opened_on": ["2026-02-01"], "closed_on": ["2026-01-01"]})
-    assert errors(frame) == ["'closed_on' before 'opened_on' in 1 rows, first deal 'a' closed 2026-01-01"]
+def test_an_implausible_cell_is_unknown_and_the_rest_of_its_row_counts() -> None:
+    frame = pd.DataFrame(
+        {
+            "deal_id": ["a", "b"],
+            "opened_on": ["2026-02-01", "1900-01-01"],
+            "expected_close_on": ["2999-12-31", "2026-05-01"],
+            "closed_on": ["2026-01-01", None],
+            "outcome": ["won", "open"],
+            "amount": [291_222, -12_000],
+            "currency": ["MXN", "MXN"],
+            "rep_probability": [-0.1, 0.5],
+        }
+    )
+    found = {finding.column: finding for finding in check_deals(frame)}
+    assert {finding.severity for finding in found.values()} == {"warning"}
+    assert "1 rows, worth 291,222 MXN, first deal 'a' opened 2026-02-01" in found["opened_on"].message
+    assert "negative in 1 rows, first deal 'b' has -12000: not counted, -12,000 MXN together" in found["amount"].message
+    deals = validate_deals(frame)
+    assert deals["opened_on"].isna().all()
+    assert deals["expected_close_on"].isna().tolist() == [True, False]
+    assert deals["closed_on"].tolist()[0] == pd.Timestamp(2026, 1, 1)
+    assert deals["outcome"].tolist() == ["won", "open"]
+    assert deals["amount"].isna().tolist() == [False, True]
+    assert deals["rep_probability"].isna().tolist() == [True, False]
+    assert frame["amount"].tolist() == [291_222, -12_000]
+    pd.testing.assert_frame_equal(validate_deals(deals), deals)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +161,7 @@ def test_training_needs_both_outcomes(outcomes: list[str], message: str) -> None
 
 
 def test_all_faults_in_one_message() -> None:
-    frame = pd.DataFrame({"deal_id": ["a", "a"], "amount": [-1, 1], "stage": ["x", "approval"]})
+    frame = pd.DataFrame({"deal_id": ["a", "a"], "amount": [np.inf, 1], "stage": ["x", "approval"]})
     with pytest.raises(DealTableError) as caught:
         validate_deals(frame)
     assert str(caught.value).startswith("deal table with 2 rows, 3 errors:\n  - 'deal_id' repeats")

@@ -82,6 +82,7 @@ def test_european_numbers_read_back(whole: int, cents: int) -> None:
         ("¥3.5亿", 3.5e8),
         ("1,200万", 1.2e7),
         ("1,200 万元", 1.2e7),
+        ("₹12,34,567", 1_234_567),
         ("3亿5000万", 3.5e8),
         ("300万元", 3e6),
         ("人民币 12.5万", 125_000),
@@ -110,7 +111,7 @@ def test_numbers_met_in_the_wild(word: str, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["many", "12 apples", "1,2,3", "1_000", "0x1A", "1.2.3", "¥", "10-20", "--5", "12,34,567"]
+    "word", ["many", "12 apples", "1,2,3", "1_000", "0x1A", "1.2.3", "¥", "10-20", "--5", "12²", "½", "١٢٣", "True"]
 )
 def test_what_is_no_number(word: str) -> None:
     parsed = parse_numbers(pd.Series([word]))

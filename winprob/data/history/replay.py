@@ -154,7 +154,8 @@ def _no_rows(deals: pd.DataFrame) -> pd.DataFrame:
 
 def _as_of(history: _History, day: pd.Timestamp) -> pd.DataFrame:
     deals = history.deals
-    existing = mask_of(deals["opened_on"] <= day)
+    begun = deals["opened_on"].fillna(deals["closed_on"]) if "closed_on" in deals else deals["opened_on"]
+    existing = mask_of(begun <= day)
     state = {name: _value(history, track, day) for name, track in history.tracks.items()}
     outcome = state["outcome"].fillna("open")
     closed = mask_of(outcome != "open")
@@ -224,7 +225,6 @@ def _closed_on(
         today = history.deals["closed_on"]
         logged = today.where(track.last_by(day) == track.begins[1:] - 1)
     closed_on = set_on if logged is None else logged.where(mask_of(logged <= day)).fillna(set_on)
-    closed_on = closed_on.where(mask_of(closed_on >= history.deals["opened_on"]), set_on)
     return typed(closed_on.where(closed), "closed_on")
 
 
@@ -261,7 +261,8 @@ def _no_creation(deals: pd.DataFrame) -> Iterator[Finding]:
     blank = mask_of(deals["opened_on"].isna())
     if blank.any():
         message = gettext(
-            "{rows} deals have no creation day: each begins with its first change in the log, or is left out",
+            "{rows} deals have no creation day: each begins with its first change in the log, else at its close, "
+            "or is left out",
             rows=int(blank.sum()),
         )
         yield spot(deals, blank, deals["opened_on"]).warning(message)

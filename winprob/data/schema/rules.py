@@ -14,13 +14,10 @@ from pyarrow import compute
 
 from winprob.data.schema.access import is_censored, is_closed
 from winprob.data.schema.columns import CHOICES, ID, READINGS, SUPPORTS, fact_columns
-from winprob.data.schema.dtypes import DATES, as_arrow
+from winprob.data.schema.dtypes import as_arrow
 from winprob.data.schema.findings import Columns, Finding, Mask, mask_of, spot, whole
+from winprob.data.schema.plausibility import impossible_day
 from winprob.i18n import gettext
-
-#: Days outside these are typing errors (an empty Excel cell reads as 1900, a placeholder as 2999).
-FIRST_DAY = np.datetime64("1970-01-01", "us")
-LAST_DAY = np.datetime64("2100-01-01", "us")
 
 _READINGS_TEXT = r"[1-4]\*[1-4](?: [1-4]\*[1-4])*"
 #: Two rows with fewer known cells than this may be alike by chance.
@@ -87,38 +84,20 @@ def _probability_range(deals: Columns) -> Iterator[Finding]:
 def _amount_range(deals: Columns) -> Iterator[Finding]:
     if "amount" not in deals:
         return
-    amount = deals["amount"].to_numpy()
-    wrong = np.isinf(amount) | (amount < 0)
+    wrong = np.isinf(deals["amount"].to_numpy())
     if wrong.any():
         where = spot(deals, wrong, deals["amount"])
-        yield where.error(
-            gettext("'{column}' negative or infinite in {rows} rows, first deal {deal} has {got}", **where.fields)
-        )
+        yield where.error(gettext("'{column}' infinite in {rows} rows, first deal {deal} has {got}", **where.fields))
 
 
-def _possible_days(deals: Columns) -> Iterator[Finding]:
-    for column in DATES:
-        if column in deals:
-            day = deals[column].to_numpy()
-            wrong = (day < FIRST_DAY) | (day >= LAST_DAY)
-            if wrong.any():
-                where = spot(deals, wrong, deals[column])
-                yield where.error(
-                    gettext(
-                        "'{column}' before 1970 or after 2099 in {rows} rows, first deal {deal} has {got}",
-                        **where.fields,
-                    )
-                )
-
-
-def _closed_before_opened(deals: Columns) -> Iterator[Finding]:
-    if "closed_on" not in deals or "opened_on" not in deals:
+def _possible_reading_days(deals: Columns) -> Iterator[Finding]:
+    if "as_of" not in deals:
         return
-    wrong = deals["closed_on"].to_numpy() < deals["opened_on"].to_numpy()
+    wrong = impossible_day(deals["as_of"])
     if wrong.any():
-        where = spot(deals, wrong, deals["closed_on"])
+        where = spot(deals, wrong, deals["as_of"])
         yield where.error(
-            gettext("'closed_on' before 'opened_on' in {rows} rows, first deal {deal} closed {got}", **where.fields)
+            gettext("'{column}' before 1970 or after 2099 in {rows} rows, first deal {deal} has {got}", **where.fields)
         )
 
 
@@ -260,8 +239,7 @@ ERROR_RULES: tuple[Callable[[Columns], Iterator[Finding]], ...] = (
     _support_range,
     _probability_range,
     _amount_range,
-    _possible_days,
-    _closed_before_opened,
+    _possible_reading_days,
     _canonical_values,
     _currency_codes,
     _people_readings,

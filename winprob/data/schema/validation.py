@@ -16,6 +16,7 @@ from winprob.arrays import Array
 from winprob.data.schema.columns import CANONICAL, ID
 from winprob.data.schema.dtypes import DATES, NUMBERS, as_text, convert
 from winprob.data.schema.findings import Finding, refuse, spot, whole
+from winprob.data.schema.plausibility import neutralise
 from winprob.data.schema.rules import ERROR_RULES, WARNING_RULES, training_errors
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
@@ -53,7 +54,8 @@ def validate_deals(frame: pd.DataFrame, *, training: bool = False, one_outcome: 
 
     With ``training`` some deal must be closed, and the closed ones must not all have the same outcome unless
     ``one_outcome`` allows it. A blank is missing in each. Index, other columns and ``attrs`` are kept, canonical
-    columns that are absent stay absent, and the input is not changed.
+    columns that are absent stay absent, and the input is not changed. Cells that are implausible (a negative amount, a
+    creation after the close) are missing, as `check_deals` warns.
 
     Every public function validates the table it is given. A table that is canonical already is checked without being
     converted or copied, so that doing so again takes about a millisecond for a small table.
@@ -69,7 +71,7 @@ def validate_deals(frame: pd.DataFrame, *, training: bool = False, one_outcome: 
 
 
 def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) -> tuple[pd.DataFrame, list[Finding]]:
-    """The deals in canonical types, and every error."""
+    """The deals in canonical types without implausible cells; every error, and a warning for each such rule."""
     if not isinstance(frame, pd.DataFrame):
         raise DealTableError(gettext("deals must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
     findings = list(_column_errors(frame))
@@ -80,11 +82,15 @@ def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) 
     attrs, deals.attrs = deals.attrs, {}
     columns = {name: deals[name] for name in deals.columns if name in CANONICAL}
     deals, findings = _convert(deals, columns)
+    neutral, warnings = neutralise(columns)
+    if neutral:
+        columns |= neutral
+        deals = deals.assign(**neutral)
     findings += [finding for rule in ERROR_RULES for finding in rule(columns)]
     if training:
         findings += training_errors(deals, one_outcome=one_outcome)
     deals.attrs = attrs
-    return deals, findings
+    return deals, findings + warnings
 
 
 def _column_errors(frame: pd.DataFrame) -> Iterator[Finding]:

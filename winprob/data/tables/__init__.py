@@ -1,10 +1,11 @@
 """Read and write files: deal tables, people, visits, rates, change logs and tables of results."""
 
 from winprob.data.tables.audit import TOO_GOOD_AUC, auc, derived_covariates, filled_for_won, filled_late, predicts_alone
-from winprob.data.tables.cells import is_blank_word, parse_days, parse_numbers
+from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.files import MappingSource, PeopleSource
 from winprob.data.tables.mapping import mapping_table
+from winprob.data.tables.nulls import is_blank_word
 from winprob.data.tables.people import cover
 from winprob.data.tables.presets import preset_text
 from winprob.data.tables.rates import read_rates

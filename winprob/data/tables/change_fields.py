@@ -9,7 +9,7 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, Finding, Mask, as_text, mask_of, shown_cell, whole
 from winprob.data.tables.cells import parse_numbers
-from winprob.data.tables.deals import read_cells
+from winprob.data.tables.deal_cells import read_cells
 from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.mapping import DealMapping, Source, read_mapping
 from winprob.data.tables.presets import Preset, find_header, same_ids, unplaced_message, with_own

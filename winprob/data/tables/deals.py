@@ -1,54 +1,43 @@
 """Read a sheet as a deal table, column by column; errors are collected, and none stops the reading."""
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import (
-    CHOICES,
-    COLUMNS,
-    COVERAGE_COLUMNS,
-    DATES,
-    ID,
-    NAMES,
-    NUMBERS,
-    READINGS,
-    SUPPORTS,
-    as_text,
+from winprob.data.schema import COLUMNS, DATES, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
+from winprob.data.schema.findings import Finding, Mask, whole
+from winprob.data.tables.conventions import Convention
+from winprob.data.tables.currencies import fill_currency
+from winprob.data.tables.deal_cells import (
+    evidence_of,
+    has_meaning,
+    parse_covariate,
+    read_cells,
+    settle_by,
+    without_percent_sign,
 )
-from winprob.data.schema.findings import Finding, Mask, shown_cell, whole
-from winprob.data.tables.cells import Parsed, by_value, parse_days, parse_numbers
-from winprob.data.tables.instants import days_in_zone
-from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source, accepted_values, nearest
+from winprob.data.tables.deal_notes import (
+    Place,
+    Reading,
+    called,
+    note_days,
+    note_errors,
+    note_log,
+    note_mixed,
+    note_numbers,
+    note_values,
+)
+from winprob.data.tables.instants import crossings
+from winprob.data.tables.levels import spellings, unify
+from winprob.data.tables.mapping import DealMapping, Source, nearest
+from winprob.data.tables.near_headers import misspelt
+from winprob.data.tables.nulls import null_cells
+from winprob.data.tables.parsed import Parsed
 from winprob.data.tables.sheet import Sheet
-from winprob.errors import DealTableError, MappingError, WinprobError
 from winprob.i18n import gettext
-from winprob.methodology import canonical, canonical_column, is_unknown
-
-#: ISO 4217 codes by common spelling. A bare $ is left out: it may be any of twenty currencies.
-_CURRENCIES = {
-    "RMB": "CNY", "人民币": "CNY", "¥": "CNY", "\uffe5": "CNY", "元": "CNY", "€": "EUR", "欧元": "EUR", "£": "GBP",
-    "英镑": "GBP", "US$": "USD", "美元": "USD", "港币": "HKD", "港元": "HKD", "日元": "JPY",
-}  # fmt: skip
-_EITHER_WAY = re.compile(r"(?:0?[1-9]|1[0-2])([/-])(?:0?[1-9]|1[0-2])\1\d{4}.*")
-
-
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """A deal table being read, and the findings so far; ``misfit`` is an error of the mapping."""
-
-    deals: pd.DataFrame
-    findings: list[Finding] = field(default_factory=list)
-    mapped: bool = False
-    misfit: bool = False
-
-    @property
-    def error(self) -> type[WinprobError]:
-        """The class of an error: the mapping's or the deals'."""
-        return MappingError if self.misfit else DealTableError
+from winprob.methodology import canonical_column
 
 
 def looked_for(mapping: DealMapping) -> Callable[[str], bool]:
@@ -90,15 +79,24 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
     )
     sources = mapping.sources or tuple(_sources_by_header(sheet, reading))
     sources = tuple(_present(sources, sheet, reading))
+    sheet, errors = _without_nulls(sheet, sources, mapping)
     columns = _read_ids(sheet, sources, reading)
+    _note_errors(reading, sheet, errors, sources)
+    convention = settle_by(mapping, evidence_of(sheet.cells, sources, mapping))
+    clocks: dict[str, pd.Series] = {}
     for source in sources:
         if source.target != ID:
-            columns[source.target] = _read_column(sheet, source, mapping, reading)
-    ordered = {name: columns[name] for name in (*COLUMNS, *READINGS, *NAMES) if name in columns}
-    ordered |= _read_covariates(sheet, mapping, ordered, reading)
+            columns[source.target] = _read_column(sheet, source, mapping, convention, reading, clocks)
+    if mapping.zone is None and clocks:
+        reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
+    fill_currency(sheet, sources, columns, reading)
+    covariates = _read_covariates(sheet, mapping, convention, columns, reading)
+    _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
+    ordered = {name: columns[name] for name in (*COLUMNS, *READINGS, *NAMES) if name in columns} | covariates
     if not mapping.sources:
         used = {source.column for source in sources}
         rest = [header for header in sheet.cells.columns if header not in used and header not in ordered]
+        reading.findings += misspelt(rest, {name: name for name in COLUMNS if name not in columns})
         ordered |= {header: _untouched(sheet, header) for header in rest}
     reading.deals = pd.DataFrame(ordered, index=sheet.cells.index)
     reading.deals.attrs["covariates"] = mapping.covariates
@@ -108,6 +106,9 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
 def _untouched(sheet: Sheet, header: str) -> pd.Series:
     cells = sheet.cells[header]
     return cells if sheet.kind == "parquet" else as_text(cells)
+
+
+# ---- which column is which -----------------------------------------------------------------------------------------
 
 
 def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
@@ -161,6 +162,33 @@ def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> No
     reading.findings.append(whole("error", target, message))
 
 
+# ---- before a cell is read -----------------------------------------------------------------------------------------
+
+
+def _without_nulls(sheet: Sheet, sources: tuple[Source, ...], mapping: DealMapping) -> tuple[Sheet, dict[str, Mask]]:
+    """The sheet with null words blank in every column, and the workbook's errors in the columns that are read."""
+    own: dict[str, list[Callable[[str], bool]]] = {}
+    for source in sources:
+        own.setdefault(source.column, []).append(has_meaning(source))
+    changed, errors = {}, {}
+    for header in sheet.cells.columns:
+        meanings = own.get(header, [])
+        null, wrong = null_cells(sheet.cells[header], mapping.null, meanings)
+        if null.any():
+            changed[header] = sheet.cells[header].mask(null)
+        if wrong.any() and (header in own or header in mapping.columns):
+            errors[header] = wrong
+    return replace(sheet, cells=sheet.cells.assign(**changed)) if changed else sheet, errors
+
+
+def _note_errors(reading: Reading, sheet: Sheet, errors: dict[str, Mask], sources: tuple[Source, ...]) -> None:
+    targets = {source.column: source.target for source in sources}
+    for header, mask in errors.items():
+        cells = pd.Series("#", index=sheet.cells.index, name=header)
+        target = targets.get(header, header)
+        note_errors(Place(reading=reading, sheet=sheet, column=target, what=called(target, header), cells=cells), mask)
+
+
 def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> dict[str, pd.Series]:
     numbers = pd.Series(np.arange(1, len(sheet.cells) + 1), index=sheet.cells.index).astype("str")
     source = next((source for source in sources if source.target == ID), None)
@@ -178,77 +206,62 @@ def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> di
     return {ID: ids}
 
 
-def _read_column(sheet: Sheet, source: Source, mapping: DealMapping, reading: Reading) -> pd.Series:
+# ---- columns -------------------------------------------------------------------------------------------------------
+
+
+def _read_column(
+    sheet: Sheet,
+    source: Source,
+    mapping: DealMapping,
+    convention: Convention,
+    reading: Reading,
+    clocks: dict[str, pd.Series],
+) -> pd.Series:
     cells = sheet.cells[source.column]
-    what = f"'{source.target}'"
-    if source.column != source.target:
-        what = gettext("'{target}' (column {column})", target=source.target, column=repr(source.column))
-    parsed = read_cells(cells, source, mapping)
+    what = called(source.target, source.column)
+    place = Place(reading=reading, sheet=sheet, column=source.target, what=what, cells=cells)
+    parsed = read_cells(cells, source, mapping, convention)
     if source.target in DATES:
-        _note_days(reading, sheet, source.target, what, cells, parsed.refused)
+        note_days(place, parsed, mapping)
+        clocks |= {} if parsed.clocks is None else {source.column: parsed.clocks}
     elif source.target in NUMBERS and source.target not in SUPPORTS:
-        _note_numbers(reading, sheet, source.target, what, cells, parsed.refused)
+        note_numbers(place, parsed, mapping, percent=source.percent)
+        if source.percent:
+            return _without_impossible(place, parsed)
     else:
-        _note_values(reading, sheet, source, what, cells, parsed.refused)
+        note_values(place, source, parsed.refused)
     return parsed.read
 
 
-def read_cells(cells: pd.Series, source: Source, mapping: DealMapping) -> Parsed:
-    """The canonical values in ``cells``, of a column of the export or of a log of its changes."""
-    if source.target in DATES:
-        parsed = parse_days(cells, day_first=mapping.day_first)
-        zone = mapping.zone
-        return replace(parsed, read=days_in_zone(cells, parsed.read, zone)) if zone else parsed
-    if source.target in NUMBERS and source.target not in SUPPORTS:
-        return _parse_share(cells) if source.percent else parse_numbers(cells)
-    values, refused = by_value(cells, _reader(source))
-    return Parsed(read=values.astype("float64") if source.target in SUPPORTS else values, refused=refused)
+def _without_impossible(place: Place, parsed: Parsed) -> pd.Series:
+    """Percentages, without those outside 0 to 100."""
+    outside = mask_of((parsed.read < 0) | (parsed.read > 1))
+    place.note(
+        outside,
+        lambda **spot: gettext(
+            "{what} is outside 0..100 % in {rows} rows, read as unknown, first row {row}, deal {deal}, has {got}",
+            **spot,
+        ),
+        "warning",
+    )
+    return parsed.read.mask(outside)
 
 
-def _parse_share(cells: pd.Series) -> Parsed:
-    """Percentages without their sign: 62 is 0.62, and so is 62%."""
-    parsed = parse_numbers(cells)
-    signed = as_text(cells).str.endswith(("%", "\uff05")).fillna(False).to_numpy(dtype=bool)
-    return replace(parsed, read=parsed.read.where(signed, parsed.read / 100))
-
-
-def _reader(source: Source) -> Callable[[str], str | None]:
-    """From a cell's text to the canonical value, "" for unknown, ``None`` for a value that is not recognised."""
-    folded = {text.casefold(): value for text, value in source.lookup.items()}
-
-    def read(text: str) -> str | None:
-        value = source.lookup.get(text, folded.get(text.casefold()))
-        if value is None:
-            value = _canonical(source.target, text)
-        if value is None:
-            value = source.other
-        if value == UNKNOWN and source.target not in COVERAGE_COLUMNS:
-            return ""
-        return value
-
-    return read
-
-
-def _canonical(target: str, text: str) -> str | None:
-    if target in SUPPORTS:
-        return canonical("support", text) or ("" if is_unknown(text) else _number_text(text))
-    if target in COVERAGE_COLUMNS:
-        return canonical("coverage", text) or ("" if is_unknown(text) else None)
-    if target in CHOICES:
-        return canonical(target, text) or ("" if is_unknown(text) else None)
-    if target == "currency":
-        return _CURRENCIES.get(text.upper(), "" if is_unknown(text) else text.upper())
-    # Free text is not interpreted: NA may be North America.
-    return text
-
-
-def _number_text(text: str) -> str | None:
-    """A support that is a number but not a tier is kept for the check of its range."""
-    return text if re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text) else None
+def _note_clocks(clocks: pd.Series) -> Finding:
+    """The note on moments whose day depends on the time zone that nobody set."""
+    found = crossings(clocks)
+    message = gettext(
+        "{count} dates have a clock with an offset and are read in UTC; in offices from California to China up to "
+        "{days} of them are another day and {quarters} another quarter: set zone in mapping.toml",
+        count=found.moments,
+        days=found.days,
+        quarters=found.quarters,
+    )
+    return Finding(severity="note", column="", rows=found.moments, first_deal="", message=message)
 
 
 def _read_covariates(
-    sheet: Sheet, mapping: DealMapping, columns: dict[str, pd.Series], reading: Reading
+    sheet: Sheet, mapping: DealMapping, convention: Convention, columns: dict[str, pd.Series], reading: Reading
 ) -> dict[str, pd.Series]:
     covariates: dict[str, pd.Series] = {}
     for name in dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))):
@@ -259,83 +272,42 @@ def _read_covariates(
         elif name in mapping.varying:
             covariates[name] = as_text(sheet.cells[name])
         else:
-            parsed = parse_numbers(sheet.cells[name])
-            _note_numbers(reading, sheet, name, f"'{name}'", sheet.cells[name], parsed.refused)
+            place = Place(reading=reading, sheet=sheet, column=name, what=f"'{name}'", cells=sheet.cells[name])
+            parsed = parse_covariate(sheet.cells[name], convention)
+            note_numbers(place, parsed, mapping)
+            note_mixed(place, without_percent_sign(place.cells, parsed))
             covariates[name] = parsed.read
     known = columns | covariates
     for item in mapping.numeric:
         if item.transform == "log1p" and item.column in known:
-            _note_log(reading, sheet, item.column, known[item.column])
+            values = known[item.column]
+            note_log(Place(reading=reading, sheet=sheet, column=item.column, what=item.column, cells=values), values)
     return covariates
 
 
-def _note(
-    reading: Reading, sheet: Sheet, column: str, mask: Mask, cells: pd.Series, message_for: Callable[..., str]
+def _unify(
+    known: dict[str, pd.Series],
+    names: set[str],
+    columns: dict[str, pd.Series],
+    covariates: dict[str, pd.Series],
+    reading: Reading,
 ) -> None:
-    """Add an error where ``mask`` holds a row; ``message_for`` formats its message."""
-    if not mask.any():
-        return
-    first = int(np.flatnonzero(mask)[0])
-    deal = reading.deals[ID].iloc[first]
-    count = int(mask.sum())
-    name = "" if pd.isna(deal) else str(deal)
-    message = message_for(rows=count, row=int(sheet.rows[first]), deal=repr(name), got=shown_cell(cells.iloc[first]))
-    reading.findings.append(Finding(severity="error", column=column, rows=count, first_deal=name, message=message))
-
-
-def _note_days(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd.Series, refused: Mask) -> None:
-    if not refused.any():
-        return
-    either = refused & as_text(cells).str.fullmatch(_EITHER_WAY.pattern).fillna(False).to_numpy(dtype=bool)
-    _note(
-        reading, sheet, column, either, cells,
-        lambda **spot: gettext(
-            "{what} is ambiguous, day/month or month/day, in {rows} rows, first row {row}, deal {deal}, has {got}: "
-            "set day_first = true or false in mapping.toml",
-            what=what, **spot,
-        ),
-    )  # fmt: skip
-    _note(
-        reading, sheet, column, refused & ~either, cells,
-        lambda **spot: gettext(
-            "{what} does not read as a date in {rows} rows, first row {row}, deal {deal}, has {got}; "
-            "accepted: {accepted}",
-            what=what, accepted="2026-06-30, 2026/6/30, 2026年6月30日, 31.03.2026, 30 Jun 2026, 46203 (Excel)", **spot,
-        ),
-    )  # fmt: skip
-
-
-def _note_numbers(reading: Reading, sheet: Sheet, column: str, what: str, cells: pd.Series, refused: Mask) -> None:
-    _note(
-        reading, sheet, column, refused, cells,
-        lambda **spot: gettext(
-            "{what} does not read as a number in {rows} rows, first row {row}, deal {deal}, has {got}; "
-            "accepted: {accepted}",
-            what=what, accepted="1200000, 1,200,000.50, 1.200.000,50, 1,200万, ¥3.5亿, 62%", **spot,
-        ),
-    )  # fmt: skip
-
-
-def _note_log(reading: Reading, sheet: Sheet, column: str, values: pd.Series) -> None:
-    _note(
-        reading, sheet, column, (values <= -1).to_numpy(dtype=bool), values,
-        lambda **spot: gettext(
-            "'{column}' is -1 or less in {rows} rows, first row {row}, deal {deal}, has {got}: log1p is undefined",
-            column=column, **spot,
-        ),
-    )  # fmt: skip
-
-
-def _note_values(reading: Reading, sheet: Sheet, source: Source, what: str, cells: pd.Series, refused: Mask) -> None:
-    counts = as_text(cells)[refused].value_counts()
-    values = ", ".join(f"{shown_cell(value)} ({count})" for value, count in counts.head(5).items())
-    reading.misfit |= bool(refused.any() and reading.mapped)
-    _note(
-        reading, sheet, source.target, refused, cells,
-        lambda **spot: gettext(
-            "{what} holds values neither mapped nor canonical in {rows} rows: {values}; first row {row}, "
-            "deal {deal}, has {got}; accepted: {accepted}, or map them, or set other for the rest",
-            what=what, values=values + (", …" if len(counts) > 5 else ""),
-            accepted=", ".join(accepted_values(source.target)), **spot,
-        ),
-    )  # fmt: skip
+    """Give levels that differ by case or blanks the spelling that is most frequent."""
+    for name in sorted(names & set(known)):
+        chosen = spellings(known[name])
+        if not chosen:
+            continue
+        changed = mask_of(known[name].isin(list(chosen)))
+        (columns if name in columns else covariates)[name] = unify(known[name], chosen)
+        shown = ", ".join(f"{old!r} = {new!r}" for old, new in sorted(chosen.items())[:5])
+        message = gettext(
+            "'{column}' has levels that differ by case or blanks only; {rows} rows take the more frequent one: "
+            "{levels}",
+            column=name,
+            rows=int(changed.sum()),
+            levels=shown + (", …" if len(chosen) > 5 else ""),
+        )
+        first = str(reading.deals[ID].iloc[int(np.flatnonzero(changed)[0])])
+        reading.findings.append(
+            Finding(severity="note", column=name, rows=int(changed.sum()), first_deal=first, message=message)
+        )

@@ -4,8 +4,10 @@ Reading a mapping does not stop at the first fault: wrong entries are left out, 
 those of the export are reported together.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,6 +64,8 @@ class DealMapping:
     decimal_comma: bool | None = None
     date_format: str | None = None
     zone: str | None = None
+    #: The zone of clocks without an offset, where the preset knows it.
+    clock_zone: str | None = None
     #: The worksheet to read, by name.
     sheet: str | None = None
     #: Further words that mean a missing value.
@@ -186,6 +190,12 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         faults.append(gettext("[columns] has no deal_id: name its column, or set its row_number = true"))
     if file.zone is not None and not is_zone(file.zone):
         faults.append(no_zone(file.zone))
+    form = file.date_format
+    if form is not None and not _is_date_format(form):
+        faults.append(
+            gettext("date_format is {form}, not a format of a whole day; accepted: such as %d.%m.%y", form=repr(form))
+        )
+        form = None
     mapping = DealMapping(
         name=name,
         sources=tuple(source for target, column in file.columns.items() if (source := _source(target, column, faults))),
@@ -195,7 +205,7 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         delimiter=file.delimiter,
         day_first=file.day_first,
         decimal_comma=file.decimal_comma,
-        date_format=file.date_format,
+        date_format=form,
         sheet=file.sheet,
         null=file.null,
         changes={name: header for name, header in file.changes.items() if name in LOG_COLUMNS},
@@ -204,6 +214,15 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         own=table,
     )
     return mapping, faults + list(_clashes(mapping))
+
+
+def _is_date_format(form: str) -> bool:
+    """Whether a format of strptime names day, month and year."""
+    day = datetime(2021, 12, 30)
+    try:
+        return datetime.strptime(day.strftime(form), form).date() == day.date()
+    except (ValueError, re.error):
+        return False
 
 
 def _spelled_out(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, refuse, shown_cell, whole
-from winprob.data.tables.cells import by_value, parse_days, parse_numbers
+from winprob.data.tables.cells import parse_days, parse_numbers
+from winprob.data.tables.parsed import by_value
 from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays

@@ -9,7 +9,8 @@ import pandas as pd
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets
-from winprob.data.tables.deals import Reading, located, looked_for, read_sheet
+from winprob.data.tables.deal_notes import Reading
+from winprob.data.tables.deals import located, looked_for, read_sheet
 from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people

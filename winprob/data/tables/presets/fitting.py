@@ -83,6 +83,7 @@ def log_faults(preset: Preset, own: Mapping[str, Any]) -> list[str]:
 def _in_force(preset: Preset, own: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[DealMapping, list[str]]:
     """The mapping in force: the user's own, with the ``columns`` that the preset has filled; and its faults."""
     mapping, faults = read_mapping({key: value for key, value in own.items() if key != "preset"} | {"columns": columns})
+    mapping = replace(mapping, null=(*mapping.null, *preset.null), clock_zone=preset.zone)
     return mapping, [*_derived_covariates(preset, own), *faults]
 
 

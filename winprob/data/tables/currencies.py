@@ -1,0 +1,171 @@
+"""The currency of each amount: from the currency column, else from the sign or code beside the amount.
+
+A sign that several currencies share is settled by the currency column, by the other amounts or by the file's language;
+else it is an error that asks, as is an amount whose sign contradicts the currency column.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winprob.data.schema import Mask, as_text, mask_of
+from winprob.data.tables.deal_notes import Place, Reading, called
+from winprob.data.tables.mapping import Source
+from winprob.data.tables.money import meant_by, sign_of
+from winprob.data.tables.parsed import plain, spread_mask
+from winprob.data.tables.sheet import Sheet
+from winprob.i18n import gettext
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """Currencies by row; the rows whose sign contradicts the currency column, or leaves it open; and those without a
+    sign that take the one currency of all others.
+    """
+
+    currency: pd.Series
+    contradictory: Mask
+    open: Mask
+    assumed: Mask
+
+
+def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
+    """A currency's code from a cell of the currency column, or of the amounts; "" for none, None for a doubtful one.
+
+    Parameters
+    ----------
+    lookup : codes by the signs and words that a mapping names
+    """
+    word = plain(text)
+    sign = sign_of(word)
+    if sign and sign in lookup:
+        return lookup[sign]
+    meant = meant_by(word) or meant_by(sign)
+    if len(meant) == 1:
+        return next(iter(meant))
+    return None if meant or not re.search(r"[0-9]", word) else ""
+
+
+def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd.Series], reading: Reading) -> None:
+    """Fill ``currency`` from the signs beside the amounts."""
+    by_target = {source.target: source for source in sources}
+    if "amount" not in by_target:
+        return
+    cells = sheet.cells[by_target["amount"].column]
+    source = by_target.get("currency")
+    lookup = dict(source.lookup) if source else {}
+    headers = list(map(str, sheet.cells.columns))
+    priced = with_currencies(cells, columns.get("currency"), lookup, headers)
+    if priced is None:
+        return
+    columns["currency"] = priced.currency.rename("currency")
+    what = called("amount", by_target["amount"].column)
+    place = Place(reading=reading, sheet=sheet, column="currency", what=what, cells=cells)
+    place.note(
+        priced.contradictory,
+        lambda **spot: gettext(
+            "{what} has a currency that contradicts the currency column in {rows} rows, first row {row}, deal {deal}, "
+            "has {got}: correct one of them",
+            **spot,
+        ),
+    )
+    place.note(
+        priced.assumed,
+        lambda **spot: gettext(
+            "{what} has no currency in {rows} rows, read as that of all other amounts, first row {row}, deal {deal}, "
+            "has {got}",
+            **spot,
+        ),
+        "note",
+    )
+    if priced.open.any():
+        sign = sign_of(plain(str(cells.iloc[int(np.flatnonzero(priced.open)[0])])))
+        place.note(
+            priced.open,
+            lambda **spot: gettext(
+                "{what} has the sign {sign}, which may be {codes}, in {rows} rows, first row {row}, deal {deal}, "
+                "has {got}: add a currency column, or map the sign in mapping.toml: "
+                "[columns] currency = {{ column = {column}, "
+                'values = {{ {code} = ["{sign}"] }} }}',
+                sign=sign,
+                codes=", ".join(sorted(meant_by(sign))),
+                code=sorted(meant_by(sign))[-1],
+                column=f'"{by_target["amount"].column}"',
+                **spot,
+            ),
+        )
+
+
+def with_currencies(
+    amounts: pd.Series, given: pd.Series | None, lookup: Mapping[str, str], headers: list[str]
+) -> Priced | None:
+    """The currency of each amount; None where no amount has a sign.
+
+    Parameters
+    ----------
+    amounts : cells of the amounts
+    given : codes of the currency column, if there is one
+    lookup : codes by the signs that a mapping names
+    headers : of the file, whose language settles a ¥
+    """
+    if not isinstance(amounts.dtype, pd.StringDtype) and amounts.dtype != object:
+        return None
+    text = as_text(amounts)
+    with_sign = text.where(mask_of(text.str.contains(r"[^0-9.,+\-\s]", regex=True)))
+    codes, distinct = pd.factorize(with_sign)
+    signs = [sign_of(plain(word)) for word in distinct]
+    if not any(signs):
+        return None
+    meant = [_meant(sign, lookup) for sign in signs]
+    currency = pd.Series(np.nan, index=amounts.index, dtype="str") if given is None else given.copy()
+    certain = {*currency.dropna().unique(), *(code for of_sign in meant if len(of_sign) == 1 for code in of_sign)}
+    language = _language(headers, distinct)
+    settled = [_settled(of_sign, certain, language) for of_sign in meant]
+    fill = pd.Series(np.array([*settled, np.nan], dtype=object)[codes], index=amounts.index)
+    signed = spread_mask(codes, np.array([bool(of_sign) for of_sign in meant], dtype=bool))
+    blank = mask_of(currency.isna())
+    pairs = pd.DataFrame({"code": codes, "given": currency.fillna("")})[signed & ~blank].drop_duplicates()
+    clash = {(code, name) for code, name in pairs.itertuples(index=False) if name not in meant[code]}
+    contradictory: Mask = np.zeros(len(codes), dtype=bool)
+    if clash:
+        contradictory = np.array([pair in clash for pair in zip(codes, currency.fillna(""), strict=True)], dtype=bool)
+    currency = currency.mask(blank & signed, fill).astype("str")
+    undecided = signed & mask_of(currency.isna())
+    # Without a currency column, a few amounts without a sign are in the currency of all others.
+    known = currency.dropna().unique()
+    one = given is None and len(known) == 1 and not undecided.any()
+    assumed = mask_of(text.notna() & currency.isna()) if one else np.zeros(len(codes), dtype=bool)
+    return Priced(
+        currency=currency.mask(assumed, known[0]) if one else currency,
+        contradictory=contradictory,
+        open=undecided,
+        assumed=assumed,
+    )
+
+
+def _meant(sign: str, lookup: Mapping[str, str]) -> frozenset[str]:
+    if sign in lookup:
+        return frozenset({lookup[sign]})
+    return meant_by(sign) if sign else frozenset()
+
+
+def _settled(meant: frozenset[str], certain: set[str], language: str) -> object:
+    """The one currency that a sign means in this file; missing where that is open."""
+    for known in (meant, meant & certain):
+        if len(known) == 1:
+            return next(iter(known))
+    return language if language in meant and not meant & certain else np.nan
+
+
+def _language(headers: list[str], words: pd.Index) -> str:
+    """The currency of a ¥ by the language of the file's headers and amounts."""
+    text = " ".join([*headers, *map(str, words[:1000])])
+    if _KANA.search(text):
+        return "JPY"
+    return "CNY" if _CHINESE.search(text) else ""

@@ -1,0 +1,39 @@
+"""Levels of a column of text that differ by case, blanks or full-width forms only: one level, spelled as most often."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+import pandas as pd
+
+from winprob.data.schema import as_text
+
+_BLANKS = re.compile(r"[\s\u200b\ufeff]+")
+#: Ids of a CRM, which case may tell apart.
+_ID = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{15,18}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def spellings(cells: pd.Series) -> dict[str, str]:
+    """The spelling to use in place of each other one of a column; empty where every level has one spelling."""
+    counts = as_text(cells).value_counts()
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for level, count in counts.items():
+        text = str(level)
+        if not _ID.fullmatch(text):
+            groups.setdefault(_folded(text), []).append((-int(count), text))
+    chosen: dict[str, str] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            # The most frequent; among equals the first in order of characters, whatever the order of rows.
+            best = min(group)[1]
+            chosen |= {text: best for _, text in group if text != best}
+    return chosen
+
+
+def unify(cells: pd.Series, chosen: Mapping[str, str]) -> pd.Series:
+    """A column of text with each level in its chosen spelling."""
+    return cells.replace(dict(chosen)) if chosen else cells
+
+
+def _folded(text: str) -> str:
+    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()

@@ -1,0 +1,59 @@
+"""Words that mean a missing value, in any column and before anything else is made of a cell; and Excel's error words.
+
+A column with words of its own looks at these first: ``none`` is a state of the coach. ``NA`` is blank in a column of
+days, numbers or canonical values, and North America in one of free text.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+
+import numpy as np
+import pandas as pd
+
+from winprob.data.schema import Mask, as_text
+from winprob.data.tables.parsed import plain, spread_mask
+from winprob.methodology import is_unknown
+
+#: Of every program that writes tables; compared without case.
+NULL_WORDS = frozenset({
+    "null", "<null>", "(null)", "[null]", "\\n", "none", "nan", "nat", "<na>", "#n/a", "#n/a n/a", "n/a", "n.a.",
+    "n. a.", "(blank)", "(leer)", "(vide)", "(en blanco)", "(空白)", "blank", "-", "--", "---", "–", "—", "nil",
+    "undefined", "空", "空白", "无",
+})  # fmt: skip
+#: What a workbook shows in place of a value that it could not compute.
+ERROR_WORDS = frozenset({
+    "#ref!", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#spill!", "#calc!", "#getting_data", "#field!",
+    "#blocked!", "#error!", "err:502", "err:504", "err:508",
+})  # fmt: skip
+_OF_VALUES = frozenset({"/", "\\", "na"})
+
+
+def is_blank_word(text: str) -> bool:
+    """Whether the text of a cell of days or numbers means a missing value."""
+    word = text.casefold()
+    return word in NULL_WORDS or word in _OF_VALUES or is_unknown(text)
+
+
+def is_null_word(text: str, words: Collection[str] = ()) -> bool:
+    """Whether the text of any cell means a missing value: by the general list, or by ``words`` in lower case."""
+    word = plain(text).casefold()
+    return word in NULL_WORDS or word in ERROR_WORDS or word in words
+
+
+def null_cells(
+    cells: pd.Series, words: Collection[str] = (), meanings: Iterable[Callable[[str], bool]] = ()
+) -> tuple[Mask, Mask]:
+    """(cell,) which of a column's texts mean a missing value, and which of these are a workbook's errors.
+
+    Parameters
+    ----------
+    words : further words, of the preset and the mapping
+    meanings : whether a text has a meaning in this column, which then comes first
+    """
+    if not isinstance(cells.dtype, pd.StringDtype) and cells.dtype != object:
+        return np.zeros(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
+    codes, distinct = pd.factorize(as_text(cells))
+    further = {word.strip().casefold() for word in words}
+    meanings = tuple(meanings)
+    nulls = [is_null_word(word, further) and not any(means(word) for means in meanings) for word in distinct]
+    errors = [null and plain(word).casefold() in ERROR_WORDS for null, word in zip(nulls, distinct, strict=True)]
+    return spread_mask(codes, np.array(nulls, dtype=bool)), spread_mask(codes, np.array(errors, dtype=bool))
