@@ -7,6 +7,7 @@ that an error of the parsing itself is translated too.
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from types import ModuleType
 
 import click
@@ -24,7 +25,7 @@ _MODULES: tuple[ModuleType, ...] = (click.core, click.exceptions, click.formatti
 def requested_language(arguments: Sequence[str]) -> Language:
     """The language that ``--lang`` names on a command line; English where it is absent or names another one."""
     options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    values = [after for option, after in zip(options, options[1:], strict=False) if option == "--lang"]
+    values = [after for option, after in pairwise(options) if option == "--lang"]
     values += [option.removeprefix("--lang=") for option in options if option.startswith("--lang=")]
     return next((known for known in LANGUAGES if known in values), "en")
 
