@@ -101,6 +101,18 @@ def _closed_by(deals: options.Frame, day: dt.date | None) -> options.Frame:
     known = deals[by_then]
     if known.empty:
         raise DealTableError(gettext("no deal was closed by {day:%Y-%m-%d}.", day=day))
+    from winprob.data.schema import is_closed
+
+    closed, later = (int(deals["deal_id"][is_closed(deals) & rows].nunique()) for rows in (True, ~by_then))
+    if later:
+        echo_notes(
+            gettext(
+                "{later} of {closed} closed deals are left out: closed or read after {day}, or without a day of closing.",
+                later=later,
+                closed=closed,
+                day=day,
+            )
+        )
     return known
 
 
