@@ -29,7 +29,10 @@ def deals(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("ids", "cause"),
     [
-        ([name.lower() for name in DEALS], "10 would match if upper and lower case were alike ('d00301' here, 'D00301'"),
+        (
+            [name.lower() for name in DEALS],
+            "10 would match if upper and lower case were alike ('d00301' here, 'D00301'",
+        ),
         ([f"D{name[1:].lstrip('0')}" for name in DEALS], "if leading zeros did not count ('D301' here"),
         ([f"D 0{name[2:]}" for name in DEALS], "if blanks in the ids did not count"),
         ([f"{name}.0" for name in DEALS], "if a decimal '.0' did not count"),

@@ -236,7 +236,10 @@ def _line_row(line: str, summary: dict[Hashable, Any], mean: int, filed: dict[Ha
 def left_out(inputs: ReviewInputs) -> list[str]:
     """Deals that are not counted, or are counted despite a fault."""
     rows = inputs.forecast.left_out.to_dict("records")
-    return [_left_out(row) if math.isnan(row.get("expected", math.nan)) else not_in_quarter(row, inputs.currency) for row in rows]
+    return [
+        _left_out(row) if math.isnan(row.get("expected", math.nan)) else not_in_quarter(row, inputs.currency)
+        for row in rows
+    ]
 
 
 def _left_out(row: dict[Hashable, Any]) -> str:
