@@ -213,3 +213,20 @@ def test_the_sentences_claim_no_more_than_the_interval(fits, deals):
     for row in result.differences().to_dict("records"):
         if row["lower"] < 0 < row["upper"]:
             assert row["model"] in sentences.split("No difference beyond chance from: ")[1].split(".")[0]
+
+
+def test_a_baseline_without_its_column_is_left_out_and_named(fits, deals):
+    blank = deals.assign(stage=pd.Series(None, index=deals.index, dtype="str")).drop(columns="rep_probability")
+    result = run_backtest(blank, seed=1, settings=SETTINGS, protocol="k-fold")
+    assert result.table()["model"].tolist() == [OURS, "base rate", "logistic", "boosting"]
+    compared, *rest = backtest_sentences(result)[1:4]
+    assert "stage" not in compared
+    assert rest == [
+        "Left out of the comparison: stage win rate, CRM stage default. No closed deal has a known 'stage'.",
+        "Left out of the comparison: rep_probability. No closed deal has a known 'rep_probability'.",
+    ]
+
+
+def test_nothing_is_called_left_out_where_every_column_is_there(fits, deals):
+    sentences = backtest_sentences(run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold"))
+    assert not any("Left out" in sentence for sentence in sentences)

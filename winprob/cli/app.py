@@ -1,5 +1,7 @@
 """The ``winprob`` command: the group, what every command shares, and the demo."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import click
 
 import winprob
 from winprob.cli import options
+from winprob.cli.click_messages import requested_language, translate_click
 from winprob.cli.show import discard_stdout, echo_notes, log_as_notes, progress, show, write_page
 from winprob.errors import OutputError, WinprobError
 from winprob.i18n import LANGUAGES, gettext, language, use_language
@@ -38,6 +41,11 @@ class WinprobGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def main(self, args: Sequence[str] | None = None, *further: Any, **named: Any) -> Any:
+        arguments = sys.argv[1:] if args is None else list(args)
+        with use_language(requested_language(arguments)):
+            return super().main(arguments, *further, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with log_as_notes():
@@ -49,6 +57,9 @@ class WinprobGroup(click.Group):
             # The reader of stdout (head, less) has closed it.
             discard_stdout()
             ctx.exit(0)
+
+
+translate_click()
 
 
 @click.group(cls=WinprobGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -113,7 +113,14 @@ def check(source: Source, output: Output) -> None:
             gettext("{errors} errors to fix before training, {warnings} warnings.", errors=errors, warnings=warnings)
         )
         raise SystemExit(1)
-    echo_notes(gettext("Ready to use: no errors, {warnings} warnings.", warnings=warnings))
+    lacking = findings.attrs.get("not_ready", [])
+    if not lacking:
+        echo_notes(gettext("Ready to use: no errors, {warnings} warnings.", warnings=warnings))
+        return
+    echo_notes(
+        gettext("No errors, {warnings} warnings. Ready to read, but not for every use:", warnings=warnings),
+        *(f"  - {reason}" for reason in lacking),
+    )
 
 
 @app.main.command()

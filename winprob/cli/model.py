@@ -68,7 +68,13 @@ def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date
     """
     table = source.read_past(as_of, settings)
     if not os.path.isdir(source.path):
-        return _closed_by(table, as_of)
+        from winprob.data.tables import hindsight
+
+        known = _closed_by(table, as_of)
+        echo_notes(
+            *(gettext("warning: {column}: {text}", column=one.column, text=one.message) for one in hindsight(known))
+        )
+        return known
     from winprob.data.history import label_sentences
 
     echo_notes(*label_sentences(table))
@@ -102,6 +108,19 @@ def _closed_by(deals: options.Frame, day: dt.date | None) -> options.Frame:
     known = deals[by_then]
     if known.empty:
         raise DealTableError(gettext("no deal was closed by {day:%Y-%m-%d}.", day=day))
+    from winprob.data.schema import is_closed
+
+    closed, later = (int(deals["deal_id"][is_closed(deals) & rows].nunique()) for rows in (True, ~by_then))
+    if later:
+        echo_notes(
+            gettext(
+                "{later} of {closed} closed deals are left out: closed or read after {day}, or without a day of "
+                "closing.",
+                later=later,
+                closed=closed,
+                day=day,
+            )
+        )
     return known
 
 

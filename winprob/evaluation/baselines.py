@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import column_or_missing
+from winprob.data.schema import column_or_missing, is_closed
 from winprob.evaluation.scores import log_losses
 from winprob.methodology import STAGES
 from winprob.model import features
@@ -22,19 +22,23 @@ _DEFAULT_PENALTY = 0.1
 #: Pseudo-deals at the base rate by which the win rate of a stage is smoothed.
 _SMOOTHING = 2.0
 
+#: The column that a baseline is computed from; without it the baseline would be another one under a second name.
+NEEDS = {"stage win rate": "stage", "CRM stage default": "stage", "rep_probability": "rep_probability"}
+
 
 def baselines(deals: pd.DataFrame) -> Mapping[str, Baseline]:
-    """Baselines by name; the rep's own probability where the table has it."""
-    known: dict[str, Baseline] = {
+    """Baselines by name, without those whose column no closed deal of the table has."""
+    every: dict[str, Baseline] = {
         "base rate": _base_rate,
         "stage win rate": _stage_rate,
         "CRM stage default": _stage_default,
         "logistic": _logistic,
         "boosting": _boosting,
+        "rep_probability": _rep_probability,
     }
-    if "rep_probability" in deals and deals["rep_probability"].notna().any():
-        known["rep_probability"] = _rep_probability
-    return known
+    closed = deals[is_closed(deals)]
+    absent = {column for column in NEEDS.values() if column_or_missing(closed, column).isna().all()}
+    return {name: baseline for name, baseline in every.items() if NEEDS.get(name) not in absent}
 
 
 def _base_rate(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:

@@ -1,10 +1,13 @@
 """Sentences for the user on a backtest and on the checks of a model: no claim beyond the intervals."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
+from winprob.evaluation.baselines import NEEDS
 from winprob.evaluation.diagnosis import AGAINST, LEANS, UNLIKE, Diagnosis
 from winprob.evaluation.reweighting import PRIOR, LeaveOneOut
 from winprob.evaluation.scores import EDGE, recalibration
@@ -20,6 +23,7 @@ def backtest_sentences(result: Backtest) -> list[str]:
     return [
         _protocol_sentence(result),
         _comparison_sentence(result.differences()),
+        *_absent_sentences(result),
         *_calibration_sentences(result),
         *_warning_sentences(result),
     ]
@@ -48,6 +52,18 @@ def _comparison_sentence(differences: pd.DataFrame) -> str:
     if worse:
         sentences.append(gettext("winprob predicts WORSE than: {models}.", models=", ".join(worse)))
     return " ".join(sentences) or gettext("There is nothing to compare with.")
+
+
+def _absent_sentences(result: Backtest) -> Iterator[str]:
+    """Baselines left out of the comparison, by the column that they lack."""
+    for column in dict.fromkeys(NEEDS.values()):
+        absent = [name for name, needed in NEEDS.items() if needed == column and name not in result.win_prob]
+        if absent:
+            yield gettext(
+                "Left out of the comparison: {models}. No closed deal has a known '{column}'.",
+                models=", ".join(absent),
+                column=column,
+            )
 
 
 def _calibration_sentences(result: Backtest) -> list[str]:

@@ -34,12 +34,14 @@ class Provenance:
     ----------
     deals, rows : number of deals and rows in the training data (0 = prior only)
     available : number of closed deals in the table; more than ``deals`` where training used a random sample
-    counted, won : effective number of deals (exact copies count once), and how many of these were won
+    counted, won : the deals with exact copies counted once, and how many of these were won
     first_day, last_day : ISO dates of the first and last reading, None without dates
     data_hash : SHA-256 of the training arrays
     seed : the seed of the sampler and of all later draws
     versions : of Python and the libraries used
     gates : measured convergence diagnostics (R-hat, ESS, divergences), empty for a prior
+    readings : number of known cells of each fact column among the training rows; None in a file without this count
+    closed : number of closed deals on record, those without a training row included; None in a file without it
     """
 
     deals: int
@@ -53,6 +55,8 @@ class Provenance:
     seed: int
     versions: Mapping[str, str]
     gates: Mapping[str, float]
+    readings: Mapping[str, int] | None = None
+    closed: int | None = None
 
     @property
     def prior_only(self) -> bool:

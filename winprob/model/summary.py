@@ -15,6 +15,7 @@ from winprob.model.features import bin_moments, empty_scaling
 from winprob.model.hazards import RELIABLE_K
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
+from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, population_grades
 from winprob.model.win.blocks import DIMS
 from winprob.model.win.parameters import sample_prior
 from winprob.settings import Settings
@@ -68,7 +69,7 @@ def posterior_sentences(posterior: Posterior) -> list[str]:
     lines = [
         *_training_sentences(source),
         _gates_sentence(source.gates),
-        _prior_sentence(posterior),
+        *_prior_sentences(posterior),
         *_timing_sentences(posterior),
     ]
     if source.deals < _FEW_DEALS:
@@ -81,13 +82,20 @@ def posterior_sentences(posterior: Posterior) -> list[str]:
 
 
 def _training_sentences(source: Provenance) -> Iterator[str]:
-    yield gettext(
-        "Learned from {deals} closed deals, {won:.0%} won{period}.",
-        deals=source.deals,
-        won=source.won / source.counted,
-        period=_period(source.first_day, source.last_day),
-    )
-    if source.counted < source.deals - 0.5:
+    fields = {
+        "deals": source.deals,
+        "closed": source.closed,
+        "won": source.won / source.counted,
+        "period": _period(source.first_day, source.last_day),
+    }
+    if source.closed is None:
+        yield gettext("Learned from {deals} closed deals, {won:.0%} won{period}.", **fields)
+    elif source.closed == source.deals:
+        yield gettext("Learned from all {deals} closed deals, {won:.0%} won{period}.", **fields)
+    else:
+        yield gettext("Learned from {deals} of {closed} closed deals, {won:.0%} won{period}.", **fields)
+    # In an older file the count of a history's deals is a sum of weights, which open deals share.
+    if source.counted < source.deals - 0.5 and (source.closed is not None or source.rows == source.deals):
         yield gettext(
             "{copies:.0f} rows are copies of another except for their id; each record counts once.",
             copies=source.deals - source.counted,
@@ -135,13 +143,25 @@ def _period(first: str | None, last: str | None) -> str:
     return gettext(", read {first} to {last}", first=first, last=last) if first else ""
 
 
-def _prior_sentence(posterior: Posterior) -> str:
-    weights = posterior.flat["role_weight_population"].astype(float)
-    share = prior_share(weights.var(axis=0), posterior.prior["role_weight_population"].astype(float).var(axis=0))
-    roles = [label("role", role) for role, part in zip(posterior.coords["role"], share, strict=True) if part > 0.8]
-    if not roles:
-        return gettext("Every role's weight was learned from the deals, none is mostly prior.")
-    return gettext("Still mostly prior: the weight of {roles}.", roles=", ".join(roles))
+def _prior_sentences(posterior: Posterior) -> Iterator[str]:
+    """The roles whose weights were learned, are mostly prior, or have no reading in the training deals."""
+    grades = population_grades(posterior)
+    roles = {
+        grade: ", ".join(label("role", role) for role, own in zip(ROLES, grades, strict=True) if own == grade)
+        for grade in (LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS)
+    }
+    if (grades == NOT_IN_DEALS).all():
+        yield gettext("The training deals hold no reading of any role's support: the roles' weights are all prior.")
+        return
+    if (grades == LEARNED).all():
+        yield gettext("Every role's weight was learned from the deals, none is mostly prior.")
+        return
+    if roles[LEARNED]:
+        yield gettext("Learned from the deals: the weight of {roles}.", roles=roles[LEARNED])
+    if roles[MOSTLY_PRIOR]:
+        yield gettext("Still mostly prior: the weight of {roles}.", roles=roles[MOSTLY_PRIOR])
+    if roles[NOT_IN_DEALS]:
+        yield gettext("Not in your deals, all prior: the weight of {roles}.", roles=roles[NOT_IN_DEALS])
 
 
 def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:

@@ -10,12 +10,21 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, find_quarter
-from winprob.data.schema import column_or_missing, validate_deals
+from winprob.data.schema import ID, column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
-from winprob.quarter.pipeline import Days, known_deals, last_day, lines_of, no_days, seller_rollup, stage_weighted
+from winprob.quarter.pipeline import (
+    Days,
+    known_deals,
+    last_day,
+    left_out_table,
+    lines_of,
+    no_days,
+    seller_rollup,
+    stage_weighted,
+)
 from winprob.quarter.results import LINES, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.settings import CalendarSettings, QuarterSettings
@@ -32,6 +41,17 @@ class Request:
     deals: pd.DataFrame
     quarter: Quarter
     as_of: dt.date
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """The last reading of each deal that was made by the day."""
+        return known_deals(self.deals, self.as_of)
+
+    @property
+    def not_known(self) -> pd.DataFrame:
+        """The first row of each deal that was read only after the day."""
+        later = self.deals[~mask_of(self.deals[ID].isin(self.known[ID]))]
+        return later.drop_duplicates(ID)
 
 
 def forecast_quarter(
@@ -75,7 +95,7 @@ def forecast_quarter(
     request = check_request(deals, quarter, as_of, days, [*_wrong_target(target)], by)
     outcome = simulate_quarter(
         posterior,
-        known_deals(request.deals, request.as_of),
+        request.known,
         request.quarter,
         Days.all_on(request.as_of),
         currency=currency,
@@ -110,7 +130,24 @@ def check_request(
         faults.append(_over(wanted, day))
     if faults or day is None:
         raise ForecastError("; ".join(faults))
-    return Request(deals=valid, quarter=wanted, as_of=day)
+    request = Request(deals=valid, quarter=wanted, as_of=day)
+    _refuse_unread(request)
+    return request
+
+
+def _refuse_unread(request: Request) -> None:
+    """Raise ForecastError where every deal was read only after the day that knowledge ends."""
+    later = request.not_known
+    if len(later) and len(later) == request.deals[ID].nunique():
+        raise ForecastError(
+            gettext(
+                "none of the {deals} deals was known on {day}: their first reading ('as_of') is of {first}. Name that "
+                "day or a later one with --as-of, or give the export of {day}",
+                deals=len(later),
+                day=request.as_of,
+                first=later["as_of"].min().date(),
+            )
+        )
 
 
 def _over(quarter: Quarter, day: dt.date) -> str:
@@ -155,7 +192,7 @@ def _build_forecast(
     seed: int,
 ) -> Forecast:
     state, simulated, total = outcome.state, outcome.simulated, outcome.total
-    inside = falls_in(state.open, request.quarter, request.as_of)
+    inside = falls_in(state.open, request.quarter, request.as_of, overdue=outcome.dated)
     draws = _by_line(outcome)
     grouped = {} if by is None else {name: _by_line(outcome, name) for name in _group_names(outcome)}
     share, shares = variance_shares(simulated, outcome.new)
@@ -173,7 +210,7 @@ def _build_forecast(
         closed=_closed(outcome),
         seller_rollup=seller_rollup(state, inside),
         stage_weighted=stage_weighted(state, inside, posterior.settings.evaluation.stage_default),
-        left_out=_left_out(outcome),
+        left_out=_left_out(outcome, request),
         shares=shares,
         breaks=what_breaks(
             simulated, total, outcome.new, state.open["deal_id"].to_numpy(dtype=object), settings.wrong_by
@@ -250,9 +287,39 @@ def _closed(outcome: Outcome) -> pd.DataFrame:
     return table.assign(amount=closed["worth"], closed_on=column_or_missing(closed, "closed_on"))
 
 
-def _left_out(outcome: Outcome) -> pd.DataFrame:
-    if not outcome.without_rate:
-        return outcome.state.left_out
-    reason = gettext("not yet created, in a currency without a rate: won so far in past quarters")
-    row = pd.DataFrame([(reason, outcome.without_rate, np.nan, None, False)], columns=list(outcome.state.left_out))
-    return pd.concat([outcome.state.left_out, row], ignore_index=True)
+def _left_out(outcome: Outcome, request: Request) -> pd.DataFrame:
+    reasons = [
+        (gettext("not known on the day of the forecast, read only later"), request.not_known, False),
+        *(_dates if outcome.dated else _dates_without_timing)(outcome, request),
+    ]
+    table = pd.concat([outcome.state.left_out, left_out_table(reasons)], ignore_index=True)
+    if outcome.without_rate:
+        reason = gettext("not yet created, in a currency without a rate: won so far in past quarters")
+        table.loc[len(table)] = [reason, outcome.without_rate, np.nan, None, False, np.nan]
+    return table
+
+
+def _dates(outcome: Outcome, request: Request) -> Iterator[tuple[str, pd.DataFrame, bool]]:
+    expected = column_or_missing(outcome.state.open, "expected_close_on")
+    passed = mask_of(expected < pd.Timestamp(request.as_of))
+    yield gettext("open, and the seller's date has passed"), outcome.state.open[passed], True
+
+
+def _dates_without_timing(outcome: Outcome, request: Request) -> Iterator[tuple[str, pd.DataFrame, bool]]:
+    """Deals whose date does not place them in the quarter, where no time-to-close model does (decision 020)."""
+    still = outcome.state.open
+    still = still.assign(expected=outcome.simulated.win_prob[:, 0] * still["worth"].fillna(0.0))
+    expected = column_or_missing(still, "expected_close_on")
+    start, day = pd.Timestamp(request.quarter.start), pd.Timestamp(request.as_of)
+    if expected.isna().all():
+        yield gettext("open, in a table without the sellers' dates: each as if due in the quarter"), still, True
+        return
+    inside = mask_of((expected < day) & (expected >= start))
+    yield gettext("open, and the seller's date has passed"), still[inside].drop(columns="expected"), True
+    overdue = gettext("open, and the seller's date is before the quarter: when they close is not known")
+    yield overdue, still[mask_of(expected < start) & mask_of(expected < day)], False
+    yield (
+        gettext("open, without the seller's date: when they close is not known"),
+        still[mask_of(expected.isna())],
+        False,
+    )

@@ -154,15 +154,19 @@ def chances_of(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_o
     return _dated(posterior, deals, quarter, as_of), True
 
 
-def falls_in(deals: pd.DataFrame, quarter: Quarter, as_of: dt.date) -> Mask:
-    """(deal,) whether the seller's close date is in the quarter, or is overdue in the running quarter.
+def falls_in(deals: pd.DataFrame, quarter: Quarter, as_of: dt.date, *, overdue: bool) -> Mask:
+    """(deal,) whether the seller's close date is in the quarter. True for every deal of a table without such dates.
 
-    True for every deal of a table without such dates.
+    Parameters
+    ----------
+    overdue : in the running quarter include deals whose date was before it; without a time-to-close model nothing
+        limits their chance to this quarter (decision 020)
     """
     expected = column_or_missing(deals, "expected_close_on")
     if expected.isna().all():
         return np.ones(len(deals), dtype=bool)
-    begun = mask_of(expected.notna()) if as_of >= quarter.start else mask_of(expected >= pd.Timestamp(quarter.start))
+    late = overdue and as_of >= quarter.start
+    begun = mask_of(expected.notna()) if late else mask_of(expected >= pd.Timestamp(quarter.start))
     return begun & mask_of(expected <= pd.Timestamp(quarter.end))
 
 
@@ -170,7 +174,7 @@ def _undated(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_of:
     """Without a time-to-close model: the win probability if the seller's close date is in the quarter, else 0."""
     features = describe(deals, posterior.scaling)
     coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
-    inside = falls_in(deals, quarter, as_of).astype(np.float32)[:, None]
+    inside = falls_in(deals, quarter, as_of, overdue=False).astype(np.float32)[:, None]
 
     def of(rows: slice) -> Chances:
         chance = to_win_prob(logits(coefs, features.take(rows)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from winprob.settings import CalendarSettings
 
 #: The line of an open deal by the seller's forecast category.
 _LINE_OF = {"commit": "commit", "best_case": "best_case", "most_likely": "best_case", "pipeline": "pipeline"}
-_LEFT_OUT = ("reason", "deals", "amount", "first_deal", "counted")
+_LEFT_OUT = ("reason", "deals", "amount", "first_deal", "counted", "expected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def pipeline_state(
     reasons = [
         (gettext("won, and no day of closing"), deals[undated], False),
         (gettext("opened after the day of the forecast"), deals[later], False),
-        *_odd(still, closed, days),
+        *_odd(still, closed),
     ]
     return PipelineState(
         open=still,
@@ -140,7 +140,7 @@ def pipeline_state(
         currency=report_currency,
         rates=tuple(rate for name, rate in sorted(known.items()) if name not in ("", report_currency)),
         reconciliation=_reconciled(closed, still, known),
-        left_out=pd.DataFrame([_counted(*reason) for reason in reasons if len(reason[1])], columns=list(_LEFT_OUT)),
+        left_out=left_out_table(reasons),
     )
 
 
@@ -198,7 +198,7 @@ def _priced(deals: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:
     return deals.assign(worth=column_or_missing(deals, "amount").astype("float64") * factor.astype("float64"))
 
 
-def _odd(still: pd.DataFrame, closed: pd.DataFrame, days: Days) -> Iterator[tuple[str, pd.DataFrame, bool]]:
+def _odd(still: pd.DataFrame, closed: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, bool]]:
     for deals, without, unnamed in (
         (still, gettext("open, without an amount"), gettext("open, with an amount and no currency")),
         (closed, gettext("won, without an amount"), gettext("won, with an amount and no currency")),
@@ -206,13 +206,23 @@ def _odd(still: pd.DataFrame, closed: pd.DataFrame, days: Days) -> Iterator[tupl
         amount = mask_of(column_or_missing(deals, "amount").notna())
         yield without, deals[~amount], False
         yield unnamed, deals[amount & mask_of(deals["worth"].isna())], False
-    overdue = mask_of(column_or_missing(still, "expected_close_on") < pd.Timestamp(days.waiting))
-    yield gettext("open, and the seller's date has passed"), still[overdue], True
 
 
-def _counted(reason: str, deals: pd.DataFrame, counted: bool) -> tuple[str, int, float, str, bool]:
+def left_out_table(reasons: Iterable[tuple[str, pd.DataFrame, bool]]) -> pd.DataFrame:
+    """Each reason with its deals, as a row of ``Forecast.left_out``; ``expected`` sums the deals' own, if they have it.
+
+    Parameters
+    ----------
+    reasons : a text, the deals it applies to, and whether they are counted despite it
+    """
+    rows = [_counted(*reason) for reason in reasons if len(reason[1])]
+    return pd.DataFrame(rows, columns=list(_LEFT_OUT)).astype({"amount": float, "expected": float})
+
+
+def _counted(reason: str, deals: pd.DataFrame, counted: bool) -> tuple[str, int, float, str, bool, float]:
     known = deals["worth"] if "worth" in deals and deals["worth"].notna().any() else column_or_missing(deals, "amount")
-    return reason, len(deals), float(known.sum()), str(deals[ID].iloc[0]), counted
+    expected = float(deals["expected"].sum()) if "expected" in deals else np.nan
+    return reason, len(deals), float(known.sum()), str(deals[ID].iloc[0]), counted, expected
 
 
 def _reconciled(closed: pd.DataFrame, still: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:

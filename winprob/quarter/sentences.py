@@ -1,5 +1,6 @@
 """A forecast and a bridge in sentences: the number, the sellers' figures, sources of risk, assumptions."""
 
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -163,7 +164,8 @@ def _assumptions(forecast: Forecast) -> Iterator[str]:
     if not forecast.dated:
         yield gettext(
             "This model has no time to close: a deal counts with its probability of an eventual win if the seller's "
-            "close date is in the quarter. Train on deals with 'as_of' and 'closed_on' to learn when deals close."
+            "close date is in the quarter, and not at all otherwise. Train on deals with 'as_of' and 'closed_on' to "
+            "learn when deals close."
         )
     if forecast.quarters_learned:
         yield gettext("Deals not yet created: learned from {count} past quarters.", count=forecast.quarters_learned)
@@ -181,10 +183,34 @@ def _assumptions(forecast: Forecast) -> Iterator[str]:
     yield from _left_out(forecast)
 
 
+def not_in_quarter(row: Mapping[Hashable, Any], currency: str) -> str:
+    """Deals that only their date keeps out of the quarter, or does not: with their amount, and weighted by chance."""
+    fields = {
+        "reason": row["reason"],
+        "count": row["deals"],
+        "deal": row["first_deal"],
+        "amount": money(row["amount"], currency),
+        "expected": money(row["expected"], currency),
+    }
+    if row["counted"]:
+        return gettext(
+            "Included ({reason}): {count} deals of {amount}, {expected} weighted by the chance of an eventual win, "
+            "first {deal}.",
+            **fields,
+        )
+    return gettext(
+        "Not in this quarter's number ({reason}): {count} deals of {amount}, {expected} weighted by the chance of an "
+        "eventual win, first {deal}.",
+        **fields,
+    )
+
+
 def _left_out(forecast: Forecast) -> Iterator[str]:
     for row in forecast.left_out.to_dict("records"):
         fields = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
-        if row["counted"]:
+        if not math.isnan(row.get("expected", math.nan)):
+            yield not_in_quarter(row, forecast.currency)
+        elif row["counted"]:
             yield gettext("Included ({reason}): {count} deals, first {deal}.", **fields)
         else:
             yield gettext("Excluded ({reason}): {count} deals, first {deal}.", **fields)

@@ -17,7 +17,7 @@ from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label
 from winprob.model.features import WORDS, split_words
 from winprob.model.posterior import Posterior
 from winprob.model.posterior_file import FORMAT
-from winprob.model.prediction import prior_share
+from winprob.model.role_evidence import role_readings, weight_prior_share
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.numbers import percent
@@ -203,6 +203,7 @@ def _data(posterior: Posterior) -> Section:
         return Section(title=gettext("Training data"), words=(gettext("None."),))
     rows = [
         (gettext("closed deals"), source.deals),
+        *([(gettext("closed deals on record"), source.closed)] if source.closed is not None else []),
         (gettext("rows"), source.rows),
         (gettext("deals, duplicates counted once"), f"{source.counted:.0f}"),
         (gettext("share won"), percent(source.won / source.counted)),
@@ -235,9 +236,11 @@ def _tiers(posterior: Posterior) -> list[tuple[str, str]]:
 
 
 def _prior(posterior: Posterior) -> Section:
-    learned, believed = posterior.flat["role_weight_population"], posterior.prior["role_weight_population"]
-    share = prior_share(learned.astype(float).var(axis=0), believed.astype(float).var(axis=0))
-    rows = [(label("role", role), percent(float(part))) for role, part in zip(ROLES, share, strict=True)]
+    share, readings = weight_prior_share(posterior, "role_weight_population"), role_readings(posterior)
+    rows = [
+        (label("role", role), percent(float(part)) if count else gettext("100%: not in your deals, all prior"))
+        for role, part, count in zip(ROLES, share, readings, strict=True)
+    ]
     return Section(
         title=gettext("How much of it is prior"),
         words=(

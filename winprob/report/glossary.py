@@ -13,9 +13,8 @@ def learned(source: Provenance) -> str:
     if source.prior_only:
         return gettext("Not trained on any closed deal.")
     sentence = gettext(
-        "Trained on {deals} closed deals, of which {won} ({share}) were won.",
-        deals=f"{source.counted:.0f}",
-        won=f"{source.won:.0f}",
+        "Trained on {deals} closed deals, {share} of them won.",
+        deals=source.deals,
         share=percent(source.won / source.counted),
     )
     if source.first_day is None:

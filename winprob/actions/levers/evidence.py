@@ -14,9 +14,9 @@ from winprob.arrays import Array
 from winprob.methodology import ROLES
 from winprob.model.draws import to_win_prob
 from winprob.model.posterior import Posterior
-from winprob.model.prediction import prior_share
+from winprob.model.role_evidence import weight_grades
 
-LEARNED, MOSTLY_PRIOR, TESTED = "learned", "mostly_prior", "tested"
+TESTED = "tested"
 WORTH_IT, NOT_WORTH_IT, CANNOT_TELL = "worth_it", "not_worth_it", "cannot_tell"
 #: Below this win rate the odds ratio approximates the risk ratio (VanderWeele and Ding 2017).
 RARE = 0.15
@@ -44,8 +44,8 @@ def evidence_columns(
     -------
     DataFrame with ``standing``; ``verdict`` (``worth_it``: the interval is above ``rope``, a posterior probability of
     95 % or more that the lift exceeds it; ``not_worth_it``: below, 5 % or less; else ``cannot_tell``); ``evidence``
-    (``learned``, ``mostly_prior``, ``tested``); ``e_value`` of the odds ratio and ``e_value_lower`` of the interval's
-    end closest to 1
+    (``learned``, ``mostly_prior``, ``not_in_deals``, ``tested``); ``e_value`` of the odds ratio and ``e_value_lower``
+    of the interval's end closest to 1
     """
     can_rise = table["win_prob_lift"].notna().to_numpy()
     role = pd.Index(ROLES).get_indexer(pd.Index(table["role"]))
@@ -77,14 +77,11 @@ def _or_none(labels: Array, known: Array) -> Array:
 
 
 def evidence_grades(posterior: Posterior, tested: Collection[str] = ()) -> Array:
-    """(role, method) whether a role's weight under a method was learned, is mostly prior, or was tested."""
-    weight, prior_weight = (draws["role_weight"].astype(float) for draws in (posterior.flat, posterior.prior))
-    share = prior_share(weight.var(axis=0), prior_weight.var(axis=0))
-    learned = (share < posterior.settings.levers.learned_below) & (not posterior.provenance.prior_only)
-    grades = np.where(learned, LEARNED, MOSTLY_PRIOR)
+    """(role, method) the grade of a role's weight under a method (see ``weight_grades``), or that it was tested."""
+    grades = weight_grades(posterior)
     for role in tested:
         grades[ROLES.index(role)] = TESTED
-    return grades.astype(object)
+    return grades
 
 
 def is_rare(posterior: Posterior) -> bool:

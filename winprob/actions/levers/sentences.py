@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from winprob.actions.levers.eligibility import NOT_YET, TOP_TIER
-from winprob.actions.levers.evidence import CANNOT_TELL, LEARNED, MOSTLY_PRIOR, NOT_WORTH_IT, TESTED, WORTH_IT, is_rare
+from winprob.actions.levers.evidence import CANNOT_TELL, NOT_WORTH_IT, TESTED, WORTH_IT, is_rare
 from winprob.i18n import gettext
 from winprob.methodology import label, plays
 from winprob.model.posterior import Posterior
+from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS
 
 #: A role with ``prob_best`` above this is a clear best lever; without one, the levers are called tied.
 CLEAR = 0.5
@@ -143,6 +144,7 @@ def _grade(word: str) -> str:
     return {
         LEARNED: gettext("learned from your deals"),
         MOSTLY_PRIOR: gettext("mostly prior, with little evidence from your deals"),
+        NOT_IN_DEALS: gettext("not in your deals, all prior"),
         TESTED: gettext("tested by visits"),
     }[word]
 
@@ -167,5 +169,11 @@ def _grade_sentences(first: pd.DataFrame) -> Iterator[str]:
             "{count} of {deals} first levers are mostly prior: the training deals hold little evidence on that role's "
             "weight.",
             count=counts[MOSTLY_PRIOR],
+            deals=len(first),
+        )
+    if counts.get(NOT_IN_DEALS, 0):
+        yield gettext(
+            "{count} of {deals} first levers are all prior: no training deal has a reading of that role's support.",
+            count=counts[NOT_IN_DEALS],
             deals=len(first),
         )

@@ -12,11 +12,10 @@ from winprob.data.history.folder import Day, as_day, read_history
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
 from winprob.data.schema.validation import validate_deals
+from winprob.data.tables import NOT_LEARNED
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 
-#: Columns that a win model does not learn from: dates, the outcome, and the seller's own forecast.
-NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
 #: Fewer deals than this may look alike by chance.
 ENOUGH = 10
 

@@ -1,6 +1,15 @@
 """Read and write files: deal tables, people, visits, rates, change logs and tables of results."""
 
-from winprob.data.tables.audit import TOO_GOOD_AUC, auc, derived_covariates, filled_for_won, filled_late, predicts_alone
+from winprob.data.tables.audit import (
+    NOT_LEARNED,
+    TOO_GOOD_AUC,
+    auc,
+    derived_covariates,
+    filled_for_won,
+    filled_late,
+    hindsight,
+    predicts_alone,
+)
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.files import MappingSource, PeopleSource
@@ -16,6 +25,7 @@ from winprob.data.tables.write import FORMATS, replacing, require_writable, reso
 __all__ = [
     "FORMATS",
     "MappingSource",
+    "NOT_LEARNED",
     "PeopleSource",
     "TOO_GOOD_AUC",
     "auc",
@@ -24,6 +34,7 @@ __all__ = [
     "derived_covariates",
     "filled_for_won",
     "filled_late",
+    "hindsight",
     "is_blank_word",
     "mapping_table",
     "parse_days",

@@ -6,7 +6,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, Mask, is_censored, is_closed, whole
+from winprob.data.schema import (
+    COVERAGE_COLUMNS,
+    DATES,
+    ID,
+    READINGS,
+    Finding,
+    Mask,
+    column_or_missing,
+    fact_columns,
+    is_censored,
+    is_closed,
+    mask_of,
+    spot,
+    whole,
+)
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping
 from winprob.data.tables.sheet import Sheet
@@ -16,12 +30,17 @@ from winprob.i18n import gettext
 TOO_GOOD_AUC = 0.97
 #: Difference in the share of filled cells between two groups of deals from which a column is suspect.
 TOO_GOOD_GAP = 0.8
+#: The same for a column whose blanks the model learns from, beyond chance by so many standard errors; smaller where
+#: the cells were read after the close than where they were known before.
+HINDSIGHT_GAP, KNOWN_GAP, _SIGMAS = 0.3, 0.5, 4.5
+#: Columns that a win model does not learn from: dates, the outcome, and the seller's own forecast.
+NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
 _ENOUGH = 10
 _NOT_FACTS = (ID, "outcome")
 
 
-def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
-    """Notes on how the file was read and how much of each column is unknown."""
+def describe(sheet: Sheet, deals: pd.DataFrame) -> Finding:
+    """A note on how the file was read."""
     kind = sheet.kind.upper()
     if sheet.encoding:
         kind = gettext(
@@ -29,12 +48,7 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
         )
     width = sheet.cells.shape[1]
     message = gettext("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
-    yield whole("note", "", message)
-    for column in deals.columns:
-        unknown = int(deals[column].isna().sum())
-        if unknown:
-            message = gettext("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")
-            yield Finding(severity="note", column=str(column), rows=unknown, first_deal="", message=message)
+    return whole("note", "", message)
 
 
 def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
@@ -43,15 +57,56 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     yield from derived_covariates(dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))))
     if "outcome" not in deals:
         return
+    yield from read_after_close(deals)
     closed, still_open = is_closed(deals), is_censored(deals)
-    won = (deals["outcome"] == "won").to_numpy(dtype=bool)
+    won = mask_of(deals["outcome"] == "won")
+    gaps = _gaps(deals)
     for column in (name for name in deals.columns if name not in _NOT_FACTS):
-        filled = deals[column].notna().to_numpy()
+        filled = _filled(deals, column)
         if column != "closed_on":
             yield from filled_late(str(column), filled, closed, still_open)
-        yield from filled_for_won(str(column), filled, won, closed & ~won)
+        yield from filled_for_won(str(column), filled, won, closed & ~won, gap=gaps.get(str(column), TOO_GOOD_GAP))
         if column != "closed_on":
             yield from predicts_alone(str(column), deals[column], won, closed)
+
+
+def hindsight(deals: pd.DataFrame) -> Iterator[Finding]:
+    """Warnings for a training: closed deals read after the close, and learned columns whose blanks give them away."""
+    yield from read_after_close(deals)
+    if "outcome" in deals:
+        won = mask_of(deals["outcome"] == "won")
+        for column, gap in _gaps(deals).items():
+            yield from filled_for_won(column, _filled(deals, column), won, is_closed(deals) & ~won, gap=gap)
+
+
+def read_after_close(deals: pd.DataFrame) -> Iterator[Finding]:
+    """A warning on closed deals without the day of their reading: their facts are those of the export's day."""
+    undated = is_closed(deals) & column_or_missing(deals, "as_of").isna().to_numpy()
+    if undated.any():
+        where = spot(deals, undated, column_or_missing(deals, "as_of"))
+        yield where.warning(
+            gettext(
+                "{rows} closed deals have no 'as_of', first deal {deal}: their facts are those of the day of the "
+                "export, read after the close, and all are hindsight. A model learns from what was filled in late; "
+                "train on a history (winprob snapshot), or add the day each row was known",
+                **where.fields,
+            )
+        )
+
+
+def _gaps(deals: pd.DataFrame) -> dict[str, float]:
+    """By learned column, the difference in filled cells between won and other deals from which it is suspect."""
+    closed = deals[is_closed(deals)]
+    read, ended = column_or_missing(closed, "as_of"), column_or_missing(closed, "closed_on")
+    late = float(mask_of(read.isna() | (read > ended)).mean()) if len(closed) else 0.0
+    gap = HINDSIGHT_GAP if late > 0.5 else KNOWN_GAP
+    return {column: gap for column in fact_columns(deals) if column not in NOT_LEARNED and column not in READINGS}
+
+
+def _filled(deals: pd.DataFrame, column: str) -> Mask:
+    """(row,) whether the cell is known; a coverage of "unknown" is not."""
+    known = deals[column].notna().to_numpy()
+    return known & ~mask_of(deals[column] == "unknown") if column in COVERAGE_COLUMNS else known
 
 
 def derived_covariates(columns: Iterable[str]) -> Iterator[Finding]:
@@ -91,12 +146,21 @@ def filled_late(column: str, filled: Mask, closed: Mask, still_open: Mask) -> It
         yield whole("warning", column, message)
 
 
-def filled_for_won(column: str, filled: Mask, won: Mask, not_won: Mask) -> Iterator[Finding]:
-    """A warning on a column whose share of filled cells differs between won and other deals."""
+def filled_for_won(
+    column: str, filled: Mask, won: Mask, not_won: Mask, *, gap: float = TOO_GOOD_GAP
+) -> Iterator[Finding]:
+    """A warning on a column whose share of filled cells differs between won and other deals.
+
+    Parameters
+    ----------
+    gap : the least difference; below ``TOO_GOOD_GAP`` it must be beyond chance as well
+    """
     if min(won.sum(), not_won.sum()) < _ENOUGH:
         return
-    share_won, share_not = filled[won].mean(), filled[not_won].mean()
-    if abs(share_won - share_not) > TOO_GOOD_GAP:
+    share_won, share_not, both = filled[won].mean(), filled[not_won].mean(), filled[won | not_won].mean()
+    chance = np.sqrt(both * (1 - both) * (1 / won.sum() + 1 / not_won.sum()))
+    difference = abs(share_won - share_not)
+    if difference > TOO_GOOD_GAP or (difference > gap and difference > _SIGMAS * chance):
         message = gettext(
             "filled in {won} of the won deals and {lost} of the others: whether it is filled gives the outcome away",
             won=f"{share_won:.0%}",

@@ -13,6 +13,7 @@ import pandas as pd
 from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, refuse, shown_cell, whole
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.parsed import by_value
+from winprob.data.tables.people_matching import unmatched_people
 from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
@@ -236,19 +237,7 @@ def _match(deals: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, lis
     )
     # Only here a row without a date and one with the deal's date can be the same person twice.
     findings += _listed_twice(matched, ["position", "person", "role"])
-    stray = people[~people["row"].isin(matched["row"])]
-    if len(stray):
-        first = stray.iloc[0]
-        message = gettext(
-            "people table: {rows} rows match no deal and date of the deal table and are left out, "
-            "first row {row}, deal {deal}",
-            rows=len(stray),
-            row=int(first["row"]),
-            deal=repr(str(first[ID])),
-        )
-        findings.append(
-            Finding(severity="warning", column=ID, rows=len(stray), first_deal=str(first[ID]), message=message)
-        )
+    findings += unmatched_people(deals, people, matched)
     return matched.sort_values(["position", "role", "person"], kind="stable"), findings
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
-from winprob.data.tables import audit, presets
+from winprob.data.tables import audit, presets, readiness
 from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.deals import located, looked_for, read_sheet
 from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
@@ -94,7 +94,8 @@ def check_file(
     Returns
     -------
     DataFrame
-        ``severity, column, rows, first_deal, message``; errors first.
+        ``severity, column, rows, first_deal, message``; errors first. ``attrs["not_ready"]`` lists what the file
+        cannot be used for.
 
     Raises
     ------
@@ -109,8 +110,19 @@ def check_file(
         read = _read(data, str(path), (understood, faults), people, encoding)
     except InputError as fault:
         return findings_table([whole("error", "", message) for message in (*faults, str(fault))])
-    findings = [*read.findings, *audit.suspect(read.deals, read.mapping), *audit.describe(read.sheet, read.deals)]
-    return findings_table(findings)
+    lacking = list(readiness.not_ready(read.deals))
+    table = findings_table(
+        [
+            *read.findings,
+            *readiness.near_headers(read.sheet, read.deals, read.mapping),
+            *audit.suspect(read.deals, read.mapping),
+            audit.describe(read.sheet, read.deals),
+            *lacking,
+            *readiness.column_notes(read.sheet, read.deals, read.mapping),
+        ]
+    )
+    table.attrs["not_ready"] = [finding.message for finding in lacking]
+    return table
 
 
 def read_contact_roles(

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from winprob.arrays import Array
-from winprob.data.schema import validate_deals
+from winprob.data.schema import fact_columns, is_closed, validate_deals
 from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
@@ -69,6 +69,7 @@ def fit(
     settings = settings or Settings()
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
     dated = valid if readings is None else validate_deals(readings)
+    record = valid if ends is None else validate_deals(ends)
     progress = progress or _silent
     progress(gettext("learning when deals close"), 0.0)
     hazards = learn_time(dated, settings, seed)
@@ -82,10 +83,9 @@ def fit(
         reference=(training.features, training.weight),
         scaling=training.scaling,
         settings=settings,
-        provenance=_provenance(training, seed, learned.gates),
+        provenance=_provenance(training, record, seed, learned.gates),
         hazards=hazards,
     )
-    record = valid if ends is None else validate_deals(ends)
     return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), amounts=learn_closing_amounts(valid))
 
 
@@ -230,22 +230,24 @@ def _reference(
     return logit(base_rate), tuple(means), np.stack(list(means.values()), axis=-1)
 
 
-def _provenance(training: Training, seed: int, gates: Gates) -> Provenance:
-    closed = training.closed
+def _provenance(training: Training, record: pd.DataFrame, seed: int, gates: Gates) -> Provenance:
+    closed, counted = training.closed, training.counted
     days = closed.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
     measured = {name: value for name, value in asdict(gates).items() if name != "worst"}
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),
         available=training.available,
-        counted=float(training.weight.sum()),
-        won=float((training.won * training.weight).sum()),
+        counted=counted,
+        won=float(counted * np.average(training.won, weights=training.weight)),
         first_day=days.min().date().isoformat() if len(days) else None,
         last_day=days.max().date().isoformat() if len(days) else None,
         data_hash=training.hash(),
         seed=seed,
         versions=versions(),
         gates=measured,
+        readings={str(name): int(closed[name].notna().sum()) for name in fact_columns(closed)},
+        closed=int(pd.concat([some["deal_id"][is_closed(some)] for some in (closed, record)]).nunique()),
     )
 
 

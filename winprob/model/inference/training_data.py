@@ -39,6 +39,13 @@ class Training:
     waiting: Waiting | None = None
 
     @property
+    def counted(self) -> float:
+        """Number of closed deals with exact copies counted once; not the sum of the weights, which open deals share."""
+        deals = len(self.closed) if self.waiting is None else len(self.closed) + len(self.waiting.rows)
+        names = self.rows["deal_id"].nunique()
+        return float(self.closed["deal_id"].nunique() * (self.weight * deals / names).mean())
+
+    @property
     def rows(self) -> pd.DataFrame:
         """Closed and waiting rows end to end, in the order of ``evidence``."""
         return self.closed if self.waiting is None else pd.concat([self.closed, self.waiting.rows])

@@ -10,7 +10,7 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.model.posterior import Provenance
-from winprob.quarter import LINES, PRECISION, Bridge
+from winprob.quarter import LINES, PRECISION, Bridge, not_in_quarter
 from winprob.report.charts import Chart
 from winprob.report.glossary import banners, learned
 from winprob.report.numbers import BLANK, compact_money, percent, tied, whole
@@ -235,16 +235,21 @@ def _line_row(line: str, summary: dict[Hashable, Any], mean: int, filed: dict[Ha
 
 def left_out(inputs: ReviewInputs) -> list[str]:
     """Deals that are not counted, or are counted despite a fault."""
+    rows = inputs.forecast.left_out.to_dict("records")
     return [
-        gettext(
-            "{how}, {deals} deals: {reason}; the first is {deal}.",
-            how=gettext("Included despite a fault") if row["counted"] else gettext("Excluded"),
-            deals=row["deals"],
-            reason=row["reason"],
-            deal=row["first_deal"],
-        )
-        for row in inputs.forecast.left_out.to_dict("records")
+        _left_out(row) if math.isnan(row.get("expected", math.nan)) else not_in_quarter(row, inputs.currency)
+        for row in rows
     ]
+
+
+def _left_out(row: dict[Hashable, Any]) -> str:
+    return gettext(
+        "{how}, {deals} deals: {reason}; the first is {deal}.",
+        how=gettext("Included despite a fault") if row["counted"] else gettext("Excluded"),
+        deals=row["deals"],
+        reason=row["reason"],
+        deal=row["first_deal"],
+    )
 
 
 #: Deals named for each step.

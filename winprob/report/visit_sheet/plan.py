@@ -6,7 +6,7 @@ from winprob.actions.questions import rank_unknowns
 from winprob.i18n import gettext
 from winprob.methodology import Play, channels_for, column_label, plays
 from winprob.model.features import METHOD_LEVELS
-from winprob.model.prediction import prior_share
+from winprob.model.role_evidence import LEARNED, NOT_IN_DEALS, weight_grades, weight_prior_share
 from winprob.report.numbers import percent, text_of
 from winprob.report.sheet import Column, Grid, Point, Section
 from winprob.report.visit_sheet import phrases as text
@@ -15,8 +15,6 @@ from winprob.report.visit_sheet.visit import Estimate, Visit
 
 #: Probability above which one role is called the best lever; otherwise it is a tie.
 _LEADS = 0.5
-#: Share of remaining prior variance above which a role's weight is called mostly prior.
-_MOSTLY = 0.8
 
 
 def purpose(visit: Visit) -> Section:
@@ -91,9 +89,14 @@ def _grade(visit: Visit) -> str:
     method = visit.facts.get("decision_method")
     labels = {"role": visit.role, "decision_method": METHOD_LEVELS[-1] if pd.isna(method) else str(method)}
     at = [list(visit.posterior.coords[dim]).index(label) for dim, label in labels.items()]
-    prior = visit.posterior.prior["role_weight"][:, at[0], at[1]]
-    share = float(prior_share(visit.posterior.sel("role_weight", **labels).var(), prior.var()))
-    if share > _MOSTLY:
+    grade = weight_grades(visit.posterior)[at[0], at[1]]
+    share = float(weight_prior_share(visit.posterior, "role_weight")[at[0], at[1]])
+    if grade == NOT_IN_DEALS:
+        return gettext(
+            "Not in your deals, all prior: none of the {deals} closed deals has a reading of this role's support.",
+            deals=source.deals,
+        )
+    if grade != LEARNED:
         return gettext(
             "Mostly prior: {deals} closed deals carry little information on this role's weight ({share} of the prior "
             "variance remains).",
