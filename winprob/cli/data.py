@@ -24,7 +24,7 @@ COUNT = click.IntRange(0, 100_000_000)
 @app.main.command()
 @click.option("--deals", type=COUNT, default=300, show_default=True, help="Closed deals.")
 @click.option("--open", "open_deals", type=COUNT, default=60, show_default=True, help="Open deals.")
-@options.file("--out", required=True, help="Folder to write to.")
+@options.target("--out", type=options.KEPT_FOLDER, required=True, help="Folder to write to.")
 @click.option("--format", "output_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option(
     "--quarters",
@@ -117,8 +117,8 @@ def check(source: Source, output: Output) -> None:
 
 
 @app.main.command()
-@click.argument("name")
-@options.file("--out", help="Write the file here instead of to the screen.")
+@click.argument("name", type=options.PRESET)
+@options.target("--out", help="Write the file here instead of to the screen.")
 def preset(name: str, out: Path | None) -> None:
     """Print the preset of a CRM (salesforce, dynamics, hubspot), to edit: --preset takes the edited file."""
     from winprob.data.tables import preset_text
@@ -129,7 +129,9 @@ def preset(name: str, out: Path | None) -> None:
 @app.main.command()
 @options.source()
 @click.option("--as-of", required=True, help="The day of the export, YYYY-MM-DD.")
-@options.file("--history", required=True, help="The history's folder; made if it does not exist.")
+@options.target(
+    "--history", type=options.KEPT_FOLDER, required=True, help="The history's folder; made if it does not exist."
+)
 @click.option(
     "--changes", type=options.FILE, multiple=True, help="A CRM's change log: write a snapshot for each review day."
 )
