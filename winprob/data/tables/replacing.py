@@ -169,9 +169,8 @@ def _remove_leftovers(folder: Path) -> None:
         for item in list(os.scandir(folder)):
             if _OURS.fullmatch(item.name) and not item.is_symlink():
                 _remove_unlocked(Path(item.path))
-            elif _FORMER.fullmatch(item.name) and item.is_file(follow_symlinks=False):
-                if time.time() - item.stat(follow_symlinks=False).st_mtime > _OLD:
-                    Path(item.path).unlink(missing_ok=True)
+            elif _FORMER.fullmatch(item.name) and time.time() - item.stat(follow_symlinks=False).st_mtime > _OLD:
+                Path(item.path).unlink(missing_ok=True)
 
 
 def _remove_unlocked(leftover: Path) -> None:
