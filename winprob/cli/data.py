@@ -155,9 +155,9 @@ def snapshot(
     """Add an export to a history of what was known when, or replay a change log. Snapshots are never rewritten."""
     from pandas import DataFrame
 
-    from winprob.data.history import as_day
+    from winprob.data.history import export_day
 
-    day = as_day(as_of)
+    day = export_day(as_of)
     source = _in_zone(source, zone)
     if changes:
         chosen = load_settings(settings)
@@ -194,7 +194,7 @@ def _replay(
     static: Iterable[str],
 ) -> "list[Snapshot]":
     """A snapshot for each review day on which there was a deal."""
-    from winprob.data.history import review_days
+    from winprob.data.history import FIRST_DAY, review_days
 
     roles = _read_contact_roles(source)
     if source.people and roles is None:
@@ -207,7 +207,8 @@ def _replay(
     current = _read_export(source)
     first = current["opened_on"].min() if "opened_on" in current else None
     calendar = settings.calendar
-    days = review_days(first, last, every=every, calendar=calendar) if first is not None and first == first else []
+    first = max(first, FIRST_DAY) if first is not None and first == first else None
+    days = review_days(first, last, every=every, calendar=calendar) if first is not None else []
     replayed, findings = winprob.replay_changes(current, _read_change_logs(source, logs), days, static=static)
     _echo_findings(findings)
     frames = ((day, _cover(known, roles, day)) for day, known in replayed)

@@ -39,6 +39,18 @@ def require_range(name: str, draws: Array) -> None:
         raise ValueError(f"{name!r} is outside {lowest:g} to {highest:g}")
 
 
+def require_terms(terms: Sequence[Any]) -> None:
+    """Check the names of the terms.
+
+    Raises
+    ------
+    ValueError
+        One is not text, or is there twice.
+    """
+    _texts("terms", terms)
+    _require(len(set(terms)) == len(terms), "terms")
+
+
 def require_scaling(scaling: Scaling) -> None:
     """Check the scaling of a model file.
 

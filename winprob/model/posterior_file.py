@@ -31,6 +31,7 @@ from winprob.model.posterior_checks import (
     require_provenance,
     require_range,
     require_scaling,
+    require_terms,
 )
 from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
@@ -197,6 +198,7 @@ def _fields(file: Any) -> dict[str, Any]:
         require_basis(scaling.pairs, scaling)
     require_provenance(manifest["provenance"])
     terms = tuple(manifest["terms"])
+    require_terms(terms)
     sizes = {**scaling.layout.sizes, "term": len(terms)}
     fields = {
         "draws": _read_draws(file, "posterior", manifest, sizes, (*DIMS, *REFERENCE_DIMS)),
