@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -224,8 +225,7 @@ def test_damaged_and_stray_snapshots(tmp_path: Path) -> None:
 
 def test_an_empty_history_says_so(tmp_path: Path) -> None:
     write_snapshot(export(), "2026-03-31", tmp_path)
-    (tmp_path / "as_of=2026-03-31" / "snapshot.parquet").unlink()
-    (tmp_path / "as_of=2026-03-31").rmdir()
+    shutil.rmtree(tmp_path / "as_of=2026-03-31")
     with pytest.raises(HistoryError, match="no snapshot yet"):
         read_history(tmp_path)
 

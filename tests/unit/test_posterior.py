@@ -19,7 +19,7 @@ from winprob.data.schema import validate_deals
 from winprob.errors import OutputError, PosteriorError
 from winprob.model.features import learn_scaling
 from winprob.model.posterior import flatten_chains
-from winprob.model.posterior_file import FORMAT, _manifest
+from winprob.model.posterior_file import FORMAT, _manifest, parameter_dims
 from winprob.model.win.blocks import DIMS, quarter_name
 from winprob.settings import Settings
 
@@ -111,7 +111,12 @@ def test_combinations_make_the_round_trip(posterior, team, tmp_path):
     frame = validate_deals(team.closed)
     frame.attrs["covariates"] = {"varying": ["seller", "product"], "numeric": []}
     scaling = learn_scaling(frame, Settings())
-    replace(posterior, scaling=scaling).save(tmp_path / "model.nc")
+    sizes = {**scaling.layout.sizes, "term": len(posterior.terms)}
+    draws, prior = (
+        {name: np.zeros((*counts, *(sizes[dim] for dim in parameter_dims(name)))) for name in names}
+        for names, counts in ((posterior.draws, (2, 3)), (posterior.prior, (6,)))
+    )
+    replace(posterior, scaling=scaling, draws=draws, prior=prior).save(tmp_path / "model.nc")
     loaded = Posterior.load(tmp_path / "model.nc").scaling
     assert scaling.pairs is not None
     assert loaded.pairs is not None

@@ -219,7 +219,7 @@ def allocate(
 @click.option("--role", help="Whom to visit; by default the role whose support has the largest lift.")
 @options.file("--before", help="The export from before the last visit, to compare then and now.")
 @options.file("--people-before", help="The people table of that time.")
-@options.file("--out", help="Write the page to this file instead of the screen.")
+@options.target("--out", help="Write the page to this file instead of the screen.")
 @options.unseen_seed
 def brief(
     source: Source,

@@ -30,6 +30,7 @@ class WinprobCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         with use_language(ctx.params.pop("lang")):
+            options.require_separate(self.params, ctx.params)
             return super().invoke(ctx)
 
 
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 @main.command()
-@options.file("--out", default=Path("reports"), show_default=True, help="Folder for the page and the data.")
+@options.target("--out", default=Path("reports"), show_default=True, help="Folder for the page and the data.")
 @click.option("--seed", type=options.SEED, default=2026, show_default=True, help="2026 is the embedded sample.")
 def demo(out: Path, seed: int) -> None:
     """Run the whole workflow on a simulated team: simulate, check, train, predict, forecast, write a page."""

@@ -24,7 +24,7 @@ COUNT = click.IntRange(0, 100_000_000)
 @app.main.command()
 @click.option("--deals", type=COUNT, default=300, show_default=True, help="Closed deals.")
 @click.option("--open", "open_deals", type=COUNT, default=60, show_default=True, help="Open deals.")
-@options.file("--out", required=True, help="Folder to write to.")
+@options.target("--out", type=options.KEPT_FOLDER, required=True, help="Folder to write to.")
 @click.option("--format", "output_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option(
     "--quarters",
@@ -124,8 +124,8 @@ def check(source: Source, output: Output) -> None:
 
 
 @app.main.command()
-@click.argument("name")
-@options.file("--out", help="Write the file here instead of to the screen.")
+@click.argument("name", type=options.PRESET)
+@options.target("--out", help="Write the file here instead of to the screen.")
 def preset(name: str, out: Path | None) -> None:
     """Print the preset of a CRM (salesforce, hubspot, ...), to edit: --preset takes the edited file."""
     from winprob.data.tables import preset_text
@@ -136,7 +136,9 @@ def preset(name: str, out: Path | None) -> None:
 @app.main.command()
 @options.source()
 @click.option("--as-of", help="The day of the export, YYYY-MM-DD; with --changes, by default the last day of the log.")
-@options.file("--history", required=True, help="The history's folder; made if it does not exist.")
+@options.target(
+    "--history", type=options.KEPT_FOLDER, required=True, help="The history's folder; made if it does not exist."
+)
 @click.option(
     "--changes", type=options.FILE, multiple=True, help="A CRM's change log: write a snapshot for each review day."
 )
@@ -160,11 +162,11 @@ def snapshot(
     """Add an export to a history of what was known when, or replay a change log. Snapshots are never rewritten."""
     from pandas import DataFrame
 
-    from winprob.data.history import as_day
+    from winprob.data.history import export_day
 
     if as_of is None and not changes:
         raise click.UsageError(gettext("Missing option '--as-of': the day of the export, YYYY-MM-DD."))
-    day = None if as_of is None else as_day(as_of)
+    day = None if as_of is None else export_day(as_of)
     source = _in_zone(source, zone)
     if changes:
         chosen = load_settings(settings)
@@ -201,7 +203,7 @@ def _replay(
     static: Iterable[str],
 ) -> "list[Snapshot]":
     """A snapshot for each review day on which there was a deal."""
-    from winprob.data.history import review_days
+    from winprob.data.history import FIRST_DAY, review_days
 
     roles = _read_contact_roles(source)
     if source.people and roles is None:
@@ -215,7 +217,8 @@ def _replay(
     last = _last_day(log) if last is None else last
     first = current["opened_on"].min() if "opened_on" in current else None
     calendar = settings.calendar
-    days = review_days(first, last, every=every, calendar=calendar) if first is not None and first == first else []
+    first = max(first, FIRST_DAY) if first is not None and first == first else None
+    days = review_days(first, last, every=every, calendar=calendar) if first is not None else []
     replayed, findings = winprob.replay_changes(current, log, days, static=static)
     _echo_findings(findings)
     frames = ((day, _cover(known, roles, day)) for day, known in replayed)

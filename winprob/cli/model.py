@@ -14,13 +14,13 @@ from winprob.errors import DealTableError
 from winprob.i18n import gettext
 
 CHANCE = ("mean", "lower", "upper", "prior_share")
-page_option = options.file("--page", help="Write an HTML page with charts to this file.")
+page_option = options.target("--page", help="Write an HTML page with charts to this file.")
 
 
 @app.main.command()
 @options.source(required=False)
 @options.day("--as-of", help="Learn only from what was closed by this day.")
-@options.model
+@options.target("--model", required=True, help="The fitted model, a NetCDF file.")
 @click.option("--prior-only", is_flag=True, help="A model that has seen no deal; DEALS is not needed.")
 @click.option("--one-outcome", is_flag=True, help="Accept closed deals that all have the same outcome.")
 @options.settings
@@ -182,10 +182,10 @@ def explain(source: Source, deal: str, model: Path, seed: int | None, output: Ou
 @click.option("--protocol", type=click.Choice(["auto", "rolling", "k-fold"]), default="auto", show_default=True)
 @options.file("--model", "previous", help="A fitted model to compare with, such as last quarter's.")
 @click.option(
-    "--keep", type=options.FILE, default=Path("reports/.backtest"), show_default=True, help="Cache of fitted folds."
+    "--keep", type=options.TARGET, default=Path("reports/.backtest"), show_default=True, help="Cache of fitted folds."
 )
 @page_option
-@options.file("--record", help="Write the whole result as JSON to this file, for winprob card.")
+@options.target("--record", help="Write the whole result as JSON to this file, for winprob card.")
 @options.settings
 @options.seed
 @options.output
@@ -288,7 +288,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     "--record", type=options.FILE, help="The calibration record: the file that winprob backtest --record wrote."
 )
 @click.option("--format", "output_format", type=click.Choice(["md", "html"]), help="Default: by --out, else md.")
-@options.file("--out", help="Write the card to this file instead of the screen.")
+@options.target("--out", help="Write the card to this file instead of the screen.")
 @options.idle_seed
 def card(model: Path, record: Path | None, output_format: str | None, out: Path | None) -> None:
     """The model card: purpose, training data, calibration, and what is not proven."""

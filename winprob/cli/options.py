@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -22,12 +22,56 @@ type Command = Callable[..., Any]
 type Decorator = Callable[[Command], Command]
 
 FILE = click.Path(path_type=Path)
+
+
+class TargetPath(click.Path):
+    """A path that the command writes; ``kept`` if it is a folder of winprob's own to which the command adds."""
+
+    def __init__(self, *, kept: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.kept = kept
+
+
+class PresetName(click.types.StringParamType):
+    """A preset by name, or its file, which is an input like others."""
+
+
+TARGET, KEPT_FOLDER, PRESET = TargetPath(), TargetPath(kept=True), PresetName()
 SEED = click.IntRange(0, 2**32 - 1)
 
 
 def file(*names: str, **attributes: Any) -> Decorator:
-    """An option that takes a path."""
+    """An option that takes a path to read."""
     return click.option(*names, type=FILE, **attributes)
+
+
+def target(*names: str, **attributes: Any) -> Decorator:
+    """An option that takes a path to write."""
+    return click.option(*names, **{"type": TARGET, **attributes})
+
+
+def require_separate(parameters: Sequence[click.Parameter], values: Mapping[str, Any]) -> None:
+    """Refuse a command line that would overwrite an input, a kept folder or another output.
+
+    Raises
+    ------
+    OutputError
+        All conflicts at once.
+    """
+    if not any(isinstance(one.type, TargetPath) and values.get(str(one.name)) for one in parameters):
+        return
+    from winprob.data.tables import Place
+    from winprob.data.tables import require_separate as require
+
+    outputs, inputs = [], []
+    for one in parameters:
+        given = values.get(str(one.name)) if isinstance(one.type, click.Path | PresetName) else None
+        shown = one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
+        for path in given if isinstance(given, tuple) else filter(None, (given,)):
+            kept = isinstance(one.type, TargetPath) and one.type.kept
+            place = Place(option=shown, path=Path(path), kept=kept)
+            (outputs if isinstance(one.type, TargetPath) else inputs).append(place)
+    require(outputs, inputs)
 
 
 model_argument = click.argument("model", type=FILE)
@@ -142,7 +186,9 @@ def source(*, required: bool = True) -> Decorator:
         _source,
         click.argument("deals", type=FILE, required=required),
         click.option(
-            "--preset", help="The CRM: salesforce, dynamics, hubspot, ... (winprob preset), or an edited copy."
+            "--preset",
+            type=PRESET,
+            help="The CRM: salesforce, hubspot, ... (winprob preset), or an edited copy.",
         ),
         file("--mapping", help="A TOML file that names the export's columns."),
         file("--people", help="A people table: who holds which role."),
@@ -159,7 +205,7 @@ def output(command: Command) -> Command:
         "output",
         _output,
         click.option("--format", "output_format", type=formats, show_default=shown, help="Format of the table."),
-        file("--out", help=f"Write the table to this file instead of the screen. {suffixes}"),
+        target("--out", help=f"Write the table to this file instead of the screen. {suffixes}"),
     )(command)
 
 

@@ -26,13 +26,13 @@ _MONEY = ("p10", "p50", "p90", "mean")
 @options.quarter(required=True)
 @click.option("--by", help="The same lines for every level of this column: seller, segment, region, product.")
 @click.option(
-    "--deals-out", type=options.FILE, help="Write the deals, their chances and shares of the risk to this file."
+    "--deals-out", type=options.TARGET, help="Write the deals, their chances and shares of the risk to this file."
 )
 @click.option(
-    "--log", type=options.FILE, help="Keep the forecast in this folder, to be scored once the quarter is over."
+    "--log", type=options.KEPT_FOLDER, help="Keep the forecast in this folder, to be scored once the quarter is over."
 )
 @options.earlier()
-@options.file("--bridge-out", help="Write the bridge from that review to this file.")
+@options.target("--bridge-out", help="Write the bridge from that review to this file.")
 @options.model
 @options.settings
 @options.seed
@@ -139,9 +139,9 @@ class ReviewInputs:
 @options.source()
 @options.model
 @click.option(
-    "--out", type=options.FILE, default=Path("reports/review.html"), show_default=True, help="A .html or .pdf file."
+    "--out", type=options.TARGET, default=Path("reports/review.html"), show_default=True, help="A .html or .pdf file."
 )
-@options.file("--pdf", help="Write the page as a PDF too.")
+@options.target("--pdf", help="Write the page as a PDF too.")
 @options.quarter(required=False)
 @options.earlier(people=True)
 @click.option(

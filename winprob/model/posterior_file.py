@@ -9,8 +9,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,17 @@ from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.features import InteractionBasis, Scaling
 from winprob.model.hazards import HAZARD_DIMS, Hazards
+from winprob.model.posterior_checks import (
+    require_amounts,
+    require_arrivals,
+    require_basis,
+    require_hazards,
+    require_provenance,
+    require_range,
+    require_scaling,
+    require_terms,
+)
+from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
 from winprob.settings import settings_from
 
@@ -62,16 +73,18 @@ def write_posterior(posterior: Posterior, path: Path | str) -> None:
     import h5netcdf
 
     prior = {name: values[None] for name, values in posterior.prior.items()}
+    # In memory first: the HDF5 library ends the process where the disk is full.
+    buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
+        for group, draws in (("posterior", posterior.draws), ("prior", prior)):
+            _write_group(file.create_group(group), draws)
+        if posterior.scaling.pairs:
+            _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
+        if posterior.hazards:
+            _write_hazards(file.create_group("hazards"), posterior.hazards)
+    content = buffer.getvalue()
     with replacing(path) as scratch:
-        with h5netcdf.File(scratch, "w") as file:
-            file.attrs["manifest"] = json.dumps(_manifest(posterior), ensure_ascii=False, sort_keys=True)
-            for group, draws in (("posterior", posterior.draws), ("prior", prior)):
-                _write_group(file.create_group(group), draws)
-            if posterior.scaling.pairs:
-                _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
-            if posterior.hazards:
-                _write_hazards(file.create_group("hazards"), posterior.hazards)
-        content = scratch.read_bytes()
         scratch.write_bytes(content + _seal(FORMAT, content))
 
 
@@ -145,7 +158,7 @@ def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return build(**_fields(file))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise _damaged(path) from error
 
 
@@ -176,43 +189,87 @@ def _sealed_content(path: Path) -> bytes:
 
 
 def _fields(file: Any) -> dict[str, Any]:
-    """Fields of ``Posterior`` by name."""
+    """Fields of ``Posterior`` by name, all checked."""
+    require_own_content(file)
     manifest = json.loads(str(file.attrs["manifest"]))
-    pairs = (
-        InteractionBasis(**{name: np.asarray(file["pairs"][name]) for name in PAIR_DIMS}) if "pairs" in file else None
-    )
-    return {
-        "draws": _read_group(file, "posterior", manifest),
-        "prior": _read_group(file, "prior", manifest),
-        "terms": tuple(manifest["terms"]),
-        "scaling": Scaling.from_dict(manifest["scaling"], pairs),
+    scaling = Scaling.from_dict(manifest["scaling"], None)
+    require_scaling(scaling)
+    if "pairs" in file:
+        scaling = replace(scaling, pairs=_read_pairs(file["pairs"]))
+        require_basis(scaling.pairs, scaling)
+    require_provenance(manifest["provenance"])
+    terms = tuple(manifest["terms"])
+    require_terms(terms)
+    sizes = {**scaling.layout.sizes, "term": len(terms)}
+    fields = {
+        "draws": _read_draws(file, "posterior", manifest, sizes, (*DIMS, *REFERENCE_DIMS)),
+        "prior": _read_draws(file, "prior", manifest, sizes, DIMS),
+        "terms": terms,
+        "scaling": scaling,
         "settings": settings_from(manifest["settings"]),
         "provenance": manifest["provenance"],
-        "hazards": _read_hazards(file, manifest["hazards"]),
+        "hazards": _read_hazards(file, entry) if (entry := manifest["hazards"]) else None,
         "arrivals": Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
         "amounts": ClosingAmounts.from_dict(entry) if (entry := manifest.get("revisions")) else None,
     }
+    for name, require in (("arrivals", require_arrivals), ("amounts", require_amounts)):
+        if fields[name]:
+            require(fields[name])
+    return fields
 
 
 #: Parameters that have another name in older files.
 _RENAMED = {"strength": "effect_scale"}
 
 
-def _read_group(file: Any, group: str, manifest: Mapping[str, Any]) -> dict[str, Array]:
-    # An empty array (a model without covariates) is not stored, only its shape.
-    shapes = manifest["shapes"][group]
-    return {
-        _RENAMED.get(name, name): np.asarray(file[group][name]).reshape(shape)
-        if 0 not in shape
-        else np.zeros(shape, dtype=np.float32)
-        for name, shape in shapes.items()
+def _read_draws(
+    file: Any, group: str, manifest: Mapping[str, Any], sizes: Mapping[str, int], names: Iterable[str]
+) -> dict[str, Array]:
+    """All parameters of a group; those of the prior have no chains."""
+    stored = {_RENAMED.get(name, name): name for name in manifest["shapes"][group]}
+    # Only fitted draws have a prior density.
+    if {*stored, "log_prior"} != {*names, "log_prior"}:
+        raise ValueError(f"group {group!r} holds other parameters")
+    counts = manifest["shapes"][group][stored["intercept"]]
+    if len(counts) != (2 if group == "posterior" else 1) or min(counts) < 1:
+        raise ValueError(f"group {group!r} holds no draws")
+    draws = {}
+    for name, key in stored.items():
+        shape = [*counts, *(sizes[dim] for dim in parameter_dims(name))]
+        if manifest["shapes"][group][key] != shape:
+            raise ValueError(f"{name!r} has another shape")
+        # An empty array (a model without covariates) is not stored, only its shape.
+        if 0 in shape:
+            draws[name] = np.zeros(shape, dtype=np.float32)
+        else:
+            draws[name] = read_array(file[group], key, shape if len(counts) == 2 else [1, *shape]).reshape(shape)
+        require_range(name, draws[name])
+    return draws
+
+
+def _read_pairs(group: Any) -> InteractionBasis:
+    columns, components = group["loading"].shape[0], group["loading"].shape[-1]
+    lengths = {"column": columns, "other_column": columns, "component": components}
+    return InteractionBasis(
+        **{
+            name: read_array(group, name, [lengths[dim] for dim in dims], "i" if name in ("level", "field") else "f")
+            for name, dims in PAIR_DIMS.items()
+        }
+    )
+
+
+def _read_hazards(file: Any, entry: Mapping[str, Any]) -> Hazards:
+    empty = Hazards.from_dict(entry, {})
+    sizes = {dim: len(labels) for dim, labels in empty.coords.items()}
+    draws = {
+        name: read_array(file["hazards"], name, [None, *(sizes[dim] for dim in dims)])
+        for name, dims in HAZARD_DIMS.items()
     }
-
-
-def _read_hazards(file: Any, entry: Mapping[str, Any] | None) -> Hazards | None:
-    if entry is None:
-        return None
-    return Hazards.from_dict(entry, {name: np.asarray(file["hazards"][name]) for name in HAZARD_DIMS})
+    if len({len(values) for values in draws.values()}) != 1:
+        raise ValueError("the draws of the time-to-close model have different lengths")
+    hazards = replace(empty, draws=draws)
+    require_hazards(hazards)
+    return hazards
 
 
 def _damaged(path: Path) -> PosteriorError:

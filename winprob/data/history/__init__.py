@@ -1,7 +1,7 @@
 """Histories of snapshots: writing and reading them, training rows, replay of change logs, and the audit for leaks."""
 
 from winprob.data.history.audit.check import check_history
-from winprob.data.history.folder import Every, as_day, is_history, read_history, review_days
+from winprob.data.history.folder import FIRST_DAY, Every, as_day, export_day, is_history, read_history, review_days
 from winprob.data.history.replay import replay_changes
 from winprob.data.history.trail import deal_ends, review_table
 from winprob.data.history.training import (
@@ -16,10 +16,12 @@ from winprob.data.history.writing import Snapshot, write_snapshot
 
 __all__ = [
     "Every",
+    "FIRST_DAY",
     "Snapshot",
     "as_day",
     "check_history",
     "deal_ends",
+    "export_day",
     "is_history",
     "label_sentences",
     "read_history",

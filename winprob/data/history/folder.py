@@ -4,6 +4,7 @@
 
     DIR/_winprob_history.json          {"kind": "winprob history", "format": 1}
     DIR/as_of=2026-06-30/snapshot.parquet
+    DIR/as_of=2026-06-30/_snapshot.sha256
 
 Other readers of Parquet data sets skip names that begin with ``_`` or a dot, and take ``as_of`` from the folder's name.
 """
@@ -15,10 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
 
 from winprob.data.fiscal import quarters_between
+from winprob.data.history.snapshot_file import read_content
 from winprob.data.schema import COLUMNS, NAMES, READINGS, as_days, as_text, cell_text
 from winprob.errors import HistoryError, InputError
 from winprob.i18n import gettext
@@ -31,14 +31,13 @@ OTHER_ZONE = pd.Timedelta(days=1)
 Every = Literal["quarter", "month", "week"]
 
 MANIFEST = "_winprob_history.json"
-SNAPSHOT = "snapshot.parquet"
 #: Prefix of a writer's temporary folder; one left behind by a killed writer is removed by the next.
 SCRATCH = ".winprob-"
 _KIND = "winprob history"
 _FORMAT = 1
 _DAY_IS = "as_of="
-#: Key of the Parquet metadata that lists the covariates.
-KEY = b"winprob"
+#: The first day that an export may have, and how far after today it may be dated, in days.
+FIRST_DAY, _AHEAD = pd.Timestamp(1990, 1, 1), 366
 
 
 # ---- days -----------------------------------------------------------------------------------------------------------
@@ -58,6 +57,27 @@ def as_day(given: Day) -> pd.Timestamp:
             gettext("{got} is not a day; wanted YYYY-MM-DD, such as 2026-06-30.", got=repr(cell_text(given)))
         )
     return pd.Timestamp(day)
+
+
+def export_day(given: Day) -> pd.Timestamp:
+    """``given`` as the day of an export: a day that one can have.
+
+    Raises
+    ------
+    HistoryError
+        It is not an ISO day, or is before 1990 or more than a year from today.
+    """
+    day, last = as_day(given), pd.Timestamp.today().normalize() + pd.Timedelta(days=_AHEAD)
+    if not FIRST_DAY <= day <= last:
+        raise HistoryError(
+            gettext(
+                "{day} cannot be the day of an export: accepted are {first} to {last}. Check the year.",
+                day=day.date().isoformat(),
+                first=FIRST_DAY.date().isoformat(),
+                last=last.date().isoformat(),
+            )
+        )
+    return day
 
 
 def listed(days: Sequence[pd.Timestamp], most: int = 8) -> str:
@@ -133,7 +153,7 @@ def _require_manifest(folder: Path) -> None:
         manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HistoryError(_foreign(folder)) from None
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise HistoryError(
             gettext("{path} cannot be read: {fault}. Restore it from a copy.", path=folder / MANIFEST, fault=fault)
         ) from None
@@ -161,7 +181,11 @@ def _foreign(folder: Path) -> str:
 
 
 def place_of(folder: Path, day: pd.Timestamp) -> Path:
-    return folder / f"{_DAY_IS}{day:%Y-%m-%d}"
+    """The folder of a day's snapshot."""
+    place = folder / f"{_DAY_IS}{day.date().isoformat()}"
+    # A former version wrote years before 1000 without leading zeros.
+    former = folder / f"{_DAY_IS}{day.year}-{day:%m-%d}"
+    return former if day.year < 1000 and not place.exists() and former.exists() else place
 
 
 def snapshot_days(folder: Path) -> list[pd.Timestamp]:
@@ -173,8 +197,13 @@ def snapshot_days(folder: Path) -> list[pd.Timestamp]:
         A folder's name is not a day.
     """
     names = sorted(item.name.removeprefix(_DAY_IS) for item in folder.glob(f"{_DAY_IS}*") if item.is_dir())
-    days = as_days(pd.Series(names, dtype="str"))
-    wrong = [name for name, day in zip(names, days, strict=True) if pd.isna(day) or f"{day:%Y-%m-%d}" != name]
+    padded = [name.zfill(len("YYYY-MM-DD")) for name in names]
+    days = as_days(pd.Series(padded, dtype="str"))
+    wrong = [
+        name
+        for name, full, day in zip(names, padded, days, strict=True)
+        if pd.isna(day) or day.date().isoformat() != full
+    ]
     if wrong:
         raise HistoryError(
             gettext(
@@ -183,7 +212,7 @@ def snapshot_days(folder: Path) -> list[pd.Timestamp]:
                 names=", ".join(f"{_DAY_IS}{name}" for name in wrong[:5]),
             )
         )
-    return list(days)
+    return sorted(days)
 
 
 def require_days(folder: Path) -> list[pd.Timestamp]:
@@ -245,14 +274,27 @@ def read_history(
     HistoryError
         ``path`` is not a history, or has no snapshot of those days. The message lists the days that have one.
     InputError
-        A snapshot's file is damaged.
+        Snapshots are damaged. The message names each file; other days can be read still.
     """
     folder = require_history(path)
     if as_of is not None:
         require_day(folder, as_day(as_of))
         since = until = as_of
-    days = _between(folder, since, until)
-    return _together([_with_day(read_content(place_of(folder, day)), day) for day in days])
+    snapshots, faults = read_days(folder, _between(folder, since, until))
+    if faults:
+        raise InputError("\n".join(map(str, faults.values())))
+    return snapshots
+
+
+def read_days(folder: Path, days: Iterable[pd.Timestamp]) -> tuple[pd.DataFrame, dict[pd.Timestamp, InputError]]:
+    """The snapshots of these days in one frame, without the damaged ones, and what is wrong with those."""
+    frames, faults = [], {}
+    for day in days:
+        try:
+            frames.append(_with_day(read_content(place_of(folder, day)), day))
+        except InputError as fault:
+            faults[day] = fault
+    return (_together(frames) if frames else pd.DataFrame()), faults
 
 
 def _between(folder: Path, since: Day | None, until: Day | None) -> list[pd.Timestamp]:
@@ -272,29 +314,6 @@ def _between(folder: Path, since: Day | None, until: Day | None) -> list[pd.Time
             )
         )
     return days
-
-
-def read_content(place: Path) -> pd.DataFrame:
-    """One snapshot as it was written, without its day.
-
-    Raises
-    ------
-    InputError
-        The file is missing or damaged.
-    """
-    file = place / SNAPSHOT
-    try:
-        table = parquet.ParquetFile(file).read()
-        settings = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        raise InputError(
-            gettext(
-                "{path} cannot be read: missing or damaged ({fault}). Restore it from a copy.", path=file, fault=fault
-            )
-        ) from None
-    content: pd.DataFrame = table.to_pandas()
-    content.attrs = {"covariates": settings.get("covariates", {})}
-    return content
 
 
 def _with_day(content: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:

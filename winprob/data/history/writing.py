@@ -6,7 +6,6 @@ can lock a folder.
 """
 
 import errno
-import json
 import os
 import secrets
 import shutil
@@ -17,14 +16,29 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
 
 from winprob.data.history import folder as layout
-from winprob.data.history.folder import MANIFEST, OTHER_ZONE, SCRATCH, Day, as_day, is_fresh, place_of
+from winprob.data.history.folder import (
+    MANIFEST,
+    OTHER_ZONE,
+    SCRATCH,
+    Day,
+    export_day,
+    is_fresh,
+    place_of,
+    snapshot_days,
+)
+from winprob.data.history.snapshot_file import (
+    CHECKSUM,
+    SNAPSHOT,
+    checksum_bytes,
+    has_checksum,
+    read_content,
+    snapshot_bytes,
+)
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
-from winprob.errors import DealTableError, HistoryError, OutputError
+from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 from winprob.i18n import gettext
 
 
@@ -55,7 +69,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     Parameters
     ----------
     deals : frame in canonical columns; of several readings of a deal the last is used
-    as_of : the day of the export
+    as_of : the day of the export, from 1990 to a year from today
 
     Raises
     ------
@@ -66,7 +80,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     OutputError
         It cannot be written to.
     """
-    day = as_day(as_of)
+    day = export_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
     with _translate_os_errors(folder), _locked(_made(folder)) as alone:
@@ -77,7 +91,8 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
         place = place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
-            refuse_other(layout.read_content(place), content, day, folder)
+            refuse_other(read_content(place), content, day, folder)
+        _add_checksums(folder)
     return Snapshot(
         as_of=day,
         place=place,
@@ -149,7 +164,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
 def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
     """Write the snapshot; False where another writer was first."""
     with _scratch(folder) as aside:
-        _write(aside / layout.SNAPSHOT, _parquet(content, covariates))
+        data = snapshot_bytes(content, covariates)
+        _write(aside / SNAPSHOT, data)
+        _write(aside / CHECKSUM, checksum_bytes(data))
         _sync_folder(aside)
         try:
             os.rename(aside, place)
@@ -161,14 +178,18 @@ def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -
     return True
 
 
-def _parquet(content: pd.DataFrame, covariates: object) -> bytes:
-    plain = content.copy()
-    plain.attrs = {}
-    table = pa.Table.from_pandas(plain, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), layout.KEY: json.dumps({"covariates": covariates or {}}).encode()}
-    buffer = pa.BufferOutputStream()
-    parquet.write_table(table.replace_schema_metadata(metadata), buffer)
-    return bytes(buffer.getvalue())
+def _add_checksums(folder: Path) -> None:
+    """Give the snapshots of a former version a checksum each; one that cannot be read gets none."""
+    for place in (place_of(folder, day) for day in snapshot_days(folder)):
+        if has_checksum(place):
+            continue
+        try:
+            read_content(place)
+        except InputError:
+            continue
+        with _scratch(folder) as aside:
+            _write(aside / CHECKSUM, checksum_bytes((place / SNAPSHOT).read_bytes()))
+            os.replace(aside / CHECKSUM, place / CHECKSUM)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -19,14 +19,17 @@ from winprob.data.tables.people import cover
 from winprob.data.tables.presets import preset_text
 from winprob.data.tables.rates import read_rates
 from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
+from winprob.data.tables.replacing import replacing, require_writable, scratch_folder
+from winprob.data.tables.targets import Place, require_separate
 from winprob.data.tables.visits import read_visits
-from winprob.data.tables.write import FORMATS, replacing, require_writable, resolve_format, write_table
+from winprob.data.tables.write import FORMATS, resolve_format, write_table
 
 __all__ = [
     "FORMATS",
     "MappingSource",
     "NOT_LEARNED",
     "PeopleSource",
+    "Place",
     "TOO_GOOD_AUC",
     "auc",
     "check_file",
@@ -49,7 +52,9 @@ __all__ = [
     "read_rates",
     "read_visits",
     "replacing",
+    "require_separate",
     "require_writable",
     "resolve_format",
+    "scratch_folder",
     "write_table",
 ]

@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import secrets
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import cell_text
+from winprob.data.tables.replacing import is_device, replacing
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 
@@ -22,8 +20,11 @@ FORMATS = ("csv", "json", "xlsx", "parquet")
 _ON_SCREEN = ("csv", "json")
 #: What a worksheet holds: rows with the header, and columns.
 _SHEET_ROWS, _SHEET_COLUMNS = 1_048_576, 16_384
-#: A cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: A cell that begins with one of these, after any blanks, is a formula to a spreadsheet; full-width marks are too.
+_FORMULA_MARKS = tuple("=+-@＝＋－＠")
+#: Spreadsheets drop or act on these at the start of a cell.
+_LEADING_CONTROLS = ("\t", "\r", "\n", "\v", "\f", "\0")
+_BLANKS = " \t\r\n\v\f\0\xa0\u3000\ufeff\u200b\u200e\u200f\u2060"
 
 
 def write_table(frame: pd.DataFrame, path: str | Path | None, format: str | None = None) -> None:
@@ -70,7 +71,7 @@ def resolve_format(path: str | Path, given: str | None = None, *, default: str =
         For a suffix without a format, or one that contradicts ``given``.
     """
     target = Path(path)
-    if not target.suffix or _is_device(target):
+    if not target.suffix or is_device(target):
         return given or default
     formats = {f".{name}": name for name in FORMATS} | ({".txt": "table"} if default == "table" else {})
     suffix = target.suffix.lower()
@@ -94,79 +95,6 @@ def resolve_format(path: str | Path, given: str | None = None, *, default: str =
             )
         )
     return formats[suffix]
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary file in the folder of ``path``: renamed to it when the block succeeds, removed when it fails.
-
-    Raises
-    ------
-    OutputError
-        When the folder is missing, is not a folder, or may not be written to.
-    """
-    target = Path(path)
-    if _is_device(target):
-        with _translate_os_errors(target):
-            yield target
-        return
-    with _translate_os_errors(target):
-        temporary = _temporary_file(target)
-        try:
-            yield temporary
-            os.replace(temporary, target.resolve())
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def require_writable(path: str | Path) -> None:
-    """Check that `replacing` can write to ``path``, without changing anything.
-
-    Raises
-    ------
-    OutputError
-        When the folder is missing, is not a folder, or may not be written to.
-    """
-    target = Path(path)
-    if not _is_device(target):
-        with _translate_os_errors(target):
-            _temporary_file(target).unlink()
-
-
-def _is_device(target: Path) -> bool:
-    """A pipe or a device such as /dev/null, which is written to and not replaced."""
-    return target.exists() and not target.is_file() and not target.is_dir()
-
-
-def _temporary_file(target: Path) -> Path:
-    """A new empty file in the folder of ``target``, or of what it links to."""
-    if target.is_dir():
-        raise IsADirectoryError
-    target = target.resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    temporary.open("xb").close()
-    return temporary
-
-
-@contextmanager
-def _translate_os_errors(target: Path) -> Iterator[None]:
-    """Turn an `OSError` into an `OutputError` that names the file and the reason."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise OutputError(
-            gettext(
-                "cannot write {path}: there is no folder {folder}. Make it first.", path=target, folder=target.parent
-            )
-        ) from None
-    except IsADirectoryError:
-        raise OutputError(gettext("cannot write {path}: it is a folder. Name a file in it.", path=target)) from None
-    except PermissionError:
-        raise OutputError(gettext("cannot write {path}: permission denied.", path=target)) from None
-    except OSError as fault:
-        raise OutputError(
-            gettext("cannot write {path}: {fault}.", path=target, fault=fault.strerror or fault)
-        ) from None
 
 
 def _text(frame: pd.DataFrame, format: str) -> str:
@@ -242,7 +170,10 @@ def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _escape(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    if not isinstance(cell, str):
+        return cell
+    runs = cell.startswith(_LEADING_CONTROLS) or cell.lstrip(_BLANKS).startswith(_FORMULA_MARKS)
+    return f"'{cell}" if runs else cell
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

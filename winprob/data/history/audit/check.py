@@ -13,6 +13,8 @@ import pandas as pd
 from winprob.data.history.audit.closing import CLOSING_RULES
 from winprob.data.history.audit.giveaways import GIVEAWAY_RULES
 from winprob.data.history.audit.snapshots import IDENTITY_RULES, ORDER_RULES
+from winprob.data.history.folder import listed, place_of, read_days, require_days, require_history
+from winprob.data.history.snapshot_file import has_checksum
 from winprob.data.history.trail import ENOUGH, Trail, follow
 from winprob.data.schema import Finding, findings_table, training_errors, whole
 from winprob.data.schema.findings import Severity
@@ -30,20 +32,42 @@ def check_history(history: str | Path | pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``severity, column, rows, first_deal, message``; warnings before notes.
+        ``severity, column, rows, first_deal, message``; an error for each damaged snapshot, then, on the others,
+        warnings before notes.
 
     Raises
     ------
     HistoryError
         ``history`` is not a history.
-    InputError
-        A snapshot's file is damaged.
     DealTableError
         A frame that is not a valid deal table.
     """
-    trail = follow(history)
+    if isinstance(history, pd.DataFrame):
+        return findings_table(_audit(history))
+    folder = require_history(history)
+    days = require_days(folder)
+    sound, faults = read_days(folder, days)
+    damaged = [whole("error", "as_of", str(fault)) for fault in faults.values()]
+    return findings_table([*damaged, *(_audit(sound) if len(sound) else ()), *_unsealed(folder, days)])
+
+
+def _audit(snapshots: pd.DataFrame) -> list[Finding]:
+    trail = follow(snapshots)
     findings = [finding for rule in RULES for finding in rule(trail)]
-    return findings_table([*sorted(findings, key=lambda finding: finding.severity == "note"), *overview(trail)])
+    return [*sorted(findings, key=lambda finding: finding.severity == "note"), *overview(trail)]
+
+
+def _unsealed(folder: Path, days: list[pd.Timestamp]) -> Iterator[Finding]:
+    """A warning on snapshots that have no checksum where others have one; a history of a former version has none."""
+    bare = [day for day in days if not has_checksum(place_of(folder, day))]
+    if bare and len(bare) < len(days):
+        message = gettext(
+            "{count} snapshots have no checksum, so that damage to them is not seen: {days}. The next winprob snapshot "
+            "adds it",
+            count=len(bare),
+            days=listed(bare),
+        )
+        yield whole("warning", "as_of", message)
 
 
 def overview(trail: Trail) -> Iterator[Finding]:
