@@ -26,7 +26,8 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
     """Currencies by row; the rows whose sign contradicts the currency column, or leaves it open; and those without a
-    sign that take the one currency of all others."""
+    sign that take the one currency of all others.
+    """
 
     currency: pd.Series
     contradictory: Mask

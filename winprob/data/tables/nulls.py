@@ -57,3 +57,9 @@ def null_cells(
     nulls = [is_null_word(word, further) and not any(means(word) for means in meanings) for word in distinct]
     errors = [null and plain(word).casefold() in ERROR_WORDS for null, word in zip(nulls, distinct, strict=True)]
     return spread_mask(codes, np.array(nulls, dtype=bool)), spread_mask(codes, np.array(errors, dtype=bool))
+
+
+def without_nulls(cells: pd.Series, words: Collection[str] = ()) -> pd.Series:
+    """A column with its null words blank."""
+    null, _ = null_cells(cells, words)
+    return cells.mask(null) if null.any() else cells

@@ -113,13 +113,16 @@ def _typed(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     code = as_text(cells["currency"]).str.upper()
     inverse = "rate" not in cells
     given = cells["conversion_rate" if inverse else "rate"]
-    rate = parse_numbers(given).read
+    parsed = parse_numbers(given, kind="rate")
+    rate = parsed.read
+    doubtful = parsed.refused & (parsed.doubtful if parsed.doubtful is not None else parsed.refused)
     first = parse_days(cells["valid_from"]).read
     to = next((name for name in ("valid_to", "next_from") if name in cells), None)
     last = parse_days(cells[to]).read if to else pd.Series(pd.NaT, index=cells.index)
     faults = [
         *_fault("currency", ~mask_of(code.str.fullmatch(r"[A-Z]{3}")), cells["currency"], gettext("an ISO 4217 code")),
-        *_fault("rate", ~mask_of((rate > 0) & np.isfinite(rate)), given, gettext("a number above 0")),
+        *_fault("rate", doubtful, given, gettext("clear, decimals or thousands: write 7.1230")),
+        *_fault("rate", ~mask_of((rate > 0) & np.isfinite(rate)) & ~doubtful, given, gettext("a number above 0")),
         *_fault("from", mask_of(first.isna()), cells["valid_from"], gettext("a date (YYYY-MM-DD)")),
     ]
     if to:

@@ -5,7 +5,14 @@ mapping. What a mapping cannot express (an outcome derived from two flags, one c
 two spellings) is done here.
 """
 
-from winprob.data.tables.presets.fitting import fit_preset, settle, stage_notes, unplaced_message, with_own
+from winprob.data.tables.presets.fitting import (
+    fit_preset,
+    left_headers,
+    settle,
+    stage_notes,
+    unplaced_message,
+    with_own,
+)
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
 from winprob.data.tables.presets.roles import is_role_table, read_roles, with_one_id
 from winprob.data.tables.presets.spellings import find_header, is_true, known_header, same_ids
@@ -18,6 +25,7 @@ __all__ = [
     "is_role_table",
     "is_true",
     "known_header",
+    "left_headers",
     "preset_text",
     "read_preset",
     "read_roles",

@@ -9,8 +9,17 @@ import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
+from winprob.data.tables.nulls import without_nulls
 from winprob.data.tables.presets.preset_files import Preset
-from winprob.data.tables.presets.spellings import derive_outcome, find_header, lost_case, matches, other_ids, same_ids
+from winprob.data.tables.presets.spellings import (
+    derive_outcome,
+    find_header,
+    known_header,
+    lost_case,
+    matches,
+    other_ids,
+    same_ids,
+)
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import canonical, normal
@@ -29,6 +38,7 @@ class Fitted:
     notes: list[Finding]
     one_close_date: bool
     other_ids: str
+    null: tuple[str, ...] = ()
 
 
 def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
@@ -46,7 +56,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
     notes: list[Finding] = []
     if "outcome" not in columns and (flag_headers := _flag_columns(preset, headers)):
         name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(flag_headers.values())))
-        flags = {flag: cells[header] for flag, header in flag_headers.items()}
+        flags = {flag: without_nulls(cells[header], preset.null) for flag, header in flag_headers.items()}
         cells[name] = derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
         notes += _outcome_notes(preset, flag_headers, cells[name])
@@ -65,6 +75,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         faults=faults,
         notes=notes,
         other_ids=other_ids(preset),
+        null=preset.null,
         one_close_date=len(closing) == 1 and None not in closing,
     )
 
@@ -90,7 +101,7 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     column = _column(given)
     if column is None or column not in fitted.sheet.cells:
         return
-    text = as_text(fitted.sheet.cells[column])
+    text = as_text(without_nulls(fitted.sheet.cells[column], fitted.null))
     unplaced = _unplaced(given, text)
     if unplaced.any():
         yield _note("stage", unplaced, deals, unplaced_message(column, given, text))
@@ -102,6 +113,16 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
             rows=int(gone.sum()),
         )
         yield _note("stage", gone, deals, message)
+
+
+def left_headers(preset: Preset, fitted: Fitted) -> tuple[list[str], dict[str, str]]:
+    """The file's headers that the preset does not know, and what it looks for in vain: columns by their headers."""
+    headers = list(map(str, fitted.sheet.cells.columns))
+    known = known_header(preset)
+    used = {_column(given) for given in fitted.table["columns"].values()}
+    unused = [header for header in headers if not known(header) and header not in used]
+    absent = {target: given for target, given in preset.columns.items() if target not in fitted.table["columns"]}
+    return unused, {name: name for given in absent.values() for name in given["column"]}
 
 
 def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
