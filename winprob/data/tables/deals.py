@@ -29,10 +29,10 @@ from winprob.data.tables.deal_notes import (
     note_numbers,
     note_values,
 )
-from winprob.data.tables.headers import misspelt
 from winprob.data.tables.instants import crossings
 from winprob.data.tables.levels import spellings, unify
 from winprob.data.tables.mapping import DealMapping, Source, nearest
+from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.nulls import null_cells
 from winprob.data.tables.parsed import Parsed
 from winprob.data.tables.sheet import Sheet

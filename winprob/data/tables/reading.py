@@ -1,6 +1,6 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +11,8 @@ from winprob.data.tables import audit, presets
 from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.deals import looked_for, read_sheet
 from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
-from winprob.data.tables.headers import misspelt
 from winprob.data.tables.mapping import DealMapping, read_mapping
+from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.presets import Preset, read_preset
 from winprob.data.tables.sheet import Sheet, frame_sheet
@@ -208,7 +208,7 @@ def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[She
     """The deals as the preset reads them; the user's own mapping takes precedence."""
     fitted = presets.fit_preset(preset, sheet, own.own)
     mapping, faults = read_mapping(fitted.table)
-    mapping = replace(mapping, null=(*mapping.null, *preset.null), clock_zone=preset.zone)
+    mapping = presets.with_conventions(mapping, preset)
     reading = read_sheet(fitted.sheet, mapping, [*fitted.faults, *faults])
     reading.deals = presets.settle(reading.deals, fitted)
     reading.findings += [*fitted.notes, *presets.stage_notes(fitted, reading.deals)]

@@ -11,6 +11,7 @@ from winprob.data.tables.presets.fitting import (
     settle,
     stage_notes,
     unplaced_message,
+    with_conventions,
     with_own,
 )
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
@@ -33,6 +34,7 @@ __all__ = [
     "settle",
     "stage_notes",
     "unplaced_message",
+    "with_conventions",
     "with_one_id",
     "with_own",
 ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
+from winprob.data.tables.mapping import DealMapping
 from winprob.data.tables.nulls import without_nulls
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.data.tables.presets.spellings import (
@@ -123,6 +124,11 @@ def left_headers(preset: Preset, fitted: Fitted) -> tuple[list[str], dict[str, s
     unused = [header for header in headers if not known(header) and header not in used]
     absent = {target: given for target, given in preset.columns.items() if target not in fitted.table["columns"]}
     return unused, {name: name for given in absent.values() for name in given["column"]}
+
+
+def with_conventions(mapping: DealMapping, preset: Preset | None) -> DealMapping:
+    """The mapping with the preset's null words, and the zone of its clocks without an offset."""
+    return replace(mapping, null=(*mapping.null, *preset.null), clock_zone=preset.zone) if preset else mapping
 
 
 def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
