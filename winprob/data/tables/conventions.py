@@ -18,6 +18,8 @@ from winprob.data.tables.parsed import plain
 
 #: A first part of a day in figures that may be a recent year in two digits.
 _RECENT = range(15, 46)
+#: A last part that may be the year of a deal.
+_YEARS = range(10, 46)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,11 @@ class DayEvidence:
 
     @property
     def short_year_last(self) -> bool:
-        """Whether the year of two digits is surely the last part: it varies less than the first, or that is no year."""
+        """Whether the year of two digits is the last part: it may be one, and varies no more than the first."""
         if self.short is None or not self.maybe_year_first:
             return True
         low, high, first_year, last_year = self.short
-        return high - low > last_year - first_year
+        return first_year in _YEARS and last_year in _YEARS and high - low >= last_year - first_year
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
