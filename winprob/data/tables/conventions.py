@@ -14,7 +14,7 @@ import pandas as pd
 from winprob.data.schema import as_text
 from winprob.data.tables.dates import Order, triple
 from winprob.data.tables.figures import Marks, marks_of
-from winprob.data.tables.parsed import plain
+from winprob.data.tables.parsed import is_texts, plain
 
 #: A first part of a day in figures that may be a recent year in two digits.
 _RECENT = range(15, 46)
@@ -119,7 +119,7 @@ def settle(
 
 
 def _of_days(cells: pd.Series) -> DayEvidence:
-    if not isinstance(cells.dtype, pd.StringDtype) and cells.dtype != object:
+    if not is_texts(cells):
         return DayEvidence()
     parts = list(_triples(cells))
     short = [(first, int(year)) for first, _, _, year in parts if len(year) == 2]

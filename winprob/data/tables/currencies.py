@@ -15,7 +15,7 @@ from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.deal_notes import Place, Reading, called
 from winprob.data.tables.mapping import Source
 from winprob.data.tables.money import meant_by, sign_of
-from winprob.data.tables.parsed import plain, spread_mask
+from winprob.data.tables.parsed import is_texts, plain, spread_mask
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 
@@ -25,7 +25,7 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """Currencies by row; rows whose sign contradicts the currency column, or leaves it open; and amounts without one."""
+    """Currencies by row; rows whose sign contradicts the currency column, or leaves it open; amounts without one."""
 
     currency: pd.Series
     contradictory: Mask
@@ -112,7 +112,7 @@ def with_currencies(
     lookup : codes by the signs that a mapping names
     headers : of the file, whose language settles a ¥
     """
-    if not isinstance(amounts.dtype, pd.StringDtype) and amounts.dtype != object:
+    if not is_texts(amounts):
         return None
     text = as_text(amounts)
     with_sign = text.where(mask_of(text.str.contains(r"[^0-9.,+\-\s]", regex=True)))
