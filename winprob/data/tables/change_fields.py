@@ -9,7 +9,8 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, Finding, Mask, as_text, mask_of, shown_cell, whole
 from winprob.data.tables.cells import parse_numbers
-from winprob.data.tables.deal_cells import read_cells
+from winprob.data.tables.conventions import gather
+from winprob.data.tables.deal_cells import read_cells, settle_by
 from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.mapping import DealMapping, Source, read_mapping
 from winprob.data.tables.presets import Preset, find_header, same_ids, unplaced_message, with_own
@@ -156,7 +157,7 @@ def _append(log: Log, target: str, new: pd.Series, old: pd.Series | None, given:
 
 def instants(log: Log, cells: pd.Series, *, needed: bool = True) -> pd.Series:
     """Moments in the log's time zone; cells that are not moments become an error."""
-    parsed = parse_instants(cells, log.zone, day_first=log.words.mapping.day_first)
+    parsed = parse_instants(cells, log.zone, convention=settle_by(log.words.mapping, gather(days=[cells])))
     wrong = parsed.refused | mask_of(parsed.read.isna()) if needed else parsed.refused
     note_unread(log, wrong, cells, gettext("a date"))
     return parsed.read

@@ -94,7 +94,7 @@ def changes_on(
     DealTableError
         A day, a deal's id or a value cannot be read: every error at once.
     """
-    words = fields.vocabulary(mapping, preset)
+    words = fields.vocabulary(replace(presets.with_conventions(mapping, preset), zone=zone), preset)
     kind, spec = _kind_of(sheet, preset, words)
     headers = {part: header for part in spec if (header := _header(spec, part, sheet)) is not None}
     log = fields.Log(sheet=sheet, words=words, spec=spec, headers=headers, zone=zone)

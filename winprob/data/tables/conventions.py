@@ -14,10 +14,12 @@ import pandas as pd
 from winprob.data.schema import as_text
 from winprob.data.tables.dates import Order, triple
 from winprob.data.tables.figures import Marks, marks_of
-from winprob.data.tables.parsed import plain
+from winprob.data.tables.parsed import is_texts, plain
 
 #: A first part of a day in figures that may be a recent year in two digits.
 _RECENT = range(15, 46)
+#: A last part that may be the year of a deal.
+_YEARS = range(10, 46)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,11 @@ class DayEvidence:
 
     @property
     def short_year_last(self) -> bool:
-        """Whether the year of two digits is surely the last part: it varies less than the first, or that is no year."""
+        """Whether the year of two digits is the last part: it may be one, and varies no more than the first."""
         if self.short is None or not self.maybe_year_first:
             return True
         low, high, first_year, last_year = self.short
-        return high - low > last_year - first_year
+        return first_year in _YEARS and last_year in _YEARS and high - low >= last_year - first_year
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ def settle(
 
 
 def _of_days(cells: pd.Series) -> DayEvidence:
-    if not isinstance(cells.dtype, pd.StringDtype) and cells.dtype != object:
+    if not is_texts(cells):
         return DayEvidence()
     parts = list(_triples(cells))
     short = [(first, int(year)) for first, _, _, year in parts if len(year) == 2]

@@ -15,7 +15,7 @@ from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.deal_notes import Place, Reading, called
 from winprob.data.tables.mapping import Source
 from winprob.data.tables.money import meant_by, sign_of
-from winprob.data.tables.parsed import plain, spread_mask
+from winprob.data.tables.parsed import is_texts, plain, spread_mask
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 
@@ -25,14 +25,12 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """Currencies by row; the rows whose sign contradicts the currency column, or leaves it open; and those without a
-    sign that take the one currency of all others.
-    """
+    """Currencies by row; rows whose sign contradicts the currency column, or leaves it open; amounts without one."""
 
     currency: pd.Series
     contradictory: Mask
     open: Mask
-    assumed: Mask
+    without: Mask
 
 
 def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
@@ -76,13 +74,13 @@ def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd
         ),
     )
     place.note(
-        priced.assumed,
+        priced.without,
         lambda **spot: gettext(
-            "{what} has no currency in {rows} rows, read as that of all other amounts, first row {row}, deal {deal}, "
-            "has {got}",
+            "{what} has no currency in {rows} rows, unlike the others, first row {row}, deal {deal}, has {got}: these "
+            "amounts are not counted in a forecast",
             **spot,
         ),
-        "note",
+        "warning",
     )
     if priced.open.any():
         sign = sign_of(plain(str(cells.iloc[int(np.flatnonzero(priced.open)[0])])))
@@ -114,7 +112,7 @@ def with_currencies(
     lookup : codes by the signs that a mapping names
     headers : of the file, whose language settles a ¥
     """
-    if not isinstance(amounts.dtype, pd.StringDtype) and amounts.dtype != object:
+    if not is_texts(amounts):
         return None
     text = as_text(amounts)
     with_sign = text.where(mask_of(text.str.contains(r"[^0-9.,+\-\s]", regex=True)))
@@ -137,15 +135,11 @@ def with_currencies(
         contradictory = np.array([pair in clash for pair in zip(codes, currency.fillna(""), strict=True)], dtype=bool)
     currency = currency.mask(blank & signed, fill).astype("str")
     undecided = signed & mask_of(currency.isna())
-    # Without a currency column, a few amounts without a sign are in the currency of all others.
-    known = currency.dropna().unique()
-    one = given is None and len(known) == 1 and not undecided.any()
-    assumed = mask_of(text.notna() & currency.isna()) if one else np.zeros(len(codes), dtype=bool)
     return Priced(
-        currency=currency.mask(assumed, known[0]) if one else currency,
+        currency=currency,
         contradictory=contradictory,
         open=undecided,
-        assumed=assumed,
+        without=mask_of(text.notna() & currency.isna()) & ~undecided,
     )
 
 

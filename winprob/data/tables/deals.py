@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, DATES, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
-from winprob.data.schema.findings import Finding, Mask, whole
+from winprob.data.schema.findings import Finding, whole
 from winprob.data.tables.conventions import Convention
 from winprob.data.tables.currencies import fill_currency
 from winprob.data.tables.deal_cells import (
@@ -165,7 +165,9 @@ def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> No
 # ---- before a cell is read -----------------------------------------------------------------------------------------
 
 
-def _without_nulls(sheet: Sheet, sources: tuple[Source, ...], mapping: DealMapping) -> tuple[Sheet, dict[str, Mask]]:
+def _without_nulls(
+    sheet: Sheet, sources: tuple[Source, ...], mapping: DealMapping
+) -> tuple[Sheet, dict[str, pd.Series]]:
     """The sheet with null words blank in every column, and the workbook's errors in the columns that are read."""
     own: dict[str, list[Callable[[str], bool]]] = {}
     for source in sources:
@@ -177,16 +179,16 @@ def _without_nulls(sheet: Sheet, sources: tuple[Source, ...], mapping: DealMappi
         if null.any():
             changed[header] = sheet.cells[header].mask(null)
         if wrong.any() and (header in own or header in mapping.columns):
-            errors[header] = wrong
+            errors[header] = sheet.cells[header].where(wrong)
     return replace(sheet, cells=sheet.cells.assign(**changed)) if changed else sheet, errors
 
 
-def _note_errors(reading: Reading, sheet: Sheet, errors: dict[str, Mask], sources: tuple[Source, ...]) -> None:
+def _note_errors(reading: Reading, sheet: Sheet, errors: dict[str, pd.Series], sources: tuple[Source, ...]) -> None:
     targets = {source.column: source.target for source in sources}
-    for header, mask in errors.items():
-        cells = pd.Series("#", index=sheet.cells.index, name=header)
+    for header, cells in errors.items():
         target = targets.get(header, header)
-        note_errors(Place(reading=reading, sheet=sheet, column=target, what=called(target, header), cells=cells), mask)
+        place = Place(reading=reading, sheet=sheet, column=target, what=called(target, header), cells=cells)
+        note_errors(place, mask_of(cells.notna()))
 
 
 def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> dict[str, pd.Series]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from winprob.data.schema import as_text, mask_of
 from winprob.data.tables.money import sign_of, without_currency
-from winprob.data.tables.parsed import plain
+from winprob.data.tables.parsed import is_texts, plain
 
 #: What a column's numbers are. A decimal of three places is unusual in money, and usual in a rate or a share.
 Kind = Literal["number", "money", "rate", "share"]
@@ -61,7 +61,7 @@ class Marks:
 
 def marks_of(cells: pd.Series) -> Marks:
     """The decimal marks that a column's cells give away."""
-    if not isinstance(cells.dtype, pd.StringDtype) and cells.dtype != object:
+    if not is_texts(cells):
         return Marks()
     text = as_text(cells)
     with_mark = text[mask_of(text.str.contains(r"[.,\uff0e\uff0c]"))]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Mask, as_text
-from winprob.data.tables.parsed import plain, spread_mask
+from winprob.data.tables.parsed import is_texts, plain, spread_mask
 from winprob.methodology import is_unknown
 
 #: Of every program that writes tables; compared without case.
@@ -49,7 +49,7 @@ def null_cells(
     words : further words, of the preset and the mapping
     meanings : whether a text has a meaning in this column, which then comes first
     """
-    if not isinstance(cells.dtype, pd.StringDtype) and cells.dtype != object:
+    if not is_texts(cells):
         return np.zeros(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
     codes, distinct = pd.factorize(as_text(cells))
     further = {word.strip().casefold() for word in words}
@@ -57,3 +57,9 @@ def null_cells(
     nulls = [is_null_word(word, further) and not any(means(word) for means in meanings) for word in distinct]
     errors = [null and plain(word).casefold() in ERROR_WORDS for null, word in zip(nulls, distinct, strict=True)]
     return spread_mask(codes, np.array(nulls, dtype=bool)), spread_mask(codes, np.array(errors, dtype=bool))
+
+
+def without_nulls(cells: pd.Series, words: Collection[str] = ()) -> pd.Series:
+    """A column with its null words blank."""
+    null, _ = null_cells(cells, words)
+    return cells.mask(null) if null.any() else cells

@@ -29,6 +29,12 @@ class Parsed:
     clocks: pd.Series | None = None
 
 
+def is_texts(cells: pd.Series) -> bool:
+    """Whether a column holds texts, and not days, numbers or truth values."""
+    kind = cells.dtype.categories.dtype if isinstance(cells.dtype, pd.CategoricalDtype) else cells.dtype
+    return isinstance(kind, pd.StringDtype) or kind == object
+
+
 def plain(word: str) -> str:
     """Full-width digits and signs as the plain ones, and every blank as a plain one."""
     return word if word.isascii() else word.translate(_FULL_WIDTH).strip()

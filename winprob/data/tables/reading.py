@@ -13,6 +13,7 @@ from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.deals import located, looked_for, read_sheet
 from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.mapping import DealMapping, read_mapping
+from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.presets import Preset, read_preset
 from winprob.data.tables.sheet import Sheet, frame_sheet
@@ -245,6 +246,7 @@ def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[She
     reading = read_sheet(fitted.sheet, fitted.mapping, fitted.faults)
     reading.deals = presets.settle(reading.deals, fitted)
     reading.findings += [*fitted.notes, *presets.stage_notes(fitted, reading.deals)]
+    reading.findings += misspelt(*presets.left_headers(preset, fitted))
     return fitted.sheet, fitted.mapping, reading
 
 

@@ -7,11 +7,13 @@ two spellings) is done here.
 
 from winprob.data.tables.presets.fitting import (
     fit_preset,
+    left_headers,
     log_faults,
     settle,
     stage_notes,
     unplaced,
     unplaced_message,
+    with_conventions,
     with_own,
 )
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
@@ -33,6 +35,7 @@ __all__ = [
     "is_role_table",
     "is_true",
     "known_header",
+    "left_headers",
     "log_faults",
     "preset_text",
     "read_preset",
@@ -43,6 +46,7 @@ __all__ = [
     "stage_notes",
     "unplaced",
     "unplaced_message",
+    "with_conventions",
     "with_one_id",
     "with_own",
     "without_pipeline",

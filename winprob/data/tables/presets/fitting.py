@@ -10,8 +10,17 @@ import pandas as pd
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping, read_mapping
+from winprob.data.tables.nulls import without_nulls
 from winprob.data.tables.presets.preset_files import Preset
-from winprob.data.tables.presets.spellings import derive_outcome, find_header, lost_case, matches, other_ids, same_ids
+from winprob.data.tables.presets.spellings import (
+    derive_outcome,
+    find_header,
+    known_header,
+    lost_case,
+    matches,
+    other_ids,
+    same_ids,
+)
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import canonical, normal
@@ -31,6 +40,7 @@ class Fitted:
     notes: list[Finding]
     one_close_date: bool
     other_ids: str
+    null: tuple[str, ...] = ()
 
 
 def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
@@ -48,7 +58,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
     notes: list[Finding] = []
     if "outcome" not in columns and (flag_headers := _flag_columns(preset, headers)):
         name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(flag_headers.values())))
-        flags = {flag: cells[header] for flag, header in flag_headers.items()}
+        flags = {flag: without_nulls(cells[header], preset.null) for flag, header in flag_headers.items()}
         cells[name] = derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
         notes += _outcome_notes(preset, flag_headers, cells[name])
@@ -70,6 +80,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         faults=faults,
         notes=notes,
         other_ids=other_ids(preset),
+        null=preset.null,
         one_close_date=len(closing) == 1 and None not in closing,
     )
 
@@ -83,8 +94,7 @@ def log_faults(preset: Preset, own: Mapping[str, Any]) -> list[str]:
 def _in_force(preset: Preset, own: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[DealMapping, list[str]]:
     """The mapping in force: the user's own, with the ``columns`` that the preset has filled; and its faults."""
     mapping, faults = read_mapping({key: value for key, value in own.items() if key != "preset"} | {"columns": columns})
-    mapping = replace(mapping, null=(*mapping.null, *preset.null), clock_zone=preset.zone)
-    return mapping, [*_derived_covariates(preset, own), *faults]
+    return with_conventions(mapping, preset), [*_derived_covariates(preset, own), *faults]
 
 
 def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
@@ -109,7 +119,7 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     column = _column(given)
     if column is None or column not in fitted.sheet.cells:
         return
-    text = as_text(fitted.sheet.cells[column])
+    text = as_text(without_nulls(fitted.sheet.cells[column], fitted.null))
     unplaced = _unplaced(given, text)
     if unplaced.any():
         yield _note("stage", unplaced, deals, unplaced_message(column, given, text))
@@ -140,6 +150,21 @@ def _category_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
             target="rep_category",
         )
         yield _note("rep_category", rest, deals, message)
+
+
+def left_headers(preset: Preset, fitted: Fitted) -> tuple[list[str], dict[str, str]]:
+    """The file's headers that the preset does not know, and what it looks for in vain: columns by their headers."""
+    headers = list(map(str, fitted.sheet.cells.columns))
+    known = known_header(preset)
+    used = {_column(given) for given in fitted.columns.values()}
+    unused = [header for header in headers if not known(header) and header not in used]
+    absent = {target: given for target, given in preset.columns.items() if target not in fitted.columns}
+    return unused, {name: name for given in absent.values() for name in given["column"]}
+
+
+def with_conventions(mapping: DealMapping, preset: Preset | None) -> DealMapping:
+    """The mapping with the preset's null words, and the zone of its clocks without an offset."""
+    return replace(mapping, null=(*mapping.null, *preset.null), clock_zone=preset.zone) if preset else mapping
 
 
 def unplaced_message(column: str, given: Any, text: pd.Series) -> str:
