@@ -122,7 +122,7 @@ def test_leaks_are_suspected(tmp_path: Path) -> None:
     warnings = found[(found["severity"] == "warning") & (found["column"] == "value")]["message"].str.cat()
     assert "predicts the outcome alone (AUC 1.00)" in warnings
     assert "filled in 100% of the closed deals and 0% of the open ones" in warnings
-    assert set(found.loc[found["severity"] == "warning", "column"]) == {"value"}
+    assert set(found.loc[found["severity"] == "warning", "column"]) == {"value", "as_of"}
 
 
 def real(name: str) -> Path:
@@ -141,7 +141,7 @@ def test_salvirt() -> None:
     assert len(deals.attrs["covariates"]["varying"]) == 21
     assert (deals["Competitors"] == "Unknown").sum() == 20
     found = check_file(path, MAPPINGS / "salvirt.toml")
-    assert found.loc[found["severity"] == "warning", "rows"].tolist() == [83]
+    assert found.loc[found["severity"] == "warning", "rows"].tolist() == [83, 448]
 
 
 def test_maven() -> None:

@@ -48,9 +48,10 @@ def weight_prior_share(posterior: Posterior, name: str) -> Array:
 def _grades(posterior: Posterior, name: str) -> Array:
     share, readings = weight_prior_share(posterior, name), role_readings(posterior)
     readings = readings.reshape(-1, *[1] * (share.ndim - 1))
-    learned = (share < posterior.settings.levers.learned_below) & (readings >= FEWEST_READINGS)
-    grades = np.where(learned, LEARNED, MOSTLY_PRIOR).astype(object)
+    narrow = share < posterior.settings.levers.learned_below
+    grades = np.full(share.shape, MOSTLY_PRIOR, dtype=object)
     if posterior.provenance.prior_only:
-        return np.full_like(grades, MOSTLY_PRIOR)
+        return grades
+    grades[narrow & (readings >= FEWEST_READINGS)] = LEARNED
     grades[np.broadcast_to(readings == 0, grades.shape)] = NOT_IN_DEALS
     return grades
