@@ -95,7 +95,7 @@ _NAMES = {"deal_id": "deal_name", "account": "account_name", "seller": "seller_n
 
 
 def shown(deal: Mapping[Any, Any] | pd.Series, column: str) -> str:
-    """The name of a deal, its account or its seller; the id where there is no name, a dash where there is neither."""
+    """The name of a deal, its account or its seller; without a name the id, without an id a dash."""
     name = deal.get(_NAMES[column])
     return text_of(deal.get(column)) if _missing(name) else str(name)
 
