@@ -1,7 +1,8 @@
 """How numbers, names and missing facts are written: whole percent, intervals and money, in the current language."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,9 +90,26 @@ FACTS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_su
 _KNOWN_BLANK = {"approver_coverage": "unknown"}
 
 
-def name_of(deal: pd.Series) -> str:
-    """Name of a deal: its id and, where known, its account."""
-    return str(deal["deal_id"]) if pd.isna(deal["account"]) else f"{deal['deal_id']} · {deal['account']}"
+#: Columns of ids, and of the names shown in their place.
+_NAMES = {"deal_id": "deal_name", "account": "account_name", "seller": "seller_name"}
+
+
+def shown(deal: Mapping[Any, Any] | pd.Series, column: str) -> str:
+    """The name of a deal, its account or its seller; without a name the id, without an id a dash."""
+    name = deal.get(_NAMES[column])
+    return text_of(deal.get(column)) if _missing(name) else str(name)
+
+
+def named_with_id(deal: Mapping[Any, Any] | pd.Series) -> str:
+    """Name of a deal with its id after it, where they differ."""
+    name, number = shown(deal, "deal_id"), str(deal["deal_id"])
+    return name if name == number else gettext("{name} ({number})", name=name, number=number)
+
+
+def name_of(deal: Mapping[Any, Any] | pd.Series) -> str:
+    """Name of a deal and, where known, of its account."""
+    account = shown(deal, "account")
+    return shown(deal, "deal_id") if account == BLANK else f"{shown(deal, 'deal_id')} · {account}"
 
 
 def missing_facts(review: pd.DataFrame) -> pd.DataFrame:

@@ -143,7 +143,7 @@ def _kind_of(sheet: files.Sheet, preset: presets.Preset | None, words: fields.Vo
         for spec in _specs(kind, preset, own):
             if kind.fits(spec, sheet, words):
                 return kind, spec
-    spec = _specs(KINDS[0], preset, {})[0] | {part: [header] for part, header in own.items()}
+    spec = {**_specs(KINDS[0], preset, {})[0], **{part: [header] for part, header in own.items()}}
     missing = [f"{part} ({', '.join(spec.get(part, []))})" for part in _FIELD_PARTS if not _header(spec, part, sheet)]
     raise InputError(
         gettext(

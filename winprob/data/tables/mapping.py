@@ -50,6 +50,18 @@ class Numeric:
     transform: Transform | None = None
 
 
+#: What an export may have several rows of a deal for.
+ROW_KINDS = ("product line", "split", "contact")
+
+
+@record
+class RowsPer:
+    """What a row of the export is, and whether the amounts of a deal's rows are added or taken once."""
+
+    per: Literal["product line", "split", "contact"]
+    amounts: Literal["add", "once"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealMapping:
     """A mapping file, read."""
@@ -72,6 +84,8 @@ class DealMapping:
     null: tuple[str, ...] = ()
     #: Headers of a change log, by the log's own column names.
     changes: Mapping[str, str] = field(default_factory=dict)
+    #: Where a deal has several rows; None where it has one.
+    rows: RowsPer | None = None
     preset: str | None = None
     #: The file's content, which takes precedence over a preset.
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -135,6 +149,7 @@ class _File:
     sheet: Name | None = None
     null: tuple[str, ...] = ()
     changes: Mapping[str, Name] = field(default_factory=dict)
+    rows: RowsPer | None = None
 
 
 def read_mapping(mapping: GivenMapping | None) -> tuple[DealMapping, list[str]]:
@@ -209,6 +224,7 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         sheet=file.sheet,
         null=file.null,
         changes={name: header for name, header in file.changes.items() if name in LOG_COLUMNS},
+        rows=file.rows,
         zone=file.zone if file.zone is not None and is_zone(file.zone) else None,
         preset=file.preset,
         own=table,

@@ -16,6 +16,7 @@ from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.presets import Preset, read_preset
+from winprob.data.tables.rows import settle_rows
 from winprob.data.tables.sheet import Sheet, frame_sheet
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
@@ -208,6 +209,7 @@ def _read(
         sheet, mapping, reading = _read_by_preset(preset, sheet, mapping)
     else:
         reading = read_sheet(sheet, mapping, faults)
+    settle_rows(reading, sheet, mapping.rows)
     deals, findings = reading.deals, [*sheet.notes, *reading.findings]
     if people is not None:
         table, of_people = _people(people, encoding, preset)

@@ -13,7 +13,9 @@ from winprob.report.numbers import (
     BLANK,
     compact_money,
     full_money,
+    named_with_id,
     percent,
+    shown,
     signed_money,
     span,
     text_of,
@@ -133,7 +135,9 @@ def all_deals(inputs: ReviewInputs) -> Grid:
 def _row(deal: pd.Series) -> list[str]:
     closes = deal["expected_close_on"]
     return [
-        *(text_of(deal[name]) for name in ("deal_id", "account", "seller")),
+        named_with_id(deal),
+        shown(deal, "account"),
+        shown(deal, "seller"),
         word_of("stage", deal["stage"]),
         line_name(str(deal["line"])),
         BLANK if pd.isna(deal["amount"]) else whole(deal["amount"]),

@@ -11,7 +11,7 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.numbers import BLANK, compact_money, percent, points, span, text_of, word_of
+from winprob.report.numbers import BLANK, compact_money, percent, points, shown, span, word_of
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
 #: Reasons shown in each direction.
@@ -36,6 +36,8 @@ class DealRow:
     """A deal as shown; ``keys`` are sort keys, ``mean, lower, upper`` positions of the bar in percent of the axis."""
 
     deal: str
+    #: The id, where ``deal`` is a name.
+    number: str
     account: str
     owner: str
     amount: str
@@ -79,9 +81,10 @@ def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.
     by_end = [float(deal[name]) for name in ("by_end", "by_end_lower", "by_end_upper")]
     closes = deal["expected_close_on"]
     return DealRow(
-        deal=str(deal["deal_id"]),
-        account=text_of(deal["account"]),
-        owner=text_of(deal["seller"]),
+        deal=shown(deal, "deal_id"),
+        number="" if shown(deal, "deal_id") == str(deal["deal_id"]) else str(deal["deal_id"]),
+        account=shown(deal, "account"),
+        owner=shown(deal, "seller"),
         amount=BLANK if pd.isna(deal["amount"]) else compact_money(deal["amount"], inputs.currency),
         closes=BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
         overdue=bool(pd.notna(closes) and pd.Timestamp(closes).date() < inputs.forecast.as_of),
@@ -156,7 +159,7 @@ def _unknown(missing: list[str]) -> str:
 
 def _next(inputs: ReviewInputs, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
     """The first lever, its lift, and who does what."""
-    owner = text_of(deal["seller"])
+    owner = shown(deal, "seller")
     if pd.isna(lever["win_prob_lift"]):
         return {"lever": gettext("no role's support can rise further"), "lift": "", "lift_interval": "", "act": owner}
     role = str(lever["role"])

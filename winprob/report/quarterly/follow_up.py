@@ -10,7 +10,7 @@ from winprob.actions.visits import Plan, amount, plan_sentences
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
-from winprob.report.numbers import compact_money, name_of, percent, text_of
+from winprob.report.numbers import compact_money, name_of, percent, shown
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 from winprob.report.sheet import Column, Grid, findings_grid
 
@@ -34,7 +34,7 @@ def visits_grid(inputs: ReviewInputs) -> Grid | None:
     if plan is None or plan.visits.empty:
         return None
     visits = plan.visits.sort_values("expected_gain", ascending=False, kind="stable")
-    deals = inputs.deals.set_index("deal_id")[["account", "seller"]].to_dict("index")
+    deals = inputs.deals.set_index("deal_id", drop=False).to_dict("index")
     titles = [gettext("Rank"), gettext("Who"), gettext("Visits"), gettext("Deal"), gettext("Owner")]
     numbers = [gettext("Expected gain"), gettext("90% interval")]
     columns = [
@@ -55,8 +55,8 @@ def _row(plan: Plan, rank: int, visit: dict[Hashable, Any], deal: dict[Hashable,
         str(rank),
         visit["executive"],
         label("role", visit["role"]),
-        name_of(pd.Series({"deal_id": name, "account": deal.get("account")})),
-        text_of(deal.get("seller")),
+        name_of({"deal_id": name, **deal}),
+        shown(deal, "seller"),
         _gain(plan, visit["expected_gain"]),
         gettext("{lower} to {upper}", lower=_gain(plan, visit["lower"]), upper=_gain(plan, visit["upper"])),
         confidence(visit["prob_in_best"]),
@@ -120,7 +120,8 @@ def faults_grid(inputs: ReviewInputs) -> Grid | None:
 
 def _named(deals: pd.DataFrame, details: list[str]) -> str:
     names = [
-        f"{deal} ({detail})" if detail else str(deal) for deal, detail in zip(deals["deal_id"], details, strict=True)
+        f"{shown(deal, 'deal_id')} ({detail})" if detail else shown(deal, "deal_id")
+        for deal, detail in zip(deals.to_dict("records"), details, strict=True)
     ]
     first = gettext(", ").join(names[:_NAMED])
     if len(names) <= _NAMED:

@@ -1,7 +1,7 @@
 """Head of the page: dates and model, the number and its lines, and the bridge from the last review."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,14 +276,14 @@ def bridge_chart(bridge: Bridge) -> Chart:
     return draw_bridge(steps, (start, bridge.p50_before), (end, bridge.p50_now), bridge.currency)
 
 
-def bridge_grid(bridge: Bridge) -> Grid:
-    """The steps as a table that sums to the last unit, each with its largest changes by deal."""
+def bridge_grid(bridge: Bridge, names: Mapping[str, str]) -> Grid:
+    """The steps as a table that sums to the last unit, each with its largest changes by deal, by name."""
     amounts = [float(amount) for amount in bridge.steps["amount"]]
     before = round(bridge.p50_before)
     shown = tied(amounts, round(bridge.p50_now) - before)
     start, end = _ends(bridge)
     steps = [
-        [step_name(step), signed_whole(amount), _largest(bridge, step)]
+        [step_name(step), signed_whole(amount), _largest(bridge, step, names)]
         for step, amount in zip(bridge.steps["step"], shown, strict=True)
     ]
     titles = [
@@ -307,8 +307,11 @@ def signed_whole(amount: int) -> str:
     return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{whole(abs(amount))}"
 
 
-def _largest(bridge: Bridge, step: str) -> str:
+def _largest(bridge: Bridge, step: str, names: Mapping[str, str]) -> str:
     rows = bridge.deals[bridge.deals["step"] == step]
     order = rows["amount"].abs().sort_values(ascending=False, kind="stable").index
-    changes = [(row["deal_id"], round(row["amount"])) for row in rows.loc[order].head(_NAMED).to_dict("records")]
+    changes = [
+        (names.get(row["deal_id"], row["deal_id"]), round(row["amount"]))
+        for row in rows.loc[order].head(_NAMED).to_dict("records")
+    ]
     return gettext(", ").join(f"{name} {signed_whole(change)}" for name, change in changes if change)

@@ -27,6 +27,7 @@ class ReviewInputs:
     ----------
     deals : one row for each open deal, sorted by expected bookings: the forecast's columns, the facts of the last
         reading, ``missing`` (unknown facts), ``trend`` (win probability now minus at the last review, else NaN)
+    names : of the deals that have one, open and closed, by id
     compared : whether the win probabilities of the last review are known
     bridge : from the last review, or None
     plan : visits of executives, or None
@@ -38,6 +39,7 @@ class ReviewInputs:
     posterior: Posterior
     forecast: Forecast
     deals: pd.DataFrame
+    names: Mapping[str, str]
     compared: bool
     bridge: Bridge | None
     plan: Plan | None
@@ -79,6 +81,12 @@ def join_facts(forecast: Forecast, deals: pd.DataFrame, before: pd.DataFrame | N
     return joined.sort_values(
         ["expected_bookings", "deal_id"], ascending=[False, True], kind="stable", ignore_index=True
     )
+
+
+def names_by_id(deals: pd.DataFrame) -> dict[str, str]:
+    """The name of every deal, by id; those without a name are left out."""
+    named = deals[["deal_id", "deal_name"]].dropna() if "deal_name" in deals else pd.DataFrame()
+    return dict(zip(named["deal_id"].astype(str), named["deal_name"].astype(str), strict=True)) if len(named) else {}
 
 
 def _former(deals: pd.DataFrame, before: pd.DataFrame | None) -> pd.Series:

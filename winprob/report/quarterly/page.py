@@ -14,7 +14,7 @@ from winprob.report.card import card_sections
 from winprob.report.charts import draw_role_weights
 from winprob.report.quarterly import appendix, follow_up, headline, risk
 from winprob.report.quarterly.deals import deal_rows
-from winprob.report.quarterly.inputs import ReviewInputs, join_facts
+from winprob.report.quarterly.inputs import ReviewInputs, join_facts, names_by_id
 from winprob.report.templates import render
 from winprob.settings import ReviewSettings
 
@@ -57,6 +57,7 @@ def render_review(
         posterior=posterior,
         forecast=forecast,
         deals=join_facts(forecast, deals, before),
+        names=names_by_id(deals),
         compared=before is not None,
         bridge=bridge,
         plan=plan,
@@ -82,7 +83,7 @@ def _first(inputs: ReviewInputs) -> dict[str, Any]:
         "distribution": headline.chart(inputs),
         "lines": headline.lines_grid(inputs),
         "left_out": headline.left_out(inputs),
-        "bridge": bridge and headline.bridge_grid(bridge),
+        "bridge": bridge and headline.bridge_grid(bridge, inputs.names),
         "bridge_chart": bridge and headline.bridge_chart(bridge),
         "risk": risk.sentences(inputs),
         "swings": risk.swings_grid(inputs),

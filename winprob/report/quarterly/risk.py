@@ -11,7 +11,7 @@ from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.model.explanation import BASE_RATE, DOUBT, explain
 from winprob.report.charts import Chart
-from winprob.report.numbers import BLANK, FACTS, compact_money, missing_facts, name_of, percent, signed_money, span
+from winprob.report.numbers import FACTS, compact_money, missing_facts, name_of, percent, shown, signed_money, span
 from winprob.report.quarterly.charts import draw_swings
 from winprob.report.quarterly.inputs import ReviewInputs
 from winprob.report.sheet import Column, Grid
@@ -177,7 +177,7 @@ def _alone(inputs: ReviewInputs, deals: pd.DataFrame) -> str:
     share = percent(inputs.wrong_by)
     if breaking.empty:
         return gettext("None of these deals moves P50 by {share} or more on its own.", share=share)
-    names = gettext(", ").join(breaking["deal_id"])
+    names = gettext(", ").join(shown(deal, "deal_id") for deal in breaking.to_dict("records"))
     return gettext("Each of these deals moves P50 by {share} or more on its own: {deals}.", share=share, deals=names)
 
 
@@ -215,7 +215,7 @@ def swings_grid(inputs: ReviewInputs) -> Grid:
 def _row(inputs: ReviewInputs, deal: pd.Series) -> list[str]:
     return [
         name_of(deal),
-        BLANK if pd.isna(deal["seller"]) else str(deal["seller"]),
+        shown(deal, "seller"),
         compact_money(deal["amount"], inputs.currency),
         percent(deal["by_end"]),
         percent(deal["variance_share"]),
@@ -269,7 +269,7 @@ def _cause(inputs: ReviewInputs, row: dict[Hashable, Any]) -> str:
         there, usual = percent(row["there"]), percent(row["usual"])
         return gettext(
             "{deal} is won in {there} of these cases ({usual} of all)",
-            deal=row["deal_id"],
+            deal=inputs.names.get(row["deal_id"], row["deal_id"]),
             there=there,
             usual=usual,
         )

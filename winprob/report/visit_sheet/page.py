@@ -7,6 +7,7 @@ import pandas as pd
 from winprob.data.tables import read_people_table
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
+from winprob.report.numbers import named_with_id
 from winprob.report.sheet import Sheet, to_markdown
 from winprob.report.visit_sheet.plan import commitment, evidence, next_step_with, preparation, purpose, questions
 from winprob.report.visit_sheet.present import deal_status, lead, what_changed, what_would_change
@@ -42,12 +43,12 @@ def render_brief(
         ``role`` is not a role.
     """
     known = None if people is None else read_people_table(people, encoding=encoding)
-    return to_markdown(_sheet(plan_visit(posterior, deals, deal_id, role=role, people=known, before=before), deal_id))
+    return to_markdown(_sheet(plan_visit(posterior, deals, deal_id, role=role, people=known, before=before)))
 
 
-def _sheet(visit: Visit, deal_id: str) -> Sheet:
+def _sheet(visit: Visit) -> Sheet:
     return Sheet(
-        title=gettext("Visit sheet: {deal}", deal=deal_id),
+        title=gettext("Visit sheet: {deal}", deal=named_with_id(visit.facts)),
         lead=(lead(visit.facts),),
         sections=(
             deal_status(visit),

@@ -10,7 +10,7 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label, plays
 from winprob.model.prediction import predict
 from winprob.quarter import PRECISION
-from winprob.report.numbers import BLANK, FACTS, full_money, missing_facts, percent, span, whole
+from winprob.report.numbers import BLANK, FACTS, full_money, missing_facts, percent, shown, span, whole
 from winprob.report.sheet import Column, Grid, Point, Section
 from winprob.report.visit_sheet import phrases as text
 from winprob.report.visit_sheet.phrases import coverage_of, point, points_of, sentence, support_of, word
@@ -28,8 +28,9 @@ def lead(facts: pd.Series) -> str:
 
 def _known(facts: pd.Series) -> Iterator[str]:
     for column in ("account", "product", "seller"):
-        if pd.notna(facts.get(column)):
-            yield gettext("{what}: {value}", what=column_label(column), value=facts[column])
+        value = facts.get(column) if column == "product" else shown(facts, column)
+        if pd.notna(value) and value != BLANK:
+            yield gettext("{what}: {value}", what=column_label(column), value=value)
     if pd.notna(facts.get("amount")):
         currency = facts.get("currency")
         amount = whole(facts["amount"]) if pd.isna(currency) else full_money(facts["amount"], str(currency))
