@@ -2,13 +2,12 @@
 
 from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
+from winprob.quarter.forecast_log import append_forecast, read_forecasts
 from winprob.quarter.pipeline import coming_quarter
 from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, Forecast
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.track_record import (
-    append_forecast,
     calibrate_deals,
-    read_forecasts,
     score_forecasts,
     summarise_track_record,
     track_record_sentences,

@@ -72,6 +72,7 @@ def read_content(place: Path) -> pd.DataFrame:
         )
     try:
         table = parquet.ParquetFile(pa.BufferReader(data)).read()
+        table.validate(full=True)
         content: pd.DataFrame = table.to_pandas()
         content.attrs = {"covariates": _covariates(json.loads((table.schema.metadata or {}).get(_KEY, b"{}")))}
     except _DAMAGE as fault:
