@@ -152,7 +152,8 @@ def _rates(given: pd.Series) -> tuple[pd.Series, Mask]:
     either = mask_of(text.str.fullmatch(r"[1-9]\d{0,2},\d{3}"))
     decimal = bool((comma & ~either).any())
     if decimal and not point.any():
-        return parse_numbers(text.str.replace(",", ".", regex=False), kind="rate").read, np.zeros(len(given), dtype=bool)
+        clear = np.zeros(len(given), dtype=bool)
+        return parse_numbers(text.str.replace(",", ".", regex=False), kind="rate").read, clear
     return parse_numbers(given, kind="rate").read, comma if decimal else either & (not point.any())
 
 

@@ -1,5 +1,6 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,17 @@ def read_deals(
         The mapping is wrong in itself or does not fit the export.
     DealTableError
         The deals are wrong. Either message lists every error, of mapping and deals together.
+
+    Notes
+    -----
+    What was repaired or left out (rows that are no deals, cells that cannot be meant) is logged as warnings of the
+    logger ``winprob``; `check_file` returns these findings as a table.
     """
-    return read_export(path, mapping, people, encoding=encoding)[0]
+    deals, findings = read_export(path, mapping, people, encoding=encoding)
+    for one in findings[findings["severity"] == "warning"].itertuples():
+        text = gettext("warning: {column}: {text}", column=one.column, text=one.message) if one.column else one.message
+        logging.getLogger("winprob").warning(text)
+    return deals
 
 
 def read_export(
