@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,11 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for text in (b"deal_id\nD1\n", b"deal_id\nD2\n"):
-        writer = threading.Thread(target=pipe.write_bytes, args=(text,))
+        writer = threading.Thread(target=pipe.write_bytes, args=(text,), daemon=True)
         writer.start()
+        time.sleep(0.1)
         assert read_bytes(pipe) == text
-        writer.join()
+        writer.join(5)
         assert read_bytes(pipe) == text
 
 
