@@ -34,14 +34,15 @@ def utf16_without_mark(data: bytes) -> str | None:
     """The encoding of UTF-16 without a byte order mark, by the zero byte of its plain letters; None where it is not."""
     even, odd = data[0:_SAMPLE:2], data[1:_SAMPLE:2]
     zeros = (even.count(0), odd.count(0))
-    if len(data) % 2 or max(zeros) < 0.1 * len(even) or min(zeros) > 0.01 * max(zeros):
+    if len(data) % 2 or max(zeros) < 0.1 * len(even) or min(zeros) > 0.3 * max(zeros):
         return None
     encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     try:
-        data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError:
         return None
-    return encoding
+    controls = sum(letter < " " and letter not in "\t\r\n" for letter in text[:_SAMPLE])
+    return encoding if controls < 0.1 * len(text[:_SAMPLE]) and {"\n", "\r"} & set(text) else None
 
 
 def decode(data: bytes, name: str, *, encoding: str | None, known: Callable[[str], bool]) -> tuple[str, str]:

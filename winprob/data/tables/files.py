@@ -5,6 +5,7 @@ Nothing here depends on what a deal is: a sheet is headers, cells and the row of
 
 import io
 import os
+import select
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -35,7 +36,7 @@ PeopleSource = str | Path | pd.DataFrame
 MAX_LINE = 10 * 1024 * 1024
 _BLOCK = 1024 * 1024
 #: The content of each pipe that was read: a command may need it again, and a pipe gives it once.
-_PIPES: dict[tuple[int, int, int], bytes] = {}
+_PIPES: dict[tuple[int, int], bytes] = {}
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 
 #: First bytes of formats that are refused by name.
@@ -65,15 +66,16 @@ def read_bytes(path: str | Path) -> bytes:
     """
     path = Path(path)
     try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
+        if os.path.isdir(path):
             raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
-        if kept := _PIPES.get(_written(about)):
-            return kept
+        if _PIPES and (pipe := _place(path.stat())) in _PIPES:
+            _PIPES[pipe] = _written_since(path) or _PIPES[pipe]
+            return _PIPES[pipe]
         with path.open("rb") as file:
             data = _read_blocks(file, str(path))
+            about = os.fstat(file.fileno())
         if stat.S_ISFIFO(about.st_mode):
-            _PIPES[_written(path.stat())] = data
+            _PIPES[_place(about)] = data
         return data
     except FileNotFoundError:
         raise InputError(gettext("{name} does not exist. Check the path.", name=path)) from None
@@ -83,9 +85,18 @@ def read_bytes(path: str | Path) -> bytes:
         raise InputError(gettext("{name} cannot be read: {fault}.", name=path, fault=fault)) from None
 
 
-def _written(about: os.stat_result) -> tuple[int, int, int]:
-    """A file and the time of the last write to it."""
-    return about.st_dev, about.st_ino, about.st_mtime_ns
+def _place(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _written_since(path: Path) -> bytes:
+    """What a program writes anew into a pipe that was read before; empty where none writes."""
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(pipe, "rb") as file:
+        if not select.select([file], [], [], 0.05)[0]:
+            return b""
+        os.set_blocking(pipe, True)
+        return _read_blocks(file, str(path))
 
 
 def _read_blocks(file: io.BufferedReader, name: str) -> bytes:

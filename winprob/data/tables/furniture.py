@@ -262,12 +262,13 @@ def _fill_down(report: _Report, headers: list[str], keep: Mask) -> tuple[pd.Data
     cells, findings = report.cells, []
     for index, header in enumerate(report.headers):
         filled = filled_cells(cells.iloc[:, index])[keep]
-        once = np.array_equal(filled, starts) and 1 < starts.sum() < len(starts)
-        if index != report.id_at and not filled.all() and (once or (index in arrows and filled[0])):
-            column = cells.iloc[:, index].where(filled_cells(cells.iloc[:, index]) & keep)
-            within = column[keep].ffill()
+        if index == report.id_at or filled.all() or not filled[starts].all():
+            continue
+        column = cells.iloc[:, index]
+        if _labels_groups(column[keep], filled, starts, marked=index in arrows):
+            down = column.where(filled_cells(column) & keep).ffill()
             cells = cells.copy(deep=False)
-            cells.isetitem(index, cells.iloc[:, index].mask(keep, within))
+            cells.isetitem(index, column.mask(keep, down).array)
             message = gettext(
                 "column {column} is filled on the first row of each group only: the value is repeated in the {rows} "
                 "rows below",
@@ -276,6 +277,18 @@ def _fill_down(report: _Report, headers: list[str], keep: Mask) -> tuple[pd.Data
             )
             findings.append(whole("note", "", message))
     return cells, findings
+
+
+def _labels_groups(column: pd.Series, filled: Mask, starts: Mask, *, marked: bool) -> bool:
+    """Whether a column holds the label of a group on its first row, rather than values that are partly missing.
+
+    A column that the report marks as sorted or grouped may have groups within groups; it is sorted, not grouped, if
+    most of its cells are filled or those missing come last.
+    """
+    exact = np.array_equal(filled, starts) and int(starts.sum()) > 1
+    words = not any(is_date(text) or is_number(text) for text in _texts(column[filled]))
+    runs = int((filled[:-1] & ~filled[1:]).sum())
+    return (exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5)
 
 
 def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def parse_html(data: bytes, name: str, encoding: str | None, known: Callable[[st
     given = _CHARSET.search(data[:4096])
     if encoding is None and given and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = _usable(data, given[1].decode("ascii", "replace"))
-    text, used = decode(data, name, encoding=encoding, known=known)
+    text, _ = decode(data, name, encoding=encoding, known=known)
     parser = _Tables()
     parser.feed(text.removeprefix("\ufeff"))
     parser.close()
@@ -43,7 +43,7 @@ def parse_html(data: bytes, name: str, encoding: str | None, known: Callable[[st
     tables.sort(key=lambda rows: -len(rows) * len(rows[0]))
     pages = [Page(name=str(number), height=len(rows), head=rows[:HEADER_ROWS]) for number, rows in enumerate(tables, 1)]
     rows = tables[choose_page(pages, name, known, None)[0]]
-    return text_grid(rows, 1, header_at(rows[:HEADER_ROWS], known), kind="html", encoding=used)
+    return text_grid(rows, 1, header_at(rows[:HEADER_ROWS], known), kind="html")
 
 
 def _usable(data: bytes, encoding: str) -> str | None:

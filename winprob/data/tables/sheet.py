@@ -98,7 +98,6 @@ def text_grid(
     header: int,
     *,
     kind: str,
-    encoding: str = "",
     notes: Sequence[Finding] = (),
 ) -> Grid:
     """A grid from rows of equal width: ``top`` is the row of the file of the first, ``header`` the header's index."""
@@ -111,7 +110,6 @@ def text_grid(
         rows=np.arange(top + header + 1, top + header + 1 + len(below)),
         titles=tuple(top + index for index, row in enumerate(rows[:header]) if any(cell.strip() for cell in row)),
         kind=kind,
-        encoding=encoding,
         notes=tuple(notes),
     )
 

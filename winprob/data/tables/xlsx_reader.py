@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,7 +37,7 @@ def parse_xlsx(
             _refuse_large(packed, name)
             book = parts.read_workbook(packed)
             return _read(packed, book, CalamineWorkbook.from_filelike(io.BytesIO(data)), name, known, wanted, locate)
-    except (CalamineError, zipfile.BadZipFile, NotImplementedError, KeyError, EOFError, zipfile.zlib.error) as fault:
+    except (CalamineError, zipfile.BadZipFile, NotImplementedError, KeyError, EOFError, zlib.error) as fault:
         raise InputError(
             gettext(
                 "{name} cannot be read as an XLSX workbook: damaged or cut short ({fault}). Save it again.",
@@ -68,11 +69,14 @@ def _read(
     wanted: str | None,
     locate: Locate | None,
 ) -> Grid:
-    pages, sheets = [], []
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    pages: list[Page] = []
+    sheets: list[Any] = []
     for item in values.sheets_metadata:
-        if item.name not in book.sheets or book.sheets[item.name] not in packed.namelist():
+        if item.name not in book.sheets or item.typ != SheetTypeEnum.WorkSheet:
             continue
-        hidden = "Visible" not in str(item.visible).split(".")[-1].replace("VeryHidden", "Hidden")
+        hidden = item.visible != SheetVisibleEnum.Visible
         if wanted is None and hidden:
             pages.append(Page(name=item.name, height=1, head=[], hidden=True))
             sheets.append(None)
@@ -152,16 +156,17 @@ def _days_of_1904(cells: list[list[Any]], header: int, columns: Set[int]) -> Non
 
 def _column_text(column: list[Any], *, code: bool) -> list[str]:
     """The cells as text; a number next to numbers written as text takes their decimal mark, unless it is a code."""
-    texts = [] if code else [cell for cell in column if isinstance(cell, str) and cell]
+    if code or not any(isinstance(cell, float) for cell in column):
+        return [cell if isinstance(cell, str) else cell_text(cell) for cell in column]
+    texts = [cell for cell in column if isinstance(cell, str) and cell]
     comma = any(map(_COMMA.fullmatch, texts)) and not any(map(_POINT.fullmatch, texts))
     return [
-        _number_text(cell, comma=comma) if isinstance(cell, float) and not code else cell_text(cell) for cell in column
+        cell if isinstance(cell, str) else _number_text(cell_text(cell), comma=comma and isinstance(cell, float))
+        for cell in column
     ]
 
 
-def _number_text(number: float, *, comma: bool) -> str:
-    text = cell_text(number)
-    whole, point, decimals = text.partition(".")
-    if point and len(decimals) == 3 and whole.lstrip("-") != "0" and len(whole.lstrip("-")) <= 3:
+def _number_text(text: str, *, comma: bool) -> str:
+    if len(text) > 4 and text[-4] == "." and text[-3:].isdigit() and text[:-4].lstrip("-0") and len(text) < 9:
         text += "0"  # 1.234 could mean a thousand; 1.2340 cannot
     return text.replace(".", ",") if comma else text
