@@ -14,7 +14,7 @@ import pandas as pd
 
 from winprob.data.schema import as_text, mask_of
 from winprob.data.tables.money import sign_of, without_currency
-from winprob.data.tables.parsed import is_texts, plain
+from winprob.data.tables.parsed import is_texts, matches, plain
 
 #: What a column's numbers are. A decimal of three places is unusual in money, and usual in a rate or a share.
 Kind = Literal["number", "money", "rate", "share"]
@@ -64,10 +64,11 @@ def marks_of(cells: pd.Series) -> Marks:
     if not is_texts(cells):
         return Marks()
     text = as_text(cells)
-    with_mark = text[mask_of(text.str.contains(r"[.,\uff0e\uff0c]"))]
-    simple = mask_of(with_mark.str.fullmatch(PLAIN)) & ~mask_of(with_mark.str.fullmatch(EITHER))
-    found = Marks(point=bool(simple.any()))
-    for word in with_mark[~simple].unique():
+    rest = text[~matches(text, rf"(?:{PLAIN})?$") & mask_of(text.notna())]
+    found = Marks(
+        point=bool((matches(text, rf"{PLAIN}$") & matches(text, r".*\.") & ~matches(text, f"{EITHER}$")).any())
+    )
+    for word in rest.unique():
         if found.comma and found.point:
             break
         found += _shown_by(plain(str(word)))

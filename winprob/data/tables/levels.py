@@ -36,4 +36,6 @@ def unify(cells: pd.Series, chosen: Mapping[str, str]) -> pd.Series:
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return " ".join(text.split()).lower()
     return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
