@@ -40,6 +40,8 @@ _GROUP, _DECIMAL = "group", "decimal"
 #: What the comma and what the point is; None where it is open.
 _Pair = tuple[str | None, str | None]
 _OPEN: _Pair = (None, None)
+#: Cells that most often show already what the rest would.
+_FEW = 1000
 _CHINESE_UNIT = re.compile(r"[十百千万亿]")
 
 
@@ -64,15 +66,19 @@ def marks_of(cells: pd.Series) -> Marks:
     if not is_texts(cells):
         return Marks()
     text = as_text(cells)
-    rest = text[~matches(text, rf"(?:{PLAIN})?$") & mask_of(text.notna())]
-    found = Marks(
-        point=bool((matches(text, rf"{PLAIN}$") & matches(text, r".*\.") & ~matches(text, f"{EITHER}$")).any())
-    )
+    found = Marks(point=_has_point(text.head(_FEW)) or _has_point(text))
+    rest = text[mask_of(text.notna()) & ~matches(text, f"(?:{PLAIN})$")]
     for word in rest.unique():
         if found.comma and found.point:
             break
         found += _shown_by(plain(str(word)))
     return found
+
+
+def _has_point(text: pd.Series) -> bool:
+    """Whether some plain number has a point that cannot mark thousands."""
+    decimal = matches(text, rf"(?:{PLAIN})$") & matches(text, r"[^.]*\.")
+    return bool(decimal.any() and (decimal & ~matches(text, f"{EITHER}$")).any())
 
 
 def _shown_by(word: str) -> Marks:
