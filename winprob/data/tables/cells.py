@@ -6,13 +6,16 @@ whole file (`Convention`), here by default for the column alone; what remains in
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute
 
 from winprob.data.schema import Mask, as_numbers, as_text, mask_of
+from winprob.data.schema.dtypes import as_arrow
 from winprob.data.tables.conventions import Convention, gather, settle
 from winprob.data.tables.figures import EITHER, PLAIN, Kind, reader
 from winprob.data.tables.instants import read_moments
 from winprob.data.tables.nulls import is_blank_word
-from winprob.data.tables.parsed import Parsed, spread_mask
+from winprob.data.tables.parsed import Parsed, matches, spread_mask
 
 
 def parse_days(
@@ -69,8 +72,9 @@ def parse_numbers(cells: pd.Series, *, kind: Kind = "number", convention: Conven
     known = convention or settle(gather(numbers={str(cells.name): cells}))
     words = reader(*known.marks(cells.name), kind, known.decimal_comma)
     text = as_text(cells)
-    simple = mask_of(text.str.fullmatch(PLAIN)) & ~mask_of(text.str.fullmatch(EITHER))
-    values = pd.to_numeric(text.where(simple), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    simple = matches(text, f"(?:{PLAIN})$") & ~matches(text, f"{EITHER}$")
+    values = np.full(len(text), np.nan)
+    values[simple] = compute.cast(compute.utf8_ltrim(as_arrow(text[simple]), characters="+"), pa.float64())
     codes, distinct = pd.factorize(text.mask(simple))
     numbers = [words.read(word) for word in distinct]
     refused: Mask = np.array([number is None for number in numbers], dtype=bool)

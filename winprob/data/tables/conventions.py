@@ -4,7 +4,6 @@
 a file adds up, and `settle` makes a frozen `Convention` of it, in which the user's settings come first.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -14,7 +13,7 @@ import pandas as pd
 from winprob.data.schema import as_text
 from winprob.data.tables.dates import Order, triple
 from winprob.data.tables.figures import Marks, marks_of
-from winprob.data.tables.parsed import is_texts, plain
+from winprob.data.tables.parsed import is_texts, matches, plain
 
 #: A first part of a day in figures that may be a recent year in two digits.
 _RECENT = range(15, 46)
@@ -136,12 +135,12 @@ def _span(short: list[tuple[int, int]]) -> tuple[int, int, int, int]:
     return min(firsts), max(firsts), min(lasts), max(lasts)
 
 
-_MAYBE = re.compile(r"^\s*[0-9\uff10-\uff19]{1,2}\s?[./\uff0f-]")
+_MAYBE = r"[0-9０-９]{1,2}\s?[./／．-]"
 
 
 def _triples(cells: pd.Series) -> Iterator[tuple[int, str, int, str]]:
     text = as_text(cells)
-    maybe = text[text.str.contains(_MAYBE.pattern, regex=True).fillna(False).astype(bool)]
+    maybe = text[matches(text, _MAYBE)]
     # Without the clock: days are far fewer than moments.
     heads = maybe.str.slice(0, 12).unique()
     for head in heads:

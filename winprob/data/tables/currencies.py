@@ -15,7 +15,7 @@ from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.deal_notes import Place, Reading, called
 from winprob.data.tables.mapping import Source
 from winprob.data.tables.money import meant_by, sign_of
-from winprob.data.tables.parsed import is_texts, plain, spread_mask
+from winprob.data.tables.parsed import is_texts, matches, plain, spread_mask
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
 
@@ -115,7 +115,9 @@ def with_currencies(
     if not is_texts(amounts):
         return None
     text = as_text(amounts)
-    with_sign = text.where(mask_of(text.str.contains(r"[^0-9.,+\-\s]", regex=True)))
+    with_sign = text.where(matches(text, r".*[^0-9.,+\-\s]"))
+    if with_sign.isna().all():
+        return None
     codes, distinct = pd.factorize(with_sign)
     signs = [sign_of(plain(word)) for word in distinct]
     if not any(signs):

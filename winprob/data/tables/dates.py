@@ -80,8 +80,8 @@ def _by_format(word: str, form: str) -> Moment | None:
     try:
         at = datetime.strptime(word, form)
     except ValueError:
-        # An ISO day is not in doubt, unless the format begins with the year as well.
-        return None if form.startswith(("%Y", "%y")) else _iso(word)
+        # An ISO day is not in doubt, unless the format begins with such a year as well.
+        return None if form.startswith("%Y") else _iso(word)
     if "%y" in form and at.year < 2000:
         at = at.replace(year=at.year + 100)
         if at.year > 2000 + _LAST_SHORT_YEAR:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, Mask, as_text, mask_of
+from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, TEXTS, Mask, as_text, mask_of
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.conventions import Convention, Evidence, gather, settle
 from winprob.data.tables.currencies import currency_word
 from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source
-from winprob.data.tables.nulls import is_null_word
+from winprob.data.tables.nulls import is_null_word, without_nulls
 from winprob.data.tables.parsed import Parsed, by_value
 from winprob.methodology import canonical, is_unknown
 
@@ -54,6 +54,9 @@ def read_cells(cells: pd.Series, source: Source, mapping: DealMapping, conventio
     if _is_number(source.target):
         known = convention or settle_by(mapping, gather(numbers={str(cells.name): cells}))
         return _parse_share(cells, source, known) if source.target == "rep_probability" else parse_amounts(cells, known)
+    if source.target in TEXTS and source.target != "currency" and not source.lookup and source.other is None:
+        free = as_text(without_nulls(cells, mapping.null))
+        return Parsed(read=free, refused=np.zeros(len(cells), dtype=bool))
     values, refused = by_value(cells, _reader(source, mapping))
     return Parsed(read=values.astype("float64") if source.target in SUPPORTS else values, refused=refused)
 

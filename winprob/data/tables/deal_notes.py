@@ -175,6 +175,8 @@ def note_log(place: Place, values: pd.Series) -> None:
 
 def note_values(place: Place, source: Source, refused: Mask) -> None:
     """Findings on words that are neither mapped nor canonical: errors where the model uses the column."""
+    if not refused.any():
+        return
     counts = as_text(place.cells)[refused].value_counts()
     values = ", ".join(f"{shown_cell(value)} ({count})" for value, count in counts.head(5).items())
     values += ", …" if len(counts) > 5 else ""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, DATES, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
 from winprob.data.schema.findings import Finding, whole
-from winprob.data.tables.conventions import Convention
+from winprob.data.tables.conventions import Convention, Evidence
 from winprob.data.tables.currencies import fill_currency
 from winprob.data.tables.deal_cells import (
     evidence_of,
@@ -63,13 +63,17 @@ def _target(header: str) -> str | None:
     return target if target in (*COLUMNS, *READINGS, *NAMES) else None
 
 
-def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading:
+def read_sheet(
+    sheet: Sheet, mapping: DealMapping, faults: list[str], *, convention: Convention | None = None
+) -> Reading:
     """The deals on ``sheet``, read by ``mapping``, or by their headers where it maps no column.
 
     Parameters
     ----------
     faults : list of str
         Errors of the mapping itself, reported together with all others.
+    convention : Convention or None
+        That of the whole file, where ``sheet`` is a block of it; ``None`` settles it from the sheet (`evidence_on`).
     """
     reading = Reading(
         deals=pd.DataFrame(index=sheet.cells.index),
@@ -82,7 +86,7 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
     sheet, errors = _without_nulls(sheet, sources, mapping)
     columns = _read_ids(sheet, sources, reading)
     _note_errors(reading, sheet, errors, sources)
-    convention = settle_by(mapping, evidence_of(sheet.cells, sources, mapping))
+    convention = convention or settle_by(mapping, evidence_of(sheet.cells, sources, mapping))
     clocks: dict[str, pd.Series] = {}
     for source in sources:
         if source.target != ID:
@@ -101,6 +105,17 @@ def read_sheet(sheet: Sheet, mapping: DealMapping, faults: list[str]) -> Reading
     reading.deals = pd.DataFrame(ordered, index=sheet.cells.index)
     reading.deals.attrs["covariates"] = mapping.covariates
     return reading
+
+
+def evidence_on(sheet: Sheet, mapping: DealMapping) -> Evidence:
+    """What a sheet, or a block of a file, gives away about its conventions; evidence of blocks adds up.
+
+    `settle_by` makes the convention of it with which `read_sheet` then reads every block.
+    """
+    reading = Reading(deals=pd.DataFrame(index=sheet.cells.index))
+    sources = mapping.sources or tuple(_sources_by_header(sheet, reading))
+    sources = tuple(_present(sources, sheet, reading))
+    return evidence_of(_without_nulls(sheet, sources, mapping)[0].cells, sources, mapping)
 
 
 def _untouched(sheet: Sheet, header: str) -> pd.Series:

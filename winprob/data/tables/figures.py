@@ -14,7 +14,7 @@ import pandas as pd
 
 from winprob.data.schema import as_text, mask_of
 from winprob.data.tables.money import sign_of, without_currency
-from winprob.data.tables.parsed import is_texts, plain
+from winprob.data.tables.parsed import is_texts, matches, plain
 
 #: What a column's numbers are. A decimal of three places is unusual in money, and usual in a rate or a share.
 Kind = Literal["number", "money", "rate", "share"]
@@ -40,6 +40,8 @@ _GROUP, _DECIMAL = "group", "decimal"
 #: What the comma and what the point is; None where it is open.
 _Pair = tuple[str | None, str | None]
 _OPEN: _Pair = (None, None)
+#: Cells that most often show already what the rest would.
+_FEW = 1000
 _CHINESE_UNIT = re.compile(r"[十百千万亿]")
 
 
@@ -64,14 +66,19 @@ def marks_of(cells: pd.Series) -> Marks:
     if not is_texts(cells):
         return Marks()
     text = as_text(cells)
-    with_mark = text[mask_of(text.str.contains(r"[.,\uff0e\uff0c]"))]
-    simple = mask_of(with_mark.str.fullmatch(PLAIN)) & ~mask_of(with_mark.str.fullmatch(EITHER))
-    found = Marks(point=bool(simple.any()))
-    for word in with_mark[~simple].unique():
+    found = Marks(point=_has_point(text.head(_FEW)) or _has_point(text))
+    rest = text[mask_of(text.notna()) & ~matches(text, f"(?:{PLAIN})$")]
+    for word in rest.unique():
         if found.comma and found.point:
             break
         found += _shown_by(plain(str(word)))
     return found
+
+
+def _has_point(text: pd.Series) -> bool:
+    """Whether some plain number has a point that cannot mark thousands."""
+    decimal = matches(text, rf"(?:{PLAIN})$") & matches(text, r"[^.]*\.")
+    return bool(decimal.any() and (decimal & ~matches(text, f"{EITHER}$")).any())
 
 
 def _shown_by(word: str) -> Marks:

@@ -15,7 +15,7 @@ from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.conventions import Convention, gather, settle
 from winprob.data.tables.dates import Moment, Order, read_moment, triple
 from winprob.data.tables.nulls import is_blank_word
-from winprob.data.tables.parsed import Parsed, plain
+from winprob.data.tables.parsed import Parsed, matches, plain
 
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ISO_CLOCK = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
@@ -79,12 +79,12 @@ def read_moments(cells: pd.Series, convention: Convention) -> Parsed:
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return _typed(cells, convention)
     text = as_text(cells)
-    days = mask_of(text.str.fullmatch(_ISO_DAY)) if not convention.order.format else np.zeros(len(text), dtype=bool)
+    days = matches(text, f"{_ISO_DAY}$") if not convention.order.format else np.zeros(len(text), dtype=bool)
     local = pd.to_datetime(text.where(days), format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
     timed = np.zeros(len(text), dtype=bool)
     utc = pd.Series(_NEVER, index=cells.index, dtype="datetime64[us]")
     if not days.all() and not convention.order.format:
-        timed = ~days & mask_of(text.str.fullmatch(f"{_ISO_DAY}{_ISO_CLOCK}{_OFFSET}?"))
+        timed = ~days & matches(text, f"{_ISO_DAY}{_ISO_CLOCK}{_OFFSET}?$")
     if timed.any():
         moments, aware = _iso_clocks(text[timed], convention)
         local[timed] = moments.to_numpy()
@@ -124,7 +124,7 @@ def _typed(cells: pd.Series, convention: Convention) -> Parsed:
 
 def _iso_clocks(text: pd.Series, convention: Convention) -> tuple[pd.Series, pd.Series]:
     """Local times, and moments in UTC where there is an offset, of ISO clocks; missing where there is no such time."""
-    aware = mask_of(text.str.contains(f"{_OFFSET}$", regex=True))
+    aware = matches(text, f".*{_OFFSET}$")
     moments = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).astype("datetime64[us, UTC]")
     utc = moments.dt.tz_localize(None)
     if not aware.all() and convention.clock_zone:

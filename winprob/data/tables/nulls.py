@@ -8,15 +8,18 @@ from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute
 
 from winprob.data.schema import Mask, as_text
+from winprob.data.schema.dtypes import as_arrow
 from winprob.data.tables.parsed import is_texts, plain, spread_mask
 from winprob.methodology import is_unknown
 
 #: Of every program that writes tables; compared without case.
 NULL_WORDS = frozenset({
     "null", "<null>", "(null)", "[null]", "\\n", "none", "nan", "nat", "<na>", "#n/a", "#n/a n/a", "n/a", "n.a.",
-    "n. a.", "(blank)", "(leer)", "(vide)", "(en blanco)", "(空白)", "blank", "-", "--", "---", "–", "—", "nil",
+    "n. a.", "(blank)", "(leer)", "(vide)", "(en blanco)", "(空白)", "blank", "-", "--", "---", "–", "—", "－", "nil",
     "undefined", "空", "空白", "无",
 })  # fmt: skip
 #: What a workbook shows in place of a value that it could not compute.
@@ -51,12 +54,27 @@ def null_cells(
     """
     if not is_texts(cells):
         return np.zeros(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
-    codes, distinct = pd.factorize(as_text(cells))
+    text = as_text(cells)
     further = {word.strip().casefold() for word in words}
-    meanings = tuple(meanings)
-    nulls = [is_null_word(word, further) and not any(means(word) for means in meanings) for word in distinct]
-    errors = [null and plain(word).casefold() in ERROR_WORDS for null, word in zip(nulls, distinct, strict=True)]
-    return spread_mask(codes, np.array(nulls, dtype=bool)), spread_mask(codes, np.array(errors, dtype=bool))
+    may = _is_one_of(text, {*NULL_WORDS, *ERROR_WORDS, *further})
+    if not may.any():
+        return may, may
+    codes, distinct = pd.factorize(text.where(may))
+    own = tuple(meanings)
+    nulls = np.array([not any(means(word) for means in own) for word in distinct], dtype=bool)
+    errors = nulls & np.array([plain(word).casefold() in ERROR_WORDS for word in distinct], dtype=bool)
+    return spread_mask(codes, nulls), spread_mask(codes, errors)
+
+
+def _is_one_of(text: pd.Series, words: Collection[str]) -> Mask:
+    """(cell,) whether a text is one of ``words``, whatever its case; none of them is long."""
+    values = as_arrow(text)
+    short = compute.fill_null(compute.less_equal(compute.binary_length(values), max(map(len, words)) * 4), False)
+    found: Mask = np.asarray(short, dtype=bool).copy()
+    if found.any():
+        few = compute.utf8_lower(values.filter(short))
+        found[found] = np.asarray(compute.is_in(few, value_set=pa.array(sorted(words), few.type)), dtype=bool)
+    return found
 
 
 def without_nulls(cells: pd.Series, words: Collection[str] = ()) -> pd.Series:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pyarrow import compute
 
 from winprob.data.schema import Mask, as_text
+from winprob.data.schema.dtypes import as_arrow
 
 #: Full-width forms as the plain ones. Other digits of Unicode (superscripts, circled, Arabic) are not numbers here.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
@@ -32,7 +34,13 @@ class Parsed:
 def is_texts(cells: pd.Series) -> bool:
     """Whether a column holds texts, and not days, numbers or truth values."""
     kind = cells.dtype.categories.dtype if isinstance(cells.dtype, pd.CategoricalDtype) else cells.dtype
-    return isinstance(kind, pd.StringDtype) or kind == object
+    return isinstance(kind, pd.StringDtype) or pd.api.types.is_object_dtype(kind)
+
+
+def matches(text: pd.Series, pattern: str) -> Mask:
+    """(cell,) whether a text begins with ``pattern``, in the syntax of RE2; a missing one does not."""
+    found = compute.match_substring_regex(as_arrow(text), f"^(?:{pattern})")
+    return np.asarray(compute.fill_null(found, False), dtype=bool)
 
 
 def plain(word: str) -> str:
