@@ -107,7 +107,7 @@ def _predicted(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, seed
     parts = [pd.DataFrame({**shared, "model": OURS, **ours})]
     known = baselines(test)
     groups = identical_rows(train) if len(train) else np.zeros(0, dtype=int)
-    for name in COMPARED if outcomes == 2 else ():
+    for name in (name for name in COMPARED if name in known and outcomes == 2):
         chance = known[name](train, test, settings, groups, seed)
         parts.append(pd.DataFrame({**shared, "model": name, "win_prob": chance}))
     return parts

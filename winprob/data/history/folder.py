@@ -301,6 +301,15 @@ def _between(folder: Path, since: Day | None, until: Day | None) -> list[pd.Time
     every = require_days(folder)
     first = every[0] if since is None else as_day(since)
     last = every[-1] if until is None else as_day(until)
+    if since is None and last < first:
+        raise HistoryError(
+            gettext(
+                "nothing in {path} was known on {day}: its first snapshot is of {first}. Name that day or a later one.",
+                path=folder,
+                day=f"{last:%Y-%m-%d}",
+                first=f"{first:%Y-%m-%d}",
+            )
+        )
     days = [day for day in every if first <= day <= last]
     if not days:
         raise HistoryError(

@@ -48,8 +48,8 @@ def column_notes(sheet: Sheet, deals: pd.DataFrame, mapping: DealMapping) -> Ite
 
 
 def _read(source: str, deals: pd.DataFrame, unknown: int) -> str:
-    # Rounded down, so that a column with a gap never reads 100%.
-    share = 100 * (len(deals) - unknown) // max(len(deals), 1)
+    # A column with a gap never reads 100%.
+    share = min(round(100 * (1 - unknown / len(deals))), 99) if unknown else 100
     return gettext("read from {source}, known in {share}% of the rows", source=source, share=share)
 
 
