@@ -192,12 +192,9 @@ def _logged(path: Path, numbers: Any, deals: pd.DataFrame) -> Logged:
         A part is missing or of another type.
     """
     if numbers["format"] != _FORMAT:
-        raise ValueError(
-            gettext("format {got}; this winprob reads format {known}", got=numbers["format"], known=_FORMAT)
-        )
-    dates = [
-        dt.date.fromisoformat(text) for text in (*(numbers["quarter"][n] for n in ("start", "end")), numbers["as_of"])
-    ]
+        raise ValueError(f"format {numbers['format']}")
+    span = numbers["quarter"]
+    start, end, as_of = map(dt.date.fromisoformat, (span["start"], span["end"], numbers["as_of"]))
     figures = [numbers[name] for name in _NUMBERS]
     figures += [numbers[name] for name in _MAYBE_NUMBERS if numbers[name] is not None]
     if not all(type(figure) in (int, float) for figure in figures) or not isinstance(numbers["currency"], str):
