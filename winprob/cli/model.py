@@ -23,6 +23,7 @@ page_option = options.target("--page", help="Write an HTML page with charts to t
 @options.target("--model", required=True, help="The fitted model, a NetCDF file.")
 @click.option("--prior-only", is_flag=True, help="A model that has seen no deal; DEALS is not needed.")
 @click.option("--one-outcome", is_flag=True, help="Accept closed deals that all have the same outcome.")
+@click.option("--pseudonymous", is_flag=True, help="Store pseudonyms of sellers and accounts instead of their names.")
 @options.settings
 @options.seed
 @options.output
@@ -32,6 +33,7 @@ def train(
     model: Path,
     prior_only: bool,
     one_outcome: bool,
+    pseudonymous: bool,
     settings: Path | None,
     seed: int,
     output: Output,
@@ -51,7 +53,13 @@ def train(
         with progress() as follow:
             readings = _training_readings(source, as_of)
             posterior = winprob.fit(
-                table, seed=seed, settings=chosen, one_outcome=one_outcome, progress=follow, **readings
+                table,
+                seed=seed,
+                settings=chosen,
+                one_outcome=one_outcome,
+                pseudonymous=pseudonymous,
+                progress=follow,
+                **readings,
             )
     posterior.save(model)
     show(winprob.summarise_posterior(posterior), output, percent=("prior_share",))

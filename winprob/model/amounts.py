@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import betaincinv, gammaincinv, ndtri
 
 from winprob.arrays import Array
-from winprob.data.schema import as_numbers
+from winprob.data.schema import FEWEST_DEALS, as_numbers, enough_deals
 
 #: An absolute log ratio up to this counts as unchanged.
 _SAME = 1e-3
@@ -78,18 +78,26 @@ class Ratios:
 
 
 def learn_closing_amounts(deals: pd.DataFrame) -> ClosingAmounts | None:
-    """Statistics of a valid deal table; None where no deal has both amounts. Readings of a deal share one weight."""
+    """Statistics of a valid deal table; None where too few deals have both amounts.
+
+    Readings of a deal share one weight. Where fewer than ``FEWEST_DEALS`` deals closed at another amount, their ratios
+    are not stored and the prior takes their place.
+    """
     if not {"amount", "closed_amount", "outcome"} <= set(deals):
         return None
     closed, recorded = as_numbers(deals["closed_amount"]), deals["amount"]
     known = (deals["outcome"] == "won").to_numpy(dtype=bool) & (closed > 0).to_numpy() & (recorded > 0).to_numpy()
-    if not known.any():
+    if not known.any() or not enough_deals(deals, known):
         return None
     ratio = np.log(closed[known].to_numpy() / recorded[known].to_numpy())
     ids = deals.loc[known, "deal_id"]
     weight = 1 / ids.groupby(ids).transform("size").to_numpy(dtype=float)
     changed = np.abs(ratio) > _SAME
     count = float(weight[changed].sum())
+    if ids[changed].nunique() < FEWEST_DEALS:
+        return ClosingAmounts(
+            deals=float(weight.sum()), changed=count, mean=0.0, variance=_PRIOR_SPREAD**2 * (count > 0)
+        )
     mean = float((weight * ratio)[changed].sum() / count) if count else 0.0
     variance = float((weight * (ratio - mean) ** 2)[changed].sum() / count) if count else 0.0
     return ClosingAmounts(deals=float(weight.sum()), changed=count, mean=mean, variance=variance)

@@ -5,7 +5,8 @@ some weeks before the end of a quarter, begun or not, includes the deals opened 
 
 Counts are gamma-Poisson (negative binomial): the rate varies between quarters as a gamma, and a season factor with an
 informative prior scales it. Mean, variation and season are integrated over a grid, exactly up to its mesh. Amounts are
-log-normal with unknown mean and variance (normal-inverse-gamma). Only counts and moments are stored, no deal.
+log-normal with unknown mean and variance (normal-inverse-gamma). Only counts and moments are stored, no deal: moments
+are pooled over neighbouring weeks until they rest on five deals (decision 022).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import datetime as dt
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from scipy.special import gammaincinv, gammaln, logsumexp, ndtri, pdtr, pdtrik
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, quarters_between
-from winprob.data.schema import as_numbers, column_or_missing, latest_places
+from winprob.data.schema import FEWEST_DEALS, as_numbers, column_or_missing, latest_places
 from winprob.settings import CalendarSettings
 
 #: Bins of weeks from opening to the end of a quarter; earlier openings count in the last.
@@ -51,7 +53,8 @@ class Arrivals:
     quarters : the complete quarters of the record
     seasons : (quarter,) 0..3, by the calendar month of its middle
     counts : (quarter, week) deals won, by weeks from opening to the end of the quarter
-    amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs
+    amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs; the sums are those
+        of the average deal of at least ``FEWEST_DEALS``, and a currency of fewer deals is left out
     """
 
     quarters: tuple[str, ...]
@@ -223,8 +226,27 @@ def _moments(won: pd.DataFrame, week: Array) -> dict[str, tuple[tuple[float, flo
         table = np.zeros((WEEKS, 3))
         logs = np.log(amount[chosen])
         np.add.at(table, week[chosen], np.stack([np.ones_like(logs), logs, logs**2], axis=1))
-        moments[str(name)] = tuple((float(n), float(s), float(q)) for n, s, q in table)
+        if table[:, 0].sum() >= FEWEST_DEALS:
+            moments[str(name)] = tuple((float(n), float(s), float(q)) for n, s, q in _pool_weeks(table))
     return moments
+
+
+def _pool_weeks(table: Array) -> Array:
+    """(week, 3) the table with each week's sums replaced by its count times the mean of at least ``FEWEST_DEALS``.
+
+    Neighbouring weeks are pooled from the late openings on; what is left at the end joins the last group.
+    """
+    counts, pooled = table[:, 0], np.zeros_like(table)
+    starts, since = [0], 0.0
+    for week, count in enumerate(counts):
+        if since >= FEWEST_DEALS and counts[week:].sum() >= FEWEST_DEALS:
+            starts.append(week)
+            since = 0.0
+        since += count
+    for start, end in pairwise([*starts, len(table)]):
+        total = table[start:end].sum(axis=0)
+        pooled[start:end] = counts[start:end, None] * total / total[0]
+    return pooled
 
 
 def _pooled(

@@ -25,7 +25,8 @@ _NESTED = ("quarter", "deciles", "format")
 #: Entries that every forecast has, and their types.
 _NUMBERS = ("p10", "p50", "p90", "mean", "commit", "stage_weighted")
 _MAYBE_NUMBERS = ("target", "prob_target")
-_DEAL_COLUMNS = ("deal_id", "seller", "line", "amount", "win_prob", "by_end", "expected_bookings")
+#: What scoring needs; amounts and names of sellers stay in the export.
+_DEAL_COLUMNS = ("deal_id", "win_prob", "by_end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,15 @@
 """The deal table: columns, canonical types, validation rules and findings; and the log of past visits."""
 
-from winprob.data.schema.access import ELAPSED, column_or_missing, elapsed, is_censored, is_closed, is_open
+from winprob.data.schema.access import (
+    ELAPSED,
+    FEWEST_DEALS,
+    column_or_missing,
+    elapsed,
+    enough_deals,
+    is_censored,
+    is_closed,
+    is_open,
+)
 from winprob.data.schema.columns import (
     CHOICES,
     COLUMNS,
@@ -24,6 +33,7 @@ __all__ = [
     "COVERAGE_COLUMNS",
     "DATES",
     "ELAPSED",
+    "FEWEST_DEALS",
     "Finding",
     "ID",
     "Mask",
@@ -39,6 +49,7 @@ __all__ = [
     "check_deals",
     "column_or_missing",
     "elapsed",
+    "enough_deals",
     "fact_columns",
     "findings_table",
     "is_censored",

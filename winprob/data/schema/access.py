@@ -9,6 +9,8 @@ from winprob.data.schema.dtypes import DATES, NUMBERS
 #: Outcomes of a deal that has ended.
 CLOSED_OUTCOMES = ("won", "lost", "no_decision")
 
+#: No amount, ratio or bias in a model is computed from fewer deals: one of a few deals could be told from it.
+FEWEST_DEALS = 5
 #: Covariates that training rows of a history have; where a table lacks them, they follow from its dates.
 ELAPSED = ("age", "days_to_expected_close")
 _FROM_TO = {"age": ("opened_on", "as_of"), "days_to_expected_close": ("as_of", "expected_close_on")}
@@ -33,6 +35,12 @@ def is_open(deals: pd.DataFrame) -> Array:
 def is_censored(deals: pd.DataFrame) -> Array:
     """(row,) whether the deal is known to be still open; a blank outcome is unknown and not an observation."""
     return np.asarray(column_or_missing(deals, "outcome").isin(["open"]), dtype=bool)
+
+
+def enough_deals(deals: pd.DataFrame, known: Array) -> bool:
+    """Whether a statistic over the rows ``known`` rests on enough deals to be stored in a model, or on none at all."""
+    count = int(deals["deal_id"][known].nunique())
+    return count == 0 or count >= FEWEST_DEALS
 
 
 def column_or_missing(deals: pd.DataFrame, name: str) -> pd.Series:

@@ -1,6 +1,7 @@
 """Columns of the deal table as codes or numbers; *unknown* has a code of its own everywhere."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,28 @@ from winprob.model.features.scaling import Field, Numeric, Scaling
 
 NO_DATE = -1
 BLANK = ""
+
+
+#: Columns with the names of people and customers.
+NAMES = ("seller", "account")
+
+
+def pseudonymise(deals: pd.DataFrame, salt: str) -> pd.DataFrame:
+    """The deals with pseudonyms for the names of sellers and accounts; unchanged without a salt.
+
+    A pseudonym is a keyed hash of the name: the same name has the same one wherever the salt is the same. Whoever has
+    the salt can compute the pseudonym of a name that they guess.
+    """
+    named = [name for name in NAMES if salt and name in deals]
+    return deals.assign(**{name: _pseudonyms(as_text(deals[name]), name, salt) for name in named})
+
+
+def _pseudonyms(names: pd.Series, column: str, salt: str) -> pd.Series:
+    def pseudonym(name: str) -> str:
+        return f"{column}-{blake2b(name.encode(), key=salt.encode(), digest_size=6).hexdigest()}"
+
+    known = {name: pseudonym(name) for name in names.dropna().unique()}
+    return names.map(known).astype("str")
 
 
 def codes(deals: pd.DataFrame, column: str, values: Sequence[str]) -> Array:

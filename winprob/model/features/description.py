@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.model.features.columns import codes, level_codes, numeric_values, quarter_codes
+from winprob.model.features.columns import codes, level_codes, numeric_values, pseudonymise, quarter_codes
 from winprob.model.features.interactions import interaction_features
 from winprob.model.features.levels import WORDS
 from winprob.model.features.readings import read_support, report_bias
@@ -88,6 +88,7 @@ class Features:
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
+    deals = pseudonymise(deals, scaling.salt)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = level_codes(deals, scaling.fields)
     return Features(

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import fact_columns
-from winprob.model.features.columns import fiscal_quarter, level_codes, levels, transformed
+from winprob.data.schema import FEWEST_DEALS, as_text, enough_deals, fact_columns
+from winprob.model.features.columns import fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis, learn_interactions
 from winprob.model.features.levels import METHOD_LEVELS, WORDS
@@ -18,8 +18,9 @@ from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scalin
 from winprob.settings import NumericCovariate, Settings
 
 
-def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
-    """What turns words into numbers, from the training deals (valid, closed)."""
+def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") -> Scaling:
+    """What turns words into numbers, from the training deals (valid, closed); with a salt, names as pseudonyms."""
+    given, deals = deals, pseudonymise(deals, salt)
     weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
     fields = tuple(Field(name=name, levels=tuple(sorted(set(levels(deals, name))))) for name in varying)
@@ -35,22 +36,27 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings) -> Scaling:
         numeric=tuple(_learn_numeric(deals, column, weight) for column in numeric),
         first_quarter=first,
         quarter_share=share,
+        salt=salt,
     )
-    return replace(scaling, **_shares(describe(deals, scaling), weight, scaling))
+    return replace(scaling, **_shares(describe(given, scaling), weight, scaling))
 
 
 def _learn_bias(
     deals: pd.DataFrame, tier_counts: Sequence[Sequence[float]], weight: Array
 ) -> tuple[tuple[str, float], ...]:
     readers, reading, _ = read_support(deals, tier_counts)
-    return learn_report_bias(deals, readers, reading, weight)
+    biases = learn_report_bias(deals, readers, reading, weight)
+    reporting = deals[(readers > 0).any(axis=1)]
+    size = reporting["deal_id"].groupby(as_text(reporting["seller"])).nunique() if biases else {}
+    # A seller of few deals is read like the average one.
+    return tuple((seller, bias) for seller, bias in biases if size[seller] >= FEWEST_DEALS)
 
 
 def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
     """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
 
     A mapping leaves its covariates in ``deals.attrs``. A column that is absent or wholly blank is left out, and no
-    column is used twice.
+    column is used twice. A numeric column that fewer than ``FEWEST_DEALS`` deals have is left out too.
     """
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
@@ -61,7 +67,8 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     for column in settings.covariates.numeric:
         numeric.setdefault(column.column, column)
     present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
-    return [name for name in varying if name in present], [c for name, c in numeric.items() if name in present]
+    stored = {name for name in present if enough_deals(deals, deals[name].notna().to_numpy())}
+    return [name for name in varying if name in present], [c for name, c in numeric.items() if name in stored]
 
 
 def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Scaling:
     report_bias : (seller, how far the seller reads above others) of the sellers of training, none where they agree
     first_quarter : fiscal quarter (``4 * year + quarter``) of the first training reading, None without dates
     quarter_share : share of the training weight in each quarter from the first to the last
+    salt : key of the pseudonyms of sellers and accounts; empty where they have their names
     state_share, level_share, unreported_share : what the training deals have in common, see ``Layout``
     """
 
@@ -57,6 +58,7 @@ class Scaling:
     level_share: tuple[float, ...]
     unreported_share: tuple[tuple[float, ...], ...]
     fiscal_year_start_month: int
+    salt: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -91,6 +93,7 @@ class Scaling:
             level_share=tuple(plain["level_share"]),
             unreported_share=tuple(tuple(row) for row in plain["unreported_share"]),
             fiscal_year_start_month=plain["fiscal_year_start_month"],
+            salt=plain.get("salt", ""),
         )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from winprob.arrays import Array
-from winprob.data.schema import as_days, as_numbers, column_or_missing, is_censored, is_closed
+from winprob.data.schema import as_days, as_numbers, column_or_missing, enough_deals, is_censored, is_closed
 from winprob.methodology import STAGES
 from winprob.model.hazards.clock import NEVER, STAGE_STATES, cell_design, exposure
 from winprob.settings import CalendarSettings
@@ -30,7 +30,8 @@ class TimingScaling:
 
     Attributes
     ----------
-    numbers : mean and sd over the training rows of the log of each of ``NUMBERS``; sd 0 where none was known
+    numbers : mean and sd over the training rows of the log of each of ``NUMBERS``; sd 0 where none was known, or too
+        few deals had it to be stored
     segments : the segments in the training rows
     """
 
@@ -140,7 +141,7 @@ def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
         values = _log_number(deals, name)
         known = np.isfinite(values)
         share = weight[known]
-        if not known.any():
+        if not known.any() or not enough_deals(deals, known):
             numbers.append((0.0, 0.0))
             continue
         mean = float(np.average(values[known], weights=share))

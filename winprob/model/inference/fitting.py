@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 
 import numpy as np
@@ -41,6 +42,7 @@ def fit(
     readings: pd.DataFrame | None = None,
     ends: pd.DataFrame | None = None,
     one_outcome: bool = False,
+    pseudonymous: bool = False,
     progress: Progress | None = None,
 ) -> Posterior:
     """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
@@ -57,6 +59,7 @@ def fit(
         two reviews (``history.deal_ends``). Only the number of deals per quarter is learned from them
     seed : of the sampler, and of every later draw for new sellers, regions, quarters
     one_outcome : accept closed deals that all ended alike
+    pseudonymous : store pseudonyms of sellers and accounts instead of their names; they depend on the seed alone
     progress : called with the current step and how much of it is done
 
     Raises
@@ -74,7 +77,8 @@ def fit(
     progress(gettext("learning when deals close"), 0.0)
     hazards = learn_time(dated, settings, seed)
     progress(gettext("learning when deals close"), 1.0)
-    training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid))
+    salt = sha256(f"winprob pseudonyms {seed}".encode()).hexdigest()[:32] if pseudonymous else ""
+    training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid), salt=salt)
     learned = learn(training, settings, seed=seed, progress=progress)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(

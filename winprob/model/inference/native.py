@@ -6,11 +6,12 @@ Numba's own addresses: no interpreter, and no interpreter lock, between two step
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from winprob.arrays import Array
+from winprob.model.win.compiled_cache import cached_cfunc, cached_njit
 from winprob.model.win.density import Density, log_density, source_hash
 
 _ARRAYS = len(Density._fields)
@@ -37,27 +38,27 @@ def _pointer(typing: Any, address: Any) -> Any:
     return types.voidptr(address), code
 
 
-@njit(cache=True)
+@cached_njit()
 def _whole(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1],), np.int64)
 
 
-@njit(cache=True)
+@cached_njit()
 def _whole_grid(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.int64)
 
 
-@njit(cache=True)
+@cached_njit()
 def _real(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1],), np.float64)
 
 
-@njit(cache=True)
+@cached_njit()
 def _grid(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.float64)
 
 
-@njit(cache=True)
+@cached_njit()
 def _places(table: Array, at: int) -> Array:
     return carray(_pointer(table[at, 0]), (table[at, 1], table[at, 2]), np.uint32)
 
@@ -65,7 +66,7 @@ def _places(table: Array, at: int) -> Array:
 def _entry(source: int) -> Any:
     """The C function of a density whose source has this checksum, see ``density.source_hash``."""
 
-    @cfunc(_DENSITY, cache=True, error_model="numpy")
+    @cached_cfunc(_DENSITY, error_model="numpy")
     def density_at(size, point, gradient, value, table):  # type: ignore[no-untyped-def]
         at = carray(table, (_ARRAYS, 3), np.int64)
         density = Density(
@@ -108,7 +109,7 @@ def _entry(source: int) -> Any:
 density_at = _entry(source_hash())
 
 
-@cfunc(_KEEP, cache=True)
+@cached_cfunc(_KEEP)
 def keep_point(size, kept, point, target, table):  # type: ignore[no-untyped-def]
     carray(target, (size,))[:] = carray(point, (size,))
     return 0

@@ -121,15 +121,17 @@ def read_training(
     return training_from(valid, settings, seed=seed, waiting_odds=waiting_odds)
 
 
-def training_from(valid: pd.DataFrame, settings: Settings, *, seed: int, waiting_odds: Array | None) -> Training:
-    """``read_training`` of deals that are validated for training."""
+def training_from(
+    valid: pd.DataFrame, settings: Settings, *, seed: int, waiting_odds: Array | None, salt: str = ""
+) -> Training:
+    """``read_training`` of deals that are validated for training; ``salt`` as in ``Scaling``."""
     closed = is_closed(valid)
     odds = np.ones(len(valid)) if waiting_odds is None else waiting_odds
     informative = closed | (is_censored(valid) & (odds != 1))
     rows = informative.copy()
     rows[informative] = at_most(settings.sampler.most_deals, valid["deal_id"][informative], seed)
     known, odds, ended = valid[rows], odds[rows], closed[rows]
-    scaling = learn_scaling(known, settings)
+    scaling = learn_scaling(known, settings, salt=salt)
     features = describe(known, scaling)
     weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
     waiting = Waiting(

@@ -15,6 +15,7 @@ from numba import njit
 
 from winprob.arrays import Array
 from winprob.model.win import kinds
+from winprob.model.win.compiled_cache import cached_njit
 
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
@@ -82,7 +83,7 @@ def source_hash() -> int:
 
 
 def _entry(source: int) -> Callable[[Array, Density], tuple[float, Array]]:
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def entry(point: Array, d: Density) -> tuple[float, Array]:
         value, gradient = _log_density(point, d)
         return value + 0 * source, gradient
