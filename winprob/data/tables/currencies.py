@@ -1,7 +1,8 @@
 """The currency of each amount: from the currency column, else from the sign or code beside the amount.
 
 A sign that several currencies share is settled by the currency column, by the other amounts or by the file's language;
-else it is an error that asks, as is an amount whose sign contradicts the currency column.
+else it is an error that asks, as is an amount whose sign contradicts the currency column. Where all amounts have the
+same shared sign they are of one unnamed currency: a warning.
 """
 
 import re
@@ -83,21 +84,29 @@ def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd
         "warning",
     )
     if priced.open.any():
-        sign = sign_of(plain(str(cells.iloc[int(np.flatnonzero(priced.open)[0])])))
-        place.note(
-            priced.open,
-            lambda **spot: gettext(
-                "{what} has the sign {sign}, which may be {codes}, in {rows} rows, first row {row}, deal {deal}, "
-                "has {got}: add a currency column, or map the sign in mapping.toml: "
-                "[columns] currency = {{ column = {column}, "
-                'values = {{ {code} = ["{sign}"] }} }}',
-                sign=sign,
-                codes=", ".join(sorted(meant_by(sign))),
-                code=sorted(meant_by(sign))[-1],
-                column=f'"{by_target["amount"].column}"',
-                **spot,
-            ),
-        )
+        _note_open(place, priced, by_target["amount"].column)
+
+
+def _note_open(place: Place, priced: Priced, column: str) -> None:
+    """Ask what a shared sign means; one sign on all amounts leaves one unnamed currency, which adds up: a warning."""
+    signs = {sign_of(plain(str(cell))) for cell in place.cells[priced.open].unique()}
+    sign = min(signs)
+    one_currency = len(signs) == 1 and not priced.currency.notna().any()
+    place.note(
+        priced.open,
+        lambda **spot: gettext(
+            "{what} has the sign {sign}, which may be {codes}, in {rows} rows, first row {row}, deal {deal}, "
+            "has {got}: add a currency column, or map the sign in mapping.toml: "
+            "[columns] currency = {{ column = {column}, "
+            'values = {{ {code} = ["{sign}"] }} }}',
+            sign=sign,
+            codes=", ".join(sorted(meant_by(sign))),
+            code="USD" if "USD" in meant_by(sign) else min(meant_by(sign)),
+            column=f'"{column}"',
+            **spot,
+        ),
+        "warning" if one_currency else "error",
+    )
 
 
 def with_currencies(
@@ -141,7 +150,7 @@ def with_currencies(
         currency=currency,
         contradictory=contradictory,
         open=undecided,
-        without=mask_of(text.notna() & currency.isna()) & ~undecided,
+        without=mask_of(text.notna() & currency.isna()) & ~undecided & bool(currency.notna().any()),
     )
 
 
