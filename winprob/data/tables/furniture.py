@@ -307,7 +307,9 @@ def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:
         "total": gettext("totals"),
         "footer": gettext("footers"),
     }
-    parts = [gettext("{what} in {rows}", what=words[kind], rows=spans(rows)) for kind, rows in by_kind.items() if rows]
+    parts = [
+        gettext("{what} in rows {rows}", what=words[kind], rows=spans(rows)) for kind, rows in by_kind.items() if rows
+    ]
     totals = [place for place, kind in sorted(report.kinds.items()) if kind == "total"]
     amounts = [text for place in totals if (text := report.filled(place).get(report.amount_at, "")) and is_number(text)]
     message = gettext(
@@ -332,4 +334,4 @@ def spans(rows: Sequence[int]) -> str:
         else:
             runs.append([row, row])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_SHOWN]]
-    return gettext("rows {rows}", rows=", ".join(shown) + (", …" if len(runs) > _SHOWN else ""))
+    return ", ".join(shown) + (", …" if len(runs) > _SHOWN else "")
