@@ -288,7 +288,7 @@ def _labels_groups(column: pd.Series, filled: Mask, starts: Mask, *, marked: boo
     exact = np.array_equal(filled, starts) and int(starts.sum()) > 1
     words = not any(is_date(text) or is_number(text) for text in _texts(column[filled]))
     runs = int((filled[:-1] & ~filled[1:]).sum())
-    return (exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5)
+    return bool((exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5))
 
 
 def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:
