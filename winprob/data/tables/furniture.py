@@ -15,7 +15,7 @@ from pyarrow import compute
 
 from winprob.data.schema import ID, Finding, Mask, cell_text, whole
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.tables.headers import clean_header
+from winprob.data.tables.headers import clean_header, filled_cells
 from winprob.data.tables.totals import TOTAL_START, is_date, is_footer, is_number, is_total, is_total_of, readings
 from winprob.i18n import gettext
 
@@ -97,16 +97,6 @@ def clear(
     keep[list(report.kinds)] = False
     cells, filled = _fill_down(report, headers, keep)
     return cells, keep, [*_left_out(report, titles), *filled]
-
-
-def filled_cells(column: pd.Series) -> Mask:
-    """(row,) whether a cell holds anything."""
-    if isinstance(column.dtype, pd.StringDtype):
-        lengths = compute.binary_length(as_arrow(column)).fill_null(0)
-        filled: Mask = np.asarray(lengths) > 0
-        return filled
-    there: Mask = column.notna().to_numpy(dtype=bool)
-    return there & (column != "").to_numpy(dtype=bool, na_value=False) if column.dtype == object else there
 
 
 def _texts(cells: pd.Series) -> list[str]:
