@@ -14,7 +14,7 @@ from typing import Any
 import _timing as timing
 
 NAMES = (
-    *("startup", "prediction", "levers", "what_if", "forecast", "speed"),
+    *("startup", "prediction", "levers", "what_if", "forecast", "reading", "speed"),
     *("sbc", "teams", "quarters", "timing", "salvirt", "maven"),
 )
 

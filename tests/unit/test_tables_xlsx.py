@@ -139,7 +139,7 @@ def test_numbers_next_to_numbers_as_text_take_their_decimal_mark() -> None:
 def test_a_far_cell_is_refused_with_its_address(row: int, column: int, cell: str) -> None:
     data = workbook(lambda book: add(book, "deals", ["deal_id", "amount"], ["D1", 5]).write(row, column, "x"))
     start = time.perf_counter()
-    with pytest.raises(InputError, match=f"cell {cell} of sheet 'deals' lies far outside"):
+    with pytest.raises(InputError, match=f"cell {cell} of sheet 'deals' is far outside"):
         sheet_of(data)
     assert time.perf_counter() - start < 5
 

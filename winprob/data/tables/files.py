@@ -68,7 +68,7 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         if os.path.isdir(path):
             raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))
-        if _PIPES and (pipe := _place(path.stat())) in _PIPES:
+        if _PIPES and os.path.exists(path) and (pipe := _place(path.stat())) in _PIPES:
             _PIPES[pipe] = _written_since(path) or _PIPES[pipe]
             return _PIPES[pipe]
         with path.open("rb") as file:

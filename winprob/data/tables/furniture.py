@@ -15,7 +15,7 @@ from pyarrow import compute
 
 from winprob.data.schema import ID, Finding, Mask, cell_text, whole
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.tables.headers import clean_header
+from winprob.data.tables.headers import clean_header, filled_cells
 from winprob.data.tables.totals import TOTAL_START, is_date, is_footer, is_number, is_total, is_total_of, readings
 from winprob.i18n import gettext
 
@@ -97,16 +97,6 @@ def clear(
     keep[list(report.kinds)] = False
     cells, filled = _fill_down(report, headers, keep)
     return cells, keep, [*_left_out(report, titles), *filled]
-
-
-def filled_cells(column: pd.Series) -> Mask:
-    """(row,) whether a cell holds anything."""
-    if isinstance(column.dtype, pd.StringDtype):
-        lengths = compute.binary_length(as_arrow(column)).fill_null(0)
-        filled: Mask = np.asarray(lengths) > 0
-        return filled
-    there: Mask = column.notna().to_numpy(dtype=bool)
-    return there & (column != "").to_numpy(dtype=bool, na_value=False) if column.dtype == object else there
 
 
 def _texts(cells: pd.Series) -> list[str]:
@@ -288,7 +278,7 @@ def _labels_groups(column: pd.Series, filled: Mask, starts: Mask, *, marked: boo
     exact = np.array_equal(filled, starts) and int(starts.sum()) > 1
     words = not any(is_date(text) or is_number(text) for text in _texts(column[filled]))
     runs = int((filled[:-1] & ~filled[1:]).sum())
-    return (exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5)
+    return bool((exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5))
 
 
 def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:
@@ -307,7 +297,9 @@ def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:
         "total": gettext("totals"),
         "footer": gettext("footers"),
     }
-    parts = [gettext("{what} in {rows}", what=words[kind], rows=spans(rows)) for kind, rows in by_kind.items() if rows]
+    parts = [
+        gettext("{what} in rows {rows}", what=words[kind], rows=spans(rows)) for kind, rows in by_kind.items() if rows
+    ]
     totals = [place for place, kind in sorted(report.kinds.items()) if kind == "total"]
     amounts = [text for place in totals if (text := report.filled(place).get(report.amount_at, "")) and is_number(text)]
     message = gettext(
@@ -332,4 +324,4 @@ def spans(rows: Sequence[int]) -> str:
         else:
             runs.append([row, row])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_SHOWN]]
-    return gettext("rows {rows}", rows=", ".join(shown) + (", …" if len(runs) > _SHOWN else ""))
+    return ", ".join(shown) + (", …" if len(runs) > _SHOWN else "")

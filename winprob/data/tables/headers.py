@@ -4,9 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
+from pyarrow import compute
 
-from winprob.data.schema import Finding, whole
+from winprob.data.schema import Finding, Mask, whole
+from winprob.data.schema.dtypes import as_arrow
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -49,7 +52,7 @@ def distinct_headers(
         Two columns that differ have the same name, and it is one that is looked for.
     """
     plain = [clean_header(header) for header in headers]
-    wanted = [index for index, header in enumerate(plain) if header or _filled(cells.iloc[:, index])]
+    wanted = [index for index, header in enumerate(plain) if header or filled_cells(cells.iloc[:, index]).any()]
     named = [plain[index] or gettext("column {number}", number=index + 1) for index in wanted]
     repeated = {header for header, count in Counter(named).items() if count > 1}
     if not repeated:
@@ -83,8 +86,14 @@ def distinct_headers(
     return [header for header, _ in kept], [index for _, index in kept], [whole("note", "", message)]
 
 
-def _filled(column: pd.Series) -> bool:
-    return bool((column.notna() & (column != "")).any())
+def filled_cells(column: pd.Series) -> Mask:
+    """(row,) whether a cell holds anything."""
+    if isinstance(column.dtype, pd.StringDtype):
+        lengths = compute.binary_length(as_arrow(column)).fill_null(0)
+        filled: Mask = np.asarray(lengths) > 0
+        return filled
+    there: Mask = column.notna().to_numpy(dtype=bool)
+    return there & (column != "").to_numpy(dtype=bool, na_value=False) if column.dtype == object else there
 
 
 def refuse_wide(width: int, name: str) -> None:

@@ -103,8 +103,9 @@ class _Table:
 
     def rows(self) -> list[list[str]]:
         self._end_row()
-        width = max(map(len, self.cells), default=0)
-        return [row + [""] * (width - len(row)) for row in self.cells] if width else []
+        last = [max((at for at, text in enumerate(row, 1) if text), default=0) for row in self.cells]
+        width = max(last, default=0)
+        return [row[:width] + [""] * (width - len(row)) for row in self.cells] if width else []
 
 
 class _Tables(HTMLParser):

@@ -102,7 +102,7 @@ def refuse_far_cells(xml: bytes, file: str, sheet: str) -> None:
         far = f"{bottom[1].decode()}{bottom[0]}"
         raise InputError(
             gettext(
-                "{name}: cell {cell} of sheet {sheet} lies far outside the table. Delete the empty rows and columns "
+                "{name}: cell {cell} of sheet {sheet} is far outside the table. Delete the empty rows and columns "
                 "around the table and what is in them, and save it again.",
                 name=file,
                 cell=far,

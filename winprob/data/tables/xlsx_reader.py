@@ -37,7 +37,16 @@ def parse_xlsx(
             _refuse_large(packed, name)
             book = parts.read_workbook(packed)
             return _read(packed, book, CalamineWorkbook.from_filelike(io.BytesIO(data)), name, known, wanted, locate)
-    except (CalamineError, zipfile.BadZipFile, NotImplementedError, KeyError, EOFError, zlib.error) as fault:
+    except (
+        CalamineError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        ValueError,
+        OSError,
+        KeyError,
+        EOFError,
+        zlib.error,
+    ) as fault:
         raise InputError(
             gettext(
                 "{name} cannot be read as an XLSX workbook: damaged or cut short ({fault}). Save it again.",
