@@ -30,12 +30,11 @@ from winprob.data.tables.deal_notes import (
     note_values,
 )
 from winprob.data.tables.instants import crossings
-from winprob.data.tables.levels import spellings, unify
 from winprob.data.tables.mapping import DealMapping, Source, nearest
-from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.nulls import null_cells
 from winprob.data.tables.parsed import Parsed
 from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.spelling import misspelt, spellings, unify
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column
 
@@ -256,7 +255,7 @@ def _without_impossible(place: Place, parsed: Parsed) -> pd.Series:
 
 
 def _note_clocks(clocks: pd.Series) -> Finding:
-    """The note on moments whose day depends on the time zone that nobody set."""
+    """The note on moments whose day depends on the time zone that is not set."""
     found = crossings(clocks)
     message = gettext(
         "{count} dates have a clock with an offset and are read in UTC; in offices from California to China up to "
