@@ -84,7 +84,7 @@ def read_sheet(
     if mapping.zone is None and clocks:
         reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
     fill_currency(sheet, sources, columns, reading)
-    covariates = _read_covariates(sheet, mapping, convention, columns, reading)
+    covariates = _read_covariates(sheet, mapping, sources, convention, columns, reading)
     _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
     ordered = {name: columns[name] for name in (*COLUMNS, *READINGS) if name in columns} | covariates
     if not mapping.sources:
@@ -268,7 +268,12 @@ def _note_clocks(clocks: pd.Series) -> Finding:
 
 
 def _read_covariates(
-    sheet: Sheet, mapping: DealMapping, convention: Convention, columns: dict[str, pd.Series], reading: Reading
+    sheet: Sheet,
+    mapping: DealMapping,
+    sources: tuple[Source, ...],
+    convention: Convention,
+    columns: dict[str, pd.Series],
+    reading: Reading,
 ) -> dict[str, pd.Series]:
     covariates: dict[str, pd.Series] = {}
     for name in dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))):
@@ -285,8 +290,12 @@ def _read_covariates(
             note_mixed(place, without_percent_sign(place.cells, parsed))
             covariates[name] = parsed.read
     known = columns | covariates
+    amounts = {source.column for source in sources if source.target == "amount"}
     for item in mapping.numeric:
-        if item.transform == "log1p" and item.column in known:
+        if item.column in amounts and item.column in covariates:
+            # Negative amounts are unknown here too; the check of the deals counts them.
+            known[item.column] = covariates[item.column] = covariates[item.column].mask(covariates[item.column] < 0)
+        if item.transform == "log1p" and item.column in known and item.column != "amount":
             values = known[item.column]
             note_log(Place(reading=reading, sheet=sheet, column=item.column, what=item.column, cells=values), values)
     return covariates
