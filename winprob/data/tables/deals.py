@@ -83,7 +83,7 @@ def read_sheet(
             columns[source.target] = _read_column(sheet, source, mapping, convention, reading, clocks)
     if mapping.zone is None and clocks:
         reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
-    fill_currency(sheet, sources, columns, reading)
+    fill_currency(sheet, sources, convention.currencies, columns, reading)
     covariates = _read_covariates(sheet, mapping, sources, convention, columns, reading)
     _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
     ordered = {name: columns[name] for name in (*COLUMNS, *READINGS) if name in columns} | covariates
