@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from winprob.data.tables import check_file, read_deals
+from winprob.data.tables.deal_cells import settle_by
+from winprob.data.tables.deals import evidence_on, read_sheet
+from winprob.data.tables.mapping import read_mapping
 from winprob.data.tables.money import meant_by, sign_of
+from winprob.data.tables.sheet import frame_sheet
 from winprob.errors import DealTableError
 
 
@@ -78,3 +83,15 @@ def test_a_word_that_is_no_currency_is_unknown_and_counted(tmp_path: Path) -> No
     found = check_file(tmp_path / "deals.csv")
     warnings = found.loc[found["severity"] == "warning", "message"].str.cat()
     assert "'currency' is not an ISO 4217 code such as CNY in 1 rows, read as unknown: 'Taler' (1)" in warnings
+
+
+def test_a_block_of_a_file_is_read_as_the_whole_would_be() -> None:
+    mapping, _ = read_mapping(None)
+    cells = pd.DataFrame({"deal_id": ["a", "b"], "amount": ["US$ 1.250,50", "$ 7.500"]}, dtype="str")
+    blocks = [frame_sheet(cells.iloc[[at]], "deals") for at in (0, 1)]
+    whole = settle_by(mapping, evidence_on(blocks[0], mapping) + evidence_on(blocks[1], mapping))
+    read = [read_sheet(block, mapping, [], convention=whole).deals for block in blocks]
+    assert [float(deals["amount"].iloc[0]) for deals in read] == [1250.5, 7500]
+    assert [deals["currency"].iloc[0] for deals in read] == ["USD", "USD"]
+    alone = read_sheet(blocks[1], mapping, [])
+    assert {finding.severity for finding in alone.findings} == {"error"}

@@ -1,4 +1,4 @@
-"""Numbers whose mark may be of decimals or of thousands, percentages, and what is no number."""
+"""Numbers whose mark may be of decimals or of thousands, percentages, and other words."""
 
 from __future__ import annotations
 

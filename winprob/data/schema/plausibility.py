@@ -34,7 +34,7 @@ def neutralise(columns: dict[str, pd.Series]) -> tuple[dict[str, pd.Series], lis
 
 
 def impossible_day(days: pd.Series) -> Mask:
-    """(row,) days that are no day of a deal."""
+    """(row,) days outside those of any deal."""
     day = days.to_numpy()
     outside: Mask = (day < FIRST_DAY) | (day >= LAST_DAY)
     return outside

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, Finding, Mask, as_text, mask_of, shown_cell, whole
-from winprob.data.tables.cells import parse_numbers
-from winprob.data.tables.conventions import gather
-from winprob.data.tables.deal_cells import read_cells, settle_by
+from winprob.data.tables.conventions import Convention, gather
+from winprob.data.tables.deal_cells import parse_covariate, read_cells, settle_by
+from winprob.data.tables.deal_notes import BY_THE_WAY
 from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.mapping import DealMapping, Source, read_mapping
 from winprob.data.tables.presets import Preset, find_header, same_ids, unplaced_message, with_own
@@ -114,11 +114,12 @@ def _read_values(
     cells = (new if old is None else pd.concat([new, old])).reset_index(drop=True)
     if isinstance(source, str):
         numeric = source not in log.words.mapping.varying
-        parsed = parse_numbers(cells) if numeric else None
+        parsed = parse_covariate(cells, _convention(log, cells)) if numeric else None
         read, refused = (parsed.read, parsed.refused) if parsed else (as_text(cells), np.zeros(len(cells), dtype=bool))
     else:
-        parsed = read_cells(cells, source, replace(log.words.mapping, zone=log.zone))
-        read, refused = parsed.read, parsed.refused
+        parsed = read_cells(cells, source, log.words.mapping, _convention(log, cells))
+        read = parsed.read
+        refused = parsed.refused if source.target not in BY_THE_WAY else np.zeros(len(cells), dtype=bool)
         if source.target in ("account", "seller") and log.words.preset:
             read = same_ids(read, other_ids(log.words.preset))
         if source.target == "stage" and (message := unplaced_message(name, log.words.stages, as_text(new))):
@@ -129,6 +130,12 @@ def _read_values(
     note_unread(log, full, log.sheet.cells[log.headers["new"]] if "new" in log.headers else None, repr(name))
     after = pd.Series(read.iloc[: len(new)].to_numpy(), index=new.index)
     return after, None if old is None else pd.Series(read.iloc[len(new) :].to_numpy(), index=new.index)
+
+
+def _convention(log: Log, cells: pd.Series) -> Convention:
+    """That of a field's values, with the days of the log itself."""
+    moments = [log.sheet.cells[header] for part, header in log.headers.items() if part in ("changed_on", "until")]
+    return settle_by(log.words.mapping, gather(days=[cells, *moments], numbers={str(cells.name): cells}))
 
 
 def add_outcome(log: Log, flags: Mapping[str, tuple[pd.Series, pd.Series | None]], kind: str) -> None:
@@ -159,7 +166,9 @@ def instants(log: Log, cells: pd.Series, *, needed: bool = True) -> pd.Series:
     """Moments in the log's time zone; cells that are not moments become an error."""
     parsed = parse_instants(cells, log.zone, convention=settle_by(log.words.mapping, gather(days=[cells])))
     wrong = parsed.refused | mask_of(parsed.read.isna()) if needed else parsed.refused
-    note_unread(log, wrong, cells, gettext("a date"))
+    doubtful = parsed.doubtful is not None and bool(parsed.doubtful.any())
+    wanted = gettext("a date in one way only: set day_first or date_format in mapping.toml") if doubtful else ""
+    note_unread(log, wrong, cells, wanted or gettext("a date"))
     return parsed.read
 
 

@@ -57,11 +57,12 @@ class Evidence:
 
     days: DayEvidence = field(default_factory=DayEvidence)
     numbers: Mapping[str, Marks] = field(default_factory=dict)
+    currencies: frozenset[str] = frozenset()
 
     def __add__(self, other: "Evidence") -> "Evidence":
         names = {**self.numbers, **other.numbers}
         numbers = {name: self.numbers.get(name, Marks()) + other.numbers.get(name, Marks()) for name in names}
-        return Evidence(days=self.days + other.days, numbers=numbers)
+        return Evidence(days=self.days + other.days, numbers=numbers, currencies=self.currencies | other.currencies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class Convention:
     order : of day, month and year
     decimal_comma : the user's setting; None where there is none
     numbers : the decimal marks found in each column
+    currencies : those that some cell names without a doubt
     zone : where the days are counted; None for UTC
     clock_zone : the zone of ISO clocks without an offset; None where it is ``zone``
     """
@@ -80,6 +82,7 @@ class Convention:
     order: Order = field(default_factory=Order)
     decimal_comma: bool | None = None
     numbers: Mapping[str, Marks] = field(default_factory=dict)
+    currencies: frozenset[str] = frozenset()
     zone: str | None = None
     clock_zone: str | None = None
 
@@ -113,7 +116,12 @@ def settle(
         format=date_format,
     )
     return Convention(
-        order=order, decimal_comma=decimal_comma, numbers=evidence.numbers, zone=zone, clock_zone=clock_zone
+        order=order,
+        decimal_comma=decimal_comma,
+        numbers=evidence.numbers,
+        currencies=evidence.currencies,
+        zone=zone,
+        clock_zone=clock_zone,
     )
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.deal_notes import Place, Reading, called
 from winprob.data.tables.mapping import Source
-from winprob.data.tables.money import meant_by, sign_of
+from winprob.data.tables.money import codes, meant_by, sign_of
 from winprob.data.tables.parsed import is_texts, matches, plain, spread_mask
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
@@ -51,7 +51,9 @@ def currency_word(text: str, lookup: Mapping[str, str]) -> str | None:
     return None if meant or not re.search(r"[0-9]", word) else ""
 
 
-def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd.Series], reading: Reading) -> None:
+def fill_currency(
+    sheet: Sheet, sources: Iterable[Source], known: frozenset[str], columns: dict[str, pd.Series], reading: Reading
+) -> None:
     """Fill ``currency`` from the signs beside the amounts."""
     by_target = {source.target: source for source in sources}
     if "amount" not in by_target:
@@ -60,7 +62,7 @@ def fill_currency(sheet: Sheet, sources: Iterable[Source], columns: dict[str, pd
     source = by_target.get("currency")
     lookup = dict(source.lookup) if source else {}
     headers = list(map(str, sheet.cells.columns))
-    priced = with_currencies(cells, columns.get("currency"), lookup, headers)
+    priced = with_currencies(cells, columns.get("currency"), lookup, headers, known)
     if priced is None:
         return
     columns["currency"] = priced.currency.rename("currency")
@@ -109,8 +111,24 @@ def _note_open(place: Place, priced: Priced, column: str) -> None:
     )
 
 
+def certain_currencies(cells: pd.DataFrame, sources: Iterable[Source]) -> frozenset[str]:
+    """The currencies that the amounts and the currency column name without a doubt."""
+    lookup = next((source.lookup for source in sources if source.target == "currency"), {})
+    found: set[str | None] = set()
+    for source in sources:
+        if source.target in ("amount", "currency") and is_texts(cells[source.column]):
+            words = as_text(cells[source.column])
+            words = words[matches(words, r".*[^0-9.,+\-\s]")]
+            found |= {currency_word(str(word), lookup) for word in words.unique()}
+    return frozenset(code for code in found if code in codes())
+
+
 def with_currencies(
-    amounts: pd.Series, given: pd.Series | None, lookup: Mapping[str, str], headers: list[str]
+    amounts: pd.Series,
+    given: pd.Series | None,
+    lookup: Mapping[str, str],
+    headers: list[str],
+    known: frozenset[str] = frozenset(),
 ) -> Priced | None:
     """The currency of each amount; None where no amount has a sign.
 
@@ -120,6 +138,7 @@ def with_currencies(
     given : codes of the currency column, if there is one
     lookup : codes by the signs that a mapping names
     headers : of the file, whose language settles a ¥
+    known : currencies that the file names elsewhere
     """
     if not is_texts(amounts):
         return None
@@ -127,23 +146,27 @@ def with_currencies(
     with_sign = text.where(matches(text, r".*[^0-9.,+\-\s]"))
     if with_sign.isna().all():
         return None
-    codes, distinct = pd.factorize(with_sign)
+    places, distinct = pd.factorize(with_sign)
     signs = [sign_of(plain(word)) for word in distinct]
     if not any(signs):
         return None
     meant = [_meant(sign, lookup) for sign in signs]
     currency = pd.Series(np.nan, index=amounts.index, dtype="str") if given is None else given.copy()
-    certain = {*currency.dropna().unique(), *(code for of_sign in meant if len(of_sign) == 1 for code in of_sign)}
+    certain = {
+        *known,
+        *currency.dropna().unique(),
+        *(code for of_sign in meant if len(of_sign) == 1 for code in of_sign),
+    }
     language = _language(headers, distinct)
     settled = [_settled(of_sign, certain, language) for of_sign in meant]
-    fill = pd.Series(np.array([*settled, np.nan], dtype=object)[codes], index=amounts.index)
-    signed = spread_mask(codes, np.array([bool(of_sign) for of_sign in meant], dtype=bool))
+    fill = pd.Series(np.array([*settled, np.nan], dtype=object)[places], index=amounts.index)
+    signed = spread_mask(places, np.array([bool(of_sign) for of_sign in meant], dtype=bool))
     blank = mask_of(currency.isna())
-    pairs = pd.DataFrame({"code": codes, "given": currency.fillna("")})[signed & ~blank].drop_duplicates()
+    pairs = pd.DataFrame({"code": places, "given": currency.fillna("")})[signed & ~blank].drop_duplicates()
     clash = {(code, name) for code, name in pairs.itertuples(index=False) if name not in meant[code]}
-    contradictory: Mask = np.zeros(len(codes), dtype=bool)
+    contradictory: Mask = np.zeros(len(places), dtype=bool)
     if clash:
-        contradictory = np.array([pair in clash for pair in zip(codes, currency.fillna(""), strict=True)], dtype=bool)
+        contradictory = np.array([pair in clash for pair in zip(places, currency.fillna(""), strict=True)], dtype=bool)
     currency = currency.mask(blank & signed, fill).astype("str")
     undecided = signed & mask_of(currency.isna())
     return Priced(

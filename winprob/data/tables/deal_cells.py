@@ -1,7 +1,7 @@
 """Cells of a deal table's columns into canonical values, by the conventions of their file."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
@@ -10,22 +10,23 @@ import pandas as pd
 from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, TEXTS, Mask, as_text, mask_of
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.conventions import Convention, Evidence, gather, settle
-from winprob.data.tables.currencies import currency_word
+from winprob.data.tables.currencies import certain_currencies, currency_word
 from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source
 from winprob.data.tables.nulls import is_null_word, without_nulls
 from winprob.data.tables.parsed import Parsed, by_value
 from winprob.methodology import canonical, is_unknown
 
 
-def evidence_of(cells: pd.DataFrame, sources: Iterable[Source], mapping: DealMapping) -> Evidence:
+def evidence_of(cells: pd.DataFrame, sources: Collection[Source], mapping: DealMapping) -> Evidence:
     """What the columns of a file, or of a block of it, give away about its conventions."""
     days = [source.column for source in sources if source.target in DATES]
     numbers = [source.column for source in sources if _is_number(source.target)]
     numbers += [item.column for item in mapping.numeric if item.column not in mapping.varying]
-    return gather(
+    found = gather(
         days=[cells[name] for name in dict.fromkeys(days)],
         numbers={name: cells[name] for name in dict.fromkeys(numbers) if name in cells},
     )
+    return replace(found, currencies=certain_currencies(cells, sources))
 
 
 def settle_by(mapping: DealMapping, evidence: Evidence) -> Convention:

@@ -16,7 +16,7 @@ from winprob.errors import DealTableError, MappingError, WinprobError
 from winprob.i18n import gettext
 
 #: A column that only a table of the report uses: words of its own are unknown.
-_BY_THE_WAY = ("rep_category",)
+BY_THE_WAY = ("rep_category",)
 
 
 def called(target: str, header: str) -> str:
@@ -180,7 +180,7 @@ def note_values(place: Place, source: Source, refused: Mask) -> None:
     counts = as_text(place.cells)[refused].value_counts()
     values = ", ".join(f"{shown_cell(value)} ({count})" for value, count in counts.head(5).items())
     values += ", …" if len(counts) > 5 else ""
-    if source.target in _BY_THE_WAY:
+    if source.target in BY_THE_WAY:
         place.note(
             refused,
             lambda **spot: gettext(

@@ -30,12 +30,11 @@ from winprob.data.tables.deal_notes import (
     note_values,
 )
 from winprob.data.tables.instants import crossings
-from winprob.data.tables.levels import spellings, unify
 from winprob.data.tables.mapping import DealMapping, Source, nearest
-from winprob.data.tables.near_headers import misspelt
 from winprob.data.tables.nulls import null_cells
 from winprob.data.tables.parsed import Parsed
 from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.spelling import misspelt, spellings, unify
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column
 
@@ -93,8 +92,8 @@ def read_sheet(
             columns[source.target] = _read_column(sheet, source, mapping, convention, reading, clocks)
     if mapping.zone is None and clocks:
         reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
-    fill_currency(sheet, sources, columns, reading)
-    covariates = _read_covariates(sheet, mapping, convention, columns, reading)
+    fill_currency(sheet, sources, convention.currencies, columns, reading)
+    covariates = _read_covariates(sheet, mapping, sources, convention, columns, reading)
     _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
     ordered = {name: columns[name] for name in (*COLUMNS, *READINGS, *NAMES) if name in columns} | covariates
     if not mapping.sources:
@@ -265,7 +264,7 @@ def _without_impossible(place: Place, parsed: Parsed) -> pd.Series:
 
 
 def _note_clocks(clocks: pd.Series) -> Finding:
-    """The note on moments whose day depends on the time zone that nobody set."""
+    """The note on moments whose day depends on the time zone that is not set."""
     found = crossings(clocks)
     message = gettext(
         "{count} dates have a clock with an offset and are read in UTC; in offices from California to China up to "
@@ -278,7 +277,12 @@ def _note_clocks(clocks: pd.Series) -> Finding:
 
 
 def _read_covariates(
-    sheet: Sheet, mapping: DealMapping, convention: Convention, columns: dict[str, pd.Series], reading: Reading
+    sheet: Sheet,
+    mapping: DealMapping,
+    sources: tuple[Source, ...],
+    convention: Convention,
+    columns: dict[str, pd.Series],
+    reading: Reading,
 ) -> dict[str, pd.Series]:
     covariates: dict[str, pd.Series] = {}
     for name in dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))):
@@ -295,8 +299,12 @@ def _read_covariates(
             note_mixed(place, without_percent_sign(place.cells, parsed))
             covariates[name] = parsed.read
     known = columns | covariates
+    amounts = {source.column for source in sources if source.target == "amount"}
     for item in mapping.numeric:
-        if item.transform == "log1p" and item.column in known:
+        if item.column in amounts and item.column in covariates:
+            # Negative amounts are unknown here too; the check of the deals counts them.
+            known[item.column] = covariates[item.column] = covariates[item.column].mask(covariates[item.column] < 0)
+        if item.transform == "log1p" and item.column in known and item.column != "amount":
             values = known[item.column]
             note_log(Place(reading=reading, sheet=sheet, column=item.column, what=item.column, cells=values), values)
     return covariates

@@ -123,7 +123,7 @@ def _typed(cells: pd.Series, convention: Convention) -> Parsed:
 
 
 def _iso_clocks(text: pd.Series, convention: Convention) -> tuple[pd.Series, pd.Series]:
-    """Local times, and moments in UTC where there is an offset, of ISO clocks; missing where there is no such time."""
+    """Local times, and moments in UTC where there is an offset, of ISO clocks; missing where there is none such."""
     aware = matches(text, f".*{_OFFSET}$")
     moments = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).astype("datetime64[us, UTC]")
     utc = moments.dt.tz_localize(None)

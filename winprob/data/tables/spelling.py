@@ -1,18 +1,25 @@
-"""Levels of a column of text that differ by case, blanks or full-width forms only: one level, spelled as most often."""
+"""Spelling: levels that differ by case, blanks or full-width forms only are one, and headers may be misspelt."""
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 import pandas as pd
 from pyarrow import compute
 
-from winprob.data.schema import as_text
+from winprob.data.schema import Finding, as_text, whole
 from winprob.data.schema.dtypes import as_arrow
+from winprob.i18n import gettext
+from winprob.methodology import normal
 
 _BLANKS = re.compile(r"[\s\u200b\ufeff]+")
 #: Ids of a CRM, which case may tell apart.
 _ID = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{15,18}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+#: How alike two names must be: one letter wrong in seven.
+_ALIKE = 0.85
+_SHORTEST = 4
 
 
 def spellings(cells: pd.Series) -> dict[str, str]:
@@ -53,3 +60,23 @@ def _folded(text: str) -> str:
     if text.isascii():
         return " ".join(text.split()).lower()
     return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def misspelt(unused: Iterable[str], wanted: Mapping[str, str]) -> Iterator[Finding]:
+    """Notes on headers that may be misspelt.
+
+    Parameters
+    ----------
+    unused : headers of the file that mean nothing
+    wanted : the columns that the file lacks, by the names that are looked for
+    """
+    by_name = {normal(name): column for name, column in wanted.items() if len(normal(name)) >= _SHORTEST}
+    for header in unused:
+        near = get_close_matches(normal(header), list(by_name), n=1, cutoff=_ALIKE)
+        if near:
+            message = gettext(
+                "column {header} is not known and not read; did you mean {name}?",
+                header=repr(header),
+                name=repr(by_name[near[0]]),
+            )
+            yield whole("note", by_name[near[0]], message)
