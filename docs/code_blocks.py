@@ -29,6 +29,7 @@ PAGES = (
     "README.md",
     "docs/guide/first_model.md",
     "docs/guide/your_crm.md",
+    "docs/guide/crm_exports.md",
     "docs/guide/weekly_routine.md",
     "docs/guide/quarter.md",
     "docs/guide/decisions.md",

@@ -56,7 +56,7 @@ def test_values_of_a_column_that_this_export_lacks_are_a_note(tmp_path: Path) ->
         ({"columns": {"stage": {"values": {"won": ["x"]}}}}, "columns.stage: 'won' is not a canonical value"),
         ({"columns": {"coach": {"values": {"none": ["x"]}}}}, "columns.coach names no source column"),
         ({"covariates": {"numeric": ["Probability"]}}, "covariate 'Probability' is derived by Salesforce"),
-        ({"covariates": {"numeric": 5}, "zone": "Mars"}, "there is no time zone 'Mars'"),
+        ({"covariates": {"numeric": 5}, "zone": "Mars"}, "time zone 'Mars'"),
     ],
 )
 def test_a_fault_of_a_mapping_over_a_preset_is_found_with_the_deals_and_with_their_log(

@@ -75,7 +75,7 @@ WRONG = {
         "'changes.entered.prefixes' is 5, wanted a list of headers",
     ],
     'zone = "Mars"\n' + ID + 'stage = { column = ["S"], values = { decision = 3 } }\n': [
-        "there is no time zone 'Mars'",
+        "time zone 'Mars'",
         "'columns.stage.values.decision' is 3, wanted a list of texts",
     ],
 }
