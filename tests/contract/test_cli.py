@@ -263,7 +263,7 @@ def test_a_format_that_equals_the_suffix_is_accepted(form: str, calls: dict[str,
 @pytest.mark.parametrize(
     ("command", "english"),
     [
-        ("check", "Ready to use"),
+        ("check", "Ready to read"),
         ("train", "No deal was seen"),
         ("predict", "every figure here is prior"),
         ("explain", "to win"),
@@ -499,9 +499,10 @@ def test_train_in_chinese(work: Path, tmp_path: Path, fitted: list[dict[str, Any
 def test_as_of_leaves_out_what_came_later(work: Path, tmp_path: Path, fitted: list[dict[str, Any]]) -> None:
     closed = pd.read_csv(work / "closed.csv")
     day = closed["closed_on"].sort_values().iloc[len(closed) // 2]
-    good("train", work / "closed.csv", "--model", tmp_path / "m.nc", "--as-of", day, "--one-outcome")
+    done = good("train", work / "closed.csv", "--model", tmp_path / "m.nc", "--as-of", day, "--one-outcome")
     (asked,) = fitted
     wanted = closed[(closed["closed_on"] <= day) & (closed["as_of"] <= day)]
+    assert f"{len(closed) - len(wanted)} of {len(closed)} closed deals are left out" in done.stderr
     assert 0 < len(wanted) < len(closed)
     assert asked["deals"]["deal_id"].tolist() == wanted["deal_id"].tolist()
     assert asked["one_outcome"] is True

@@ -55,7 +55,9 @@ def test_deals_without_the_sellers_date_are_reported(posterior: Posterior) -> No
     assert "Not in this quarter's number (open, without the seller's date" in " ".join(forecast_sentences(some))
     none = forecast_quarter(posterior, deals(amount=[100.0, 50.0]), "2026Q3", as_of=DAY)
     assert (none.deals["by_end"] > 0).all()
-    assert "Included (open, in a table without the sellers' dates" in " ".join(forecast_sentences(none))
+    text = " ".join(forecast_sentences(none))
+    assert "Included (open, in a table without the sellers' dates" in text
+    assert "no open deal has the seller's close date: each counts" in text
 
 
 def test_a_day_before_the_first_reading_is_refused_with_the_day_to_name(posterior: Posterior) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from winprob import check_file
+from winprob.data.schema import validate_deals
 from winprob.data.tables import filled_for_won, hindsight
 
 
@@ -90,6 +91,8 @@ def test_without_as_of_every_closed_row_is_hindsight(tmp_path: Path) -> None:
     assert "hindsight" in warning
     assert not messages(check(tmp_path, closed(20)), "warning", "as_of")
     assert not list(hindsight(pd.DataFrame({"deal_id": ["a"], "outcome": "open"})))
+    late = validate_deals(closed(20, as_of="2026-03-01"))
+    assert ["after 'closed_on' in 20 rows" in finding.message for finding in hindsight(late)] == [True]
 
 
 def test_an_amount_filled_in_at_the_close_is_named_where_the_gap_is_beyond_chance(tmp_path: Path) -> None:

@@ -161,7 +161,12 @@ def _cause(row: Mapping[Hashable, Any]) -> str:
 
 
 def _assumptions(forecast: Forecast) -> Iterator[str]:
-    if not forecast.dated:
+    if not forecast.dated and forecast.deals["expected_close_on"].isna().all():
+        yield gettext(
+            "This model has no time to close, and no open deal has the seller's close date: each counts with its "
+            "probability of an eventual win."
+        )
+    elif not forecast.dated:
         yield gettext(
             "This model has no time to close: a deal counts with its probability of an eventual win if the seller's "
             "close date is in the quarter, and not at all otherwise. Train on deals with 'as_of' and 'closed_on' to "

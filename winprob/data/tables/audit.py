@@ -13,6 +13,7 @@ from winprob.data.schema import (
     READINGS,
     Finding,
     Mask,
+    check_deals,
     column_or_missing,
     fact_columns,
     is_censored,
@@ -73,6 +74,9 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
 def hindsight(deals: pd.DataFrame) -> Iterator[Finding]:
     """Warnings for a training: closed deals read after the close, and learned columns whose blanks give them away."""
     yield from read_after_close(deals)
+    yield from (
+        finding for finding in check_deals(deals) if finding.column == "as_of" and finding.severity == "warning"
+    )
     if "outcome" in deals:
         won = mask_of(deals["outcome"] == "won")
         for column, gap in _gaps(deals).items():

@@ -7,6 +7,7 @@ import pandas as pd
 
 from winprob.data.schema import (
     COLUMNS,
+    COVERAGE_COLUMNS,
     ID,
     READINGS,
     SUPPORTS,
@@ -67,7 +68,7 @@ def _sources(sheet: Sheet, mapping: DealMapping) -> Mapping[str, str]:
         if source != target
     }
     in_sheet = set(named) | set(map(str, sheet.cells.columns))
-    of_people = [*SUPPORTS, *READINGS]
+    of_people = [*SUPPORTS, *COVERAGE_COLUMNS, *READINGS]
     return {**{column: gettext("the people table") for column in of_people if column not in in_sheet}, **shown}
 
 

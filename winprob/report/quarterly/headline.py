@@ -78,7 +78,14 @@ def _versions(source: Provenance) -> str:
 def warnings(inputs: ReviewInputs) -> list[str]:
     """Warnings to read before any number."""
     notes = banners(inputs.posterior.provenance, simulated=inputs.simulated)
-    if not inputs.forecast.dated:
+    if not inputs.forecast.dated and inputs.forecast.deals["expected_close_on"].isna().all():
+        notes.append(
+            gettext(
+                "No time to close: the model was trained without dates, and no open deal has the seller's close date. "
+                "Each counts with its probability of an eventual win. Read “won by quarter end” as “won eventually”."
+            )
+        )
+    elif not inputs.forecast.dated:
         notes.append(
             gettext(
                 "No time to close: the model was trained without dates. A deal counts with its probability of an "
