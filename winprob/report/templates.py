@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from winprob.i18n import language
 
-
 #: Control characters, and those that reverse the writing direction: in a name they would show another one.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
