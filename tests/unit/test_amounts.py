@@ -17,16 +17,23 @@ def won(amounts: list[float], closed: list[float], ids: list[str] | None = None)
 
 
 def test_the_share_that_changed_and_its_log_ratio_are_counted() -> None:
-    learned = learn_closing_amounts(won([100, 100, 100, 100], [100, 50, 200, 100]))
+    learned = learn_closing_amounts(won([100] * 12, [100, 50, 200, 100] * 3))
     assert learned is not None
-    assert (learned.deals, learned.changed, learned.mean) == (4, 2, 0)
+    assert (learned.deals, learned.changed, learned.mean) == (12, 6, 0)
     assert learned.variance == pytest.approx(np.log(2) ** 2)
 
 
 def test_a_deal_read_often_counts_once() -> None:
-    learned = learn_closing_amounts(won([100, 100, 100], [100, 50, 50], ["A", "B", "B"]))
+    learned = learn_closing_amounts(won([100] * 6, [100, 100, 100, 100, 50, 50], ["A", "B", "C", "D", "E", "E"]))
     assert learned is not None
-    assert (learned.deals, learned.changed) == (2, 1)
+    assert (learned.deals, learned.changed) == (5, 1)
+
+
+def test_the_ratio_of_fewer_than_five_deals_is_not_stored() -> None:
+    learned = learn_closing_amounts(won([100] * 8, [100, 100, 100, 100, 37, 37, 37, 37]))
+    assert learned is not None
+    assert (learned.changed, learned.mean, learned.variance) == (4, 0, 0.25**2)
+    assert learn_closing_amounts(won([100] * 4, [37] * 4)) is None
 
 
 def test_without_closing_amounts_every_amount_is_taken_as_recorded() -> None:

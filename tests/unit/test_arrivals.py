@@ -82,6 +82,24 @@ def test_a_quarter_is_counted_by_when_its_won_deals_were_opened() -> None:
     assert opened_within(counts, 119).tolist() == [2, 1]
 
 
+def test_no_weekly_sum_rests_on_fewer_than_five_deals() -> None:
+    rng = np.random.default_rng(4)
+    opened = pd.Timestamp(2025, 6, 30) - pd.to_timedelta(rng.integers(1, 200, 43), unit="D")
+    amounts = np.exp(rng.normal(12, 1, 43))
+    rows = [(f"{day:%Y-%m-%d}", "2025-06-29", amount, "won") for day, amount in zip(opened, amounts, strict=True)]
+    learned = learn_arrivals(deals(*rows), CALENDAR)
+    assert learned is not None
+    n, s, q = np.array(learned.amounts["CNY"]).T
+    assert (n.sum(), s.sum(), q.sum()) == pytest.approx((43, np.log(amounts).sum(), (np.log(amounts) ** 2).sum()))
+    means = np.round(s[n > 0] / n[n > 0], 9)
+    of_group = [n[n > 0][means == mean].sum() for mean in np.unique(means)]
+    assert min(of_group) >= 5
+    assert len(of_group) >= 5
+    few = learn_arrivals(deals(*rows[:4]), CALENDAR)
+    assert few is not None
+    assert few.amounts == {}
+
+
 def test_a_quarter_that_the_record_covers_in_part_does_not_count() -> None:
     table = deals(("2025-01-10", "2025-07-20", 5.0, "won"))
     learned = learn_arrivals(table, CALENDAR)

@@ -197,7 +197,7 @@ def test_numbers_are_standardised_on_training_and_a_blank_is_the_mean_with_a_fla
 
 
 def test_a_constant_number_is_harmless(table):
-    frame = validate_deals(table(amount=[5.0, 5.0], seller=["A", "B"]))
+    frame = validate_deals(table(amount=[5.0] * 6, seller=["A", "B"] * 3))
     assert np.isfinite(describe(frame, learn_scaling(frame, SETTINGS)).numeric).all()
 
 
@@ -209,7 +209,7 @@ def test_a_column_that_is_absent_or_blank_is_not_learned_from(table):
 
 
 def test_covariates_of_a_mapping_come_first_and_none_twice(table):
-    frame = table(Age=[1.0, 2.0], Team=["x", "y"])
+    frame = table(Age=[1.0, 2.0] * 3, Team=["x", "y"] * 3)
     frame.attrs["covariates"] = {
         "varying": ["Team", "seller"],
         "numeric": [{"column": "Age", "transform": "identity"}, {"column": "amount", "transform": "identity"}],
@@ -284,10 +284,28 @@ def test_a_level_never_seen_takes_part_in_no_combination():
     assert (of(frame.head(1), scaling).pairs != 0).any()
 
 
+def test_a_number_of_fewer_than_five_deals_is_not_learned_from(table):
+    frame = validate_deals(table(amount=[1.0, 2.0, 3.0, 4.0, None]))
+    assert learn_scaling(frame, SETTINGS).numeric == ()
+
+
+def test_a_pseudonymous_scaling_holds_no_name_and_describes_deals_alike(table):
+    frame = validate_deals(table(seller=["Ann", "王伟", None] * 4, account=["Acme"] * 12))
+    settings = Settings(covariates=CovariateSettings(varying=("seller", "account")))
+    plain, hidden = learn_scaling(frame, settings), learn_scaling(frame, settings, salt="00ff")
+    assert not any(name in str(hidden) for name in ("Ann", "王伟", "Acme"))
+    assert "Ann" in str(plain)
+    same, other = (describe(frame, scaling) for scaling in (plain, hidden))
+    assert same.unseen == other.unseen == ()
+    assert len(set(zip(same.level[:, 0], other.level[:, 0], strict=True))) == 3
+    assert learn_scaling(frame, settings, salt="00ff").fields == hidden.fields
+    assert learn_scaling(frame, settings, salt="00fe").fields != hidden.fields
+
+
 @pytest.mark.parametrize("transform", ["identity", "log1p"])
 def test_the_transform_is_the_one_asked_for(table, transform):
     covariates = CovariateSettings(numeric=(NumericCovariate(column="amount", transform=transform),))
-    frame = validate_deals(table(amount=[1.0, 10.0, 100.0]))
+    frame = validate_deals(table(amount=[1.0, 10.0, 100.0, 20.0, 200.0]))
     values = {"identity": frame["amount"], "log1p": np.log1p(frame["amount"])}[transform]
     scaled = describe(frame, learn_scaling(frame, Settings(covariates=covariates))).numeric[:, 0]
     np.testing.assert_allclose(scaled, (values - values.mean()) / values.std(ddof=0), rtol=1e-5)

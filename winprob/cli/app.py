@@ -58,6 +58,11 @@ class WinprobGroup(click.Group):
             # The reader of stdout (head, less) has closed it.
             discard_stdout()
             ctx.exit(0)
+        except OSError as error:
+            # A path that cannot even be looked at: a name that is too long, a folder that may not be entered.
+            reason = error.strerror or error
+            echo_notes("winprob: " + gettext("{path} cannot be used: {reason}.", path=error.filename, reason=reason))
+            ctx.exit(1)
 
 
 translate_click()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -17,8 +18,12 @@ from winprob.i18n import gettext
 
 #: Wide enough for every table of the program, where the output is not a terminal.
 _FILE_WIDTH = 200
-#: The control characters except tab and newline.
-_CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+#: Characters that set the writing direction or are line ends to some terminals.
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+#: The control characters except tab and newline, and those of the writing direction.
+_CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *_BIDI], "\ufffd")
+#: In a cell of a table on the terminal, tab and newline too.
+_CONTROL_IN_CELL = {**_CONTROL, 9: "\ufffd", 10: "\ufffd"}
 
 
 def show(frame: Frame, output: Output, *, percent: Sequence[str] = (), digits: int = 2) -> None:
@@ -34,14 +39,22 @@ def show(frame: Frame, output: Output, *, percent: Sequence[str] = (), digits: i
         winprob.write_table(frame, output.out, output.output_format)
     else:
         with _translate_stdout_errors():
-            winprob.write_table(frame, None, output.output_format)
+            winprob.write_table(_for_terminal(frame), None, output.output_format)
+
+
+def _for_terminal(frame: Frame) -> Frame:
+    """The frame, without characters that steer a terminal where stdout is one; a file or a pipe gets them all."""
+    if not _stdout().isatty():
+        return frame
+    tame = frame.map(lambda cell: replace_control_characters(cell) if isinstance(cell, str) else cell)
+    return tame.rename(columns=lambda name: replace_control_characters(str(name)))
 
 
 def write_page(text: str, out: Path | None, note: str | None = None) -> None:
     """Write a document to a file and print ``note`` on stderr; without a file, print the document on stdout."""
     if out is None:
         with _translate_stdout_errors():
-            sys.stdout.write(text)
+            _stdout().write(replace_control_characters(text) if _stdout().isatty() else text)
         return
     from winprob.data.tables import replacing
 
@@ -136,7 +149,8 @@ def stdout_for_tables() -> Iterator[None]:
 
 def discard_stdout() -> None:
     """Send the rest of stdout to the null device, so that Python's flush at exit raises nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -144,7 +158,7 @@ def _translate_stdout_errors() -> Iterator[None]:
     """Turn a failed write to stdout into `OutputError`."""
     try:
         yield
-        sys.stdout.flush()
+        _stdout().flush()
     except BrokenPipeError:
         raise
     except (OSError, UnicodeEncodeError) as fault:
@@ -152,10 +166,23 @@ def _translate_stdout_errors() -> Iterator[None]:
         raise OutputError(gettext("cannot write {path}: {fault}.", path="stdout", fault=fault)) from None
 
 
+def _stdout() -> TextIO:
+    """Where tables are printed.
+
+    Raises
+    ------
+    BrokenPipeError
+        stdout was closed before the command began: the same as a reader who has closed it.
+    """
+    if sys.stdout is None:
+        raise BrokenPipeError
+    return sys.stdout
+
+
 def _screen_width() -> int:
     import shutil
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+    return shutil.get_terminal_size().columns if _stdout().isatty() else _FILE_WIDTH
 
 
 def _render_table(frame: Frame, percent: Sequence[str], digits: int, width: int) -> str:
@@ -180,4 +207,4 @@ def _cell(value: object, percent: bool, digits: int) -> str:
     if isinstance(value, float):
         # Adding zero turns a rounded -0.00 into 0.00.
         return f"{value:.0%}" if percent else f"{round(value, digits) + 0.0:.{digits}f}"
-    return replace_control_characters(str(value))
+    return str(value).translate(_CONTROL_IN_CELL)

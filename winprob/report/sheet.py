@@ -63,7 +63,7 @@ def findings_grid(findings: pd.DataFrame) -> Grid:
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$])")
 #: Control characters of terminals and of the writing direction.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LINK = re.compile(r"(?<=\w)(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 
 

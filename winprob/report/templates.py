@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from winprob.i18n import language
+
+#: Control characters, and those that reverse the writing direction: in a name they would show another one.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | None = None, **values: object) -> str:
@@ -23,7 +27,7 @@ def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | N
     """
     style = "\n".join(_text(file) for file in styles)
     program = _text(script) if script else ""
-    return (
+    page = (
         _environment()
         .get_template(name)
         .render(
@@ -34,6 +38,7 @@ def render(name: str, *, styles: Sequence[str] = ("style.css",), script: str | N
             **values,
         )
     )
+    return _CONTROL.sub("\ufffd", page)
 
 
 def _policy(style: str, program: str) -> Markup:

@@ -1,8 +1,8 @@
 """Write simulated deals to CSV or Parquet in blocks of bounded memory; write and read the truth as NetCDF."""
 
 import datetime as dt
+import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from winprob.data.schema import SUPPORTS
+from winprob.data.tables import scratch_folder
 from winprob.errors import InputError, OutputError, SettingsError
 from winprob.i18n import gettext
 from winprob.simulation.deals import Team
@@ -88,10 +89,10 @@ def write_simulation(
     folder = Path(directory)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".winprob-", dir=folder) as scratch:
-            _write_tables(Path(scratch), request, team, format, progress)
-            _write_truth(Path(scratch) / TRUTH_FILE, request, team)
-            for path in sorted(Path(scratch).iterdir()):
+        with scratch_folder(folder) as scratch:
+            _write_tables(scratch, request, team, format, progress)
+            _write_truth(scratch / TRUTH_FILE, request, team)
+            for path in sorted(scratch.iterdir()):
                 path.replace(folder / path.name)
     return team.truth
 
@@ -161,8 +162,9 @@ class _Parquet:
 
 
 def _write_truth(path: Path, request: SimulationRequest, team: Team) -> None:
-    truth = team.truth
-    with h5netcdf.File(path, "w") as file:
+    truth, buffer = team.truth, io.BytesIO()
+    # In memory first: the HDF5 library ends the process where the disk is full.
+    with h5netcdf.File(buffer, "w") as file:
         for dimension, labels in coordinates(team).items():
             file.dimensions[dimension] = len(labels)
             texts = np.array(labels, dtype=h5py.string_dtype())
@@ -170,6 +172,7 @@ def _write_truth(path: Path, request: SimulationRequest, team: Team) -> None:
         for name in truth.numbers():
             file.create_variable(name, _dims(name), data=truth.array(name))
         file.attrs.update(_provenance(request, truth))
+    path.write_bytes(buffer.getvalue())
 
 
 def _dims(name: str) -> tuple[str, ...]:

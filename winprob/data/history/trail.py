@@ -1,5 +1,6 @@
 """The trail of each deal: all snapshots of a history, sorted by deal and day."""
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.history.folder import Day, as_day, read_history
+from winprob.data.history.folder import FIRST_DAY, Day, as_day, read_history
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
 from winprob.data.schema.validation import validate_deals
@@ -16,6 +17,8 @@ from winprob.data.tables import NOT_LEARNED
 from winprob.errors import HistoryError
 from winprob.i18n import gettext
 
+#: The last day that a deal table may hold.
+_LAST_DAY = pd.Timestamp(2099, 12, 31)
 #: Fewer deals than this may look alike by chance.
 ENOUGH = 10
 
@@ -97,14 +100,28 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
         A frame that is not a valid deal table.
     """
     if isinstance(history, pd.DataFrame):
-        table = validate_deals(_until(_dated(history), as_of))
+        table = validate_deals(_with_usable_days(_until(_dated(history), as_of)))
     else:
         # Every snapshot was valid when it was written; together a column may have two types.
-        table = validate_deals(read_history(history, until=as_of))
+        table = validate_deals(_with_usable_days(read_history(history, until=as_of)))
     table = table.assign(**{name: column_or_missing(table, name) for name in ("outcome", *DATES)}).sort_values(
         [ID, "as_of"], kind="stable", ignore_index=True
     )
     return Trail(rows=table, days=pd.DatetimeIndex(np.sort(table["as_of"].unique())))
+
+
+def _with_usable_days(snapshots: pd.DataFrame) -> pd.DataFrame:
+    """The snapshots without those of days that no export has, which a former version accepted; they are reported."""
+    odd = ~snapshots["as_of"].between(FIRST_DAY, _LAST_DAY)
+    if not odd.any() or odd.all():
+        return snapshots
+    days = [day.date().isoformat() for day in sorted(snapshots["as_of"][odd].unique())]
+    logging.getLogger("winprob").warning(
+        gettext("snapshots of days that no export has are left out: {days}.", days=", ".join(days))
+    )
+    usable = snapshots[~odd].reset_index(drop=True)
+    usable.attrs = snapshots.attrs
+    return usable
 
 
 def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
