@@ -59,14 +59,28 @@ def test_an_amount_without_a_currency_among_others_is_counted(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("sign", ["$", "¥", "kr"])
-def test_a_shared_sign_asks(tmp_path: Path, sign: str) -> None:
+def test_a_shared_sign_next_to_another_currency_asks(tmp_path: Path, sign: str) -> None:
     with pytest.raises(DealTableError, match=r"has the sign .* which may be .* map the sign in mapping.toml"):
-        currencies(tmp_path, f"deal_id,amount\na,{sign} 500\n")
+        currencies(tmp_path, f"deal_id,amount\na,{sign} 500\nb,€ 5\n")
+
+
+@pytest.mark.parametrize("sign", ["$", "¥", "kr"])
+def test_one_shared_sign_on_all_amounts_leaves_the_currency_unknown_with_a_warning(tmp_path: Path, sign: str) -> None:
+    assert currencies(tmp_path, f"deal_id,amount\na,{sign} 500\nb,{sign} 7\nc,9\n") == ["", "", ""]
+    found = check_file(tmp_path / "deals.csv")
+    warnings = found.loc[found["severity"] == "warning", "message"].str.cat()
+    assert f"has the sign {sign}, which may be" in warnings
+    assert "unlike the others" not in warnings
+
+
+def test_a_bare_dollar_is_not_the_dollar_that_the_file_marks(tmp_path: Path) -> None:
+    with pytest.raises(DealTableError, match=r"has the sign \$, which may be"):
+        currencies(tmp_path, "deal_id,amount\na,HK$ 5\nb,$ 7\n")
 
 
 def test_a_shared_sign_is_settled_by_the_column_the_file_or_the_mapping(tmp_path: Path) -> None:
     assert currencies(tmp_path, "deal_id,amount,currency\na,$ 5,CAD\nb,$ 7,\n") == ["CAD", "CAD"]
-    assert currencies(tmp_path, "deal_id,amount\na,US$ 5\nb,$ 7\n") == ["USD", "USD"]
+    assert currencies(tmp_path, "deal_id,amount\na,USD 5\nb,$ 7\n") == ["USD", "USD"]
     assert currencies(tmp_path, "商机编号,金额\na,¥ 5\n") == ["CNY"]
     columns = {"deal_id": "deal_id", "amount": "amount"}
     columns |= {"currency": {"column": "amount", "values": {"MXN": ["$"]}}}  # type: ignore[dict-item]
@@ -87,7 +101,7 @@ def test_a_word_that_is_no_currency_is_unknown_and_counted(tmp_path: Path) -> No
 
 def test_a_block_of_a_file_is_read_as_the_whole_would_be() -> None:
     mapping, _ = read_mapping(None)
-    cells = pd.DataFrame({"deal_id": ["a", "b"], "amount": ["US$ 1.250,50", "$ 7.500"]}, dtype="str")
+    cells = pd.DataFrame({"deal_id": ["a", "b"], "amount": ["USD 1.250,50", "$ 7.500"]}, dtype="str")
     blocks = [frame_sheet(cells.iloc[[at]], "deals") for at in (0, 1)]
     whole = settle_by(mapping, evidence_on(blocks[0], mapping) + evidence_on(blocks[1], mapping))
     read = [read_sheet(block, mapping, [], convention=whole).deals for block in blocks]

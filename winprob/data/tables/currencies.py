@@ -118,8 +118,10 @@ def certain_currencies(cells: pd.DataFrame, sources: Iterable[Source]) -> frozen
     for source in sources:
         if source.target in ("amount", "currency") and is_texts(cells[source.column]):
             words = as_text(cells[source.column])
-            words = words[matches(words, r".*[^0-9.,+\-\s]")]
-            found |= {currency_word(str(word), lookup) for word in words.unique()}
+            words = words[matches(words, r".*[^0-9.,+\-\s]")].unique()
+            # A file that writes HK$ for one currency means another by $: beside an amount only a code is certain.
+            named = source.target == "currency"
+            found |= {currency_word(str(word), lookup) if named else sign_of(plain(word)).upper() for word in words}
     return frozenset(code for code in found if code in codes())
 
 
@@ -155,7 +157,7 @@ def with_currencies(
     certain = {
         *known,
         *currency.dropna().unique(),
-        *(code for of_sign in meant if len(of_sign) == 1 for code in of_sign),
+        *(sign.upper() for sign in signs if sign.upper() in codes()),
     }
     language = _language(headers, distinct)
     settled = [_settled(of_sign, certain, language) for of_sign in meant]
