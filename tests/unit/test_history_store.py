@@ -144,7 +144,7 @@ def test_one_day_does_not_read_the_others(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ({"as_of": "2026-05-01"}, "'as_of' is after the snapshot's day 2026-03-31 in 4 rows"),
         ({"closed_on": "2026-05-01", "outcome": "won"}, "map it to 'expected_close_on'"),
-        ({"amount": -1.0}, "negative or infinite"),
+        ({"amount": float("inf")}, "'amount' infinite in 4 rows"),
     ],
 )
 def test_what_could_not_be_known_is_refused_and_nothing_is_made(

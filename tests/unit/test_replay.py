@@ -492,3 +492,28 @@ def test_review_days() -> None:
     assert [f"{day:%m-%d}" for day in review_days("2026-01-02", "2026-03-01", every="month")] == ["02-01", "03-01"]
     assert {day.day_name() for day in review_days("2026-01-02", "2026-03-01", every="week")} == {"Monday"}
     assert review_days("2026-01-02", "2026-01-03") == []
+
+
+def test_a_deal_loaded_after_its_close_is_booked_on_its_close(tmp_path: Path) -> None:
+    export = (
+        "Id,StageName,Amount,CloseDate,CreatedDate,IsClosed,IsWon\n"
+        "006Dn0000000001,Closed Won,214355,2026-03-30,2026-04-05T10:00:00.000+0000,true,true\n"
+        "006Dn0000000002,Closed Won,5000,2026-03-29,2026-04-05T10:00:00.000+0000,true,true\n"
+        "006Dn0000000003,Prospecting,7000,2026-09-29,2026-01-05T10:00:00.000+0000,false,false\n"
+    )
+    log = (
+        "OpportunityId,Field,OldValue,NewValue,CreatedDate\n"
+        "006Dn0000000001,StageName,Prospecting,Closed Won,2026-04-05T10:00:00.000+0000\n"
+        "006Dn0000000003,Amount,6000,7000,2026-02-05T10:00:00.000+0000\n"
+    )
+    deals_file, log_file = tmp_path / "deals.csv", tmp_path / "log.csv"
+    deals_file.write_text(export)
+    log_file.write_text(log)
+    deals = read_deals(deals_file, SALESFORCE)
+    assert deals["opened_on"].isna().tolist() == [True, True, False]
+    changes, _ = read_changes(log_file, SALESFORCE)
+    snapshots, _ = replay_changes(deals, changes, [pd.Timestamp("2026-04-10")])
+    _, last = next(iter(snapshots))
+    assert last["deal_id"].str.slice(13, 15).tolist() == ["01", "02", "03"]
+    assert last["closed_on"].tolist()[:2] == [pd.Timestamp("2026-03-30"), pd.Timestamp("2026-03-29")]
+    assert last["outcome"].tolist() == ["won", "won", "open"]
