@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import ID, Finding, Mask, is_censored, is_closed, whole
+from winprob.data.schema import ID, NAMES, Finding, Mask, is_censored, is_closed, whole
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping
 from winprob.data.tables.sheet import Sheet
@@ -17,7 +17,7 @@ TOO_GOOD_AUC = 0.97
 #: Difference in the share of filled cells between two groups of deals from which a column is suspect.
 TOO_GOOD_GAP = 0.8
 _ENOUGH = 10
-_NOT_FACTS = (ID, "outcome")
+_NOT_FACTS = (ID, "outcome", *NAMES)
 
 
 def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
     width = sheet.cells.shape[1]
     message = gettext("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
     yield whole("note", "", message)
-    for column in deals.columns:
+    for column in deals.columns.difference(NAMES, sort=False):
         unknown = int(deals[column].isna().sum())
         if unknown:
             message = gettext("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")

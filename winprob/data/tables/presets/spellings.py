@@ -114,7 +114,9 @@ def other_ids(preset: Preset) -> str:
 def lost_case(values: pd.Series) -> pd.Series:
     """(row,) whether a Salesforce id of 18 characters contradicts its check characters: its case was lost."""
     text = as_text(values)
-    return text.map(lambda word: bool(_LONG.fullmatch(word)) and suffix(word[:15]) != word[15:].upper()).eq(True)
+    return text.map(
+        lambda word: bool(_LONG.fullmatch(word)) and suffix(word[:15]) != word[15:].upper(), na_action="ignore"
+    ).eq(True)
 
 
 def _long(word: str) -> str:
