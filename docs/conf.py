@@ -42,6 +42,7 @@ CHILDREN = {
     "guide/README": [
         "first_model",
         "your_crm",
+        "crm_exports",
         "weekly_routine",
         "quarter",
         "decisions",

@@ -10,7 +10,7 @@ import pytest
 
 from winprob.data.tables import check_file, cover, read_contact_roles, read_deals
 from winprob.data.tables.instants import parse_instants
-from winprob.data.tables.presets import same_ids
+from winprob.data.tables.presets import PRESETS, read_preset, same_ids
 from winprob.data.tables.presets.spellings import lost_case, suffix
 from winprob.errors import InputError, MappingError, WinprobError
 
@@ -84,10 +84,18 @@ def test_ids_apart_in_case_only_stay_two_deals_and_lost_case_is_told(tmp_path: P
     assert "case were lost" in found.set_index("severity").loc["warning", "message"]
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_blank_id_is_an_error_with_its_row(tmp_path: Path, preset: str) -> None:
+    header = read_preset(preset).columns["deal_id"]["column"][0]
+    path = write(tmp_path, f"{header},Amount\n006Dn000003KmPX,1\n,2\n")
+    findings = check_file(path, {"preset": preset})
+    assert "'deal_id' is blank in 1 rows, first in row 3" in set(findings["message"])
+
+
 def test_the_same_deal_in_both_spellings_is_a_repeat(tmp_path: Path) -> None:
     rows = f"Id,StageName\n006Dn000003KmPX,Prospecting\n006Dn000003KmPX{suffix('006Dn000003KmPX')},Prospecting\n"
     found = check_file(write(tmp_path, rows), SALESFORCE)
-    assert "repeats an earlier row" in found["message"].iloc[0]
+    assert "repeats an earlier row" in " ".join(found["message"])
 
 
 def test_guids_are_one_id_with_and_without_braces() -> None:

@@ -108,4 +108,4 @@ def test_a_block_of_a_file_is_read_as_the_whole_would_be() -> None:
     assert [float(deals["amount"].iloc[0]) for deals in read] == [1250.5, 7500]
     assert [deals["currency"].iloc[0] for deals in read] == ["USD", "USD"]
     alone = read_sheet(blocks[1], mapping, [])
-    assert {finding.severity for finding in alone.findings} == {"error"}
+    assert "error" in {finding.severity for finding in alone.findings}

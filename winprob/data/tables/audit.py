@@ -10,6 +10,7 @@ from winprob.data.schema import (
     COVERAGE_COLUMNS,
     DATES,
     ID,
+    NAMES,
     READINGS,
     Finding,
     Mask,
@@ -37,7 +38,7 @@ HINDSIGHT_GAP, KNOWN_GAP, _SIGMAS = 0.3, 0.5, 4.5
 #: Columns that a win model does not learn from: dates, the outcome, and the seller's own forecast.
 NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
 _ENOUGH = 10
-_NOT_FACTS = (ID, "outcome")
+_NOT_FACTS = (ID, "outcome", *NAMES)
 
 
 def describe(sheet: Sheet, deals: pd.DataFrame) -> Finding:
