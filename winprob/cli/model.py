@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -46,10 +47,11 @@ def train(
     chosen = load_settings(settings)
     # Before the sampling, not after it.
     require_writable(model)
+    remarks: list[str] = []
     if source is None:
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
-        table = _training_table(source, chosen, as_of)
+        table, remarks = _training_table(source, chosen, as_of)
         with progress() as follow:
             readings = _training_readings(source, as_of)
             posterior = winprob.fit(
@@ -63,11 +65,13 @@ def train(
             )
     posterior.save(model)
     show(winprob.summarise_posterior(posterior), output, percent=("prior_share",))
-    echo_notes(*posterior_sentences(posterior), gettext("The model is in {path}.", path=model))
+    echo_notes(*posterior_sentences(posterior), *remarks, gettext("The model is in {path}.", path=model))
 
 
-def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date | None = None) -> options.Frame:
-    """An export's deals, or a history's training rows with a note on how far their outcomes are known.
+def _training_table(
+    source: Source, settings: "winprob.Settings", as_of: dt.date | None = None
+) -> tuple[options.Frame, list[str]]:
+    """An export's deals with remarks for after the work, or a history's training rows with a note on their outcomes.
 
     Raises
     ------
@@ -76,17 +80,29 @@ def _training_table(source: Source, settings: "winprob.Settings", as_of: dt.date
     """
     table = source.read_past(as_of, settings)
     if not os.path.isdir(source.path):
-        from winprob.data.tables import hindsight
-
         known = _closed_by(table, as_of)
-        echo_notes(
-            *(gettext("warning: {column}: {text}", column=one.column, text=one.message) for one in hindsight(known))
-        )
-        return known
+        return known, list(_export_remarks(table, known, as_of))
     from winprob.data.history import label_sentences
 
     echo_notes(*label_sentences(table))
-    return table
+    return table, []
+
+
+def _export_remarks(deals: options.Frame, known: options.Frame, day: dt.date | None) -> Iterator[str]:
+    """How many closed deals were left out by ``day``, and what in the others is hindsight."""
+    from winprob.data.schema import is_closed
+    from winprob.data.tables import hindsight
+
+    closed, kept = (int(some["deal_id"][is_closed(some)].nunique()) for some in (deals, known))
+    if kept < closed:
+        yield gettext(
+            "{later} of {closed} closed deals are left out: closed or read after {day}, or without a day of closing.",
+            later=closed - kept,
+            closed=closed,
+            day=day,
+        )
+    for finding in hindsight(known):
+        yield gettext("warning: {column}: {text}", column=finding.column, text=finding.message)
 
 
 def _training_readings(source: Source, as_of: dt.date | None) -> dict[str, options.Frame]:
@@ -116,19 +132,6 @@ def _closed_by(deals: options.Frame, day: dt.date | None) -> options.Frame:
     known = deals[by_then]
     if known.empty:
         raise DealTableError(gettext("no deal was closed by {day:%Y-%m-%d}.", day=day))
-    from winprob.data.schema import is_closed
-
-    closed, later = (int(deals["deal_id"][is_closed(deals) & rows].nunique()) for rows in (True, ~by_then))
-    if later:
-        echo_notes(
-            gettext(
-                "{later} of {closed} closed deals are left out: closed or read after {day}, or without a day of "
-                "closing.",
-                later=later,
-                closed=closed,
-                day=day,
-            )
-        )
     return known
 
 
@@ -212,7 +215,7 @@ def backtest(
     from winprob.evaluation.sentences import backtest_sentences
 
     chosen = load_settings(settings)
-    table = _training_table(source, chosen)
+    table, remarks = _training_table(source, chosen)
     require_writable(page, record)
     model = load_model(previous) if previous else None
     with progress() as follow:
@@ -220,7 +223,7 @@ def backtest(
             table, seed=seed, settings=chosen, previous=model, protocol=protocol, keep=keep, progress=follow
         )
     show(result.table(), output, digits=3)
-    sentences = backtest_sentences(result)
+    sentences = [*backtest_sentences(result), *remarks]
     echo_notes(*sentences)
     if record is None and page is None:
         return
@@ -253,10 +256,10 @@ def diagnose(source: Source, model: Path, page: Path | None, seed: int, output: 
 
     require_writable(page)
     posterior = load_model(model)
-    table = _training_table(source, posterior.settings)
+    table, remarks = _training_table(source, posterior.settings)
     result = diagnose_model(posterior, table, seed=seed)
     show(result.table(), output)
-    sentences = diagnosis_sentences(result)
+    sentences = [*diagnosis_sentences(result), *remarks]
     echo_notes(*sentences)
     if page:
         from winprob.report.diagnosis import diagnosis_sheet
@@ -278,7 +281,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     from winprob.evaluation import learning_curve as curves
 
     chosen = load_settings(settings)
-    table = _training_table(source, chosen)
+    table, remarks = _training_table(source, chosen)
     with progress() as follow:
         curve = curves.learning_curve(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
     show(curve, output, digits=3)
@@ -288,6 +291,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
         echo_notes(gettext("More closed deals alone would hardly narrow these intervals: learn more about each deal."))
     else:
         echo_notes(gettext("You need about {more} more closed deals to halve these intervals.", more=more))
+    echo_notes(*remarks)
 
 
 @app.main.command()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import ID, NAMES, Finding, Mask, cell_text, fact_columns, mask_of, whole
-from winprob.data.tables.deals import Reading
+from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.mapping import ROW_KINDS, RowsPer
 from winprob.data.tables.sheet import Sheet
 from winprob.i18n import gettext
