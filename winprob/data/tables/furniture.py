@@ -161,8 +161,9 @@ def _kind(report: _Report, place: int) -> str:
         return ""
     if _summarises(report, place, cells, allowed=0 if of_total or report.id_at < 0 else 1):
         return "total"
-    if len(cells) <= 2 and any(map(is_footer, cells.values())):
-        return "footer"
+    # A name in place of the id may hold such a word, but has an amount or another fact.
+    if len(cells) <= (2 if report.coded or not identity else 1) and any(map(is_footer, cells.values())):
+        return "" if report.amount_at in cells else "footer"
     only = next(iter(cells.values()))
     if len(cells) > 1 or report.id_at < 0 or is_number(only) or is_date(only):
         return ""

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 _TOTAL = (
-    "grand total", "report total", "overall total", "totals", "total", "subtotals", "subtotal", "sub-total",
-    "sub total",
-       "sum", "gesamtsumme", "gesamtergebnis", "endsumme", "summe", "gesamt", "insgesamt", "zwischensumme", "teilsumme",
-    "teilergebnis", "ergebnis", "total général", "total general", "sous-total", "sous total", "somme", "suma total",
-    "suma", "total geral", "soma", "totale complessivo", "totale", "subtotale", "somma",
-    "合计", "总计", "小计", "共计", "汇总", "总和", "合計", "總計", "小計", "总额",
+    "grand totals", "grand total", "total amount", "total records", "total rows", "total deals", "total opportunities",
+    "total value", "total pipeline", "sum of amount", "total count", "report total", "overall total", "totals", "total",
+    "subtotals", "subtotal", "sub-total", "sub total", "sum", "gesamtsumme", "gesamtergebnis", "endsumme", "summe",
+    "gesamt", "insgesamt", "zwischensumme", "teilsumme", "teilergebnis", "ergebnis", "total général", "total general",
+    "sous-total", "sous total", "somme", "suma total", "suma", "total geral", "soma", "totale complessivo", "totale",
+    "subtotale", "somma", "合计", "总计", "小计", "共计", "汇总", "总和", "合計", "總計", "小計", "总额",
 )  # fmt: skip
 _OTHER = (
     "record count", "row count", "count", "records", "average", "avg", "mean", "minimum", "maximum", "min", "max",
@@ -19,7 +19,7 @@ _OTHER = (
     "contagem", "média", "计数", "条数", "笔数", "平均值", "平均", "最大值", "最小值",
 )  # fmt: skip
 _WORDS = "|".join(sorted((*_TOTAL, *_OTHER), key=len, reverse=True))
-_WHOLE = re.compile(rf"(?:{_WORDS})(?:\s*[:：=(（\[#|].*)?[.:：]?", re.DOTALL)
+_WHOLE = re.compile(rf"(?:{_WORDS})(?:\s*[:=(\[#|-].*|\s*\d[\d.,]*(?:\s*\w+)?)?[.:]?", re.DOTALL)
 #: The start of a cell that may be such a word, for Arrow's regular expressions.
 TOTAL_START = rf"^\s*(?i:{_WORDS})(?:\W|$)"
 _BEFORE = re.compile(rf"(?:{_WORDS})\s*(?:for|of|by|für|von|pour|de|del|para|per|di|da)?\s+(.+)", re.DOTALL)

@@ -17,10 +17,14 @@ from winprob.i18n import gettext
 #: once it is larger than ``_ANY_AREA``.
 _AREA_PER_CELL = 10
 _ANY_AREA = 5_000_000
-#: Literal starts first: the search for them is many times faster, and nearly all files have these.
-_ROW = (re.compile(rb'<row r="(\d+)"'), re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d+)"'))
-_COLUMN = (re.compile(rb'<c r="([A-Z]+)'), re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]+)'))
-_PLACE_FILLED = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]+)(\d+)"[^>]*(?<!/)>(?!</)')
+#: Any attribute that may be the place of a cell or row, however it is written: the program that unpacks trusts it.
+_PLAIN = (re.compile(rb' r="([A-Za-z]+)'), re.compile(rb' r="[A-Za-z]*([0-9]+)'))
+_ODD = (
+    re.compile(rb"""\br\s*=\s*["']\s*([A-Za-z]+)[0-9]"""),
+    re.compile(rb"""\br\s*=\s*["']\s*[A-Za-z]*([0-9]+)"""),
+)
+_TAG = re.compile(rb"<(?:\w+:)?(?:c|row)\b[^>]*")
+_FILLED = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br\s*=\s*["']\s*([A-Za-z]+)([0-9]+)[^>]*(?<!/)>(?!</)""")
 _PLACE = re.compile(rb'\br="([A-Z]+)(\d+)"')
 _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
 _PERCENT_FORMATS = {"9", "10"}
@@ -84,35 +88,47 @@ def refuse_far_cells(xml: bytes, file: str, sheet: str) -> None:
     InputError
         With the address of the farthest cell.
     """
-    plain = b":row" not in xml and xml.count(b"<row r=") == xml.count(b"<row ")
-    rows = _ROW[not plain].findall(xml)
-    most_rows = max(map(int, rows), default=xml.count(b"<"))
-    if most_rows * 16_384 <= _ANY_AREA:
+    plain = _is_plain(xml)
+    letters, digits = _PLAIN if plain else _ODD
+    rows, columns = _most(digits.findall(xml)), _widest(set(letters.findall(xml)))
+    follow = not plain and len(_TAG.findall(xml)) > len(_ODD[1].findall(xml))
+    if follow:
+        # Rows or cells that do not give their place follow the one before.
+        lines = re.split(rb"<(?:\w+:)?row\b", xml)
+        rows += len(lines)
+        columns += max(len(_TAG.findall(line)) for line in lines)
+    if rows * columns <= _ANY_AREA:
         return
-    plain = plain and xml.count(b"<c r=") == xml.count(b"<c ")
-    if most_rows * _widest(set(_COLUMN[not plain].findall(xml))) <= _ANY_AREA:
-        return
-    bottom, columns, count = (0, b"A"), {b"A"}, 0
-    for match in _PLACE_FILLED.finditer(xml):
-        bottom = max(bottom, (int(match[2]), match[1]))
-        columns.add(match[1])
-        count += 1
-    right = _widest(columns)
-    if bottom[0] * right > max(_ANY_AREA, _AREA_PER_CELL * count):
-        far = f"{bottom[1].decode()}{bottom[0]}"
+    filled = _FILLED.findall(xml)
+    # Cells with a format and without a value are not unpacked.
+    if not follow:
+        rows, columns = _most([row for _, row in filled]), _widest({column for column, _ in filled})
+    if rows * columns > max(_ANY_AREA, _AREA_PER_CELL * len(filled)):
+        column, row = max(filled, key=lambda place: int(place[1]), default=(b"A", b"1"))
         raise InputError(
             gettext(
                 "{name}: cell {cell} of sheet {sheet} is far outside the table. Delete the empty rows and columns "
                 "around the table and what is in them, and save it again.",
                 name=file,
-                cell=far,
+                cell=(column + row).decode(),
                 sheet=repr(sheet),
             )
         )
 
 
+def _most(numbers: list[bytes]) -> int:
+    return max((int(number[:20]) for number in set(numbers)), default=0)
+
+
 def _widest(columns: Set[bytes]) -> int:
-    return max(map(column_number, columns), default=0)
+    return max((column_number(letters.upper()[:5]) for letters in columns), default=0)
+
+
+def _is_plain(xml: bytes) -> bool:
+    """Whether every row and cell gives its place first, as nearly all programs write it."""
+    cells, rows = (len(re.findall(tag, xml)) for tag in (rb"<c[\s>/]", rb"<row[\s>/]"))
+    given = (xml.count(b'<c r="'), xml.count(b'<row r="'))
+    return given == (cells, rows) and not re.search(rb"<\w+:(?:c|row)\b", xml[:100_000])
 
 
 def column_number(letters: bytes) -> int:

@@ -18,6 +18,8 @@ from winprob.data.tables.sheet import Grid, empty_file, text_grid
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
+#: What the readers of an archive raise besides their own errors.
+_DAMAGED = (RuntimeError, ValueError, OSError, KeyError, EOFError)
 _MAX_UNPACKED = 2 * 1024**3
 #: Day 0 of the calendar of 1904, and the serials that are days from 1970 to 2099 in it.
 _START_1904 = datetime(1904, 1, 1)
@@ -37,16 +39,7 @@ def parse_xlsx(
             _refuse_large(packed, name)
             book = parts.read_workbook(packed)
             return _read(packed, book, CalamineWorkbook.from_filelike(io.BytesIO(data)), name, known, wanted, locate)
-    except (
-        CalamineError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        ValueError,
-        OSError,
-        KeyError,
-        EOFError,
-        zlib.error,
-    ) as fault:
+    except (CalamineError, zipfile.BadZipFile, zlib.error, *_DAMAGED) as fault:
         raise InputError(
             gettext(
                 "{name} cannot be read as an XLSX workbook: damaged or cut short ({fault}). Save it again.",
