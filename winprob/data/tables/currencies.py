@@ -118,10 +118,10 @@ def certain_currencies(cells: pd.DataFrame, sources: Iterable[Source]) -> frozen
     for source in sources:
         if source.target in ("amount", "currency") and is_texts(cells[source.column]):
             words = as_text(cells[source.column])
-            words = words[matches(words, r".*[^0-9.,+\-\s]")].unique()
+            distinct = words[matches(words, r".*[^0-9.,+\-\s]")].unique()
             # A file that writes HK$ for one currency means another by $: beside an amount only a code is certain.
             named = source.target == "currency"
-            found |= {currency_word(str(word), lookup) if named else sign_of(plain(word)).upper() for word in words}
+            found |= {currency_word(str(word), lookup) if named else sign_of(plain(word)).upper() for word in distinct}
     return frozenset(code for code in found if code in codes())
 
 
