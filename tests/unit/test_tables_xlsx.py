@@ -217,3 +217,27 @@ def test_a_nested_column_that_is_looked_for_is_refused() -> None:
 def test_parquet_columns_of_one_name() -> None:
     table = pa.table([["D1"], ["a"], ["b"]], names=["deal_id", "note", "note"])
     assert sheet_of(parquet_of(table)).cells.columns.tolist() == ["deal_id", "note", "note (2)"]
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b'<row r="1048576" ', b"<row "),
+        (b'r="XFD1048576"', b"r='XFD1048576'"),
+        (b'r="XFD1048576"', b'r = "XFD1048576"'),
+        (b'<c r="XFD1048576"', b'<c\n r="XFD1048576"'),
+        (b'r="XFD1048576"', b'r="xfd1048576"'),
+    ],
+)
+def test_a_far_cell_is_found_however_its_place_is_written(written: bytes, instead: bytes) -> None:
+    data = workbook(lambda book: add(book, "deals", ["deal_id"], ["D1"]).write(1_048_575, 16_383, "x"))
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as packed, zipfile.ZipFile(changed, "w") as copy:
+        for name in packed.namelist():
+            content = packed.read(name)
+            if name.endswith("sheet1.xml"):
+                assert written in content
+                content = content.replace(written, instead)
+            copy.writestr(name, content)
+    with pytest.raises(InputError, match="is far outside the table"):
+        sheet_of(changed.getvalue())
