@@ -62,7 +62,8 @@ def require_separate(parameters: Sequence[click.Parameter], values: Mapping[str,
     from winprob.data.tables import Place
     from winprob.data.tables import require_separate as require
 
-    outputs, inputs = [], []
+    outputs: list[Place] = []
+    inputs: list[Place] = []
     for one in parameters:
         given = values.get(str(one.name)) if isinstance(one.type, click.Path | PresetName) else None
         shown = one.opts[0] if isinstance(one, click.Option) else one.human_readable_name

@@ -203,8 +203,9 @@ def _fields(file: Any) -> dict[str, Any]:
     scaling = Scaling.from_dict(manifest["scaling"], None)
     require_scaling(scaling)
     if "pairs" in file:
-        scaling = replace(scaling, pairs=_read_pairs(file["pairs"]))
-        require_basis(scaling.pairs, scaling)
+        pairs = _read_pairs(file["pairs"])
+        require_basis(pairs, scaling)
+        scaling = replace(scaling, pairs=pairs)
     require_provenance(manifest["provenance"])
     terms = tuple(manifest["terms"])
     require_terms(terms)

@@ -170,8 +170,8 @@ def _names(posterior: Posterior) -> str:
     """What the model file has on persons."""
     if posterior.scaling.salt:
         return gettext(
-            "The model file holds pseudonyms of sellers and accounts. They are hashes with a key in the same file: whoever "
-            "has the file and a list of names can find out whose they are."
+            "The model file holds pseudonyms of sellers and accounts. They are hashes with a key in the same file: "
+            "whoever has the file and a list of names can find out whose they are."
         )
     return gettext(
         "The model file holds the names of all levels and, by seller, an offset and the bias of the seller's readings. "

@@ -47,7 +47,9 @@ def _learn_bias(
     readers, reading, _ = read_support(deals, tier_counts)
     biases = learn_report_bias(deals, readers, reading, weight)
     reporting = deals[(readers > 0).any(axis=1)]
-    size = reporting["deal_id"].groupby(as_text(reporting["seller"])).nunique() if biases else {}
+    if not biases:
+        return ()
+    size = reporting["deal_id"].groupby(as_text(reporting["seller"])).nunique()
     # A seller of few deals is read like the average one.
     return tuple((seller, bias) for seller, bias in biases if size[seller] >= FEWEST_DEALS)
 

@@ -101,7 +101,7 @@ def cached_cfunc(signature: Any, **options: Any) -> Callable[[Any], Any]:
 
     def decorate(function: Any) -> Any:
         callback = ccallback.CFunc(function, sigutils.normalize_signature(signature), locals={}, options=options)
-        callback._cache = _cache_of(function)
+        callback._cache = _cache_of(function)  # type: ignore[attr-defined]
         callback.compile()
         return callback
 
