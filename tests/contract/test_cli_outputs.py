@@ -189,3 +189,32 @@ def test_a_closed_stdout_is_quiet(place: Path, redirection: str, form: str) -> N
     )
     assert done.returncode == 0
     assert done.stderr.strip() == "This model has seen no deal: every figure here is prior." or not done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_an_id_cannot_steer_the_terminal_and_a_file_keeps_it(place: Path, form: str) -> None:
+    import pty
+
+    steering = "a\x1b]0;owned\x07b\x9bc\u202ed\u2028e"
+    Path("deals.csv").write_text(f'deal_id,outcome\n"{steering}",open\n', encoding="utf-8")
+    program = "from winprob.cli import main; main()"
+    command = [sys.executable, "-c", program, "predict", "deals.csv", "--model", "model.nc", "--format", form]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "120"}
+    reader, terminal = pty.openpty()
+    subprocess.run(command, stdout=terminal, stderr=subprocess.DEVNULL, env=environment, check=True, timeout=60)
+    os.close(terminal)
+    shown = os.read(reader, 100_000).decode()
+    os.close(reader)
+    assert not set("\x1b\x07\x9b\u202e\u2028") & set(shown)
+    assert "owned" in shown
+    piped = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True, timeout=60)
+    assert ("\x1b" in piped.stdout or "\\u001b" in piped.stdout) == (form != "table")
+
+
+def test_a_page_shows_no_control_or_direction_characters(believed: Posterior) -> None:
+    from winprob.report.sheet import Sheet, to_html
+
+    page = to_html(Sheet(title="a\x1b[2Jb\x9bc\u202ed", lead=("e\u2066f",), sections=()))
+    assert not set("\x1b\x9b\u202e\u2066") & set(page)
+    assert "a\ufffd[2Jb\ufffdc\ufffdd" in page

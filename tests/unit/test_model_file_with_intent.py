@@ -100,7 +100,7 @@ def test_arrays_that_are_not_what_a_model_has_are_refused(tmp_path: Path, kind: 
         (("scaling", "tier_counts", 0, 0), -1),
         (("scaling", "report_bias"), [[3, "x"]]),
         (("scaling", "fields"), []),
-        (("scaling", "fields", 0, "levels"), "abc"),
+        (("scaling", "fields", 0, "levels"), [1, 2, 3]),
         (("scaling", "numeric", 0, "sd"), 0),
         (("scaling", "numeric", 0, "transform"), "eval"),
         (("scaling", "first_quarter"), "2026"),

@@ -124,3 +124,21 @@ def test_all_or_nothing(tmp_path: Path) -> None:
 def test_a_device_is_written_to_not_replaced() -> None:
     write_table(FRAME, "/dev/null", "csv")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\n=", "\r\n@", "\t", "\v", " =", "\ufeff="]
+)
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_no_text_begins_like_a_formula(tmp_path: Path, start: str, format: str) -> None:
+    text = f"{start}cmd|'/c calc'!A1"
+    write_table(pd.DataFrame({"deal_id": [text], text: ["a"]}), tmp_path / f"x.{format}")
+    read = pd.read_csv(tmp_path / "x.csv") if format == "csv" else pd.read_excel(tmp_path / "x.xlsx", engine="calamine")
+    assert read["deal_id"][0].startswith("'")
+    assert read.columns[1].startswith("'")
+
+
+def test_text_that_holds_such_marks_elsewhere_is_unchanged(tmp_path: Path) -> None:
+    texts = ["A=B", "a＋b", "D\n=1", "1－2", "x@y.z", " plain"]
+    write_table(pd.DataFrame({"deal_id": texts}), tmp_path / "x.csv")
+    assert pd.read_csv(tmp_path / "x.csv")["deal_id"].tolist() == texts

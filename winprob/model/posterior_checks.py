@@ -73,11 +73,10 @@ def require_scaling(scaling: Scaling) -> None:
     _numbers("mean", [column.mean for column in scaling.numeric], (len(scaling.numeric),))
     _numbers("sd", [column.sd for column in scaling.numeric], (len(scaling.numeric),), lowest=1e-300)
     _require(all(column.transform in _TRANSFORMS for column in scaling.numeric), "transform")
-    salt: Any = scaling.salt
-    _require(isinstance(salt, str) and len(salt) <= 64 and salt.isascii(), "salt")
-    month: Any
-    first: Any
-    month, first = scaling.fiscal_year_start_month, scaling.first_quarter
+    _texts("salt", [scaling.salt])
+    _require(len(scaling.salt) <= 64 and scaling.salt.isascii(), "salt")
+    month: Any = scaling.fiscal_year_start_month
+    first: Any = scaling.first_quarter
     _require(isinstance(month, int) and 1 <= month <= 12, "fiscal_year_start_month")
     _require(first is None or (isinstance(first, int) and 0 <= first < 40_000), "first_quarter")
     _require((first is None) == (not scaling.quarter_share), "quarter_share")

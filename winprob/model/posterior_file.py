@@ -18,7 +18,7 @@ import numpy as np
 
 from winprob.arrays import Array
 from winprob.data.tables import replacing
-from winprob.errors import PosteriorError
+from winprob.errors import PosteriorError, SettingsError
 from winprob.i18n import gettext
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
@@ -158,7 +158,16 @@ def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return build(**_fields(file))
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+    except (
+        SettingsError,
+        OSError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         raise _damaged(path) from error
 
 

@@ -160,8 +160,22 @@ def _factors(posterior: Posterior) -> Section:
                 "Blank means unknown, which is always a state of its own. For columns that hold names (sellers, "
                 "customers) this card gives only the number of levels."
             ),
+            _names(posterior),
         ),
         grid=_pairs([*method, *fields, *numbers, *pairs]),
+    )
+
+
+def _names(posterior: Posterior) -> str:
+    """What the model file has on persons."""
+    if posterior.scaling.salt:
+        return gettext(
+            "The model file holds pseudonyms of sellers and accounts. They are hashes with a key in the same file: "
+            "whoever has the file and a list of names can find out whose they are."
+        )
+    return gettext(
+        "The model file holds the names of all levels and, by seller, an offset and the bias of the seller's readings. "
+        "Handle it like data on persons, or train with --pseudonymous."
     )
 
 

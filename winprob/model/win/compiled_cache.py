@@ -100,8 +100,8 @@ def cached_cfunc(signature: Any, **options: Any) -> Callable[[Any], Any]:
     """``numba.cfunc(cache=True)`` with a safe cache."""
 
     def decorate(function: Any) -> Any:
-        callback: Any = ccallback.CFunc(function, sigutils.normalize_signature(signature), locals={}, options=options)
-        callback._cache = _cache_of(function)
+        callback = ccallback.CFunc(function, sigutils.normalize_signature(signature), locals={}, options=options)
+        callback._cache = _cache_of(function)  # type: ignore[attr-defined]
         callback.compile()
         return callback
 
