@@ -135,7 +135,9 @@ def _note(several: pd.DataFrame, merged: pd.DataFrame, per: RowsPer) -> Finding:
         kind=per.per,
     )
     before, after = _by_currency(several), _by_currency(merged)
-    if per.amounts == "add":
+    if not before.any():
+        message += gettext("without an amount")
+    elif per.amounts == "add":
         message += gettext("their amounts are added, {amount} in all", amount=_money(before))
     else:
         left = _money(before - after)
