@@ -30,7 +30,7 @@ def describe(sheet: Sheet, deals: pd.DataFrame) -> Iterator[Finding]:
     width = sheet.cells.shape[1]
     message = gettext("{rows} rows and {columns} columns read as {kind}", rows=len(deals), columns=width, kind=kind)
     yield whole("note", "", message)
-    for column in deals.columns.difference(NAMES, sort=False):
+    for column in (name for name in deals.columns if name not in NAMES):
         unknown = int(deals[column].isna().sum())
         if unknown:
             message = gettext("unknown in {share} of the rows", share=f"{unknown / len(deals):.0%}")
