@@ -94,11 +94,12 @@ def test_a_rate_of_the_reports_own_currency_needs_a_base(tmp_path: Path) -> None
     assert rates_for(table, ["USD"], "CNY", DAY)["USD"].rate == 8
 
 
-@pytest.mark.parametrize("rate", ["0", "inf", "-1", "1e-320", "nan", "soon", ""])
-@pytest.mark.parametrize("header", ["rate", "ConversionRate"])
+@pytest.mark.parametrize(
+    ("header", "rate"),
+    [(header, rate) for header in ("rate", "ConversionRate") for rate in ("0", "inf", "-1", "nan", "soon", "")]
+    + [("ConversionRate", "1e-320")],
+)
 def test_a_rate_without_a_finite_worth_is_refused(tmp_path: Path, header: str, rate: str) -> None:
-    if (header, rate) == ("rate", "1e-320"):
-        pytest.skip("very small, and finite")
     with pytest.raises(ForecastError, match="'rate' is not a number above 0 in 1 rows"):
         read_rates(written(tmp_path, f"currency,{header}\nUSD,{rate}\nEUR,1\n"))
 

@@ -57,15 +57,21 @@ def test_amounts_of_lines_are_added_and_the_rest_is_kept(tmp_path: Path) -> None
     ]
     assert str(deals["expected_close_on"].dtype) == "datetime64[us]"
     notes = " ".join(check_file(path, BY_LINE)["message"])
-    assert "3 rows are read as 1 deals, one row per product line: their amounts are added, 400.00 in all" in notes
+    assert "3 rows are read as 1 deals, one row per product line: their amounts are added, 400.00 EUR in all" in notes
     assert "product is that of the row with the largest amount" in notes
 
 
 def test_an_amount_that_every_row_repeats_counts_once(tmp_path: Path) -> None:
     text = LINES.replace(",300,", ",100,")
     assert read_deals(write(tmp_path, text), ONCE)["amount"].tolist() == [100, 50]
-    assert "100.00 of repetitions is left out" in " ".join(check_file(write(tmp_path, text), ONCE)["message"])
+    assert "100.00 EUR of repetitions is left out" in " ".join(check_file(write(tmp_path, text), ONCE)["message"])
     assert "'amount' differs between the rows of 1 deals, first deal 'a' has 100, 300" in refusal(tmp_path, LINES, ONCE)
+
+
+def test_amounts_of_several_currencies_are_not_added_up(tmp_path: Path) -> None:
+    text = "deal_id,amount,currency,product\na,1,EUR,x\na,2,EUR,y\nb,5,USD,x\nb,6,USD,y\n"
+    notes = " ".join(check_file(write(tmp_path, text), BY_LINE)["message"])
+    assert "their amounts are added, 3.00 EUR, 11.00 USD in all" in notes
 
 
 def test_rows_that_disagree_in_a_fact_are_an_error_with_every_fact(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import ID, NAMES, Finding, Mask, cell_text, fact_columns, mask_of, whole
+from winprob.data.schema import ID, NAMES, Finding, Mask, cell_text, column_or_missing, fact_columns, mask_of, whole
 from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.mapping import ROW_KINDS, RowsPer
 from winprob.data.tables.sheet import Sheet
@@ -128,18 +128,30 @@ def _merged(several: pd.DataFrame, keys: list[str], per: RowsPer) -> pd.DataFram
 
 
 def _note(several: pd.DataFrame, merged: pd.DataFrame, per: RowsPer) -> Finding:
-    amount = several["amount"].sum() if "amount" in several else 0.0
     message = gettext(
         "{rows} rows are read as {deals} deals, one row per {kind}: ",
         rows=len(several),
         deals=len(merged),
         kind=per.per,
     )
-    if per.amounts == "add":
-        message += gettext("their amounts are added, {amount} in all", amount=f"{amount:,.2f}")
+    before, after = _by_currency(several), _by_currency(merged)
+    if not before.any():
+        message += gettext("without an amount")
+    elif per.amounts == "add":
+        message += gettext("their amounts are added, {amount} in all", amount=_money(before))
     else:
-        left = amount - (merged["amount"].sum() if "amount" in merged else 0.0)
-        message += gettext("each deal's amount counts once, {amount} of repetitions is left out", amount=f"{left:,.2f}")
+        left = _money(before - after)
+        message += gettext("each deal's amount counts once, {amount} of repetitions is left out", amount=left)
     if free := [name for name in _MAY_DIFFER[per.per] if name in several]:
         message += gettext("; {columns} is that of the row with the largest amount", columns=", ".join(free))
     return Finding(severity="note", column=ID, rows=len(several), first_deal=str(several[ID].iloc[0]), message=message)
+
+
+def _by_currency(deals: pd.DataFrame) -> pd.Series:
+    """(currency,) sum of the amounts; currencies are never added up."""
+    amount = column_or_missing(deals, "amount").astype("float64")
+    return amount.groupby(column_or_missing(deals, "currency").fillna("").astype(str)).sum()
+
+
+def _money(amounts: pd.Series) -> str:
+    return ", ".join(f"{amount:,.2f} {currency}".strip() for currency, amount in amounts.items())

@@ -24,7 +24,7 @@ class DamagedEntryError(Exception):
     """An entry of the cache differs from its checksum."""
 
 
-class SealedCacheFile(IndexDataCacheFile):  # type: ignore[misc]
+class SealedCacheFile(IndexDataCacheFile):
     """Numba's index and data files, each with a checksum at its end, verified before anything is unpickled."""
 
     def _dump(self, obj: Any) -> bytes:
@@ -58,7 +58,7 @@ def _unsealed(data: bytes) -> Any:
     return pickle.loads(content)  # noqa: S301 - Numba's own entry, unchanged since it was written here
 
 
-class SafeCache(FunctionCache):  # type: ignore[misc]
+class SafeCache(FunctionCache):
     """A cache of one compiled function that no state of the disk makes fail."""
 
     def __init__(self, function: Any) -> None:
