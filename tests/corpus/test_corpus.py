@@ -1,0 +1,62 @@
+"""Exports of known content, written in random dialects, read back equal or refused: never different, never a crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.corpus.verdict import Case, Tally, cases, judge
+
+ROOT = Path(__file__).parents[2]
+#: Of the files whose writing leaves no doubt, this share at least must be read, so that refusing is not an excuse.
+FLOOR = 0.97
+
+
+def read_back(files: int, folder: Path) -> Tally:
+    """Read ``files`` generated exports; the first that is read as something else fails, made as small as possible."""
+    tally = Tally()
+
+    @settings(max_examples=files, suppress_health_check=list(HealthCheck))
+    @given(cases())
+    def is_equal_or_refused(case: Case) -> None:
+        verdict = judge(case, folder)
+        tally.add(verdict)
+        assert verdict.kind in ("equal", "refused"), f"{verdict.kind}: {verdict.reason}"
+
+    is_equal_or_refused()
+    return tally
+
+
+def test_a_hundred_exports_are_read_equal_or_refused(tmp_path: Path) -> None:
+    tally = read_back(100, tmp_path)
+    assert tally.all.total() >= 100
+    assert tally.share_read >= FLOOR, str(tally)
+
+
+@pytest.mark.slow
+def test_two_thousand_exports_are_read_equal_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = read_back(2000, tmp_path)
+    with capsys.disabled():
+        print(f"\n{tally}")
+    (ROOT / "build").mkdir(exist_ok=True)
+    (ROOT / "build" / "corpus.json").write_text(json.dumps(tally.record(), ensure_ascii=False, indent=1) + "\n")
+    assert tally.all.total() >= 2000
+    assert tally.share_read >= FLOOR, str(tally)
+
+
+def test_the_corpus_writes_every_kind_of_file_and_locale(tmp_path: Path) -> None:
+    """A generator that never draws a dialect would prove nothing about it."""
+    drawn: dict[str, set[object]] = {}
+
+    @settings(max_examples=600, suppress_health_check=list(HealthCheck))
+    @given(cases())
+    def collect(case: Case) -> None:
+        for name in ("kind", "encoding", "delimiter", "headers", "words", "days", "numbers", "money", "null", "sheets"):
+            drawn.setdefault(name, set()).add(getattr(case.dialect, name))
+
+    collect()
+    smallest = {"kind": 4, "encoding": 6, "delimiter": 4, "headers": 7, "words": 4, "days": 20, "numbers": 9}
+    assert {name: count for name, count in smallest.items() if len(drawn[name]) < count} == {}
