@@ -10,7 +10,7 @@ from tests.corpus.dialects import Dialect
 from tests.corpus.truth import CHOICES, Cell
 from winprob.methodology import column_label, label
 
-#: Headers of a CRM by canonical column: the name in its interface, and its label. ``close`` is one date for two meanings.
+#: Headers of a CRM by canonical column: its name in the interface, and its label. ``close`` is a date of two meanings.
 CRM: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "salesforce": {
         "deal_id": ("Id", "Opportunity ID"),

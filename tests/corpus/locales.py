@@ -101,7 +101,9 @@ def numbers_in_doubt(bare: Iterable[str]) -> bool:
 
 
 #: Signs that mean one currency, and signs that several share.
-SIGNS: Mapping[str, str] = {"EUR": "€", "GBP": "£", "INR": "₹", "BRL": "R$", "HKD": "HK$", "USD": "$", "CNY": "¥", "JPY": "¥", "MXN": "$"}  # fmt: skip
+SIGNS: Mapping[str, str] = {
+    "EUR": "€", "GBP": "£", "INR": "₹", "BRL": "R$", "HKD": "HK$", "USD": "$", "CNY": "¥", "JPY": "¥", "MXN": "$",
+}  # fmt: skip
 SHARED = ("$", "¥")
 #: Where the currency is written: not with the amount, or as a code or sign before or behind it.
 MONEY = ("none", "code-before", "code-behind", "sign-before", "sign-behind")

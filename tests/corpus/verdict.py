@@ -53,7 +53,7 @@ def judge(case: Case, folder: Path) -> Verdict:
         deals = winprob.read_deals(export.path, export.mapping, encoding=export.encoding)
     except winprob.WinprobError as refusal:
         return Verdict(kind="refused", reason=_reason(refusal), doubts=export.doubts)
-    except Exception as fault:  # noqa: BLE001: any other exception is the finding
+    except Exception as fault:  # noqa: BLE001 (any other exception is the finding)
         return Verdict(kind="crash", reason=f"{type(fault).__name__}: {fault}"[:160], doubts=export.doubts)
     difference = differs(deals, export)
     return Verdict(kind="different" if difference else "equal", reason=difference, doubts=export.doubts)

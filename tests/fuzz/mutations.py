@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 #: What people, programs and attackers have put into tables.
 TOKENS = (
-    b'"', b'""', b'",', b"\n", b"\r", b"\r\n", b"\x00", b"\x1b[2J", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1a", b",", b";", b"\t", b"|",
-    b"=1+1", b"@SUM(A1)", b"-", b"--", b"NaN", b"inf", b"-1e308", b"1e999", b"0x1F", b"1_000", b"TRUE", b"null", b"NULL", b"#REF!", b"%",
-    b"99999999999999999999", b"0000-00-00", b"9999-12-31", b"31/31/2026", b"1.234", b"1,234", b"1.234,5", b"'", b"Total", b"2026-02-30",
-    "٣".encode(), "１２".encode(), "\u202e".encode(), "½".encode(), "¥".encode(), "𝟜".encode(), "合计".encode(), b"\x80", b"deal_id",
+    b'"', b'""', b'",', b"\n", b"\r", b"\r\n", b"\x00", b"\x1b[2J", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1a", b",",
+    b";", b"\t", b"|", b"=1+1", b"@SUM(A1)", b"-", b"--", b"NaN", b"inf", b"-1e308", b"1e999", b"0x1F", b"1_000",
+    b"TRUE", b"null", b"NULL", b"#REF!", b"%", b"99999999999999999999", b"0000-00-00", b"9999-12-31", b"31/31/2026",
+    b"1.234", b"1,234", b"1.234,5", b"'", b"Total", b"2026-02-30", "٣".encode(), "１２".encode(), "\u202e".encode(),
+    "½".encode(), "¥".encode(), "𝟜".encode(), "合计".encode(), b"\x80", b"deal_id",
 )  # fmt: skip
 #: What the same have put into TOML, JSON and XML.
 MARKUP = (
-    b"[", b"]", b"{", b"}", b"=", b"[[a]]", b"true", b"-1", b"1e400", b"nan", b"1979-05-27T07:32:00Z", b"'''", b'"""', b"\\u0000",
-    b"<", b"/>", b"&lt;", b"&#0;", b"<!--", b"null", b"[[[[[[[[", b'{"a":', b"\x7f", b"XFD1048576", b"A1", b'r="B', b't="e"', b't="s"', b'"99999"',
-    b"9" * 30, b"2026-13-01", b"0.1", b"columns", b"preset",
+    b"[", b"]", b"{", b"}", b"=", b"[[a]]", b"true", b"-1", b"1e400", b"nan", b"1979-05-27T07:32:00Z", b"'''",
+    b'"""', b"\\u0000", b"<", b"/>", b"&lt;", b"&#0;", b"<!--", b"null", b"[[[[[[[[", b'{"a":', b"\x7f",
+    b"XFD1048576", b"A1", b'r="B', b't="e"', b't="s"', b'"99999"', b"9" * 30, b"2026-13-01", b"0.1", b"columns",
+    b"preset",
 )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ CHANGES = (
     b"006Qx000004KxyzIAC,Amount,1000,2500.50,2026-02-05T08:00:00.000+0000\n"
     b"006Qx000004KaaaIAC,created,,,2026-02-06T08:00:00.000+0000\n"
 )
-MAPPING = """
+MAPPING = b"""
 zone = "Asia/Shanghai"
 day_first = true
 null = ["tbd"]
@@ -78,7 +78,7 @@ expected_close_on = "expected_close_on"
 [covariates]
 varying = ["region"]
 numeric = [{ column = "amount", transform = "log1p" }]
-""".encode()
+"""
 EXECUTIVES = b"""
 [[executives]]
 name = "Li"

@@ -1,7 +1,7 @@
 """Fuzz the readers for some minutes, each batch in a process of its own, and count: ``./dev fuzz [minutes]``.
 
-Counts go to ``build/fuzz.json``, each failing case and its traceback to ``build/fuzz/``. A batch that dies (a crash of a
-C library, memory, a loop without an end) is a failure too.
+Counts go to ``build/fuzz.json``, each failing case and its traceback to ``build/fuzz/``. A batch that dies (a crash of
+a C library, memory, a loop without an end) is a failure too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def run_batch(name: str, number: int) -> None:
         counts["cases"] += 1
         try:
             counts[attack(target, case, folder / "case")] += 1
-        except Exception as fault:  # noqa: BLE001: any exception is what the fuzzer looks for
+        except Exception as fault:  # noqa: BLE001 (any exception is what the fuzzer looks for)
             counts["failures"] += 1
             place = traceback.extract_tb(fault.__traceback__)[-1]
             kind = f"{name}: {type(fault).__name__}: {str(fault)[:100]} ({Path(place.filename).name}:{place.lineno})"

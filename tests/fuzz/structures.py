@@ -1,4 +1,4 @@
-"""Damage that keeps a file's form: columns of any Arrow type, mappings of any value, models sealed again after a change."""
+"""Damage that keeps a file's form: columns of any Arrow type, mappings of any value, changed models sealed again."""
 
 from __future__ import annotations
 
@@ -62,9 +62,10 @@ def parquet_bytes(columns: Columns) -> bytes:
     types = {
         "int64": pa.int64(), "uint8": pa.uint8(), "float64": pa.float64(), "float16": pa.float16(), "bool": pa.bool_(),
         "string": pa.string(), "binary": pa.binary(), "date32": pa.date32(), "timestamp[ns]": pa.timestamp("ns"),
-        "timestamp[s]": pa.timestamp("s"), "timestamp[us, tz]": pa.timestamp("us", "Asia/Shanghai"), "time64": pa.time64("us"),
-        "duration": pa.duration("us"), "decimal": pa.decimal128(20, 2), "list": pa.list_(pa.int64()),
-        "struct": pa.struct([("a", pa.int64())]), "dictionary": pa.dictionary(pa.int8(), pa.string()), "null": pa.null(),
+        "timestamp[s]": pa.timestamp("s"), "timestamp[us, tz]": pa.timestamp("us", "Asia/Shanghai"),
+        "time64": pa.time64("us"), "duration": pa.duration("us"), "decimal": pa.decimal128(20, 2),
+        "list": pa.list_(pa.int64()), "struct": pa.struct([("a", pa.int64())]),
+        "dictionary": pa.dictionary(pa.int8(), pa.string()), "null": pa.null(),
     }  # fmt: skip
     index = columns["\0index"]
     table = pa.table(

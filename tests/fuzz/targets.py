@@ -1,4 +1,4 @@
-"""What the fuzzer attacks: for each kind of file a strategy of damage and a reader that must read it, refuse it, or find it."""
+"""What the fuzzer attacks: for each kind of file its damage, and a reader that must read it right or refuse it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def attack(target: Target, case: Any, folder: Path) -> str:
     return "read"
 
 
-# ---- tables of deals -------------------------------------------------------------------------------------------------
+# ---- tables of deals ------------------------------------------------------------------------------------------------
 
 
 def _deals(data: bytes, folder: Path, name: str, **options: Any) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _run_types(table: structures.Columns, folder: Path) -> None:
         raise SilentChangeError(f"ids became {list(deals['deal_id'])[:3]}")
 
 
-# ---- tables read next to the deals ------------------------------------------------------------------------------------
+# ---- tables read next to the deals ----------------------------------------------------------------------------------
 
 
 def _run_people(acts: Any, folder: Path) -> None:
@@ -131,7 +131,7 @@ def _read_changes(path: Path) -> object:
     return winprob.read_changes(path, {"preset": "salesforce"})
 
 
-# ---- TOML -------------------------------------------------------------------------------------------------------------
+# ---- TOML -----------------------------------------------------------------------------------------------------------
 
 
 def _run_mapping(acts: Any, folder: Path) -> None:
@@ -168,7 +168,7 @@ def _run_toml(data: bytes, read: Callable[[Path], object]) -> Callable[[Any, Pat
     return run
 
 
-# ---- models, snapshots, forecast logs: damage is found, or changes nothing -----------------------------------------------
+# ---- models, snapshots, forecast logs: damage is found, or changes nothing ------------------------------------------
 
 
 def _run_model(acts: Any, folder: Path) -> None:
@@ -216,7 +216,7 @@ def _run_forecast_log(acts: Any, folder: Path) -> None:
         raise SilentChangeError("a damaged forecast was read with other deals")
 
 
-# ---- the corpus ----------------------------------------------------------------------------------------------------------
+# ---- the corpus -----------------------------------------------------------------------------------------------------
 
 
 def _run_corpus(case: Any, folder: Path) -> None:
