@@ -76,7 +76,7 @@ def damage_part(data: bytes, part: int, acts: tuple[Edit, ...]) -> bytes:
     """Damage one file of a zip archive, so that its checksums are right again."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
-        items = old.infolist()
+        items = list(old.infolist())
         # Worksheets and shared strings hold the table; hit them twice as often.
         items += [item for item in items if "sheet" in item.filename.lower() or "shared" in item.filename.lower()]
         hit = items[part % len(items)].filename

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 import winprob
+from tests.conftest import hand_made
 from winprob.simulation import simulate
 
 
@@ -132,8 +133,6 @@ def history() -> dict[str, bytes]:
 @cache
 def forecast_log() -> dict[str, bytes]:
     """The files of a log of one forecast, by path."""
-    from tests.conftest import hand_made
-
     chances = pd.DataFrame({"mean": 0.4, "lower": 0.2, "upper": 0.6}, index=deals().index)
     forecast, _ = hand_made(deals(), chances)
     with TemporaryDirectory() as folder:

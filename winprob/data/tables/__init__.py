@@ -1,6 +1,8 @@
 """Read and write files: deal tables, people, visits, rates, change logs and tables of results."""
 
 from winprob.data.tables.audit import TOO_GOOD_AUC, auc, derived_covariates, filled_for_won, filled_late, predicts_alone
+from winprob.data.tables.block_writer import BLOCK_FORMATS, write_blocks
+from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
 from winprob.data.tables.cells import is_blank_word, parse_days, parse_numbers
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.files import MappingSource, PeopleSource
@@ -13,17 +15,21 @@ from winprob.data.tables.visits import read_visits
 from winprob.data.tables.write import FORMATS, replacing, require_writable, resolve_format, write_table
 
 __all__ = [
+    "BLOCK_FORMATS",
     "FORMATS",
     "MappingSource",
+    "NotInBlocksError",
     "PeopleSource",
     "TOO_GOOD_AUC",
     "auc",
     "check_file",
     "cover",
+    "deal_blocks",
     "derived_covariates",
     "filled_for_won",
     "filled_late",
     "is_blank_word",
+    "is_large",
     "mapping_table",
     "parse_days",
     "parse_numbers",
@@ -39,5 +45,6 @@ __all__ = [
     "replacing",
     "require_writable",
     "resolve_format",
+    "write_blocks",
     "write_table",
 ]
