@@ -36,6 +36,7 @@ def train(
     output: Output,
 ) -> None:
     """Fit the win model to closed deals and save it, with a summary of what it learned."""
+    from winprob.model.inference import cost_sentences
     from winprob.model.summary import posterior_sentences
 
     if (source is None) != prior_only:
@@ -47,6 +48,7 @@ def train(
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
         table = _training_table(source, chosen, as_of)
+        echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
         with progress() as follow:
             readings = _training_readings(source, as_of)
             posterior = winprob.fit(

@@ -48,8 +48,8 @@ def deal_blocks(
     *,
     encoding: str | None = None,
     fields: Collection[str] = (),
-    rows: int = 16_384,
-    size: int = 8 * 1024**2,
+    rows: int = 8_192,
+    size: int = 2 * 1024**2,
 ) -> Iterator[pd.DataFrame]:
     """The deals of `read_deals` in order, ``rows`` at a time.
 
