@@ -86,7 +86,7 @@ def test_a_date_is_settled_by_a_row_of_another_block(deals: pd.DataFrame, tmp_pa
 
 
 def test_a_cell_with_line_ends_is_not_cut(deals: pd.DataFrame, tmp_path: Path) -> None:
-    path = written(deals.assign(product='say "yes"\nor "no"'), tmp_path / "deals.csv")
+    path = written(deals.assign(product='a "yes"\nor "no"'), tmp_path / "deals.csv")
     whole = winprob.read_deals(path)
     pd.testing.assert_frame_equal(read_in_blocks(path, size=3000)[whole.columns], whole)
 

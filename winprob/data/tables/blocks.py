@@ -29,7 +29,7 @@ __all__ = ["NotInBlocksError", "deal_blocks", "is_large"]
 
 #: Files above these sizes are worth two passes.
 _LARGE_TEXT, _LARGE_PARQUET = 16 * 1024**2, 2 * 1024**2
-#: More rows than this beside every block would cost more than they settle.
+#: More rows than this with every block would cost more than they settle.
 _MOST_WITNESSES = 5_000
 
 
@@ -84,25 +84,25 @@ def _read_blocks(
     survey = _survey(pieces, _compared(pieces.headers, head.mapping, fields))
     seen: list[Array] = []
     for number, piece in enumerate(pieces.read()):
-        beside = [witness for witness in survey.witnesses if witness.number != number]
-        data = pieces.data([*(witness.piece for witness in beside), piece])
+        others = [witness for witness in survey.witnesses if witness.number != number]
+        data = pieces.data([*(witness.piece for witness in others), piece])
         read = reading.read_part(data, str(path), plain, faults, encoding)
-        deals = _own_deals(read, len(beside), survey.filled[number], last=number == len(survey.filled) - 1)
+        deals = _own_deals(read, len(others), survey.filled[number], last=number == len(survey.filled) - 1)
         seen.append(_hashes(deals))
         yield validate_deals(deals)
     if len(np.unique(hashes := np.concatenate(seen))) < len(hashes):
         raise NotInBlocksError("an id may be repeated")
 
 
-def _own_deals(read: Any, beside: int, filled: int, *, last: bool) -> pd.DataFrame:
-    """The deals of a block, without the rows read beside it."""
+def _own_deals(read: Any, others: int, filled: int, *, last: bool) -> pd.DataFrame:
+    """The deals of a block, without the rows read with it."""
     if any(finding.severity == "error" for finding in read.findings):
         raise NotInBlocksError("a row is refused")
-    own = len(read.deals) - beside
+    own = len(read.deals) - others
     # Only at the end of a report may rows be left out.
     if own != filled and not (last and 0 < own < filled):
         raise NotInBlocksError("a row is not a deal")
-    deals = read.deals.iloc[beside:].reset_index(drop=True)
+    deals = read.deals.iloc[others:].reset_index(drop=True)
     deals.attrs = read.deals.attrs
     return deals
 
