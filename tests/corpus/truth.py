@@ -1,4 +1,4 @@
-"""Deal tables whose every value is known: what an export says before a CRM, a country and a person have written it."""
+"""Deal tables whose every value is known: an export's content before a CRM, a country and a person write it."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def _change_dataset(file: Any, change: ModelChange) -> None:
     if change.act == "absent":
         return
     if change.act == "external":
-        # A dataset whose bytes lie in another file of this machine.
+        # A dataset whose bytes are in another file of this machine.
         file.create_dataset(name, shape=old.shape, dtype="u1", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
         return
     file[name] = _changed(old, change.act)

@@ -40,6 +40,7 @@ def train(
     output: Output,
 ) -> None:
     """Fit the win model to closed deals and save it, with a summary of what it learned."""
+    from winprob.model.inference import cost_sentences
     from winprob.model.summary import posterior_sentences
 
     if (source is None) != prior_only:
@@ -52,6 +53,7 @@ def train(
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
         table, remarks = _training_table(source, chosen, as_of)
+        echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
         with progress() as follow:
             readings = _training_readings(source, as_of)
             posterior = winprob.fit(
@@ -152,15 +154,46 @@ def priors(settings: Path | None, output: Output) -> None:
 @options.output
 def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, output: Output) -> None:
     """The win probability of every deal, with its interval."""
-    posterior, table = load_model(model, seed), source.read_known()
-    chances = winprob.predict(posterior, table)
+    posterior = load_model(model, seed)
+    if not _predict_in_blocks(posterior, source, by, output):
+        chances = _chances(posterior, source.read_known(), by)
+        show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
+    if posterior.provenance.prior_only:
+        echo_notes(gettext("This model has seen no deal: every figure here is prior."))
+
+
+def _chances(
+    posterior: "winprob.Posterior", table: options.Frame, by: dt.date | None, threads: int | None = None
+) -> options.Frame:
+    from winprob.data.schema import validate_deals
+    from winprob.model.prediction import predict_valid
+
+    chances = predict_valid(posterior, validate_deals(table), threads=threads)
     if by:
         from winprob.model.timing import add_timing
 
         chances = add_timing(chances, posterior, table, by)
-    show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
-    if posterior.provenance.prior_only:
-        echo_notes(gettext("This model has seen no deal: every figure here is prior."))
+    return chances
+
+
+def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.date | None, output: Output) -> bool:
+    """Predict a large file in bounded memory; false where it must be read at once, as for a message with all errors."""
+    from winprob.data.tables import BLOCK_FORMATS, NotInBlocksError, deal_blocks, is_large, write_blocks
+    from winprob.errors import OutputError, WinprobError
+
+    if output.out is None or output.output_format not in BLOCK_FORMATS or source.people or not is_large(source.path):
+        return False
+    fields = [field.name for field in posterior.scaling.fields]
+    blocks = deal_blocks(source.path, source.mapping, encoding=source.encoding, fields=fields)
+    try:
+        # Each thread holds the draws of a thousand deals.
+        frames = (_chances(posterior, block, by, threads=2) for block in blocks)
+        write_blocks(frames, output.out, output.output_format)
+    except OutputError:
+        raise
+    except (NotInBlocksError, WinprobError):
+        return False
+    return True
 
 
 @app.main.command()

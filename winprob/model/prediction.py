@@ -38,8 +38,8 @@ def predict(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
     return predict_valid(posterior, validate_deals(deals))
 
 
-def predict_valid(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
-    """``predict`` of a table that has been validated."""
+def predict_valid(posterior: Posterior, deals: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
+    """``predict`` of a table that has been validated; fewer ``threads`` take less memory."""
     features, seed = describe(deals, posterior.scaling), posterior.provenance.seed
     coefs, prior_coefs = (coefficients(draws, features, seed=seed) for draws in (posterior.flat, posterior.prior))
 
@@ -47,7 +47,7 @@ def predict_valid(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
         block = features.take(rows)
         return _summary(logits(coefs, block), logits(prior_coefs, block))
 
-    numbers = np.concatenate(in_blocks(len(features), BLOCK, summarise_block) or [np.empty((0, 4))])
+    numbers = np.concatenate(in_blocks(len(features), BLOCK, summarise_block, threads=threads) or [np.empty((0, 4))])
     result = pd.DataFrame(numbers, columns=["mean", "lower", "upper", "prior_share"], index=deals.index)
     result.insert(0, "deal_id", deals["deal_id"])
     result.insert(4, "unknowns", features.unknowns)

@@ -10,6 +10,8 @@ from winprob.data.tables.audit import (
     hindsight,
     predicts_alone,
 )
+from winprob.data.tables.block_writer import BLOCK_FORMATS, write_blocks
+from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
 from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.files import MappingSource, PeopleSource
@@ -25,20 +27,24 @@ from winprob.data.tables.visits import read_visits
 from winprob.data.tables.write import FORMATS, resolve_format, write_table
 
 __all__ = [
+    "BLOCK_FORMATS",
     "FORMATS",
     "MappingSource",
     "NOT_LEARNED",
+    "NotInBlocksError",
     "PeopleSource",
     "Place",
     "TOO_GOOD_AUC",
     "auc",
     "check_file",
     "cover",
+    "deal_blocks",
     "derived_covariates",
     "filled_for_won",
     "filled_late",
     "hindsight",
     "is_blank_word",
+    "is_large",
     "mapping_table",
     "parse_days",
     "parse_numbers",
@@ -56,5 +62,6 @@ __all__ = [
     "require_writable",
     "resolve_format",
     "scratch_folder",
+    "write_blocks",
     "write_table",
 ]

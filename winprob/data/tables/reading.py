@@ -197,6 +197,11 @@ class _Read:
     error: type[WinprobError]
 
 
+def read_part(data: bytes, name: str, mapping: DealMapping, faults: list[str], encoding: str | None) -> _Read:
+    """The deals in a part of a large file, as far as it could be read."""
+    return _read(data, name, (mapping, faults), None, encoding)
+
+
 def _read(
     data: bytes,
     name: str,

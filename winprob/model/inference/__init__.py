@@ -1,8 +1,20 @@
 """Sampling: draws that passed the convergence gates, and the fitted model made of them."""
 
+from winprob.model.inference.cost import cost_sentences
 from winprob.model.inference.fitting import Learned, fit, fit_prior, learn, versions
 from winprob.model.inference.gates import Gates
 from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, read_training
 
-__all__ = ["Gates", "Learned", "Progress", "Training", "fit", "fit_prior", "learn", "read_training", "versions"]
+__all__ = [
+    "Gates",
+    "Learned",
+    "Progress",
+    "Training",
+    "cost_sentences",
+    "fit",
+    "fit_prior",
+    "learn",
+    "read_training",
+    "versions",
+]
