@@ -20,7 +20,7 @@ SHORT = {
     "errors.py": "the exception tree, mostly docstrings",
     "data/exchange_rates.py": "a concept of its own, with a row on the map",
     "data/schema/access.py": "the one meaning of an open and a closed deal",
-    "data/tables/parquet_reader.py": "one reader per kind of file",
+    "data/tables/sheets/parquet_reader.py": "one reader per kind of file",
     "methodology/vocabulary.py": "the canonical words, mostly one table",
     "model/draws.py": "at the lowest floor of the model: all of it summarises draws",
     "model/inference/pymc_model.py": "the public PyMC model, mostly docstrings",

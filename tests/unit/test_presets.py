@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from winprob.data.tables import check_file, cover, read_contact_roles, read_deals
-from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.presets import PRESETS, read_preset, same_ids
 from winprob.data.tables.presets.spellings import lost_case, suffix
+from winprob.data.tables.values.instants import parse_instants
 from winprob.errors import InputError, MappingError, WinprobError
 
 SALESFORCE = {"preset": "salesforce"}

@@ -74,14 +74,6 @@ def test_closed_deals_without_days_do_not_show_when_deals_close(tmp_path: Path) 
     assert "not ready to learn when deals close: no closed deal has a known 'as_of'" in lacking
 
 
-def test_a_misspelt_header_is_suggested(tmp_path: Path) -> None:
-    table = pd.DataFrame({"deal_id": ["a"], "Amonut": [5], "Outcom": ["won"], "Product family": ["x"], "Notes": ["y"]})
-    findings = check(tmp_path, table)
-    assert "if it means 'amount'" in messages(findings, "warning", "amount")[0]
-    assert "if it means 'outcome'" in messages(findings, "warning", "outcome")[0]
-    assert len(messages(findings, "warning")) == 2
-
-
 # --- hindsight ------------------------------------------------------------------------------------------------------
 
 

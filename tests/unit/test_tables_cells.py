@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winprob.data.tables.cells import parse_days, parse_numbers
+from winprob.data.tables.values.columns import parse_days, parse_numbers
 
 DAYS = st.dates(date(1970, 1, 1), date(2099, 12, 31))
 WRITTEN = (

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from winprob.data.tables import check_file, read_changes, read_deals
-from winprob.data.tables.cells import parse_days
-from winprob.data.tables.conventions import Convention
-from winprob.data.tables.instants import parse_instants
+from winprob.data.tables.values.columns import parse_days
+from winprob.data.tables.values.conventions import Convention
+from winprob.data.tables.values.instants import parse_instants
 
 CLOSES = ("2023-04-01T01:09:44.120Z", "2023-03-31T18:09:44-0700", "1680311384120", "2023-04-01 01:09 UTC")
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.tables import check_file, read_deals
-from winprob.data.tables.cells import parse_days
-from winprob.data.tables.conventions import gather, settle
+from winprob.data.tables.values.columns import parse_days
+from winprob.data.tables.values.conventions import gather, settle
 from winprob.errors import DealTableError, MappingError
 
 

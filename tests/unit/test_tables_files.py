@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.tables import check_file, read_deals
-from winprob.data.tables.encoding import decode
-from winprob.data.tables.files import parse_sheet
+from winprob.data.tables.sheets.encoding import decode
+from winprob.data.tables.sheets.files import parse_sheet
 from winprob.errors import InputError
 
 CHINESE = '商机编号,客户,采购阶段,金额\nD1,北京市第一医院,内部立项,¥3.5亿\nD2,上海电力公司,评估产品,"1,200万"\n'

@@ -11,9 +11,9 @@ import pytest
 from winprob.data.schema import Finding
 from winprob.data.tables import check_file, read_deals
 from winprob.data.tables.deals import located, looked_for
-from winprob.data.tables.files import parse_sheet
 from winprob.data.tables.mapping import DealMapping
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.files import parse_sheet
+from winprob.data.tables.sheets.sheet import Sheet
 from winprob.errors import DealTableError, InputError
 from winprob.i18n import use_language
 

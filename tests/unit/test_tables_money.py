@@ -12,8 +12,8 @@ from winprob.data.tables import check_file, read_deals
 from winprob.data.tables.deal_cells import settle_by
 from winprob.data.tables.deals import evidence_on, read_sheet
 from winprob.data.tables.mapping import read_mapping
-from winprob.data.tables.money import meant_by, sign_of
-from winprob.data.tables.sheet import frame_sheet
+from winprob.data.tables.sheets.sheet import frame_sheet
+from winprob.data.tables.values.money import meant_by, sign_of
 from winprob.errors import DealTableError
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.tables import read_deals
-from winprob.data.tables.cells import parse_numbers
-from winprob.data.tables.conventions import gather, settle
+from winprob.data.tables.values.columns import parse_numbers
+from winprob.data.tables.values.conventions import gather, settle
 from winprob.errors import DealTableError, WinprobError
 
 

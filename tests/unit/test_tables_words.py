@@ -94,10 +94,11 @@ def test_ids_are_told_apart_by_case(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_header_is_suggested(tmp_path: Path) -> None:
-    found = check_file(written(tmp_path, "deal_id,Ammount,notes\na,5,x\n"))
-    notes = found.loc[found["severity"] == "note", "message"].str.cat()
-    assert "column 'Ammount' is not known and not read; did you mean 'amount'?" in notes
-    assert "'notes' is not known" not in notes
+    found = check_file(written(tmp_path, "deal_id,Amonut,Outcom,Product family,notes\na,5,won,x,y\n"))
+    warnings = found[found["severity"] == "warning"].set_index("column")["message"]
+    assert "column 'Amonut' is not known and not read; did you mean 'amount'?" in warnings["amount"]
+    assert "did you mean 'outcome'?" in warnings["outcome"]
+    assert len(warnings) == 2
     found = check_file(written(tmp_path, "Id,StageName,Amout,IsClosed\n006Hs00000AbC01,Prospecting,5,false\n"), PRESET)
     assert found["message"].str.contains("column 'Amout' is not known and not read; did you mean 'Amount'?").any()
 

@@ -18,9 +18,9 @@ from pyarrow import parquet
 
 from winprob.data.tables import check_file, read_deals
 from winprob.data.tables.deals import located, looked_for
-from winprob.data.tables.files import parse_sheet
 from winprob.data.tables.mapping import DealMapping
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.files import parse_sheet
+from winprob.data.tables.sheets.sheet import Sheet
 from winprob.errors import InputError
 
 BARE = DealMapping(name="")

@@ -12,17 +12,17 @@ from winprob.data.tables.audit import (
 )
 from winprob.data.tables.block_writer import BLOCK_FORMATS, write_blocks
 from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
-from winprob.data.tables.cells import parse_days, parse_numbers
 from winprob.data.tables.change_logs import read_changes
-from winprob.data.tables.files import MappingSource, PeopleSource
 from winprob.data.tables.mapping import mapping_table
-from winprob.data.tables.nulls import is_blank_word
 from winprob.data.tables.people import cover
 from winprob.data.tables.presets import preset_text
 from winprob.data.tables.rates import read_rates
 from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
 from winprob.data.tables.replacing import replacing, require_writable, scratch_folder
+from winprob.data.tables.sheets.files import MappingSource, PeopleSource
 from winprob.data.tables.targets import Place, require_separate
+from winprob.data.tables.values.columns import parse_days, parse_numbers
+from winprob.data.tables.values.nulls import is_blank_word
 from winprob.data.tables.visits import read_visits
 from winprob.data.tables.write import FORMATS, resolve_format, write_table
 

@@ -25,7 +25,7 @@ from winprob.data.schema import (
 )
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
 from winprob.i18n import gettext
 
 #: AUC from which a single column has most often been filled in after the close.

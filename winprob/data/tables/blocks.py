@@ -19,9 +19,9 @@ from winprob.arrays import Array
 from winprob.data.schema import ID, Mask, validate_deals
 from winprob.data.tables import reading
 from winprob.data.tables.evidence import Columns
-from winprob.data.tables.files import MappingSource
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.pieces import NotInBlocksError, Piece, Pieces, csv_pieces, head_of, is_parquet, parquet_pieces
+from winprob.data.tables.sheets.files import MappingSource
 from winprob.errors import WinprobError
 from winprob.methodology import canonical_column
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, Finding, Mask, as_text, mask_of, shown_cell, whole
-from winprob.data.tables.conventions import Convention, gather
 from winprob.data.tables.deal_cells import parse_covariate, read_cells, settle_by
 from winprob.data.tables.deal_notes import BY_THE_WAY
-from winprob.data.tables.instants import parse_instants
 from winprob.data.tables.mapping import DealMapping, Source, read_mapping
 from winprob.data.tables.presets import Preset, find_header, same_ids, unplaced_message, with_own
 from winprob.data.tables.presets.spellings import derive_outcome, other_ids
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.conventions import Convention, gather
+from winprob.data.tables.values.instants import parse_instants
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column, normal
 

@@ -20,9 +20,10 @@ import pandas as pd
 
 from winprob.data.schema import ID, Finding, as_text, findings_table, mask_of, refuse, whole
 from winprob.data.tables import change_fields as fields
-from winprob.data.tables import files, presets
-from winprob.data.tables.instants import is_zone
+from winprob.data.tables import presets
 from winprob.data.tables.mapping import DealMapping, no_zone, read_mapping
+from winprob.data.tables.sheets import files
+from winprob.data.tables.values.instants import is_zone
 from winprob.errors import DealTableError, InputError, MappingError
 from winprob.i18n import gettext
 from winprob.methodology import normal

@@ -15,9 +15,9 @@ import pandas as pd
 from winprob.data.schema import Mask, as_text, mask_of
 from winprob.data.tables.deal_notes import Place, Reading, called
 from winprob.data.tables.mapping import Source
-from winprob.data.tables.money import codes, meant_by, sign_of
-from winprob.data.tables.parsed import is_texts, matches, plain, spread_mask
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.money import codes, meant_by, sign_of
+from winprob.data.tables.values.parsed import is_texts, matches, plain, spread_mask
 from winprob.i18n import gettext
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import CHOICES, COVERAGE_COLUMNS, DATES, NUMBERS, SUPPORTS, TEXTS, Mask, as_text, mask_of
-from winprob.data.tables.cells import parse_days, parse_numbers
-from winprob.data.tables.conventions import Convention, Evidence, gather, settle
 from winprob.data.tables.currencies import certain_currencies, currency_word
 from winprob.data.tables.mapping import UNKNOWN, DealMapping, Source
-from winprob.data.tables.nulls import is_null_word, without_nulls
-from winprob.data.tables.parsed import Parsed, by_value
+from winprob.data.tables.values.columns import parse_days, parse_numbers
+from winprob.data.tables.values.conventions import Convention, Evidence, gather, settle
+from winprob.data.tables.values.nulls import is_null_word, without_nulls
+from winprob.data.tables.values.parsed import Parsed, by_value
 from winprob.methodology import canonical, is_unknown
 
 

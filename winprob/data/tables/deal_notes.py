@@ -9,9 +9,9 @@ import pandas as pd
 from winprob.data.schema import ID, as_text
 from winprob.data.schema.findings import Finding, Mask, Severity, shown_cell, whole
 from winprob.data.tables.mapping import DealMapping, Source, accepted_values
-from winprob.data.tables.money import meant_by
-from winprob.data.tables.parsed import Parsed
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.money import meant_by
+from winprob.data.tables.values.parsed import Parsed
 from winprob.errors import DealTableError, MappingError, WinprobError
 from winprob.i18n import gettext
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, DATES, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
 from winprob.data.schema.findings import Finding, whole
-from winprob.data.tables.conventions import Convention, Evidence
 from winprob.data.tables.currencies import fill_currency
 from winprob.data.tables.deal_cells import (
     evidence_of,
@@ -29,12 +28,13 @@ from winprob.data.tables.deal_notes import (
     note_numbers,
     note_values,
 )
-from winprob.data.tables.instants import crossings
 from winprob.data.tables.mapping import DealMapping, Source, nearest
-from winprob.data.tables.nulls import null_cells
-from winprob.data.tables.parsed import Parsed
-from winprob.data.tables.sheet import Sheet
-from winprob.data.tables.spelling import misspelt, spellings, unify
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.conventions import Convention, Evidence
+from winprob.data.tables.values.instants import crossings
+from winprob.data.tables.values.nulls import null_cells
+from winprob.data.tables.values.parsed import Parsed
+from winprob.data.tables.values.spelling import misspelt, spellings, unify
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column
 

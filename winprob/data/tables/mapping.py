@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from winprob.data.schema import CHOICES, COLUMNS, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS
-from winprob.data.tables.files import DELIMITERS, read_bytes
-from winprob.data.tables.instants import is_zone
+from winprob.data.tables.sheets.files import DELIMITERS, read_bytes
+from winprob.data.tables.values.instants import is_zone
 from winprob.errors import MappingError
 from winprob.i18n import gettext
 from winprob.toml import Name, Wanted, beyond_limits, near_match, parse_toml, record, salvage, suggestion, unknown_key

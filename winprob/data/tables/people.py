@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, ID, READINGS, Finding, Mask, as_text, mask_of, refuse, shown_cell, whole
-from winprob.data.tables.cells import parse_days, parse_numbers
-from winprob.data.tables.parsed import by_value
 from winprob.data.tables.people_matching import unmatched_people
-from winprob.data.tables.sheet import Sheet, frame_sheet
+from winprob.data.tables.sheets.sheet import Sheet, frame_sheet
+from winprob.data.tables.values.columns import parse_days, parse_numbers
+from winprob.data.tables.values.parsed import by_value
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow
 from pyarrow import parquet
 
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
 
 #: A part of a file: text of whole rows, or an Arrow table.
 Piece = Any

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of, shown_cell
-from winprob.data.tables.cells import parse_days, parse_numbers
-from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
 from winprob.data.tables.presets import is_true
+from winprob.data.tables.sheets.files import Sheet, parse_sheet, read_bytes
+from winprob.data.tables.values.columns import parse_days, parse_numbers
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 

@@ -1,7 +1,6 @@
 """What a deal table was read from, which columns were not found, and what it is therefore not ready for."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 import pandas as pd
 
@@ -18,12 +17,9 @@ from winprob.data.schema import (
     whole,
 )
 from winprob.data.tables.mapping import DealMapping
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column
-
-#: Ratio of matching letters from which a header is nearly the name of a column.
-_ALIKE = 0.8
 
 
 def column_notes(sheet: Sheet, deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
@@ -76,21 +72,6 @@ def _target(header: str) -> str:
     """The canonical column that a header means, or the header."""
     target = header if header in READINGS else canonical_column(header)
     return target if target in COLUMNS or target in READINGS else header
-
-
-def near_headers(sheet: Sheet, deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
-    """Warnings on headers that nothing was read from and that are nearly the name of a column not found."""
-    if mapping.sources:
-        return
-    missing = [column for column in COLUMNS if column not in deals]
-    for header in (header for header in map(str, sheet.cells.columns) if _target(header) == header):
-        for near in get_close_matches("_".join(header.casefold().split()), missing, n=1, cutoff=_ALIKE):
-            message = gettext(
-                "the header {header} is read as a column of your own; if it means '{column}', rename it or map it",
-                header=repr(header),
-                column=near,
-            )
-            yield whole("warning", near, message)
 
 
 def not_ready(deals: pd.DataFrame) -> Iterator[Finding]:

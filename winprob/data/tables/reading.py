@@ -12,13 +12,13 @@ from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets, readiness
 from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.deals import located, looked_for, read_sheet
-from winprob.data.tables.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.presets import Preset, read_preset
 from winprob.data.tables.rows import settle_rows
-from winprob.data.tables.sheet import Sheet, frame_sheet
-from winprob.data.tables.spelling import misspelt
+from winprob.data.tables.sheets.files import MappingSource, PeopleSource, parse_sheet, read_bytes
+from winprob.data.tables.sheets.sheet import Sheet, frame_sheet
+from winprob.data.tables.values.spelling import misspelt
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
 
@@ -126,7 +126,6 @@ def check_file(
     table = findings_table(
         [
             *read.findings,
-            *readiness.near_headers(read.sheet, read.deals, read.mapping),
             *audit.suspect(read.deals, read.mapping),
             audit.describe(read.sheet, read.deals),
             *lacking,

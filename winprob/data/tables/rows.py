@@ -12,7 +12,7 @@ import pandas as pd
 from winprob.data.schema import ID, NAMES, Finding, Mask, cell_text, column_or_missing, fact_columns, mask_of, whole
 from winprob.data.tables.deal_notes import Reading
 from winprob.data.tables.mapping import ROW_KINDS, RowsPer
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
 from winprob.i18n import gettext
 
 #: What a deal's rows may differ in, by kind, besides the amount.

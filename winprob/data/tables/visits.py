@@ -6,8 +6,8 @@ import pandas as pd
 
 from winprob.data.schema import ID, as_text
 from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
-from winprob.data.tables.cells import parse_days
-from winprob.data.tables.files import Sheet, parse_sheet, read_bytes
+from winprob.data.tables.sheets.files import Sheet, parse_sheet, read_bytes
+from winprob.data.tables.values.columns import parse_days
 from winprob.methodology import canonical, canonical_column, is_unknown
 
 _CHINESE = {

@@ -10,7 +10,6 @@ import pandas as pd
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping, read_mapping
-from winprob.data.tables.nulls import without_nulls
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.data.tables.presets.spellings import (
     derive_outcome,
@@ -21,7 +20,8 @@ from winprob.data.tables.presets.spellings import (
     other_ids,
     same_ids,
 )
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.nulls import without_nulls
 from winprob.i18n import gettext
 from winprob.methodology import canonical, normal
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from winprob.data.schema import COLUMNS, ID, NAMES
-from winprob.data.tables.files import read_bytes
-from winprob.data.tables.instants import is_zone
 from winprob.data.tables.mapping import no_zone
+from winprob.data.tables.sheets.files import read_bytes
+from winprob.data.tables.values.instants import is_zone
 from winprob.errors import MappingError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES

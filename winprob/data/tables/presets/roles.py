@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import ID, Finding, Mask, as_text, mask_of, whole
-from winprob.data.tables.cells import parse_days
-from winprob.data.tables.instants import days_in_zone
 from winprob.data.tables.presets.preset_files import Preset
 from winprob.data.tables.presets.spellings import find_header, is_true, same_ids
-from winprob.data.tables.sheet import Sheet
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.columns import parse_days
+from winprob.data.tables.values.instants import days_in_zone
 from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import canonical_column, normal

@@ -15,8 +15,16 @@ from pyarrow import compute
 
 from winprob.data.schema import ID, Finding, Mask, cell_text, whole
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.tables.headers import clean_header, filled_cells
-from winprob.data.tables.totals import TOTAL_START, is_date, is_footer, is_number, is_total, is_total_of, readings
+from winprob.data.tables.sheets.headers import clean_header, filled_cells
+from winprob.data.tables.sheets.totals import (
+    TOTAL_START,
+    is_date,
+    is_footer,
+    is_number,
+    is_total,
+    is_total_of,
+    readings,
+)
 from winprob.i18n import gettext
 
 #: From a list of headers: the header of each canonical column that the file has.

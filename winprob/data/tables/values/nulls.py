@@ -13,7 +13,7 @@ from pyarrow import compute
 
 from winprob.data.schema import Mask, as_text
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.tables.parsed import is_texts, plain, spread_mask
+from winprob.data.tables.values.parsed import is_texts, plain, spread_mask
 from winprob.methodology import is_unknown
 
 #: Of every program that writes tables; compared without case.

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import Finding
-from winprob.data.tables.furniture import Locate, clear
-from winprob.data.tables.headers import distinct_headers
+from winprob.data.tables.sheets.furniture import Locate, clear
+from winprob.data.tables.sheets.headers import distinct_headers
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

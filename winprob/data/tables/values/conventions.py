@@ -11,9 +11,9 @@ from functools import reduce
 import pandas as pd
 
 from winprob.data.schema import as_text
-from winprob.data.tables.dates import Order, triple
-from winprob.data.tables.figures import Marks, marks_of
-from winprob.data.tables.parsed import is_texts, matches, plain
+from winprob.data.tables.values.dates import Order, triple
+from winprob.data.tables.values.figures import Marks, marks_of
+from winprob.data.tables.values.parsed import is_texts, matches, plain
 
 #: A first part of a day in figures that may be a recent year in two digits.
 _RECENT = range(15, 46)

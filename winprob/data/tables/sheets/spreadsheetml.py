@@ -6,9 +6,9 @@ from decimal import Decimal
 from xml.parsers import expat
 
 from winprob.data.schema import cell_text
-from winprob.data.tables.headers import HEADER_ROWS, MAX_COLUMNS, header_at
-from winprob.data.tables.pages import Page, choose_page
-from winprob.data.tables.sheet import Grid, empty_file, text_grid
+from winprob.data.tables.sheets.headers import HEADER_ROWS, MAX_COLUMNS, header_at
+from winprob.data.tables.sheets.pages import Page, choose_page
+from winprob.data.tables.sheets.sheet import Grid, empty_file, text_grid
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from winprob.data.schema import Finding, whole
-from winprob.data.tables.headers import refuse_wide
-from winprob.data.tables.sheet import Grid
+from winprob.data.tables.sheets.headers import refuse_wide
+from winprob.data.tables.sheets.sheet import Grid
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Finding, whole
-from winprob.data.tables.csv_reader import DELIMITERS, parse_csv, refuse_ragged
-from winprob.data.tables.encoding import has_mark, utf16_without_mark
-from winprob.data.tables.furniture import Locate
-from winprob.data.tables.html_reader import is_html_table, parse_html
-from winprob.data.tables.parquet_reader import parse_parquet
-from winprob.data.tables.sheet import Grid, Sheet, empty_file, grid_sheet
-from winprob.data.tables.spreadsheetml import is_spreadsheetml, parse_spreadsheetml
-from winprob.data.tables.xlsx_reader import parse_xlsx
+from winprob.data.tables.sheets.csv_reader import DELIMITERS, parse_csv, refuse_ragged
+from winprob.data.tables.sheets.encoding import has_mark, utf16_without_mark
+from winprob.data.tables.sheets.furniture import Locate
+from winprob.data.tables.sheets.html_reader import is_html_table, parse_html
+from winprob.data.tables.sheets.parquet_reader import parse_parquet
+from winprob.data.tables.sheets.sheet import Grid, Sheet, empty_file, grid_sheet
+from winprob.data.tables.sheets.spreadsheetml import is_spreadsheetml, parse_spreadsheetml
+from winprob.data.tables.sheets.xlsx_reader import parse_xlsx
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

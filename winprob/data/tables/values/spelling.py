@@ -17,8 +17,8 @@ _BLANKS = re.compile(r"[\s\u200b\ufeff]+")
 #: Ids of a CRM, which case may tell apart.
 _ID = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{15,18}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-#: How alike two names must be: one letter wrong in seven.
-_ALIKE = 0.85
+#: How alike two names must be: two letters exchanged in six.
+_ALIKE = 0.8
 _SHORTEST = 4
 
 
@@ -63,7 +63,7 @@ def _folded(text: str) -> str:
 
 
 def misspelt(unused: Iterable[str], wanted: Mapping[str, str]) -> Iterator[Finding]:
-    """Notes on headers that may be misspelt.
+    """Warnings on headers that may be misspelt.
 
     Parameters
     ----------
@@ -79,4 +79,4 @@ def misspelt(unused: Iterable[str], wanted: Mapping[str, str]) -> Iterator[Findi
                 header=repr(header),
                 name=repr(by_name[near[0]]),
             )
-            yield whole("note", by_name[near[0]], message)
+            yield whole("warning", by_name[near[0]], message)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from winprob.data.tables.totals import is_date, is_number
+from winprob.data.tables.sheets.totals import is_date, is_number
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

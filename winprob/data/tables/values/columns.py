@@ -11,11 +11,11 @@ from pyarrow import compute
 
 from winprob.data.schema import Mask, as_numbers, as_text, mask_of
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.tables.conventions import Convention, gather, settle
-from winprob.data.tables.figures import EITHER, PLAIN, Kind, reader
-from winprob.data.tables.instants import read_moments
-from winprob.data.tables.nulls import is_blank_word
-from winprob.data.tables.parsed import Parsed, matches, spread_mask
+from winprob.data.tables.values.conventions import Convention, gather, settle
+from winprob.data.tables.values.figures import EITHER, PLAIN, Kind, reader
+from winprob.data.tables.values.instants import read_moments
+from winprob.data.tables.values.nulls import is_blank_word
+from winprob.data.tables.values.parsed import Parsed, matches, spread_mask
 
 
 def parse_days(

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import as_text, mask_of
-from winprob.data.tables.money import sign_of, without_currency
-from winprob.data.tables.parsed import is_texts, matches, plain
+from winprob.data.tables.values.money import sign_of, without_currency
+from winprob.data.tables.values.parsed import is_texts, matches, plain
 
 #: What a column's numbers are. A decimal of three places is unusual in money, and usual in a rate or a share.
 Kind = Literal["number", "money", "rate", "share"]

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Mask, as_text, mask_of
-from winprob.data.tables.conventions import Convention, gather, settle
-from winprob.data.tables.dates import Moment, Order, read_moment, triple
-from winprob.data.tables.nulls import is_blank_word
-from winprob.data.tables.parsed import Parsed, matches, plain
+from winprob.data.tables.values.conventions import Convention, gather, settle
+from winprob.data.tables.values.dates import Moment, Order, read_moment, triple
+from winprob.data.tables.values.nulls import is_blank_word
+from winprob.data.tables.values.parsed import Parsed, matches, plain
 
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ISO_CLOCK = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"

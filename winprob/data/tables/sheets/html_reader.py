@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
-from winprob.data.tables.encoding import decode
-from winprob.data.tables.headers import HEADER_ROWS, MAX_COLUMNS, header_at
-from winprob.data.tables.pages import Page, choose_page
-from winprob.data.tables.sheet import Grid, text_grid
+from winprob.data.tables.sheets.encoding import decode
+from winprob.data.tables.sheets.headers import HEADER_ROWS, MAX_COLUMNS, header_at
+from winprob.data.tables.sheets.pages import Page, choose_page
+from winprob.data.tables.sheets.sheet import Grid, text_grid
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

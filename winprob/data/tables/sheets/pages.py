@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from winprob.data.schema import Finding, whole
-from winprob.data.tables.headers import HEADER_ROWS, clean_header, header_at
+from winprob.data.tables.sheets.headers import HEADER_ROWS, clean_header, header_at
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

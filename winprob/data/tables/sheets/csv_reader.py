@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow
 
-from winprob.data.tables.encoding import decode
-from winprob.data.tables.headers import HEADER_ROWS, MAX_COLUMNS, clean_header, header_at, refuse_wide
-from winprob.data.tables.quotes import check_quotes
-from winprob.data.tables.sheet import Grid, empty_file
+from winprob.data.tables.sheets.encoding import decode
+from winprob.data.tables.sheets.headers import HEADER_ROWS, MAX_COLUMNS, clean_header, header_at, refuse_wide
+from winprob.data.tables.sheets.quotes import check_quotes
+from winprob.data.tables.sheets.sheet import Grid, empty_file
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
