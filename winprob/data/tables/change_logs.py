@@ -72,7 +72,7 @@ def read_changes(
         files.read_bytes(path), str(path), encoding=chosen, delimiter=deal_mapping.delimiter, known=log_headers(preset)
     )
     changes, findings = changes_on(sheet, deal_mapping, preset, zone)
-    return changes, findings_table(findings)
+    return changes, findings_table([*sheet.notes, *findings])
 
 
 def changes_on(
