@@ -214,3 +214,12 @@ def test_a_wide_sparse_table_is_quick() -> None:
         text, index=False
     )
     assert len(sheet_of(text.getvalue()).cells) == 30_000
+
+
+def test_rows_left_out_of_a_people_table_are_noted(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("Team list,,,\ndeal_id,person,role,support\nD1,Ann,approver,3\n\nConfidential\n")
+    deals = tmp_path / "deals.csv"
+    deals.write_text(HEADER + DEALS)
+    messages = check_file(deals, people=people)["message"].str.cat()
+    assert "titles in rows 1; footers in rows 5" in messages

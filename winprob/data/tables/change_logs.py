@@ -80,7 +80,7 @@ def read_changes(
         known=log_headers(preset, deal_mapping.changes),
     )
     changes, findings = changes_on(sheet, deal_mapping, preset, zone)
-    return changes, findings_table(findings)
+    return changes, findings_table([*sheet.notes, *findings])
 
 
 def changes_on(

@@ -268,18 +268,18 @@ def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[She
 
 def _people(people: PeopleSource, encoding: str | None, preset: Preset | None) -> tuple[pd.DataFrame, list[Finding]]:
     sheet = _people_sheet(people, encoding, preset)
-    if preset is None:
-        return read_people(sheet)
-    if not presets.is_role_table(preset, map(str, sheet.cells.columns)):
-        return read_people(presets.with_one_id(preset, sheet))
+    if preset is None or not presets.is_role_table(preset, map(str, sheet.cells.columns)):
+        table, of_table = read_people(presets.with_one_id(preset, sheet) if preset else sheet)
+        return table, [*sheet.notes, *of_table]
     roles, findings = presets.read_roles(preset, sheet)
     if roles.empty:
         return pd.DataFrame(), [
+            *sheet.notes,
             *findings,
             whole("warning", "role", gettext("people: no row has a role that the model uses")),
         ]
     table, of_people = read_people(_people_sheet(roles.drop(columns="known_on"), None, None))
-    return table, [*findings, *of_people]
+    return table, [*sheet.notes, *findings, *of_people]
 
 
 def _people_sheet(people: PeopleSource, encoding: str | None, preset: Preset | None = None) -> Sheet:
