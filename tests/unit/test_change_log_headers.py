@@ -56,6 +56,7 @@ def test_values_of_a_column_that_this_export_lacks_are_a_note(tmp_path: Path) ->
         ({"columns": {"stage": {"values": {"won": ["x"]}}}}, "columns.stage: 'won' is not a canonical value"),
         ({"columns": {"coach": {"values": {"none": ["x"]}}}}, "columns.coach names no source column"),
         ({"covariates": {"numeric": ["Probability"]}}, "covariate 'Probability' is derived by Salesforce"),
+        ({"columns": 5}, "'columns' is 5, wanted a table"),
         ({"covariates": {"numeric": 5}, "zone": "Mars"}, "time zone 'Mars'"),
     ],
 )

@@ -93,7 +93,9 @@ def log_faults(preset: Preset, own: Mapping[str, Any]) -> list[str]:
 
 def _in_force(preset: Preset, own: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[DealMapping, list[str]]:
     """The mapping in force: the user's own, with the ``columns`` that the preset has filled; and its faults."""
-    mapping, faults = read_mapping({key: value for key, value in own.items() if key != "preset"} | {"columns": columns})
+    given = own.get("columns", {})
+    filled = {"columns": columns if isinstance(given, Mapping) else given}
+    mapping, faults = read_mapping({key: value for key, value in own.items() if key != "preset"} | filled)
     return with_conventions(mapping, preset), [*_derived_covariates(preset, own), *faults]
 
 
@@ -101,7 +103,7 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
     """``deals`` with each close date in its own column, and without the seller's probability on closed deals."""
     closed = is_closed(deals)
     settled = deals.copy()
-    if fitted.one_close_date:
+    if fitted.one_close_date and {"expected_close_on", "closed_on"} <= set(deals):
         settled["expected_close_on"] = deals["expected_close_on"].mask(closed)
         settled["closed_on"] = deals["closed_on"].where(closed)
     if "rep_probability" in deals:
@@ -117,7 +119,7 @@ def stage_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     yield from _category_notes(fitted, deals)
     given = fitted.columns.get("stage")
     column = _column(given)
-    if column is None or column not in fitted.sheet.cells:
+    if column is None or column not in fitted.sheet.cells or "stage" not in deals:
         return
     text = as_text(without_nulls(fitted.sheet.cells[column], fitted.null))
     unplaced = _unplaced(given, text)
