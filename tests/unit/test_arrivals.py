@@ -91,10 +91,8 @@ def test_no_weekly_sum_rests_on_fewer_than_five_deals() -> None:
     assert learned is not None
     n, s, q = np.array(learned.amounts["CNY"]).T
     assert (n.sum(), s.sum(), q.sum()) == pytest.approx((43, np.log(amounts).sum(), (np.log(amounts) ** 2).sum()))
-    means = np.round(s[n > 0] / n[n > 0], 9)
-    of_group = [n[n > 0][means == mean].sum() for mean in np.unique(means)]
-    assert min(of_group) >= 5
-    assert len(of_group) >= 5
+    assert n[n > 0].min() >= 5
+    assert (n > 0).sum() >= 5
     few = learn_arrivals(deals(*rows[:4]), CALENDAR)
     assert few is not None
     assert few.amounts == {}

@@ -53,8 +53,8 @@ class Arrivals:
     quarters : the complete quarters of the record
     seasons : (quarter,) 0..3, by the calendar month of its middle
     counts : (quarter, week) deals won, by weeks from opening to the end of the quarter
-    amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs; the sums are those
-        of the average deal of at least ``FEWEST_DEALS``, and a currency of fewer deals is left out
+    amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs; each week
+        with any holds at least ``FEWEST_DEALS`` of its neighbourhood, and a currency of fewer deals is left out
     """
 
     quarters: tuple[str, ...]
@@ -232,7 +232,7 @@ def _moments(won: pd.DataFrame, week: Array) -> dict[str, tuple[tuple[float, flo
 
 
 def _pool_weeks(table: Array) -> Array:
-    """(week, 3) the table with each week's sums replaced by its count times the mean of at least ``FEWEST_DEALS``.
+    """(week, 3) the table with neighbouring weeks added up until they hold ``FEWEST_DEALS``, at their mean week.
 
     Neighbouring weeks are pooled from the late openings on; what is left at the end joins the last group.
     """
@@ -245,7 +245,8 @@ def _pool_weeks(table: Array) -> Array:
         since += count
     for start, end in pairwise([*starts, len(table)]):
         total = table[start:end].sum(axis=0)
-        pooled[start:end] = counts[start:end, None] * total / total[0]
+        middle = round(float(counts[start:end] @ np.arange(start, end) / total[0]))
+        pooled[middle] = total
     return pooled
 
 

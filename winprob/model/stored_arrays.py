@@ -70,7 +70,7 @@ def read_array(group: Any, name: str, shape: Sequence[int | None], kind: str = "
     Raises
     ------
     KeyError
-        There is no such dataset.
+        The dataset is missing.
     ValueError
         It has another shape or type, is larger than its stored bytes can be, or holds a value that is not finite.
     """

@@ -113,7 +113,7 @@ def _cache_of(function: Any) -> Any:
         return SafeCache(function)
     except (RuntimeError, OSError):
         # Numba found no folder to write to.
-        _note_without(gettext("there is no folder to write to"))
+        _note_without(gettext("no folder can be written to"))
         return NullCache()
 
 
