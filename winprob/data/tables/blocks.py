@@ -102,7 +102,7 @@ def _own_deals(read: Any, others: int, filled: int, *, last: bool) -> pd.DataFra
     # Only at the end of a report may rows be left out.
     if own != filled and not (last and 0 < own < filled):
         raise NotInBlocksError("a row is not a deal")
-    deals = read.deals.iloc[others:].reset_index(drop=True)
+    deals: pd.DataFrame = read.deals.iloc[others:].reset_index(drop=True)
     deals.attrs = read.deals.attrs
     return deals
 

@@ -91,8 +91,9 @@ def _new_shapes(texts: pa.Array, column: _Column) -> Iterator[int]:
         if shape not in column.shapes:
             column.shapes.add(shape)
             yield first[code]
-    for place in np.flatnonzero(np.asarray(compute.match_substring_regex(texts, r"^\D{0,2}\d{1,2}\s?[./-]"))):
-        yield from _new_parts(texts[int(place)].as_py(), int(place), column)
+    dated = np.asarray(compute.match_substring_regex(texts, r"^\D{0,2}\d{1,2}\s?[./-]"))
+    for date in np.flatnonzero(dated).tolist():
+        yield from _new_parts(texts[date].as_py(), date, column)
 
 
 def _new_parts(text: str, place: int, column: _Column) -> Iterator[int]:

@@ -32,7 +32,8 @@ class NotInBlocksError(Exception):
 class Pieces(Protocol):
     """A file in pieces, read anew by each call of ``read``."""
 
-    headers: list[str]
+    @property
+    def headers(self) -> list[str]: ...
 
     def read(self) -> Iterator[Piece]: ...
 
@@ -103,7 +104,8 @@ class _CsvPieces:
                 column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False, null_values=[]
             ),
         )
-        return table.to_pandas()
+        cells: pd.DataFrame = table.to_pandas()
+        return cells
 
     def row(self, piece: str, cells: pd.DataFrame, row: int) -> str:
         text = io.StringIO(newline="")
@@ -181,7 +183,9 @@ class _ParquetPieces:
             for column in piece.columns
         ]
         names = [str(at) for at in range(len(columns))]
-        return pa.table(columns, names=names).to_pandas(ignore_metadata=True, types_mapper=_text_type)
+        table = pa.table(columns, names=names)
+        cells: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=_text_type)
+        return cells
 
     def row(self, piece: pa.Table, cells: pd.DataFrame, row: int) -> pa.Table:
         return piece.slice(row, 1)
@@ -192,7 +196,7 @@ class _ParquetPieces:
         return out.getvalue()
 
 
-def _text_type(kind: pa.DataType) -> pd.StringDtype | None:
+def _text_type(kind: pa.DataType) -> object:
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     return pd.StringDtype("pyarrow", na_value=float("nan")) if text else None
 
