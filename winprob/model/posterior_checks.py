@@ -177,6 +177,8 @@ def _numbers(
 
 def _texts(name: str, values: Sequence[Any]) -> None:
     _require(all(isinstance(value, str) for value in values), name)
+    # A half of a surrogate pair is not text: encoding it raises a ValueError.
+    "".join(values).encode()
 
 
 def _require(holds: bool, name: str) -> None:
