@@ -272,7 +272,7 @@ def _value_at(table: Any, place: Place) -> Any:
 
 def _without(table: Any, places: Sequence[Place]) -> Any:
     """``table`` without the entries at ``places``."""
-    if not all(places):
+    if not all(places) or not isinstance(table, Mapping | list | tuple):
         return {}
     inner: dict[str | int, list[Place]] = {}
     for first, *rest in places:

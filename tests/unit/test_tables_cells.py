@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from winprob.data.tables.values.columns import parse_days, parse_numbers
@@ -59,8 +59,12 @@ def test_the_column_tells_day_from_month() -> None:
 
 
 @given(st.floats(min_value=-1e15, max_value=1e15, allow_nan=False))
+@example(1.125)
 def test_plain_numbers_read_back(number: float) -> None:
-    assert parse_numbers(pd.Series([repr(number)])).read[0] == number
+    # With three decimals a number alone may be thousands: it is asked for, and read where another cell settles it.
+    alone = parse_numbers(pd.Series([repr(number)]))
+    assert alone.read[0] == number or alone.refused[0]
+    assert parse_numbers(pd.Series([repr(number), "0.25"])).read[0] == number
 
 
 @given(st.integers(0, 10**12))

@@ -223,3 +223,9 @@ def test_rows_left_out_of_a_people_table_are_noted(tmp_path: Path) -> None:
     deals.write_text(HEADER + DEALS)
     messages = check_file(deals, people=people)["message"].str.cat()
     assert "titles in rows 1; footers in rows 5" in messages
+
+
+def test_a_blank_outcome_below_a_subtotal_is_not_filled_down(tmp_path: Path) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_text("deal_id,outcome,amount\nD1,won,5\n,Subtotal,5\nD2,won,7\nD3,,9\n")
+    assert read_deals(path)["outcome"].fillna("").tolist() == ["won", "won", ""]

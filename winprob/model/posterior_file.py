@@ -20,20 +20,11 @@ from winprob.arrays import Array
 from winprob.data.tables import replacing
 from winprob.errors import PosteriorError, SettingsError
 from winprob.i18n import gettext
+from winprob.model import posterior_checks as checks
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.features import InteractionBasis, Scaling
 from winprob.model.hazards import HAZARD_DIMS, Hazards
-from winprob.model.posterior_checks import (
-    require_amounts,
-    require_arrivals,
-    require_basis,
-    require_hazards,
-    require_provenance,
-    require_range,
-    require_scaling,
-    require_terms,
-)
 from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
 from winprob.settings import settings_from
@@ -202,14 +193,14 @@ def _fields(file: Any) -> dict[str, Any]:
     require_own_content(file)
     manifest = json.loads(str(file.attrs["manifest"]))
     scaling = Scaling.from_dict(manifest["scaling"], None)
-    require_scaling(scaling)
+    checks.require_scaling(scaling)
     if "pairs" in file:
         pairs = _read_pairs(file["pairs"])
-        require_basis(pairs, scaling)
+        checks.require_basis(pairs, scaling)
         scaling = replace(scaling, pairs=pairs)
-    require_provenance(manifest["provenance"])
+    checks.require_provenance(manifest["provenance"])
     terms = tuple(manifest["terms"])
-    require_terms(terms)
+    checks.require_terms(terms)
     sizes = {**scaling.layout.sizes, "term": len(terms)}
     fields = {
         "draws": _read_draws(file, "posterior", manifest, sizes, (*DIMS, *REFERENCE_DIMS)),
@@ -222,7 +213,7 @@ def _fields(file: Any) -> dict[str, Any]:
         "arrivals": Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
         "amounts": ClosingAmounts.from_dict(entry) if (entry := manifest.get("revisions")) else None,
     }
-    for name, require in (("arrivals", require_arrivals), ("amounts", require_amounts)):
+    for name, require in (("arrivals", checks.require_arrivals), ("amounts", checks.require_amounts)):
         if fields[name]:
             require(fields[name])
     return fields
@@ -253,7 +244,7 @@ def _read_draws(
             draws[name] = np.zeros(shape, dtype=np.float32)
         else:
             draws[name] = read_array(file[group], key, shape if len(counts) == 2 else [1, *shape]).reshape(shape)
-        require_range(name, draws[name])
+        checks.require_range(name, draws[name])
     return draws
 
 
@@ -278,7 +269,7 @@ def _read_hazards(file: Any, entry: Mapping[str, Any]) -> Hazards:
     if len({len(values) for values in draws.values()}) != 1:
         raise ValueError("the draws of the time-to-close model have different lengths")
     hazards = replace(empty, draws=draws)
-    require_hazards(hazards)
+    checks.require_hazards(hazards)
     return hazards
 
 

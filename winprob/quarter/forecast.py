@@ -14,17 +14,8 @@ from winprob.data.schema import ID, column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
+from winprob.quarter import pipeline
 from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
-from winprob.quarter.pipeline import (
-    Days,
-    known_deals,
-    last_day,
-    left_out_table,
-    lines_of,
-    no_days,
-    seller_rollup,
-    stage_weighted,
-)
 from winprob.quarter.results import LINES, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.settings import CalendarSettings, QuarterSettings
@@ -45,7 +36,7 @@ class Request:
     @property
     def known(self) -> pd.DataFrame:
         """The last reading of each deal that was made by the day."""
-        return known_deals(self.deals, self.as_of)
+        return pipeline.known_deals(self.deals, self.as_of)
 
     @property
     def not_known(self) -> pd.DataFrame:
@@ -97,7 +88,7 @@ def forecast_quarter(
         posterior,
         request.known,
         request.quarter,
-        Days.all_on(request.as_of),
+        pipeline.Days.all_on(request.as_of),
         currency=currency,
         rates=rates,
         by=by,
@@ -118,14 +109,14 @@ def check_request(
     """The table, the quarter and the day; one error lists everything that is wrong with them."""
     valid = validate_deals(deals)
     wanted = quarter if isinstance(quarter, Quarter) else find_quarter(quarter, calendar)
-    day = as_of or last_day(valid)
+    day = as_of or pipeline.last_day(valid)
     if by is not None and by not in valid:
         columns = ", ".join(map(str, valid.columns))
         faults.append(
             gettext("there is no column {by!r} to group by; the columns are {columns}", by=by, columns=columns)
         )
     if day is None:
-        faults.append(no_days())
+        faults.append(pipeline.no_days())
     elif wanted.end < day:
         faults.append(_over(wanted, day))
     if faults or day is None:
@@ -208,8 +199,8 @@ def _build_forecast(
         draws=draws,
         deals=_deals(outcome, inside, share),
         closed=_closed(outcome),
-        seller_rollup=seller_rollup(state, inside),
-        stage_weighted=stage_weighted(state, inside, posterior.settings.evaluation.stage_default),
+        seller_rollup=pipeline.seller_rollup(state, inside),
+        stage_weighted=pipeline.stage_weighted(state, inside, posterior.settings.evaluation.stage_default),
         left_out=_left_out(outcome, request),
         shares=shares,
         breaks=what_breaks(
@@ -267,7 +258,7 @@ def _deals(outcome: Outcome, inside: Array, share: Array) -> pd.DataFrame:
     table["amount"] = still["worth"]
     for name in ("currency", "expected_close_on", "stage", "rep_category"):
         table[name] = column_or_missing(still, name)
-    table["line"] = lines_of(still)
+    table["line"] = pipeline.lines_of(still)
     for name, values in (("win", simulated.win_prob), ("by_end", simulated.in_quarter)):
         mean = "win_prob" if name == "win" else name
         table[[mean, f"{name}_lower", f"{name}_upper"]] = values
@@ -292,7 +283,7 @@ def _left_out(outcome: Outcome, request: Request) -> pd.DataFrame:
         (gettext("not known on the day of the forecast, read only later"), request.not_known, False),
         *(_dates if outcome.dated else _dates_without_timing)(outcome, request),
     ]
-    table = pd.concat([outcome.state.left_out, left_out_table(reasons)], ignore_index=True)
+    table = pd.concat([outcome.state.left_out, pipeline.left_out_table(reasons)], ignore_index=True)
     if outcome.without_rate:
         reason = gettext("not yet created, in a currency without a rate: won so far in past quarters")
         table.loc[len(table)] = [reason, outcome.without_rate, np.nan, None, False, np.nan]

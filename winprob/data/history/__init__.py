@@ -1,7 +1,8 @@
 """Histories of snapshots: writing and reading them, training rows, replay of change logs, and the audit for leaks."""
 
 from winprob.data.history.audit.check import check_history
-from winprob.data.history.folder import FIRST_DAY, Every, as_day, export_day, is_history, read_history, review_days
+from winprob.data.history.days import FIRST_DAY, Every, as_day, export_day, review_days
+from winprob.data.history.folder import is_history, read_history
 from winprob.data.history.replay import replay_changes
 from winprob.data.history.trail import deal_ends, review_table
 from winprob.data.history.training import (

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.history.folder import FIRST_DAY, Day, as_day, read_history
+from winprob.data.history.days import FIRST_DAY, Day, as_day
+from winprob.data.history.folder import read_history
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
 from winprob.data.schema.validation import validate_deals

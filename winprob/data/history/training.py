@@ -10,7 +10,8 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.fiscal import quarter_of
-from winprob.data.history.folder import Day, as_day, read_history, require_days, require_history
+from winprob.data.history.days import Day, as_day
+from winprob.data.history.folder import read_history, require_days, require_history
 from winprob.data.history.trail import Trail, follow, pushes, review_table
 from winprob.data.schema import ELAPSED, ID, Mask, elapsed, is_open
 from winprob.data.tables import MappingSource, PeopleSource, read_deals

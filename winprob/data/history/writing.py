@@ -18,24 +18,9 @@ from typing import Any
 import pandas as pd
 
 from winprob.data.history import folder as layout
-from winprob.data.history.folder import (
-    MANIFEST,
-    OTHER_ZONE,
-    SCRATCH,
-    Day,
-    export_day,
-    is_fresh,
-    place_of,
-    snapshot_days,
-)
-from winprob.data.history.snapshot_file import (
-    CHECKSUM,
-    SNAPSHOT,
-    checksum_bytes,
-    has_checksum,
-    read_content,
-    snapshot_bytes,
-)
+from winprob.data.history import snapshot_file
+from winprob.data.history.days import OTHER_ZONE, Day, export_day
+from winprob.data.history.folder import MANIFEST, SCRATCH, is_fresh, place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
@@ -91,7 +76,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
         place = place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
-            refuse_other(read_content(place), content, day, folder)
+            refuse_other(snapshot_file.read_content(place), content, day, folder)
         _add_checksums(folder)
     return Snapshot(
         as_of=day,
@@ -164,9 +149,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
 def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
     """Write the snapshot; False where another writer was first."""
     with _scratch(folder) as aside:
-        data = snapshot_bytes(content, covariates)
-        _write(aside / SNAPSHOT, data)
-        _write(aside / CHECKSUM, checksum_bytes(data))
+        data = snapshot_file.snapshot_bytes(content, covariates)
+        _write(aside / snapshot_file.SNAPSHOT, data)
+        _write(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
         _sync_folder(aside)
         try:
             os.rename(aside, place)
@@ -181,15 +166,18 @@ def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -
 def _add_checksums(folder: Path) -> None:
     """Give the snapshots of a former version a checksum each; one that cannot be read gets none."""
     for place in (place_of(folder, day) for day in snapshot_days(folder)):
-        if has_checksum(place):
+        if snapshot_file.has_checksum(place):
             continue
         try:
-            read_content(place)
+            snapshot_file.read_content(place)
         except InputError:
             continue
         with _scratch(folder) as aside:
-            _write(aside / CHECKSUM, checksum_bytes((place / SNAPSHOT).read_bytes()))
-            os.replace(aside / CHECKSUM, place / CHECKSUM)
+            _write(
+                aside / snapshot_file.CHECKSUM,
+                snapshot_file.checksum_bytes((place / snapshot_file.SNAPSHOT).read_bytes()),
+            )
+            os.replace(aside / snapshot_file.CHECKSUM, place / snapshot_file.CHECKSUM)
 
 
 def _write(path: Path, data: bytes) -> None:

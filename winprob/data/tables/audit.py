@@ -6,24 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.schema import (
-    COVERAGE_COLUMNS,
-    DATES,
-    ID,
-    NAMES,
-    READINGS,
-    Finding,
-    Mask,
-    check_deals,
-    column_or_missing,
-    fact_columns,
-    is_censored,
-    is_closed,
-    mask_of,
-    spot,
-    whole,
-)
-from winprob.data.schema.columns import is_derived
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, NAMES, READINGS, Finding, Mask, mask_of, spot, whole
+from winprob.data.schema.access import column_or_missing, is_censored, is_closed
+from winprob.data.schema.columns import fact_columns, is_derived
+from winprob.data.schema.validation import check_deals
 from winprob.data.tables.mapping import DealMapping
 from winprob.data.tables.sheets.sheet import Sheet
 from winprob.i18n import gettext

@@ -8,26 +8,8 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, DATES, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS, as_text, mask_of
 from winprob.data.schema.findings import Finding, whole
+from winprob.data.tables import deal_cells, deal_notes
 from winprob.data.tables.currencies import fill_currency
-from winprob.data.tables.deal_cells import (
-    evidence_of,
-    has_meaning,
-    parse_covariate,
-    read_cells,
-    settle_by,
-    without_percent_sign,
-)
-from winprob.data.tables.deal_notes import (
-    Place,
-    Reading,
-    called,
-    note_days,
-    note_errors,
-    note_log,
-    note_mixed,
-    note_numbers,
-    note_values,
-)
 from winprob.data.tables.mapping import DealMapping, Source, nearest
 from winprob.data.tables.sheets.sheet import Sheet
 from winprob.data.tables.values.conventions import Convention, Evidence
@@ -64,7 +46,7 @@ def _target(header: str) -> str | None:
 
 def read_sheet(
     sheet: Sheet, mapping: DealMapping, faults: list[str], *, convention: Convention | None = None
-) -> Reading:
+) -> deal_notes.Reading:
     """The deals on ``sheet``, read by ``mapping``, or by their headers where it maps no column.
 
     Parameters
@@ -74,7 +56,7 @@ def read_sheet(
     convention : Convention or None
         That of the whole file, where ``sheet`` is a block of it; ``None`` settles it from the sheet (`evidence_on`).
     """
-    reading = Reading(
+    reading = deal_notes.Reading(
         deals=pd.DataFrame(index=sheet.cells.index),
         findings=[whole("error", "", fault) for fault in faults],
         mapped=bool(mapping.sources),
@@ -85,7 +67,7 @@ def read_sheet(
     sheet, errors = _without_nulls(sheet, sources, mapping)
     columns = _read_ids(sheet, sources, reading)
     _note_errors(reading, sheet, errors, sources)
-    convention = convention or settle_by(mapping, evidence_of(sheet.cells, sources, mapping))
+    convention = convention or deal_cells.settle_by(mapping, deal_cells.evidence_of(sheet.cells, sources, mapping))
     clocks: dict[str, pd.Series] = {}
     for source in sources:
         if source.target != ID:
@@ -111,10 +93,10 @@ def evidence_on(sheet: Sheet, mapping: DealMapping) -> Evidence:
 
     `settle_by` makes the convention of it with which `read_sheet` then reads every block.
     """
-    reading = Reading(deals=pd.DataFrame(index=sheet.cells.index))
+    reading = deal_notes.Reading(deals=pd.DataFrame(index=sheet.cells.index))
     sources = mapping.sources or tuple(_sources_by_header(sheet, reading))
     sources = tuple(_present(sources, sheet, reading))
-    return evidence_of(_without_nulls(sheet, sources, mapping)[0].cells, sources, mapping)
+    return deal_cells.evidence_of(_without_nulls(sheet, sources, mapping)[0].cells, sources, mapping)
 
 
 def _untouched(sheet: Sheet, header: str) -> pd.Series:
@@ -125,7 +107,7 @@ def _untouched(sheet: Sheet, header: str) -> pd.Series:
 # ---- which column is which -----------------------------------------------------------------------------------------
 
 
-def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
+def _sources_by_header(sheet: Sheet, reading: deal_notes.Reading) -> Iterator[Source]:
     taken: dict[str, str] = {}
     for header in sheet.cells.columns:
         target = _target(header)
@@ -155,7 +137,7 @@ def _sources_by_header(sheet: Sheet, reading: Reading) -> Iterator[Source]:
         reading.findings.append(whole("error", ID, message))
 
 
-def _present(sources: tuple[Source, ...], sheet: Sheet, reading: Reading) -> Iterator[Source]:
+def _present(sources: tuple[Source, ...], sheet: Sheet, reading: deal_notes.Reading) -> Iterator[Source]:
     for source in sources:
         if source.row_number or source.column in sheet.cells:
             yield source
@@ -163,7 +145,7 @@ def _present(sources: tuple[Source, ...], sheet: Sheet, reading: Reading) -> Ite
             _note_absent(reading, sheet, source.target, source.column)
 
 
-def _note_absent(reading: Reading, sheet: Sheet, target: str, column: str) -> None:
+def _note_absent(reading: deal_notes.Reading, sheet: Sheet, target: str, column: str) -> None:
     headers = list(sheet.cells.columns)
     message = gettext(
         "'{target}' is mapped to column {column}, which the file lacks{hint}; its columns are {columns}",
@@ -185,7 +167,7 @@ def _without_nulls(
     """The sheet with null words blank in every column, and the workbook's errors in the columns that are read."""
     own: dict[str, list[Callable[[str], bool]]] = {}
     for source in sources:
-        own.setdefault(source.column, []).append(has_meaning(source))
+        own.setdefault(source.column, []).append(deal_cells.has_meaning(source))
     changed, errors = {}, {}
     for header in sheet.cells.columns:
         meanings = own.get(header, [])
@@ -197,15 +179,19 @@ def _without_nulls(
     return replace(sheet, cells=sheet.cells.assign(**changed)) if changed else sheet, errors
 
 
-def _note_errors(reading: Reading, sheet: Sheet, errors: dict[str, pd.Series], sources: tuple[Source, ...]) -> None:
+def _note_errors(
+    reading: deal_notes.Reading, sheet: Sheet, errors: dict[str, pd.Series], sources: tuple[Source, ...]
+) -> None:
     targets = {source.column: source.target for source in sources}
     for header, cells in errors.items():
         target = targets.get(header, header)
-        place = Place(reading=reading, sheet=sheet, column=target, what=called(target, header), cells=cells)
-        note_errors(place, mask_of(cells.notna()))
+        place = deal_notes.Place(
+            reading=reading, sheet=sheet, column=target, what=deal_notes.called(target, header), cells=cells
+        )
+        deal_notes.note_errors(place, mask_of(cells.notna()))
 
 
-def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: Reading) -> dict[str, pd.Series]:
+def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: deal_notes.Reading) -> dict[str, pd.Series]:
     numbers = pd.Series(np.arange(1, len(sheet.cells) + 1), index=sheet.cells.index).astype("str")
     source = next((source for source in sources if source.target == ID), None)
     ids = numbers if source is None or source.row_number else as_text(sheet.cells[source.column])
@@ -230,26 +216,26 @@ def _read_column(
     source: Source,
     mapping: DealMapping,
     convention: Convention,
-    reading: Reading,
+    reading: deal_notes.Reading,
     clocks: dict[str, pd.Series],
 ) -> pd.Series:
     cells = sheet.cells[source.column]
-    what = called(source.target, source.column)
-    place = Place(reading=reading, sheet=sheet, column=source.target, what=what, cells=cells)
-    parsed = read_cells(cells, source, mapping, convention)
+    what = deal_notes.called(source.target, source.column)
+    place = deal_notes.Place(reading=reading, sheet=sheet, column=source.target, what=what, cells=cells)
+    parsed = deal_cells.read_cells(cells, source, mapping, convention)
     if source.target in DATES:
-        note_days(place, parsed, mapping)
+        deal_notes.note_days(place, parsed, mapping)
         clocks |= {} if parsed.clocks is None else {source.column: parsed.clocks}
     elif source.target in NUMBERS and source.target not in SUPPORTS:
-        note_numbers(place, parsed, mapping, percent=source.percent)
+        deal_notes.note_numbers(place, parsed, mapping, percent=source.percent)
         if source.percent:
             return _without_impossible(place, parsed)
     else:
-        note_values(place, source, parsed.refused)
+        deal_notes.note_values(place, source, parsed.refused)
     return parsed.read
 
 
-def _without_impossible(place: Place, parsed: Parsed) -> pd.Series:
+def _without_impossible(place: deal_notes.Place, parsed: Parsed) -> pd.Series:
     """Percentages, without those outside 0 to 100."""
     outside = mask_of((parsed.read < 0) | (parsed.read > 1))
     place.note(
@@ -282,7 +268,7 @@ def _read_covariates(
     sources: tuple[Source, ...],
     convention: Convention,
     columns: dict[str, pd.Series],
-    reading: Reading,
+    reading: deal_notes.Reading,
 ) -> dict[str, pd.Series]:
     covariates: dict[str, pd.Series] = {}
     for name in dict.fromkeys((*mapping.varying, *(item.column for item in mapping.numeric))):
@@ -293,10 +279,12 @@ def _read_covariates(
         elif name in mapping.varying:
             covariates[name] = as_text(sheet.cells[name])
         else:
-            place = Place(reading=reading, sheet=sheet, column=name, what=f"'{name}'", cells=sheet.cells[name])
-            parsed = parse_covariate(sheet.cells[name], convention)
-            note_numbers(place, parsed, mapping)
-            note_mixed(place, without_percent_sign(place.cells, parsed))
+            place = deal_notes.Place(
+                reading=reading, sheet=sheet, column=name, what=f"'{name}'", cells=sheet.cells[name]
+            )
+            parsed = deal_cells.parse_covariate(sheet.cells[name], convention)
+            deal_notes.note_numbers(place, parsed, mapping)
+            deal_notes.note_mixed(place, deal_cells.without_percent_sign(place.cells, parsed))
             covariates[name] = parsed.read
     known = columns | covariates
     amounts = {source.column for source in sources if source.target == "amount"}
@@ -306,7 +294,10 @@ def _read_covariates(
             known[item.column] = covariates[item.column] = covariates[item.column].mask(covariates[item.column] < 0)
         if item.transform == "log1p" and item.column in known and item.column != "amount":
             values = known[item.column]
-            note_log(Place(reading=reading, sheet=sheet, column=item.column, what=item.column, cells=values), values)
+            deal_notes.note_log(
+                deal_notes.Place(reading=reading, sheet=sheet, column=item.column, what=item.column, cells=values),
+                values,
+            )
     return covariates
 
 
@@ -315,7 +306,7 @@ def _unify(
     names: set[str],
     columns: dict[str, pd.Series],
     covariates: dict[str, pd.Series],
-    reading: Reading,
+    reading: deal_notes.Reading,
 ) -> None:
     """Give levels that differ by case or blanks the spelling that is most frequent."""
     for name in sorted(names & set(known)):

@@ -4,10 +4,8 @@ Reading a mapping does not stop at the first fault: wrong entries are left out, 
 those of the export are reported together.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +13,7 @@ from pydantic import Field
 
 from winprob.data.schema import CHOICES, COLUMNS, ID, NAMES, NUMBERS, READINGS, SUPPORTS, TEXTS
 from winprob.data.tables.sheets.files import DELIMITERS, read_bytes
+from winprob.data.tables.values.dates import is_date_format
 from winprob.data.tables.values.instants import is_zone
 from winprob.errors import MappingError
 from winprob.i18n import gettext
@@ -206,7 +205,7 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
     if file.zone is not None and not is_zone(file.zone):
         faults.append(no_zone(file.zone))
     form = file.date_format
-    if form is not None and not _is_date_format(form):
+    if form is not None and not is_date_format(form):
         faults.append(
             gettext("date_format is {form}, not a format of a whole day; accepted: such as %d.%m.%y", form=repr(form))
         )
@@ -230,15 +229,6 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         own=table,
     )
     return mapping, faults + list(_clashes(mapping))
-
-
-def _is_date_format(form: str) -> bool:
-    """Whether a format of strptime names day, month and year."""
-    day = datetime(2021, 12, 30)
-    try:
-        return datetime.strptime(day.strftime(form), form).date() == day.date()
-    except (ValueError, re.error):
-        return False
 
 
 def _spelled_out(table: Mapping[str, Any]) -> dict[str, Any]:

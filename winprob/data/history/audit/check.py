@@ -13,7 +13,8 @@ import pandas as pd
 from winprob.data.history.audit.closing import CLOSING_RULES
 from winprob.data.history.audit.giveaways import GIVEAWAY_RULES
 from winprob.data.history.audit.snapshots import IDENTITY_RULES, ORDER_RULES
-from winprob.data.history.folder import listed, place_of, read_days, require_days, require_history
+from winprob.data.history.days import listed
+from winprob.data.history.folder import place_of, read_days, require_days, require_history
 from winprob.data.history.snapshot_file import has_checksum
 from winprob.data.history.trail import ENOUGH, Trail, follow
 from winprob.data.schema import Finding, findings_table, training_errors, whole

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.data.history.folder import OTHER_ZONE
+from winprob.data.history.days import OTHER_ZONE
 from winprob.data.history.trail import ENOUGH, Trail, at, closing, ends_won, filled, last_open, learned, share, was
 from winprob.data.schema import COVERAGE_COLUMNS, SUPPORTS, Finding, Mask, mask_of, whole
 from winprob.data.tables import auc

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from winprob.data.history.folder import OTHER_ZONE
+from winprob.data.history.days import OTHER_ZONE
 from winprob.data.history.trail import ENOUGH, Trail, at, deals_in, learned
 from winprob.data.schema import ID, Finding, Mask, mask_of, spot, whole
 from winprob.i18n import gettext

@@ -30,6 +30,8 @@ from winprob.i18n import gettext
 #: From a list of headers: the header of each canonical column that the file has.
 Locate = Callable[[list[str]], Mapping[str, str]]
 _SHOWN = 8
+#: Columns by which reports are grouped.
+_OF_GROUPS = ("account", "segment", "region", "seller", "product", "stage", "rep_category")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class _Report:
     odd: frozenset[int]
     id_at: int = -1
     amount_at: int = -1
+    #: Places of the columns that hold a deal's own facts, which no group has in common unless the report marks it.
+    facts: frozenset[int] = frozenset()
     #: Whether ids are codes (one word with a digit), so that a label in their place is not one of them.
     coded: bool = False
     #: Places of the rows that may be furniture.
@@ -117,6 +121,8 @@ def _find_columns(report: _Report, locate: Locate | None) -> None:
     report.id_at, report.amount_at = (
         report.headers.index(named[name]) if named.get(name) in report.headers else -1 for name in (ID, "amount")
     )
+    facts = {header for name, header in named.items() if name not in _OF_GROUPS}
+    report.facts = frozenset(index for index, header in enumerate(report.headers) if header in facts)
     few = report.count <= (2 if len(report.headers) > 2 else 1)
     if report.id_at >= 0:
         few = _without_id(report, few)
@@ -251,7 +257,10 @@ def _closes(report: _Report, place: int) -> bool:
 
 
 def _fill_down(report: _Report, headers: list[str], keep: Mask) -> tuple[pd.DataFrame, list[Finding]]:
-    """Repeat a group's value, given on its first row only, on the rows below."""
+    """Repeat a group's value, given on its first row only, on the rows below.
+
+    Reports put the columns they are grouped by first, or mark them: in any other column a blank cell stays unknown.
+    """
     breaks = [place for place, kind in report.kinds.items() if kind in ("total", "group")]
     arrows = [index for index, header in enumerate(headers) if clean_header(header) != header.strip()]
     if not (breaks or arrows) or not keep.any():
@@ -261,7 +270,8 @@ def _fill_down(report: _Report, headers: list[str], keep: Mask) -> tuple[pd.Data
     cells, findings = report.cells, []
     for index, header in enumerate(report.headers):
         filled = filled_cells(cells.iloc[:, index])[keep]
-        if index == report.id_at or filled.all() or not filled[starts].all():
+        leads = index < max(report.id_at, 1) and index not in report.facts
+        if filled.all() or not filled[starts].all() or not (leads or index in arrows):
             continue
         column = cells.iloc[:, index]
         if _labels_groups(column[keep], filled, starts, marked=index in arrows):

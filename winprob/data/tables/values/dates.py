@@ -222,3 +222,12 @@ def _at(day: datetime, clock: re.Match[str] | None, year_first: bool = False) ->
         size = timedelta(hours=int(clock[9]), minutes=int(clock[10] or 0))
         at = at.replace(tzinfo=timezone(-size if clock[8] == "-" else size))
     return Moment(at, True, year_first)
+
+
+def is_date_format(form: str) -> bool:
+    """Whether a format of strptime names day, month and year."""
+    day = datetime(2021, 12, 30)
+    try:
+        return datetime.strptime(day.strftime(form), form).date() == day.date()
+    except (ValueError, re.error):
+        return False
