@@ -272,13 +272,14 @@ def _value_at(table: Any, place: Place) -> Any:
 
 def _without(table: Any, places: Sequence[Place]) -> Any:
     """``table`` without the entries at ``places``."""
-    if not all(places) or not isinstance(table, Mapping | list | tuple):
+    if not all(places) or not isinstance(table, Mapping | Sequence):
         return {}
     inner: dict[str | int, list[Place]] = {}
     for first, *rest in places:
         inner.setdefault(first, []).append(rest)
     dropped = {key for key, rest in inner.items() if not all(rest)}
-    kept = {key: _without(table[key], rest) for key, rest in inner.items() if key not in dropped}
+    entries: Any = table
+    kept = {key: _without(entries[key], rest) for key, rest in inner.items() if key not in dropped}
     if isinstance(table, Mapping):
         return {key: kept.get(key, value) for key, value in table.items() if key not in dropped}
     return [kept.get(at, value) for at, value in enumerate(table) if at not in dropped]

@@ -229,3 +229,12 @@ def test_a_blank_outcome_below_a_subtotal_is_not_filled_down(tmp_path: Path) -> 
     path = tmp_path / "deals.csv"
     path.write_text("deal_id,outcome,amount\nD1,won,5\n,Subtotal,5\nD2,won,7\nD3,,9\n")
     assert read_deals(path)["outcome"].fillna("").tolist() == ["won", "won", ""]
+
+
+def test_records_above_the_header_are_not_titles(tmp_path: Path) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_text(
+        "D1,won,5,2026-01-02\nD2,lost,7,2026-01-03\ndeal_id,outcome,amount,closed_on\nD3,won,9,2026-01-04\n"
+    )
+    with pytest.raises(InputError, match="row 1 is above the header and looks like a deal, as 2 rows there do"):
+        read_deals(path)

@@ -347,5 +347,4 @@ def _proof() -> Section:
 
 
 def _pairs(rows: list[tuple[Any, Any]]) -> Any:
-    table = pd.DataFrame([(str(name), str(value)) for name, value in rows], columns=[gettext("what"), gettext("value")])
-    return grid_of(table)
+    return grid_of(pd.DataFrame(rows, columns=[gettext("what"), gettext("value")]).map(str))

@@ -10,16 +10,8 @@ import pandas as pd
 from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Finding, Mask, as_text, is_closed, mask_of, whole
 from winprob.data.schema.columns import is_derived
 from winprob.data.tables.mapping import DealMapping, read_mapping
+from winprob.data.tables.presets import spellings
 from winprob.data.tables.presets.preset_files import Preset
-from winprob.data.tables.presets.spellings import (
-    derive_outcome,
-    find_header,
-    known_header,
-    lost_case,
-    matches,
-    other_ids,
-    same_ids,
-)
 from winprob.data.tables.sheets.sheet import Sheet
 from winprob.data.tables.values.nulls import without_nulls
 from winprob.i18n import gettext
@@ -59,7 +51,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
     if "outcome" not in columns and (flag_headers := _flag_columns(preset, headers)):
         name = gettext("outcome by {columns}", columns=", ".join(dict.fromkeys(flag_headers.values())))
         flags = {flag: without_nulls(cells[header], preset.null) for flag, header in flag_headers.items()}
-        cells[name] = derive_outcome(flags, preset.rules, cells.index)
+        cells[name] = spellings.derive_outcome(flags, preset.rules, cells.index)
         columns["outcome"] = {"column": name}
         notes += _outcome_notes(preset, flag_headers, cells[name])
     notes += _without_column(preset, columns, own)
@@ -68,7 +60,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         columns[ID] = {"row_number": True}
     elif (column := _column(columns[ID])) in cells:
         notes += _id_notes(preset, cells[column])
-        cells[column] = same_ids(cells[column], preset.ids)
+        cells[column] = spellings.same_ids(cells[column], preset.ids)
     notes += _left_out(preset, columns, headers)
     mapping, of_mapping = _in_force(preset, own, columns)
     faults += of_mapping
@@ -79,7 +71,7 @@ def fit_preset(preset: Preset, sheet: Sheet, own: Mapping[str, Any]) -> Fitted:
         columns=columns,
         faults=faults,
         notes=notes,
-        other_ids=other_ids(preset),
+        other_ids=spellings.other_ids(preset),
         null=preset.null,
         one_close_date=len(closing) == 1 and None not in closing,
     )
@@ -110,7 +102,7 @@ def settle(deals: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
         settled["rep_probability"] = deals["rep_probability"].mask(closed)
     for column in ("account", "seller"):
         if column in deals:
-            settled[column] = same_ids(deals[column], fitted.other_ids)
+            settled[column] = spellings.same_ids(deals[column], fitted.other_ids)
     return settled
 
 
@@ -157,7 +149,7 @@ def _category_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
 def left_headers(preset: Preset, fitted: Fitted) -> tuple[list[str], dict[str, str]]:
     """The file's headers that the preset does not know, and what it looks for in vain: columns by their headers."""
     headers = list(map(str, fitted.sheet.cells.columns))
-    known = known_header(preset)
+    known = spellings.known_header(preset)
     used = {_column(given) for given in fitted.columns.values()}
     unused = [header for header in headers if not known(header) and header not in used]
     absent = {target: given for target, given in preset.columns.items() if target not in fitted.columns}
@@ -213,7 +205,7 @@ def _columns(preset: Preset, headers: list[str], own: Any) -> dict[str, Any]:
     """Each canonical column as a mapping file would give it: from the user's mapping, else from the preset."""
     columns: dict[str, Any] = {}
     for target, given in preset.columns.items():
-        header = find_header(given["column"], headers)
+        header = spellings.find_header(given["column"], headers)
         if header is not None:
             columns[target] = {**given, "column": header}
     if isinstance(own, Mapping):
@@ -262,7 +254,7 @@ def _column(given: Any) -> str | None:
 
 
 def _flag_columns(preset: Preset, headers: list[str]) -> dict[str, str]:
-    by_flag = {flag: find_header(names, headers) for flag, names in preset.flags.items()}
+    by_flag = {flag: spellings.find_header(names, headers) for flag, names in preset.flags.items()}
     return {flag: header for flag, header in by_flag.items() if header is not None}
 
 
@@ -274,7 +266,7 @@ def _derived_covariates(preset: Preset, own: Mapping[str, Any]) -> Iterator[str]
     lists = [covariates.get(kind) for kind in ("varying", "numeric")] if isinstance(covariates, Mapping) else []
     for item in (item for listed in lists if isinstance(listed, list | tuple) for item in listed):
         name = item.get("column") if isinstance(item, Mapping) else item
-        if isinstance(name, str) and (matches(name, preset.derived) or is_derived(name)):
+        if isinstance(name, str) and (spellings.matches(name, preset.derived) or is_derived(name)):
             yield gettext(
                 "covariate '{column}' is derived by {preset} from the stage or the outcome, or filled in at the close: "
                 "a model would learn the outcome from itself. Remove it",
@@ -306,7 +298,7 @@ def _no_id(preset: Preset, headers: list[str]) -> str:
 
 
 def _id_notes(preset: Preset, ids: pd.Series) -> Iterator[Finding]:
-    lost = mask_of(lost_case(ids)) if preset.ids == "salesforce" else np.zeros(len(ids), dtype=bool)
+    lost = mask_of(spellings.lost_case(ids)) if preset.ids == "salesforce" else np.zeros(len(ids), dtype=bool)
     if lost.any():
         first = str(ids.iloc[int(np.flatnonzero(lost)[0])])
         message = gettext(

@@ -38,6 +38,20 @@ def header_at(rows: Sequence[Sequence[str]], known: Callable[[str], bool]) -> in
     return first
 
 
+def records_above(rows: Sequence[Sequence[str]], header: int) -> list[int]:
+    """The indices of rows above the header that are no titles: as wide as a record, and with a figure in them.
+
+    A file that was sorted with its header among the records has such rows.
+    """
+    width = sum(bool(cell.strip()) for cell in rows[header])
+    filled = [[cell for cell in row if cell.strip()] for row in rows[:header]]
+    return [
+        index
+        for index, cells in enumerate(filled)
+        if len(cells) > max(2, 0.6 * width) and any(map(str.isdigit, "".join(cells)))
+    ]
+
+
 def distinct_headers(
     headers: Sequence[str], cells: pd.DataFrame, name: str, known: Callable[[str], bool]
 ) -> tuple[list[str], list[int], list[Finding]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from winprob.data.schema import Finding
 from winprob.data.tables.sheets.furniture import Locate, clear
-from winprob.data.tables.sheets.headers import distinct_headers
+from winprob.data.tables.sheets.headers import distinct_headers, records_above
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -38,6 +38,8 @@ class Grid:
     kind: str
     #: Rows of the file above the header that hold text.
     titles: tuple[int, ...] = ()
+    #: Those of them that look like records.
+    above: tuple[int, ...] = ()
     #: Places of the rows with another number of cells than the header, and that number.
     odd: Mapping[int, int] = field(default_factory=dict)
     encoding: str = ""
@@ -69,8 +71,18 @@ def grid_sheet(
     Raises
     ------
     InputError
-        Two columns have the same name, and it is one that is looked for.
+        Two columns have the same name, and it is one that is looked for; or records are above the header.
     """
+    if grid.above:
+        raise InputError(
+            gettext(
+                "{name}: row {row} is above the header and looks like a deal, as {count} rows there do. Was the table "
+                "sorted with its header? Move the header to the top.",
+                name=name,
+                row=grid.above[0],
+                count=len(grid.above),
+            )
+        )
     cells, keep, notes = clear(
         list(grid.headers), grid.cells, grid.rows, titles=grid.titles, locate=locate, odd=grid.odd
     )
@@ -109,6 +121,7 @@ def text_grid(
         cells=pd.DataFrame(columns, dtype="str", index=pd.RangeIndex(len(below))),
         rows=np.arange(top + header + 1, top + header + 1 + len(below)),
         titles=tuple(top + index for index, row in enumerate(rows[:header]) if any(cell.strip() for cell in row)),
+        above=tuple(top + index for index in records_above(rows, header)),
         kind=kind,
         notes=tuple(notes),
     )
