@@ -21,8 +21,8 @@ NULL_WORDS = frozenset({
     "null", "<null>", "(null)", "[null]", "\\n", "none", "nan", "nat", "<na>", "#n/a", "#n/a n/a", "n/a", "n.a.",
     "n. a.", "(blank)", "(leer)", "(vide)", "(en blanco)", "(空白)", "blank", "-", "--", "---", "–", "—", "－", "nil",
     "undefined", "空", "空白", "无", "(none)", "[none]", "<none>", "-none-", "(empty)", "<empty>", "<blank>",
-    "(no value)", "no value", "#na", "not available", "k.a.", "k. a.", "keine angabe", "n/d", "n.d.", "s/d", "sin datos",
-    "non renseigné", "未填写", "暂无", "(空)", "空值",
+    "(no value)", "no value", "#na", "not available", "k.a.", "k. a.", "keine angabe", "n/d", "n.d.", "s/d",
+    "sin datos", "non renseigné", "未填写", "暂无", "(空)", "空值",
 })  # fmt: skip
 #: What a workbook shows in place of a value that it could not compute.
 ERROR_WORDS = frozenset({
