@@ -191,7 +191,7 @@ class FoldCache:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 names = json.loads(str(file["names"]))
                 predictions = {name: file[f"model{at}"] for at, name in enumerate(names)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile):
             return None
         return predictions if all(len(values) == len(fold.test) for values in predictions.values()) else None
 
