@@ -19,6 +19,7 @@ from winprob.quarter.pipeline import (
     Days,
     known_deals,
     last_day,
+    in_currency,
     left_out_table,
     lines_of,
     no_days,
@@ -288,8 +289,9 @@ def _closed(outcome: Outcome) -> pd.DataFrame:
 
 
 def _left_out(outcome: Outcome, request: Request) -> pd.DataFrame:
+    later = in_currency(request.not_known, outcome.state)
     reasons = [
-        (gettext("not known on the day of the forecast, read only later"), request.not_known, False),
+        (gettext("not known on the day of the forecast, read only later"), later, False),
         *(_dates if outcome.dated else _dates_without_timing)(outcome, request),
     ]
     table = pd.concat([outcome.state.left_out, left_out_table(reasons)], ignore_index=True)

@@ -1,5 +1,6 @@
 """A file's cells as a frame of text, with its headers and the row of the file that each came from."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,6 +44,12 @@ class Grid:
     encoding: str = ""
     delimiter: str = ""
     notes: tuple[Finding, ...] = ()
+
+
+def log_notes(sheet: Sheet) -> None:
+    """Log what was left out or repaired, for a table that has no check to report it."""
+    for finding in sheet.notes:
+        logging.getLogger("winprob").warning("%s: %s", sheet.name, finding.message)
 
 
 def frame_sheet(frame: pd.DataFrame, name: str) -> Sheet:
