@@ -129,7 +129,9 @@ def is_history(path: str | Path) -> bool:
 
 def is_fresh(folder: Path) -> bool:
     """Whether the folder does not exist or holds only hidden files."""
-    return not os.path.exists(folder) or (os.path.isdir(folder) and all(item.name.startswith(".") for item in folder.iterdir()))
+    return not os.path.exists(folder) or (
+        os.path.isdir(folder) and all(item.name.startswith(".") for item in folder.iterdir())
+    )
 
 
 def require_history(path: str | Path) -> Path:

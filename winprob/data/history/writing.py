@@ -107,7 +107,10 @@ def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
     if not is_fresh(folder):
         return layout.require_history(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except ValueError as fault:
+        raise OutputError(gettext("cannot write {path}: {fault}.", path=folder, fault=fault)) from None
     return folder
 
 

@@ -48,7 +48,7 @@ def parse_csv(
         headers=headers,
         cells=cells,
         rows=rows,
-        titles=tuple(row for row, cells in head[:top] if not cells[0].startswith("sep=")),
+        titles={row: cells for row, cells in head[:top] if not cells[0].startswith("sep=")},
         odd=places,
         kind="csv",
         encoding=used,
