@@ -209,7 +209,7 @@ def test_the_header_is_looked_for_in_thirty_rows(rows: int) -> None:
 
 
 def test_a_deal_above_the_header_is_refused_and_not_taken_for_a_title() -> None:
-    with pytest.raises(InputError, match="row 1 is above the header .* and has the form of a row of the table"):
+    with pytest.raises(InputError, match=r"row 1 is above the header .* and has the form of a row of the table"):
         sheet_of(f"D0,Acme,approval,100,2026-01-01\n{HEADER}{DEALS}")
     sheet = sheet_of(f"Deals of 2026,,60,,4000\nAs of,2026-08-31\n{HEADER}{DEALS}")
     assert "titles in rows 1-2" in only_note(sheet).message

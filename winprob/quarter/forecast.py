@@ -17,9 +17,9 @@ from winprob.model.posterior import Posterior
 from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
 from winprob.quarter.pipeline import (
     Days,
+    in_currency,
     known_deals,
     last_day,
-    in_currency,
     left_out_table,
     lines_of,
     no_days,
