@@ -135,7 +135,8 @@ def salvage[T](kind: type[T], table: Mapping[str, Any]) -> tuple[T, list[str]]:
     value, offences = _validate(kind, table)
     faults = [sentence for _, sentence in offences]
     while value is None:
-        table = _without(table, [place for place, _ in offences])
+        rest = _without(table, [place for place, _ in offences])
+        table = rest if rest != table else {}
         value, offences = _validate(kind, table)
     return value, faults
 
@@ -187,6 +188,8 @@ def _validate(kind: Any, table: Mapping[str, Any]) -> tuple[Any, list[tuple[Plac
         return _adapter(kind).validate_json(json.dumps(table, default=_no_json)), []
     except RecursionError:
         return None, [((), gettext("it is nested too deeply"))]
+    except TypeError:
+        return None, [((), gettext("it has a key that is not a text"))]
     except ValidationError as error:
         return None, [*_offences(kind, table, error)]
 
@@ -214,6 +217,8 @@ def _offences(kind: Any, table: Mapping[str, Any], error: ValidationError) -> It
         if isinstance(cause, RuleError):
             yield place, _is_wrong(table, [*place, cause.key], cause.got, cause.wanted)
             continue
+        while len(place) > 1 and not _is_table(_value_at(table, place[:-1])):
+            place, type_ = place[:-1], "dataclass_type"  # within a date, which JSON lacks
         item = bool(place) and isinstance(place[-1], int) and type_ != "literal_error"
         if item and (type_ == "missing" or _described(_hint(kind, place[:-1]))):
             place, type_ = place[:-1], "tuple_type"
@@ -277,11 +282,15 @@ def _without(table: Any, places: Sequence[Place]) -> Any:
     inner: dict[str | int, list[Place]] = {}
     for first, *rest in places:
         inner.setdefault(first, []).append(rest)
-    dropped = {key for key, rest in inner.items() if not all(rest)}
+    dropped = {key for key, rest in inner.items() if not all(rest) or not _is_table(_value_at(table, [key]))}
     kept = {key: _without(table[key], rest) for key, rest in inner.items() if key not in dropped}
     if isinstance(table, Mapping):
         return {key: kept.get(key, value) for key, value in table.items() if key not in dropped}
     return [kept.get(at, value) for at, value in enumerate(table) if at not in dropped]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping | list | tuple)
 
 
 # --- what a field's annotation asks for ----------------------------------------------------------------------------
