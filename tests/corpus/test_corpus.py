@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tests.corpus.verdict import Case, Tally, cases, judge
 ROOT = Path(__file__).parents[2]
 #: Of the files whose writing leaves no doubt, this share at least must be read, so that refusing is not an excuse.
 FLOOR = 0.97
+
+
+@pytest.fixture(autouse=True)
+def without_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """Of thousands of files: they would bury the one that fails."""
+    caplog.set_level(logging.ERROR, logger="winprob")
 
 
 def read_back(files: int, folder: Path) -> Tally:
