@@ -30,6 +30,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Normal = tuple[Finite, Scale]
 
 Place = Sequence[str | int]
+_TABLES = (Mapping, list, tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,6 @@ _REPR = Repr(maxstring=80, maxother=80, maxlong=80)
 #: Levels of tables and lists; no file of ours has more than ten.
 _DEEPEST = 60
 
-# --- validation, and its errors in words ---------------------------------------------------------------------------
-
 
 def _validate(kind: Any, table: Mapping[str, Any]) -> tuple[Any, list[tuple[Place, str]]]:
     # As JSON: there, strict means that a list is accepted for a tuple and a table for a record, and nothing else.
@@ -217,7 +216,7 @@ def _offences(kind: Any, table: Mapping[str, Any], error: ValidationError) -> It
         if isinstance(cause, RuleError):
             yield place, _is_wrong(table, [*place, cause.key], cause.got, cause.wanted)
             continue
-        while len(place) > 1 and not _is_table(_value_at(table, place[:-1])):
+        while len(place) > 1 and not isinstance(_value_at(table, place[:-1]), _TABLES):
             place, type_ = place[:-1], "dataclass_type"  # within a date, which JSON lacks
         item = bool(place) and isinstance(place[-1], int) and type_ != "literal_error"
         if item and (type_ == "missing" or _described(_hint(kind, place[:-1]))):
@@ -282,18 +281,11 @@ def _without(table: Any, places: Sequence[Place]) -> Any:
     inner: dict[str | int, list[Place]] = {}
     for first, *rest in places:
         inner.setdefault(first, []).append(rest)
-    dropped = {key for key, rest in inner.items() if not all(rest) or not _is_table(_value_at(table, [key]))}
+    dropped = {key for key, rest in inner.items() if not all(rest) or not isinstance(_value_at(table, [key]), _TABLES)}
     kept = {key: _without(table[key], rest) for key, rest in inner.items() if key not in dropped}
     if isinstance(table, Mapping):
         return {key: kept.get(key, value) for key, value in table.items() if key not in dropped}
     return [kept.get(at, value) for at, value in enumerate(table) if at not in dropped]
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping | list | tuple)
-
-
-# --- what a field's annotation asks for ----------------------------------------------------------------------------
 
 
 def _hint(kind: Any, place: Place) -> Any:

@@ -34,14 +34,10 @@ Every = Literal["quarter", "month", "week"]
 MANIFEST = "_winprob_history.json"
 #: Prefix of a writer's temporary folder; one left behind by a killed writer is removed by the next.
 SCRATCH = ".winprob-"
-_KIND = "winprob history"
-_FORMAT = 1
+_KIND, _FORMAT = "winprob history", 1
 _DAY_IS = "as_of="
 #: The first day that an export may have, and how far after today it may be dated, in days.
 FIRST_DAY, _AHEAD = pd.Timestamp(1990, 1, 1), 366
-
-
-# ---- days -----------------------------------------------------------------------------------------------------------
 
 
 def as_day(given: Day) -> pd.Timestamp:
@@ -84,9 +80,7 @@ def export_day(given: Day) -> pd.Timestamp:
 def listed(days: Sequence[pd.Timestamp], most: int = 8) -> str:
     """Days for a message; of many, the first few and the last three."""
     names = [f"{day:%Y-%m-%d}" for day in days]
-    if len(names) > most:
-        names = [*names[: most - 4], "…", *names[-3:]]
-    return ", ".join(names)
+    return ", ".join(names if len(names) <= most else [*names[: most - 4], "…", *names[-3:]])
 
 
 def review_days(
@@ -115,9 +109,6 @@ def review_days(
     return [day for day in days if begin <= day <= end]
 
 
-# ---- layout ---------------------------------------------------------------------------------------------------------
-
-
 def manifest_text() -> str:
     return json.dumps({"kind": _KIND, "format": _FORMAT}) + "\n"
 
@@ -143,7 +134,6 @@ def require_history(path: str | Path) -> Path:
         It is missing, a file, another kind of folder, or of a later format.
     """
     folder = Path(path)
-    # Unlike the methods of a path, these have no error for a name that no folder can have.
     if not os.path.exists(folder):
         raise HistoryError(gettext("{path} does not exist. Make a history with winprob snapshot.", path=path))
     if not os.path.isdir(folder):
@@ -252,9 +242,6 @@ def require_day(folder: Path, day: pd.Timestamp) -> None:
                 days=listed(days),
             )
         )
-
-
-# ---- reading snapshots ----------------------------------------------------------------------------------------------
 
 
 def read_history(

@@ -18,16 +18,6 @@ from typing import Any
 import pandas as pd
 
 from winprob.data.history import folder as layout
-from winprob.data.history.folder import (
-    MANIFEST,
-    OTHER_ZONE,
-    SCRATCH,
-    Day,
-    export_day,
-    is_fresh,
-    place_of,
-    snapshot_days,
-)
 from winprob.data.history.snapshot_file import (
     CHECKSUM,
     SNAPSHOT,
@@ -63,7 +53,7 @@ class Snapshot:
     left_out: tuple[str, ...]
 
 
-def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snapshot:
+def write_snapshot(deals: pd.DataFrame, as_of: layout.Day, history: str | Path) -> Snapshot:
     """Add the deals as known on a day to a history, creating it if needed; existing snapshots never change.
 
     Parameters
@@ -80,15 +70,15 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     OutputError
         It cannot be written to.
     """
-    day = export_day(as_of)
+    day = layout.export_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
     with _translate_os_errors(folder), _locked(_made(folder)) as alone:
         if alone:
             _clear(folder)
-        if is_fresh(folder):
+        if layout.is_fresh(folder):
             _sign(folder)
-        place = place_of(folder, day)
+        place = layout.place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
             refuse_other(read_content(place), content, day, folder)
@@ -105,7 +95,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 
 def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
-    if not is_fresh(folder):
+    if not layout.is_fresh(folder):
         return layout.require_history(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,8 +107,8 @@ def _made(folder: Path) -> Path:
 def _sign(folder: Path) -> None:
     """Make an empty folder a history."""
     with _scratch(folder) as aside:
-        _write(aside / MANIFEST, layout.manifest_text().encode())
-        os.replace(aside / MANIFEST, folder / MANIFEST)
+        _write(aside / layout.MANIFEST, layout.manifest_text().encode())
+        os.replace(aside / layout.MANIFEST, folder / layout.MANIFEST)
         _sync_folder(folder)
 
 
@@ -150,13 +140,13 @@ def _lock(fcntl: Any, handle: int) -> bool:
 
 def _clear(folder: Path) -> None:
     """Remove the temporary folders of killed writers."""
-    for leftover in folder.glob(f"{SCRATCH}*"):
+    for leftover in folder.glob(f"{layout.SCRATCH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    aside = folder / f"{SCRATCH}{secrets.token_hex(6)}"
+    aside = folder / f"{layout.SCRATCH}{secrets.token_hex(6)}"
     aside.mkdir()
     try:
         yield aside
@@ -183,7 +173,7 @@ def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -
 
 def _add_checksums(folder: Path) -> None:
     """Give the snapshots of a former version a checksum each; one that cannot be read gets none."""
-    for place in (place_of(folder, day) for day in snapshot_days(folder)):
+    for place in (layout.place_of(folder, day) for day in layout.snapshot_days(folder)):
         if has_checksum(place):
             continue
         try:
@@ -232,9 +222,6 @@ def _translate_os_errors(folder: Path) -> Iterator[None]:
         ) from None
 
 
-# ---- content --------------------------------------------------------------------------------------------------------
-
-
 def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """What was known on ``day``: each deal's last reading, canonical columns and covariates, without ``as_of``.
 
@@ -265,7 +252,7 @@ def _plainly_typed(content: pd.DataFrame) -> pd.DataFrame:
 
 def _from_later(deals: pd.DataFrame, day: pd.Timestamp) -> Iterator[Finding]:
     """Errors on readings and closes that are later than the day by more than a time zone."""
-    last = day + OTHER_ZONE
+    last = day + layout.OTHER_ZONE
     if "as_of" in deals and (late := mask_of(deals["as_of"] > last)).any():
         where = spot(deals, late, deals["as_of"])
         yield where.error(
