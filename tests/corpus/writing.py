@@ -137,7 +137,7 @@ def _number(name: str, value: Decimal, row: Mapping[str, Cell], dialect: Dialect
     table.bare_numbers.append(bare)
     if name == SHARE:
         return bare
-    return locales.write_money(bare, _text(row.get("currency")), dialect.money)[0]
+    return locales.write_money(bare, _text(row.get("currency")), dialect.money, chinese=dialect.chinese)[0]
 
 
 def _text(value: Cell) -> str | None:
@@ -154,7 +154,7 @@ def _currencies_in_cells(
     marks: set[str] = set()
     for row, amount in zip(truth.rows, written[MONEY], strict=True):
         currency = _text(row["currency"]) if amount is not None else None
-        marks.add(locales.write_money("1", currency, dialect.money)[1])
+        marks.add(locales.write_money("1", currency, dialect.money, chinese=dialect.chinese)[1])
         read.append(currency)
     marks.discard("")
     table.unnamed = len(marks) == 1 and marks <= set(locales.SHARED)

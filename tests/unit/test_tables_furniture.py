@@ -149,6 +149,14 @@ def test_a_value_given_once_per_group_is_repeated() -> None:
     assert "the 2 rows below" in sheet.notes[1].message
 
 
+@pytest.mark.parametrize("accounts", [("Acme", "Beta", ""), ("Acme", "", "Acme", "")])
+def test_a_value_that_is_missing_in_a_group_is_not_that_of_the_row_above(accounts: tuple[str, ...]) -> None:
+    half = len(accounts) // 2
+    rows = [f"D{number},{account},5\n" for number, account in enumerate(accounts)]
+    sheet = sheet_of("deal_id,account,amount\n" + "".join([*rows[:half], f"Subtotal,,{5 * half}\n", *rows[half:]]))
+    assert sheet.cells["account"].tolist() == list(accounts)
+
+
 def test_groups_within_groups_by_the_arrow_of_the_report() -> None:
     rows = "Pat,won,D1\n,,D2\n,lost,D3\n,,D4\nSam,won,D5\n,,D6\n"
     sheet = sheet_of("Seller  ↑,Outcome ↑,deal_id\n" + rows)
