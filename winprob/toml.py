@@ -30,6 +30,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Normal = tuple[Finite, Scale]
 
 Place = Sequence[str | int]
+_TABLES = (Mapping, list, tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ def salvage[T](kind: type[T], table: Mapping[str, Any]) -> tuple[T, list[str]]:
     value, offences = _validate(kind, table)
     faults = [sentence for _, sentence in offences]
     while value is None:
-        table = _without(table, [place for place, _ in offences])
+        rest = _without(table, [place for place, _ in offences])
+        table = rest if rest != table else {}
         value, offences = _validate(kind, table)
     return value, faults
 
@@ -178,8 +180,6 @@ _REPR = Repr(maxstring=80, maxother=80, maxlong=80)
 #: Levels of tables and lists; no file of ours has more than ten.
 _DEEPEST = 60
 
-# --- validation, and its errors in words ---------------------------------------------------------------------------
-
 
 def _validate(kind: Any, table: Mapping[str, Any]) -> tuple[Any, list[tuple[Place, str]]]:
     # As JSON: there, strict means that a list is accepted for a tuple and a table for a record, and nothing else.
@@ -187,6 +187,8 @@ def _validate(kind: Any, table: Mapping[str, Any]) -> tuple[Any, list[tuple[Plac
         return _adapter(kind).validate_json(json.dumps(table, default=_no_json)), []
     except RecursionError:
         return None, [((), gettext("it is nested too deeply"))]
+    except TypeError:
+        return None, [((), gettext("it has a key that is not a text"))]
     except ValidationError as error:
         return None, [*_offences(kind, table, error)]
 
@@ -214,6 +216,8 @@ def _offences(kind: Any, table: Mapping[str, Any], error: ValidationError) -> It
         if isinstance(cause, RuleError):
             yield place, _is_wrong(table, [*place, cause.key], cause.got, cause.wanted)
             continue
+        while len(place) > 1 and not isinstance(_value_at(table, place[:-1]), _TABLES):
+            place, type_ = place[:-1], "dataclass_type"  # within a date, which JSON lacks
         item = bool(place) and isinstance(place[-1], int) and type_ != "literal_error"
         if item and (type_ == "missing" or _described(_hint(kind, place[:-1]))):
             place, type_ = place[:-1], "tuple_type"
@@ -272,20 +276,16 @@ def _value_at(table: Any, place: Place) -> Any:
 
 def _without(table: Any, places: Sequence[Place]) -> Any:
     """``table`` without the entries at ``places``."""
-    if not all(places) or not isinstance(table, Mapping | Sequence):
+    if not all(places):
         return {}
     inner: dict[str | int, list[Place]] = {}
     for first, *rest in places:
         inner.setdefault(first, []).append(rest)
-    dropped = {key for key, rest in inner.items() if not all(rest)}
-    entries: Any = table
-    kept = {key: _without(entries[key], rest) for key, rest in inner.items() if key not in dropped}
+    dropped = {key for key, rest in inner.items() if not all(rest) or not isinstance(_value_at(table, [key]), _TABLES)}
+    kept = {key: _without(table[key], rest) for key, rest in inner.items() if key not in dropped}
     if isinstance(table, Mapping):
         return {key: kept.get(key, value) for key, value in table.items() if key not in dropped}
     return [kept.get(at, value) for at, value in enumerate(table) if at not in dropped]
-
-
-# --- what a field's annotation asks for ----------------------------------------------------------------------------
 
 
 def _hint(kind: Any, place: Place) -> Any:

@@ -70,6 +70,11 @@ class Dialect:
         return self.headers == "mapped"
 
     @property
+    def chinese(self) -> bool:
+        """Whether a header is in Chinese."""
+        return self.headers == "zh" or "备注" in self.extra
+
+    @property
     def preset(self) -> str | None:
         return self.headers if self.headers in PRESETS else None
 

@@ -109,11 +109,12 @@ SHARED = ("$", "¥")
 MONEY = ("none", "code-before", "code-behind", "sign-before", "sign-behind")
 
 
-def write_money(number: str, currency: str | None, style: str) -> tuple[str, str]:
-    """The cell of an amount, and the mark of its currency in it."""
+def write_money(number: str, currency: str | None, style: str, *, chinese: bool = False) -> tuple[str, str]:
+    """The cell of an amount, and the mark of its currency in it; in a Chinese file a bare ¥ is the yuan."""
     if style == "none" or currency is None:
         return number, ""
-    mark = currency if style.startswith("code") else SIGNS.get(currency, currency)
+    signs = {**SIGNS, "JPY": "JP¥"} if chinese else SIGNS
+    mark = currency if style.startswith("code") else signs.get(currency, currency)
     if style == "sign-before":
         return (f"{mark}{number}" if mark != currency else f"{mark} {number}"), mark
     return (f"{mark} {number}" if style == "code-before" else f"{number} {mark}"), mark

@@ -75,6 +75,8 @@ def differs(deals: pd.DataFrame, export: Export) -> str:
         return f"ids: {len(wanted)} deals became {len(ids)}" if len(ids) != len(wanted) else "ids"
     for column, values in export.expected.items():
         read = list(deals[column]) if column in deals else [None] * len(values)
+        if column == "currency" and export.unnamed and all(map(pd.isna, read)):
+            continue
         for value, got in zip(values, read, strict=True):
             if not _same(value, got, column):
                 return f"{column}: {value!s} became {got!s}"

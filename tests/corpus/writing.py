@@ -21,13 +21,17 @@ from tests.corpus.truth import CHOICES, COVERAGES, DATES, MONEY, SHARE, SUPPORTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A file on disk, how to read it, and what it must read as: equal, or refused where there is a doubt."""
+    """A file on disk, how to read it, and what it must read as: equal, or refused where there is a doubt.
+
+    ``unnamed``: every amount has one sign that several currencies share, so that an unknown currency is right too.
+    """
 
     path: Path
     mapping: dict[str, Any] | None
     encoding: str | None
     expected: dict[str, list[Cell]]
     doubts: tuple[str, ...]
+    unnamed: bool
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class _Table:
     headers: list[str] = field(default_factory=list)
     cells: list[list[object]] = field(default_factory=list)
     doubts: set[str] = field(default_factory=set)
+    unnamed: bool = False
     bare_numbers: list[str] = field(default_factory=list)
 
 
@@ -65,14 +70,13 @@ def write_export(truth: Truth, dialect: Dialect, folder: Path) -> Export:
     stated = "encoding" in dialect.stated and dialect.kind == "csv"
     if dialect.kind == "csv" and encoding in ("cp1252", "big5", "gb18030") and not stated:
         table.doubts.add("legacy encoding")
-    if dialect.kind == "html":
-        table.doubts.add("HTML")
     return Export(
         path=path,
         mapping=mapping,
         encoding=encoding if stated else None,
         expected=expected,
         doubts=tuple(sorted(table.doubts)),
+        unnamed=table.unnamed,
     )
 
 
@@ -133,7 +137,7 @@ def _number(name: str, value: Decimal, row: Mapping[str, Cell], dialect: Dialect
     table.bare_numbers.append(bare)
     if name == SHARE:
         return bare
-    return locales.write_money(bare, _text(row.get("currency")), dialect.money)[0]
+    return locales.write_money(bare, _text(row.get("currency")), dialect.money, chinese=dialect.chinese)[0]
 
 
 def _text(value: Cell) -> str | None:
@@ -147,12 +151,15 @@ def _currencies_in_cells(
     if MONEY not in written or _typed(dialect) or dialect.money == "none":
         return [None] * len(truth.rows)
     read: list[Cell] = []
+    marks: set[str] = set()
     for row, amount in zip(truth.rows, written[MONEY], strict=True):
         currency = _text(row["currency"]) if amount is not None else None
-        mark = locales.write_money("1", currency, dialect.money)[1]
-        if mark in locales.SHARED:
-            table.doubts.add("sign of several currencies")
+        marks.add(locales.write_money("1", currency, dialect.money, chinese=dialect.chinese)[1])
         read.append(currency)
+    marks.discard("")
+    table.unnamed = len(marks) == 1 and marks <= set(locales.SHARED)
+    if marks & set(locales.SHARED) and not table.unnamed:
+        table.doubts.add("sign of several currencies")
     return read
 
 

@@ -7,6 +7,7 @@ a C library, memory, a loop without an end) is a failure too.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import secrets
@@ -73,6 +74,7 @@ def run_batch(name: str, number: int) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("error")
+    logging.getLogger("winprob").setLevel(logging.ERROR)
     target, counts, reasons = TARGETS[name], Counter[str](), Counter[str]()
 
     @seed(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from tests.fuzz.targets import TARGETS, attack
 
 #: Cases of each target; `./dev fuzz` tries more, with another seed each time.
 CASES = 60
+
+
+@pytest.fixture(autouse=True)
+def without_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """Of hundreds of damaged files: they would bury the one that fails."""
+    caplog.set_level(logging.ERROR, logger="winprob")
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name != "corpus"])

@@ -83,3 +83,22 @@ def test_readings_without_a_day_are_known_on_every_day(posterior: Posterior) -> 
     table = deals(as_of=[None, None], expected_close_on=["2026-09-25"] * 2)
     made = forecast_quarter(posterior, table, "2026Q3", as_of=dt.date(2026, 7, 1))
     assert len(made.deals) == 2
+
+
+def test_amounts_left_out_are_not_added_up_across_currencies(posterior: Posterior) -> None:
+    late = pd.Timestamp("2026-08-20")
+    table = deals(
+        outcome=["open", "won", "won", "open", "open"],
+        currency=["CNY", "CNY", "EUR", "EUR", "CNY"],
+        amount=[100.0, 10.0, 20.0, 30.0, 40.0],
+        opened_on=["2026-01-05", "2026-01-05", "2026-01-05", late, late],
+        as_of=[str(DAY)] * 3 + [None, None],
+    )
+    bare = forecast_quarter(posterior, table, "2026Q3", as_of=DAY).left_out.set_index("reason")["amount"]
+    assert bare.loc[["won, and no day of closing", "opened after the day of the forecast"]].isna().all()
+    rates = pd.DataFrame({"currency": ["EUR"], "rate": [8.0], "valid_from": [pd.NaT], "valid_to": [pd.NaT]})
+    counted = pd.concat([table, deals(currency=["EUR"]).assign(deal_id="D9")])
+    priced = forecast_quarter(posterior, counted, "2026Q3", as_of=DAY, currency="CNY", rates=rates)
+    sums = priced.left_out.set_index("reason")["amount"]
+    wanted = {"won, and no day of closing": 170.0, "opened after the day of the forecast": 280.0}
+    assert {reason: sums[reason] for reason in wanted} == wanted

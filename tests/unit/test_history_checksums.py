@@ -162,3 +162,12 @@ def test_damaged_metadata_of_a_logged_forecast_is_named(log: Path, text: str) ->
     parquet.write_table(table.replace_schema_metadata(metadata), log / name)
     with pytest.raises(InputError, match=f"damaged forecasts: {name}"):
         winprob.read_forecasts(log)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "bad\0name"])
+def test_a_folder_of_a_name_that_cannot_be_is_one_message(tmp_path: Path, name: str) -> None:
+    for read in (winprob.read_history, winprob.check_history, winprob.read_forecasts):
+        with pytest.raises(winprob.WinprobError, match=r"does not exist|is not a folder of forecasts"):
+            read(tmp_path / name)
+    with pytest.raises(winprob.WinprobError):
+        winprob.write_snapshot(pd.DataFrame({"deal_id": ["D1"]}), "2026-03-31", tmp_path / name)

@@ -142,6 +142,11 @@ def test_a_forecast_category_of_ones_own_is_unknown_and_counted(
     assert f"read as unknown: '{word}' (1)" in note["message"]
 
 
+def test_a_forecast_category_that_is_a_null_word_is_blank_and_not_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, "Id,StageName,ForecastCategoryName\n1,Prospecting,null\n2,Prospecting,Pipeline\n")
+    assert not check_file(path, {"preset": "salesforce"})["message"].str.contains("read as unknown").any()
+
+
 def test_names_are_kept_next_to_ids_and_are_no_facts(tmp_path: Path) -> None:
     text = "Id,Name,AccountId,Account.Name,OwnerId,Owner.Name,StageName,CreatedDate\n"
     text += "006Dn000003KmPX,Big deal,001Dn000003KmPX,Acme,005Dn000003KmPX,Ann,Prospecting,2026-01-05\n"

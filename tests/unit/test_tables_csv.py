@@ -149,6 +149,12 @@ def test_a_web_page_saved_as_a_workbook_is_read() -> None:
     assert "titles in rows 1; totals in rows 5; amounts left out: 11" in sheet.notes[0].message
 
 
+def test_the_check_calls_a_web_page_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "report.xls"
+    path.write_bytes(PAGE.encode("cp1252"))
+    assert "2 rows and 4 columns read as HTML" in check_file(path)["message"].tolist()
+
+
 XML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
 <Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:x="urn:schemas-microsoft-com:office:excel"
  xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">

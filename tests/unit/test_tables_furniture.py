@@ -149,6 +149,14 @@ def test_a_value_given_once_per_group_is_repeated() -> None:
     assert "the 2 rows below" in sheet.notes[1].message
 
 
+@pytest.mark.parametrize("accounts", [("Acme", "Beta", ""), ("Acme", "", "Acme", "")])
+def test_a_value_that_is_missing_in_a_group_is_not_that_of_the_row_above(accounts: tuple[str, ...]) -> None:
+    half = len(accounts) // 2
+    rows = [f"D{number},{account},5\n" for number, account in enumerate(accounts)]
+    sheet = sheet_of("deal_id,account,amount\n" + "".join([*rows[:half], f"Subtotal,,{5 * half}\n", *rows[half:]]))
+    assert sheet.cells["account"].tolist() == list(accounts)
+
+
 def test_groups_within_groups_by_the_arrow_of_the_report() -> None:
     rows = "Pat,won,D1\n,,D2\n,lost,D3\n,,D4\nSam,won,D5\n,,D6\n"
     sheet = sheet_of("Seller  ↑,Outcome ↑,deal_id\n" + rows)
@@ -208,6 +216,13 @@ def test_the_header_is_looked_for_in_thirty_rows(rows: int) -> None:
     assert sheet_of(titles + HEADER + DEALS).cells.columns.tolist() == HEADER.strip().split(",")
 
 
+def test_a_deal_above_the_header_is_refused_and_not_taken_for_a_title() -> None:
+    with pytest.raises(InputError, match=r"row 1 is above the header .* and has the form of a row of the table"):
+        sheet_of(f"D0,Acme,approval,100,2026-01-01\n{HEADER}{DEALS}")
+    sheet = sheet_of(f"Deals of 2026,,60,,4000\nAs of,2026-08-31\n{HEADER}{DEALS}")
+    assert "titles in rows 1-2" in only_note(sheet).message
+
+
 def test_a_wide_sparse_table_is_quick() -> None:
     text = io.StringIO()
     pd.DataFrame({"deal_id": [f"D{i}" for i in range(30_000)], **{f"c{i}": "" for i in range(20)}}).to_csv(
@@ -229,12 +244,3 @@ def test_a_blank_outcome_below_a_subtotal_is_not_filled_down(tmp_path: Path) -> 
     path = tmp_path / "deals.csv"
     path.write_text("deal_id,outcome,amount\nD1,won,5\n,Subtotal,5\nD2,won,7\nD3,,9\n")
     assert read_deals(path)["outcome"].fillna("").tolist() == ["won", "won", ""]
-
-
-def test_records_above_the_header_are_not_titles(tmp_path: Path) -> None:
-    path = tmp_path / "deals.csv"
-    path.write_text(
-        "D1,won,5,2026-01-02\nD2,lost,7,2026-01-03\ndeal_id,outcome,amount,closed_on\nD3,won,9,2026-01-04\n"
-    )
-    with pytest.raises(InputError, match="row 1 is above the header and looks like a deal, as 2 rows there do"):
-        read_deals(path)

@@ -67,9 +67,8 @@ def test_the_sheet_that_knows_most_headers_is_read(tmp_path: Path) -> None:
     path.write_bytes(workbook(fill))
     assert read_deals(path)["deal_id"].tolist() == ["D1", "D2"]
     assert read_deals(path, {"sheet": "2025"})["deal_id"].tolist() == ["D0"]
-    found = check_file(path)
-    warnings = found.loc[found["severity"] == "warning", "message"].str.cat()
-    assert "not read: 'Summary & more' (1 rows), '2025' (2 rows)" in warnings
+    found = check_file(path).set_index("severity")["message"]
+    assert "not read: 'Summary & more' (1 rows), '2025' (2 rows)" in found["warning"].str.cat()
     with pytest.raises(InputError, match="has no sheet '2024'; it has 'Summary & more', '2026', '2025'"):
         read_deals(path, {"sheet": "2024"})
 

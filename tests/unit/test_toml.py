@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, asdict, field
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_wrong_entries_are_left_out_and_the_rest_is_kept() -> None:
 def test_a_date_is_not_a_text() -> None:
     (fault,) = faults_of(parse_toml(b"words = [2026-01-05]", "file", PlanError))
     assert fault == "'words' is [datetime.date(2026, 1, 5)], wanted words"
+
+
+@pytest.mark.parametrize("value", [dt.date(77, 4, 5), dt.time(1), b"x"])
+def test_a_date_in_place_of_a_table_is_one_fault_of_its_key(value: object) -> None:
+    _, faults = read_mapping({"columns": {"deal_id": "deal_id", "stage": value}})
+    assert faults == [f"'columns.stage' is {value!r}, wanted the name of a source column, or a table"]
+    _, faults = read_mapping({"columns": value})
+    assert faults[0] == f"'columns' is {value!r}, wanted a table"
+
+
+def test_a_key_that_is_not_a_text_is_a_fault() -> None:
+    assert read_mapping({5.5: 1, dt.date(77, 4, 5): 1})[1] == ["it has a key that is not a text"]  # type: ignore[dict-item]
 
 
 def test_one_fault_is_one_line_and_several_are_a_list_in_either_language() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from winprob.actions.visits.gains import STATES, learn_success
 from winprob.data.schema.visits import validate_visits
-from winprob.data.tables import read_visits
+from winprob.data.tables import read_rates, read_visits
 from winprob.errors import InputError, PlanError
 from winprob.methodology.vocabulary import ROLES
 from winprob.settings import VisitSettings
@@ -133,3 +133,15 @@ def test_the_draws_are_the_betas():
 def test_the_sample_is_read():
     got = learn_success(read_visits(ROOT / "data/visits.csv"), VisitSettings())
     assert (got.counted, got.unjudged) == (29, 1)
+
+
+def test_rows_left_out_of_visits_and_of_rates_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    visits, rates = tmp_path / "visits.csv", tmp_path / "rates.csv"
+    visits.write_text(
+        "Visits of 2026\ndeal_id,role,executive,date,tier_before,tier_after\nD1,approver,Li,2026-03-01,2,3\n"
+    )
+    rates.write_text("Rates of the group\ncurrency,rate,from\nUSD,7.1,2026-01-01\n")
+    assert len(read_visits(visits)) == len(read_rates(rates)) == 1
+    assert [record.getMessage().split(": ", 1)[1] for record in caplog.records] == [
+        "1 rows of the file are not deals and are left out: titles in rows 1"
+    ] * 2

@@ -279,8 +279,9 @@ def _closed(outcome: Outcome) -> pd.DataFrame:
 
 
 def _left_out(outcome: Outcome, request: Request) -> pd.DataFrame:
+    later = pipeline.in_currency(request.not_known, outcome.state)
     reasons = [
-        (gettext("not known on the day of the forecast, read only later"), request.not_known, False),
+        (gettext("not known on the day of the forecast, read only later"), later, False),
         *(_dates if outcome.dated else _dates_without_timing)(outcome, request),
     ]
     table = pd.concat([outcome.state.left_out, pipeline.left_out_table(reasons)], ignore_index=True)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def read_log(folder: Path | str) -> list[Logged]:
         listed.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(
             gettext("{folder} is not a folder of forecasts. Make one with: winprob forecast --log", folder=folder)
         )

@@ -130,8 +130,8 @@ def pipeline_state(
     known = _known_rates(closed, still, report_currency, rates, days.closings)
     closed, still = (_priced(some, known).reset_index(drop=True) for some in (closed, still))
     reasons = [
-        (gettext("won, and no day of closing"), deals[undated], False),
-        (gettext("opened after the day of the forecast"), deals[later], False),
+        (gettext("won, and no day of closing"), _priced(deals[undated], known), False),
+        (gettext("opened after the day of the forecast"), _priced(deals[later], known), False),
         *_odd(still, closed),
     ]
     return PipelineState(
@@ -198,6 +198,12 @@ def _priced(deals: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:
     return deals.assign(worth=column_or_missing(deals, "amount").astype("float64") * factor.astype("float64"))
 
 
+def in_currency(deals: pd.DataFrame, state: PipelineState) -> pd.DataFrame:
+    """Further deals with their ``worth`` in the report's currency."""
+    own = Rate(currency=state.currency, rate=1.0, day=dt.date.min)
+    return _priced(deals, {rate.currency: rate for rate in (own, *state.rates)})
+
+
 def _odd(still: pd.DataFrame, closed: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, bool]]:
     for deals, without, unnamed in (
         (still, gettext("open, without an amount"), gettext("open, with an amount and no currency")),
@@ -220,9 +226,16 @@ def left_out_table(reasons: Iterable[tuple[str, pd.DataFrame, bool]]) -> pd.Data
 
 
 def _counted(reason: str, deals: pd.DataFrame, counted: bool) -> tuple[str, int, float, str, bool, float]:
-    known = deals["worth"] if "worth" in deals and deals["worth"].notna().any() else column_or_missing(deals, "amount")
     expected = float(deals["expected"].sum()) if "expected" in deals else np.nan
-    return reason, len(deals), float(known.sum()), str(deals[ID].iloc[0]), counted, expected
+    return reason, len(deals), _sum_of(deals), str(deals[ID].iloc[0]), counted, expected
+
+
+def _sum_of(deals: pd.DataFrame) -> float:
+    """The sum of the amounts in the report's currency; NaN where one of another currency has no rate."""
+    if "worth" not in deals or column_or_missing(deals, "currency").isna().all():
+        return float(column_or_missing(deals, "amount").sum())
+    without = deals["amount"].notna() & deals["currency"].notna() & deals["worth"].isna()
+    return np.nan if without.any() else float(deals["worth"].sum())
 
 
 def _reconciled(closed: pd.DataFrame, still: pd.DataFrame, known: dict[str, Rate]) -> pd.DataFrame:

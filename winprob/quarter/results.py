@@ -51,7 +51,8 @@ class Forecast:
         cumulative`` for closed, commit, best_case, pipeline
     stage_weighted : closed so far, and each open deal expected to close in the quarter times its stage's rate
     left_out : ``reason, deals, amount, first_deal, counted, expected``: deals not counted, or counted despite a fault;
-        ``expected``, their amounts weighted by the chance of an eventual win, where only the quarter is in doubt
+        ``amount`` is blank where a currency has no rate; ``expected``, the amounts weighted by the chance of an
+        eventual win, where only the quarter is in doubt
     shares : ``source, share`` of the total's variance; they sum to 1
     breaks : what most often coincides with a total far from P50, see ``risk``: ``side, prob, source, deal_id, amount,
         usual, there``

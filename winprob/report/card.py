@@ -83,11 +83,8 @@ def render_card(
 
 
 def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
-    return Sheet(
-        title=gettext("Model card"),
-        lead=(_in_one_line(posterior),),
-        sections=tuple(card_sections(posterior, record)),
-    )
+    sections = tuple(card_sections(posterior, record))
+    return Sheet(title=gettext("Model card"), lead=(_in_one_line(posterior),), sections=sections)
 
 
 def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> list[Section]:

@@ -10,6 +10,7 @@ Other readers of Parquet data sets skip names that begin with ``_`` or a dot, an
 """
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ from winprob.i18n import gettext
 MANIFEST = "_winprob_history.json"
 #: Prefix of a writer's temporary folder; one left behind by a killed writer is removed by the next.
 SCRATCH = ".winprob-"
-_KIND = "winprob history"
-_FORMAT = 1
+_KIND, _FORMAT = "winprob history", 1
 _DAY_IS = "as_of="
 
 
@@ -36,12 +36,14 @@ def manifest_text() -> str:
 
 def is_history(path: str | Path) -> bool:
     """Whether ``path`` is a folder with the manifest of a history."""
-    return Path(path, MANIFEST).is_file()
+    return os.path.isfile(Path(path, MANIFEST))
 
 
 def is_fresh(folder: Path) -> bool:
     """Whether the folder does not exist or holds only hidden files."""
-    return not folder.exists() or (folder.is_dir() and all(item.name.startswith(".") for item in folder.iterdir()))
+    return not os.path.exists(folder) or (
+        os.path.isdir(folder) and all(item.name.startswith(".") for item in folder.iterdir())
+    )
 
 
 def require_history(path: str | Path) -> Path:
@@ -53,9 +55,9 @@ def require_history(path: str | Path) -> Path:
         It is missing, a file, another kind of folder, or of a later format.
     """
     folder = Path(path)
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise HistoryError(gettext("{path} does not exist. Make a history with winprob snapshot.", path=path))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise HistoryError(gettext("{path} is a file; a history is a folder. Name the folder.", path=path))
     _require_manifest(folder)
     return folder
@@ -161,9 +163,6 @@ def require_day(folder: Path, day: pd.Timestamp) -> None:
                 days=listed(days),
             )
         )
-
-
-# ---- reading snapshots ----------------------------------------------------------------------------------------------
 
 
 def read_history(

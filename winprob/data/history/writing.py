@@ -19,8 +19,7 @@ import pandas as pd
 
 from winprob.data.history import folder as layout
 from winprob.data.history import snapshot_file
-from winprob.data.history.days import OTHER_ZONE, Day, export_day
-from winprob.data.history.folder import MANIFEST, SCRATCH, is_fresh, place_of, snapshot_days
+from winprob.data.history.folder import place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
@@ -71,9 +70,9 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     with _translate_os_errors(folder), _locked(_made(folder)) as alone:
         if alone:
             _clear(folder)
-        if is_fresh(folder):
+        if layout.is_fresh(folder):
             _sign(folder)
-        place = place_of(folder, day)
+        place = layout.place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
         if not added:
             refuse_other(snapshot_file.read_content(place), content, day, folder)
@@ -90,17 +89,20 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 
 def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
-    if not is_fresh(folder):
+    if not layout.is_fresh(folder):
         return layout.require_history(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except ValueError as fault:
+        raise OutputError(gettext("cannot write {path}: {fault}.", path=folder, fault=fault)) from None
     return folder
 
 
 def _sign(folder: Path) -> None:
     """Make an empty folder a history."""
     with _scratch(folder) as aside:
-        _write(aside / MANIFEST, layout.manifest_text().encode())
-        os.replace(aside / MANIFEST, folder / MANIFEST)
+        _write(aside / layout.MANIFEST, layout.manifest_text().encode())
+        os.replace(aside / layout.MANIFEST, folder / layout.MANIFEST)
         _sync_folder(folder)
 
 
@@ -132,13 +134,13 @@ def _lock(fcntl: Any, handle: int) -> bool:
 
 def _clear(folder: Path) -> None:
     """Remove the temporary folders of killed writers."""
-    for leftover in folder.glob(f"{SCRATCH}*"):
+    for leftover in folder.glob(f"{layout.SCRATCH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    aside = folder / f"{SCRATCH}{secrets.token_hex(6)}"
+    aside = folder / f"{layout.SCRATCH}{secrets.token_hex(6)}"
     aside.mkdir()
     try:
         yield aside
@@ -215,9 +217,6 @@ def _translate_os_errors(folder: Path) -> Iterator[None]:
         raise OutputError(
             gettext("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)
         ) from None
-
-
-# ---- content --------------------------------------------------------------------------------------------------------
 
 
 def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:

@@ -25,6 +25,8 @@ Transform = Literal["log1p"]
 UNKNOWN = "unknown"
 
 _TARGETS = (*COLUMNS, *READINGS, *NAMES)
+#: Entries that the record holds as the file does.
+_AS_GIVEN = ("encoding", "delimiter", "day_first", "decimal_comma", "sheet", "null", "rows", "preset")
 #: A change log's own columns, whose headers ``[changes]`` may name.
 LOG_COLUMNS = (ID, "changed_on", "field", "old", "new", "until", "deleted", "order")
 
@@ -102,9 +104,6 @@ class DealMapping:
         """Every source column that is named."""
         named = {source.column for source in self.sources if source.column}
         return named | set(self.varying) | {item.column for item in self.numeric}
-
-
-# ---- the file's form -----------------------------------------------------------------------------------------------
 
 
 def _column_wanted() -> str:
@@ -215,18 +214,11 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         sources=tuple(source for target, column in file.columns.items() if (source := _source(target, column, faults))),
         varying=file.covariates.varying,
         numeric=file.covariates.numeric,
-        encoding=file.encoding,
-        delimiter=file.delimiter,
-        day_first=file.day_first,
-        decimal_comma=file.decimal_comma,
         date_format=form,
-        sheet=file.sheet,
-        null=file.null,
         changes={name: header for name, header in file.changes.items() if name in LOG_COLUMNS},
-        rows=file.rows,
         zone=file.zone if file.zone is not None and is_zone(file.zone) else None,
-        preset=file.preset,
         own=table,
+        **{name: getattr(file, name) for name in _AS_GIVEN},
     )
     return mapping, faults + list(_clashes(mapping))
 
@@ -255,9 +247,6 @@ def _long_column(given: Any) -> Any:
             for value, words in values.items()
         }
     return long
-
-
-# ---- one column ----------------------------------------------------------------------------------------------------
 
 
 def _source(target: str, given: _Column, faults: list[str]) -> Source | None:

@@ -9,6 +9,7 @@ import pandas as pd
 from winprob.data.schema import Mask, as_text, mask_of, shown_cell
 from winprob.data.tables.presets import is_true
 from winprob.data.tables.sheets.files import Sheet, parse_sheet, read_bytes
+from winprob.data.tables.sheets.sheet import log_notes
 from winprob.data.tables.values.columns import parse_days, parse_numbers
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
@@ -64,6 +65,7 @@ def read_rates(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame
     sheet = parse_sheet(
         read_bytes(path), str(path), encoding=encoding, known=lambda name: rate_column(name) is not None
     )
+    log_notes(sheet)
     return rates_on(sheet)
 
 

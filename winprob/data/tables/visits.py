@@ -7,6 +7,7 @@ import pandas as pd
 from winprob.data.schema import ID, as_text
 from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
 from winprob.data.tables.sheets.files import Sheet, parse_sheet, read_bytes
+from winprob.data.tables.sheets.sheet import log_notes
 from winprob.data.tables.values.columns import parse_days
 from winprob.methodology import canonical, canonical_column, is_unknown
 
@@ -40,6 +41,7 @@ def read_visits(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     sheet = parse_sheet(
         read_bytes(path), str(path), encoding=encoding, known=lambda name: visit_column(name) is not None
     )
+    log_notes(sheet)
     return visits_on(sheet)
 
 

@@ -132,7 +132,7 @@ def _category_notes(fitted: Fitted, deals: pd.DataFrame) -> Iterator[Finding]:
     column = _column(given)
     if not isinstance(given, Mapping) or given.get("other") != "unknown" or column not in fitted.sheet.cells:
         return
-    text = as_text(fitted.sheet.cells[column])
+    text = as_text(without_nulls(fitted.sheet.cells[column], fitted.null))
     rest = _unplaced(given, text, "rep_category")
     if rest.any():
         message = gettext(

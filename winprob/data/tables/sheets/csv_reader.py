@@ -10,14 +10,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow
 
 from winprob.data.tables.sheets.encoding import decode
-from winprob.data.tables.sheets.headers import (
-    HEADER_ROWS,
-    MAX_COLUMNS,
-    clean_header,
-    header_at,
-    records_above,
-    refuse_wide,
-)
+from winprob.data.tables.sheets.headers import HEADER_ROWS, MAX_COLUMNS, clean_header, header_at, refuse_wide
 from winprob.data.tables.sheets.quotes import check_quotes
 from winprob.data.tables.sheets.sheet import Grid, empty_file
 from winprob.errors import InputError
@@ -55,8 +48,7 @@ def parse_csv(
         headers=headers,
         cells=cells,
         rows=rows,
-        titles=tuple(row for row, cells in head[:top] if not cells[0].startswith("sep=")),
-        above=tuple(head[index][0] for index in records_above([cells for _, cells in head], top)),
+        titles={row: cells for row, cells in head[:top] if not cells[0].startswith("sep=")},
         odd=places,
         kind="csv",
         encoding=used,

@@ -292,12 +292,15 @@ def _labels_groups(column: pd.Series, filled: Mask, starts: Mask, *, marked: boo
     """Whether a column holds the label of a group on its first row, rather than values that are partly missing.
 
     A column that the report marks as sorted or grouped may have groups within groups; it is sorted, not grouped, if
-    most of its cells are filled or those missing come last.
+    most of its cells are filled or those missing come last. Without the mark the groups have different labels, and one
+    cell that is missing is no label's.
     """
     exact = np.array_equal(filled, starts) and int(starts.sum()) > 1
-    words = not any(is_date(text) or is_number(text) for text in _texts(column[filled]))
+    labels = _texts(column[filled])
+    words = not any(is_date(text) or is_number(text) for text in labels)
     runs = int((filled[:-1] & ~filled[1:]).sum())
-    return bool((exact and (words or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5))
+    grouped = words and len(set(labels)) == len(labels) and (runs > 1 or int((~filled).sum()) > 2)
+    return bool((exact and (grouped or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5))
 
 
 def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:

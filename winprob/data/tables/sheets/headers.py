@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from pyarrow import compute
 
 from winprob.data.schema import Finding, Mask, whole
 from winprob.data.schema.dtypes import as_arrow
+from winprob.data.tables.sheets.totals import is_date, is_number
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -38,18 +39,34 @@ def header_at(rows: Sequence[Sequence[str]], known: Callable[[str], bool]) -> in
     return first
 
 
-def records_above(rows: Sequence[Sequence[str]], header: int) -> list[int]:
-    """The indices of rows above the header that are no titles: as wide as a record, and with a figure in them.
+def refuse_deals_above(titles: Mapping[int, Sequence[str]], below: pd.DataFrame, name: str) -> None:
+    """Raise InputError for a row above the header that has the form of the table's rows: it would be lost as a title.
 
-    A file that was sorted with its header among the records has such rows.
+    Parameters
+    ----------
+    titles : the cells of the rows above the header, by row of the file
+    below : the rows of the table, in the header's columns
     """
-    width = sum(bool(cell.strip()) for cell in rows[header])
-    filled = [[cell for cell in row if cell.strip()] for row in rows[:header]]
-    return [
-        index
-        for index, cells in enumerate(filled)
-        if len(cells) > max(2, 0.6 * width) and any(map(str.isdigit, "".join(cells)))
-    ]
+    some = below.head(20).astype("str").fillna("")
+    firsts = [next((str(cell) for cell in some.iloc[:, at] if cell), "") for at in range(some.shape[1])]
+    usual = max((int((some.iloc[at] != "").sum()) for at in range(len(some))), default=0)
+    for row, cells in titles.items():
+        pairs = [(cell, first) for cell, first in zip(cells, firsts, strict=False) if cell.strip() and first.strip()]
+        alike = [_kind(cell) == _kind(first) for cell, first in pairs]
+        figures = any(_kind(cell) != "text" for cell, _ in pairs)
+        if figures and len(pairs) >= max(3, usual / 2) and all(alike):
+            raise InputError(
+                gettext(
+                    "{name}: row {row} is above the header in place of a title, and has the form of a row of the "
+                    "table. Move the header to the top, or delete that row.",
+                    name=name,
+                    row=row,
+                )
+            )
+
+
+def _kind(text: str) -> str:
+    return "date" if is_date(text) else "number" if is_number(text) else "text"
 
 
 def distinct_headers(

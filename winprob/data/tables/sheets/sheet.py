@@ -1,5 +1,6 @@
 """A file's cells as a frame of text, with its headers and the row of the file that each came from."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from winprob.data.schema import Finding
 from winprob.data.tables.sheets.furniture import Locate, clear
-from winprob.data.tables.sheets.headers import distinct_headers, records_above
+from winprob.data.tables.sheets.headers import distinct_headers, refuse_deals_above
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -36,15 +37,19 @@ class Grid:
     cells: pd.DataFrame
     rows: npt.NDArray[np.int64]
     kind: str
-    #: Rows of the file above the header that hold text.
-    titles: tuple[int, ...] = ()
-    #: Those of them that look like records.
-    above: tuple[int, ...] = ()
+    #: Cells of the rows above the header that hold text, by row of the file.
+    titles: Mapping[int, Sequence[str]] = field(default_factory=dict)
     #: Places of the rows with another number of cells than the header, and that number.
     odd: Mapping[int, int] = field(default_factory=dict)
     encoding: str = ""
     delimiter: str = ""
     notes: tuple[Finding, ...] = ()
+
+
+def log_notes(sheet: Sheet) -> None:
+    """Log what was left out or repaired, for a table that has no check to report it."""
+    for finding in sheet.notes:
+        logging.getLogger("winprob").warning("%s: %s", sheet.name, finding.message)
 
 
 def frame_sheet(frame: pd.DataFrame, name: str) -> Sheet:
@@ -71,25 +76,17 @@ def grid_sheet(
     Raises
     ------
     InputError
-        Two columns have the same name, and it is one that is looked for; or records are above the header.
+        Two columns have the same name, and it is one that is looked for; or a deal is above the header.
     """
-    if grid.above:
-        raise InputError(
-            gettext(
-                "{name}: row {row} is above the header and looks like a deal, as {count} rows there do. Was the table "
-                "sorted with its header? Move the header to the top.",
-                name=name,
-                row=grid.above[0],
-                count=len(grid.above),
-            )
-        )
     cells, keep, notes = clear(
-        list(grid.headers), grid.cells, grid.rows, titles=grid.titles, locate=locate, odd=grid.odd
+        list(grid.headers), grid.cells, grid.rows, titles=list(grid.titles), locate=locate, odd=grid.odd
     )
     if odd := [(int(grid.rows[place]), count) for place, count in sorted(grid.odd.items()) if keep[place]]:
         refuse_odd(odd)
     if not keep.all():
         cells = cells.iloc[np.flatnonzero(keep)].reset_index(drop=True)
+    if grid.titles:
+        refuse_deals_above(grid.titles, cells, name)
     headers, wanted, doubled = distinct_headers(grid.headers, cells, name, known)
     cells = cells.iloc[:, wanted] if len(wanted) < cells.shape[1] else cells.copy(deep=False)
     cells.columns = pd.Index(headers, dtype=object)
@@ -120,8 +117,7 @@ def text_grid(
         headers=rows[header],
         cells=pd.DataFrame(columns, dtype="str", index=pd.RangeIndex(len(below))),
         rows=np.arange(top + header + 1, top + header + 1 + len(below)),
-        titles=tuple(top + index for index, row in enumerate(rows[:header]) if any(cell.strip() for cell in row)),
-        above=tuple(top + index for index in records_above(rows, header)),
+        titles={top + index: row for index, row in enumerate(rows[:header]) if any(cell.strip() for cell in row)},
         kind=kind,
         notes=tuple(notes),
     )
