@@ -19,6 +19,7 @@ import pandas as pd
 
 from winprob.data.history import folder as layout
 from winprob.data.history import snapshot_file
+from winprob.data.history.days import OTHER_ZONE, Day, export_day
 from winprob.data.history.folder import place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
