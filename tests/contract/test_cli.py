@@ -415,7 +415,7 @@ def test_simulate_check_predict(work: Path) -> None:
 
 def test_check_exits_1_with_the_table_on_stdout(tmp_path: Path) -> None:
     deals = tmp_path / "deals.csv"
-    deals.write_text("deal_id,outcome,amount,approver_support\nD1,won,-1,3\nD2,maybe,5,9\n")
+    deals.write_text("deal_id,outcome,amount,approver_support\nD1,won,minus,3\nD2,maybe,5,9\n")
     told = run("check", deals, "--format", "csv")
     assert told.exit_code == 1
     header, *cells = rows(told.stdout)

@@ -62,7 +62,9 @@ def test_what_cannot_be_added_is_told(exports: Path, run: Run, tmp_path: Path) -
     first = min(exports.glob("*.csv"))
     assert "wanted YYYY-MM-DD" in run("snapshot", first, "--as-of", "1.2.26", "--history", tmp_path / "h").stderr
     assert "not a winprob history" in run("snapshot", first, "--as-of", first.stem, "--history", exports).stderr
-    assert "a history is a folder" in run("snapshot", first, "--as-of", first.stem, "--history", first).stderr
+    other = max(exports.glob("*.csv"))
+    assert "a history is a folder" in run("snapshot", first, "--as-of", first.stem, "--history", other).stderr
+    assert "it is the input DEALS" in run("snapshot", first, "--as-of", first.stem, "--history", first).stderr
 
 
 def test_a_history_is_checked(history: Path, run: Run) -> None:

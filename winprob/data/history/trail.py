@@ -11,7 +11,8 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.history.days import FIRST_DAY, Day, as_day
 from winprob.data.history.folder import read_history
-from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, column_or_missing, fact_columns, is_closed, is_open
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, as_days, fact_columns, is_closed, is_open
+from winprob.data.schema.access import column_or_missing
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
 from winprob.data.schema.validation import validate_deals
 from winprob.data.tables import NOT_LEARNED
@@ -113,10 +114,11 @@ def follow(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> T
 
 def _with_usable_days(snapshots: pd.DataFrame) -> pd.DataFrame:
     """The snapshots without those of days that no export has, which a former version accepted; they are reported."""
-    odd = ~snapshots["as_of"].between(FIRST_DAY, _LAST_DAY)
+    read = as_days(snapshots["as_of"])
+    odd = read.notna() & ~read.between(FIRST_DAY, _LAST_DAY)
     if not odd.any() or odd.all():
         return snapshots
-    days = [day.date().isoformat() for day in sorted(snapshots["as_of"][odd].unique())]
+    days = [day.date().isoformat() for day in sorted(read[odd].unique())]
     logging.getLogger("winprob").warning(
         gettext("snapshots of days that no export has are left out: {days}.", days=", ".join(days))
     )
