@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 import winprob
 from tests.corpus.dialects import IDS
-from tests.corpus.truth import TEXTS, Truth, deal_id
+from tests.corpus.truth import Truth, deal_id
 from tests.corpus.verdict import Case, cases
 from tests.corpus.writing import write_export
 from winprob.data.tables import NotInBlocksError, deal_blocks, write_blocks
@@ -24,7 +24,7 @@ SMALL = 1500
 def read_in_blocks(
     path: Path, mapping: object = None, *, encoding: str | None = None, size: int = SMALL
 ) -> pd.DataFrame:
-    blocks = list(deal_blocks(path, mapping, encoding=encoding, fields=TEXTS, rows=7, size=size))
+    blocks = list(deal_blocks(path, mapping, encoding=encoding, rows=7, size=size))
     assert all(len(block) == 7 for block in blocks[:-1])
     return pd.concat(blocks, ignore_index=True)
 
