@@ -1,7 +1,8 @@
 """The records in a piece of a file, where the rest of the file has no part in which of its rows are records.
 
-A title above the header and a footer or total below the last record are at the ends of the file. A row elsewhere that
-is left out, or that would be with other rows at hand (their sum, a label of theirs), needs the whole.
+A title above the header and a footer or total below the last record are at the ends of the file, and a repeated header
+shows by itself. Any other row that is left out, or would be with other rows at hand (their sum, a label of theirs),
+needs the whole.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ def _refuse_odd(rows: list[tuple[int, int]]) -> None:
 
 
 def _require_certain(report: Report, *, last: bool) -> None:
-    left_out = [place for place, kind in report.kinds.items() if kind != "blank"]
+    left_out = [place for place, kind in report.kinds.items() if kind not in ("blank", "header")]
     if left_out:
         kept = report.count > 0
         kept[list(report.kinds)] = False
@@ -77,4 +78,4 @@ def _depends(report: Report, cells: Mapping[int, str], kind: str) -> bool:
         return False
     named = [text for text in texts if not is_total(text) and totalled(text)]
     facts = [text for text in texts if text not in named and not is_total(text) and not is_number(text)]
-    return len(facts) <= 1 and (bool(named) or report.amount_at in cells)
+    return len(facts) <= 1 and ((bool(named) and len(texts) > 1) or report.amount_at in cells)

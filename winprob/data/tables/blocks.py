@@ -103,13 +103,16 @@ def _read_blocks(file: _File) -> Iterator[pd.DataFrame]:
             _, _, reading = file.plan.read(sheet, convention)
             findings = [*reading.findings, *check_deals(reading.deals, is_block=True)]
         warnings.add(findings, sentences)
-        left_out += [finding for finding in sheet.notes if finding.severity == "warning"]
+        left_out += [finding for finding in sheet.notes if finding.rows]
         deals = validate_deals(reading.deals)
         if ids.add(deals[[name for name in (ID, "as_of") if name in deals]]).any():
             raise NotInBlocksError("an id may be repeated")
         copies.add(deals)
         yield deals
-    for finding in (*left_out, *warnings.of_whole(), *copies.of_whole()):
+    if len(left_out) > 1 and any(finding.severity == "warning" for finding in left_out):
+        raise NotInBlocksError("amounts are left out, and rows elsewhere")
+    lost = [finding for finding in left_out if finding.severity == "warning"]
+    for finding in (*lost, *warnings.of_whole(), *copies.of_whole()):
         log_warning(finding.column, finding.message)
 
 

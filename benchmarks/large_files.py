@@ -1,0 +1,80 @@
+"""Predicting the deals of a large CSV or Parquet file in blocks: the peak of memory and the time, on one process each.
+
+    python benchmarks/large_files.py --model model.nc
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import _timing as timing
+import numpy as np
+import pandas as pd
+
+ROWS, MOST_MB = 1_000_000, 500.0
+#: A dozen columns of the sample deals, repeated under new ids and with new amounts.
+COLUMNS = (
+    "deal_id", "as_of", "opened_on", "expected_close_on", "closed_on", "outcome", "amount", "account", "region",
+    "seller", "stage", "coach", "approver_support",
+)  # fmt: skip
+PREDICT = "import sys; from winprob.cli import main; main(sys.argv[1:])"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="a fitted model")
+    parser.add_argument("--deals", type=Path, default=Path(__file__).parents[1] / "data" / "open.csv")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    asked = parser.parse_args()
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("csv", "parquet"):
+            path = Path(folder) / f"deals.{suffix}"
+            write(many(asked.deals, asked.rows), path)
+            seconds, megabytes = predict(path, asked.model, path.with_name(f"chances.{suffix}"))
+            figures += [
+                timing.Figure(quantity=f"peak of memory, {suffix}", got=megabytes, aim=MOST_MB, unit="MB"),
+                timing.Figure(quantity=f"time, {suffix}", got=seconds, unit="s"),
+            ]
+    print(timing.figures_table(figures))
+    timing.save("large_files", figures, rows=asked.rows)
+
+
+def many(deals: Path, rows: int) -> pd.DataFrame:
+    """The sample's deals over and over: one id and one amount each, and an account for every ten."""
+    table = pd.read_csv(deals, dtype=str)[list(COLUMNS)]
+    rng = np.random.default_rng(1)
+    long = table.iloc[np.arange(rows) % len(table)].reset_index(drop=True)
+    return long.assign(
+        deal_id=[f"D{number:07d}" for number in range(rows)],
+        amount=np.round(rng.lognormal(12, 1, rows), 2).astype(str),
+        account=[f"A{number:06d}" for number in rng.integers(0, max(rows // 10, 1), rows)],
+    )
+
+
+def write(deals: pd.DataFrame, path: Path) -> None:
+    if path.suffix == ".csv":
+        deals.to_csv(path, index=False)
+    else:
+        deals.to_parquet(path, index=False)
+
+
+def predict(path: Path, model: Path, out: Path) -> tuple[float, float]:
+    """Seconds of the command, and the peak of its resident memory in MB."""
+    command = [sys.executable, "-c", PREDICT, "predict", str(path), "--model", str(model), "--out", str(out)]
+    start = time.perf_counter()
+    subprocess.run(command, check=True)
+    seconds = time.perf_counter() - start
+    # Of all children so far the largest, in kilobytes on Linux and in bytes on macOS.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return seconds, peak / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()
