@@ -64,7 +64,7 @@ def read_deals(
     """
     deals, findings = read_export(path, mapping, people, encoding=encoding)
     for one in findings[findings["severity"] == "warning"].itertuples():
-        log_warning(one.column, one.message)
+        log_warning(str(one.column), str(one.message))
     return deals
 
 
