@@ -15,6 +15,9 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 _language: ContextVar[Language] = ContextVar("language", default="en")
+#: The form and the values of each sentence that is made inside `recorded`.
+Recorded = dict[str, tuple[str, dict[str, object]]]
+_record: ContextVar[Recorded | None] = ContextVar("record", default=None)
 
 
 def language() -> Language:
@@ -40,13 +43,27 @@ def use_language(chosen: str) -> Iterator[None]:
         _language.reset(token)
 
 
+@contextmanager
+def recorded() -> Iterator[Recorded]:
+    """The sentences made inside the block, each with its form and values, so that several can be joined as one."""
+    sentences: Recorded = {}
+    token = _record.set(sentences)
+    try:
+        yield sentences
+    finally:
+        _record.reset(token)
+
+
 def gettext(sentence: str, /, **values: object) -> str:
     """``sentence`` in the current language, its ``{fields}`` filled from ``values``.
 
     A sentence without a translation stays English; a test compares ``zh.po`` with every sentence in the source.
     """
     text = _chinese().get(sentence, sentence) if language() == "zh" else sentence
-    return text.format(**values) if values else text
+    made = text.format(**values) if values else text
+    if (record := _record.get()) is not None:
+        record[made] = text, values
+    return made
 
 
 @cache

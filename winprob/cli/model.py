@@ -183,8 +183,7 @@ def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.da
 
     if output.out is None or output.output_format not in BLOCK_FORMATS or source.people or not is_large(source.path):
         return False
-    fields = [field.name for field in posterior.scaling.fields]
-    blocks = deal_blocks(source.path, source.mapping, encoding=source.encoding, fields=fields)
+    blocks = deal_blocks(source.path, source.mapping, encoding=source.encoding)
     try:
         # Each thread holds the draws of a thousand deals.
         frames = (_chances(posterior, block, by, threads=2) for block in blocks)

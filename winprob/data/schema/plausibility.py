@@ -5,7 +5,8 @@ entered has its outcome and its booking, and lacks only its duration. Reading an
 that a table from elsewhere means the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -107,12 +108,25 @@ _RULES: tuple[Callable[[Columns], Iterator[Neutral]], ...] = (
 )
 
 
-def _money(deals: Columns, mask: Mask) -> str:
-    """The amounts of some rows by currency: "291,222 MXN + 5,000 USD"."""
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Sums by currency, written as "291,222 MXN + 5,000 USD"; those of blocks of a table add up."""
+
+    sums: Mapping[str, float]
+
+    def __add__(self, other: "Money") -> "Money":
+        names = sorted({**self.sums, **other.sums})
+        return Money({name: self.sums.get(name, 0.0) + other.sums.get(name, 0.0) for name in names})
+
+    def __str__(self) -> str:
+        return " + ".join(f"{total:,.0f} {name}".strip() for name, total in self.sums.items()) or "-"
+
+
+def _money(deals: Columns, mask: Mask) -> Money:
+    """The amounts of some rows."""
     if "amount" not in deals:
-        return "-"
+        return Money({})
     rows = pd.DataFrame({"amount": deals["amount"][mask]})
     rows["currency"] = deals["currency"][mask].fillna("") if "currency" in deals else ""
     rows = rows[mask_of(rows["amount"].notna())]
-    sums = rows.groupby("currency")["amount"].sum()
-    return " + ".join(f"{total:,.0f} {name}".strip() for name, total in sums.items()) or "-"
+    return Money({str(name): float(total) for name, total in rows.groupby("currency")["amount"].sum().items()})

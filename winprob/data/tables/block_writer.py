@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from winprob.data.tables import write
+from winprob.data.tables.replacing import replacing
 
 #: The formats that can be written block by block.
 BLOCK_FORMATS = ("csv", "parquet")
@@ -27,7 +28,7 @@ def write_blocks(blocks: Iterator[pd.DataFrame], path: str | Path, format: str) 
     OutputError
         The file cannot be written. An error of ``blocks`` passes through, and nothing is written.
     """
-    with write.replacing(path) as temporary, _WRITERS[format](temporary) as append:
+    with replacing(path) as temporary, _WRITERS[format](temporary) as append:
         for block in blocks:
             append(block)
 

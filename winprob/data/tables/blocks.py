@@ -1,36 +1,37 @@
-"""Read a large deal table block by block, in bounded memory, with the same deals as `read_deals`.
+"""Read a large deal table block by block, in bounded memory, with the same deals and warnings as `read_deals`.
 
-How a cell reads may depend on the whole file: 03/04 is in April where another row has 13/04. So a first pass collects
-the rows that show anything new about a column (a value, a shape, a day above 12), and the second pass reads each block
-together with these rows. Where that could still give another result, or any row is refused, `NotInBlocksError` sends
-the caller to the reading in memory, whose messages count the rows of the whole file.
+How a cell reads may depend on the whole file: 03/04 is in April where another row has 13/04. So a first pass adds up
+what the blocks give away about the conventions of the file, and a second one reads each block by these. Where a block
+would still be read otherwise than in the whole, or any row is refused, `NotInBlocksError` sends the caller to the
+reading in memory, whose messages count the rows of the whole file.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from winprob.arrays import Array
-from winprob.data.schema import ID, Mask, validate_deals
-from winprob.data.tables import reading
-from winprob.data.tables.evidence import Columns
-from winprob.data.tables.mapping import DealMapping, read_mapping
-from winprob.data.tables.pieces import NotInBlocksError, Piece, Pieces, csv_pieces, head_of, is_parquet, parquet_pieces
+from winprob.data.schema import ID, Finding, check_deals, validate_deals
+from winprob.data.tables.block_findings import Copies, Seen, Warnings
+from winprob.data.tables.block_sheets import block_of
+from winprob.data.tables.block_survey import Survey
+from winprob.data.tables.mapping import read_mapping
+from winprob.data.tables.pieces import NotInBlocksError, is_parquet, pieces
+from winprob.data.tables.plan import Plan, plan_of
+from winprob.data.tables.reading import log_warning
 from winprob.data.tables.sheets.files import MappingSource
+from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.values.conventions import Convention
 from winprob.errors import WinprobError
-from winprob.methodology import canonical_column
+from winprob.i18n import recorded
 
 __all__ = ["NotInBlocksError", "deal_blocks", "is_large"]
 
 #: Files above these sizes are worth two passes.
 _LARGE_TEXT, _LARGE_PARQUET = 16 * 1024**2, 2 * 1024**2
-#: More rows than this with every block would cost more than they settle.
-_MOST_WITNESSES = 5_000
 
 
 def is_large(path: str | Path) -> bool:
@@ -47,15 +48,13 @@ def deal_blocks(
     mapping: MappingSource | None = None,
     *,
     encoding: str | None = None,
-    fields: Collection[str] = (),
     rows: int = 8_192,
     size: int = 2 * 1024**2,
 ) -> Iterator[pd.DataFrame]:
-    """The deals of `read_deals` in order, ``rows`` at a time.
+    """The deals of `read_deals` in order, ``rows`` at a time; its warnings are logged after the last.
 
     Parameters
     ----------
-    fields : names of columns of text whose levels are compared, such as the model's
     rows : deals of each frame but the last
     size : characters of a CSV file, or rows / 256 of a Parquet file, that are read at a time
 
@@ -65,100 +64,56 @@ def deal_blocks(
         The file must be read in memory: something in it is wrong, or depends on all rows together. Raised at any time.
     """
     try:
-        yield from _even(_read_blocks(Path(path), mapping, encoding, fields, size), rows)
-    except (WinprobError, OSError, ValueError, pa.ArrowException) as fault:
+        file = _File(path=Path(path), plan=plan_of(*read_mapping(mapping)), encoding=encoding, size=size)
+        yield from _even(_read_blocks(file), rows)
+    except (WinprobError, OSError, ValueError, pa.ArrowException, csv.Error) as fault:
         raise NotInBlocksError(str(fault)) from fault
 
 
-def _read_blocks(
-    path: Path, given: MappingSource | None, encoding: str | None, fields: Collection[str], size: int
-) -> Iterator[pd.DataFrame]:
-    mapping, faults = read_mapping(given)
-    head = reading.read_part(head_of(path), str(path), mapping, faults, encoding)
-    pieces: Pieces
-    if is_parquet(path):
-        pieces, plain = parquet_pieces(path, max(size // 256, 1)), mapping
-    else:
-        pieces = csv_pieces(path, head.sheet, size)
-        plain, encoding = replace(mapping, encoding=None, delimiter=head.sheet.delimiter), "utf-8"
-    survey = _survey(pieces, _compared(pieces.headers, head.mapping, fields))
-    seen: list[Array] = []
-    for number, piece in enumerate(pieces.read()):
-        others = [witness for witness in survey.witnesses if witness.number != number]
-        data = pieces.data([*(witness.piece for witness in others), piece])
-        read = reading.read_part(data, str(path), plain, faults, encoding)
-        deals = _own_deals(read, len(others), survey.filled[number], last=number == len(survey.filled) - 1)
-        seen.append(_hashes(deals))
-        yield validate_deals(deals)
-    if len(np.unique(hashes := np.concatenate(seen))) < len(hashes):
-        raise NotInBlocksError("an id may be repeated")
-
-
-def _own_deals(read: Any, others: int, filled: int, *, last: bool) -> pd.DataFrame:
-    """The deals of a block, without the rows read with it."""
-    if any(finding.severity == "error" for finding in read.findings):
-        raise NotInBlocksError("a row is refused")
-    own = len(read.deals) - others
-    # Only at the end of a report may rows be left out.
-    if own != filled and not (last and 0 < own < filled):
-        raise NotInBlocksError("a row is not a deal")
-    deals: pd.DataFrame = read.deals.iloc[others:].reset_index(drop=True)
-    deals.attrs = read.deals.attrs
-    return deals
-
-
-def _hashes(deals: pd.DataFrame) -> Array:
-    keys = [name for name in (ID, "as_of") if name in deals]
-    return pd.util.hash_pandas_object(deals[keys], index=False).to_numpy()
-
-
-# ---- first pass ----------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Witness:
-    """A row of the file, by its block's number, that shows how cells elsewhere are to be read."""
+class _File:
+    """A file and how it is read."""
 
-    number: int
-    piece: Piece
+    path: Path
+    plan: Plan
+    encoding: str | None
+    size: int
 
+    def sheets(self) -> Iterator[tuple[Sheet, tuple[object, ...]]]:
+        """The records of the file, block by block, and the form of each block."""
+        start = 0
+        for piece in pieces(self.path, self.plan, self.encoding, self.size):
+            block = block_of(piece, self.plan, str(self.path), start)
+            start += len(block.sheet.cells)
+            yield block.sheet, block.form
 
-@dataclass(slots=True)
-class _Survey:
-    """What the first pass found: the number of filled rows of each block, and the witnesses."""
-
-    filled: list[int] = field(default_factory=list)
-    witnesses: list[_Witness] = field(default_factory=list)
-
-
-def _survey(pieces: Pieces, compared: Collection[int]) -> _Survey:
-    survey, columns = _Survey(), Columns(compared=frozenset(compared))
-    for number, piece in enumerate(pieces.read()):
-        table = pieces.cells(piece)
-        survey.filled.append(int(_filled(table).sum()))
-        new = columns.witnesses(table)
-        survey.witnesses += [_Witness(number=number, piece=pieces.row(piece, table, row)) for row in new]
-        if len(survey.witnesses) > _MOST_WITNESSES or columns.spelt_twice:
-            raise NotInBlocksError("its columns are of too many kinds, or a level is spelled in two ways")
-    if not survey.filled:
-        raise NotInBlocksError("no rows")
-    return survey
+    def convention(self) -> Convention:
+        survey = Survey()
+        for sheet, form in self.sheets():
+            survey.add(*self.plan.fit(sheet), form)
+        return survey.convention(self.plan.fit(sheet) for sheet, _ in self.sheets())
 
 
-def _filled(table: pd.DataFrame) -> Mask:
-    filled = np.zeros(len(table), dtype=bool)
-    for name in table:
-        filled |= table[name].notna().to_numpy() & (table[name] != "").to_numpy(dtype=bool, na_value=False)
-    return filled
-
-
-def _compared(headers: list[str], mapping: DealMapping, fields: Collection[str]) -> list[int]:
-    """The columns whose levels must have one spelling each, for a block to read like the whole."""
-    wanted = set(fields)
-    if mapping.sources:
-        names = {source.column for source in mapping.sources if source.target in wanted} | (wanted & mapping.columns)
-        return [at for at, header in enumerate(headers) if header.strip() in names]
-    return [at for at, header in enumerate(headers) if canonical_column(header) in wanted or header.strip() in wanted]
+def _read_blocks(file: _File) -> Iterator[pd.DataFrame]:
+    convention = file.convention()
+    warnings, ids, copies = Warnings(), Seen(), Copies()
+    left_out: list[Finding] = []
+    for sheet, _ in file.sheets():
+        with recorded() as sentences:
+            _, _, reading = file.plan.read(sheet, convention)
+            findings = [*reading.findings, *check_deals(reading.deals, is_block=True)]
+        warnings.add(findings, sentences)
+        left_out += [finding for finding in sheet.notes if finding.rows]
+        deals = validate_deals(reading.deals)
+        if ids.add(deals[[name for name in (ID, "as_of") if name in deals]]).any():
+            raise NotInBlocksError("an id may be repeated")
+        copies.add(deals)
+        yield deals
+    if len(left_out) > 1 and any(finding.severity == "warning" for finding in left_out):
+        raise NotInBlocksError("amounts are left out, and rows elsewhere")
+    lost = [finding for finding in left_out if finding.severity == "warning"]
+    for finding in (*lost, *warnings.of_whole(), *copies.of_whole()):
+        log_warning(finding.column, finding.message)
 
 
 # ---- frames of one size --------------------------------------------------------------------------------------------

@@ -179,6 +179,16 @@ def with_currencies(
     )
 
 
+def amount_form(amounts: pd.Series, headers: list[str]) -> tuple[object, ...]:
+    """What must be alike in all blocks of a file for `with_currencies` of each to be that of the whole."""
+    if not is_texts(amounts):
+        return ()
+    text = as_text(amounts)
+    distinct = pd.Index(text[matches(text, r".*[^0-9.,+\-\s]")].unique())
+    signed = any(sign_of(plain(word)) for word in distinct)
+    return (signed, _language(headers, distinct) if signed else "")
+
+
 def _meant(sign: str, lookup: Mapping[str, str]) -> frozenset[str]:
     if sign in lookup:
         return frozenset({lookup[sign]})

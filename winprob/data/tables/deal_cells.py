@@ -84,7 +84,7 @@ def parse_covariate(cells: pd.Series, convention: Convention) -> Parsed:
 
 def without_percent_sign(cells: pd.Series, parsed: Parsed) -> Mask:
     """(cell,) numbers other than 0 without a percent sign, in a column where some have one: 40 beside 62%."""
-    signed = _percent_signed(cells)
+    signed = percent_signed(cells)
     if not signed.any():
         return signed
     mixed: Mask = ~signed & parsed.read.notna().to_numpy() & (parsed.read != 0).to_numpy()
@@ -96,7 +96,7 @@ def _parse_share(cells: pd.Series, source: Source, convention: Convention) -> Pa
     parsed = _finite(parse_numbers(cells, kind="share", convention=convention))
     if not source.percent:
         return parsed
-    signed = _percent_signed(cells)
+    signed = percent_signed(cells)
     bare = parsed.read.to_numpy()[~signed]
     bare = bare[~np.isnan(bare)]
     if len(bare) and bare.max() <= 1 and ((bare > 0) & (bare < 1)).any():
@@ -112,7 +112,8 @@ def _finite(parsed: Parsed) -> Parsed:
     return replace(parsed, read=parsed.read.mask(infinite), refused=parsed.refused | infinite)
 
 
-def _percent_signed(cells: pd.Series) -> Mask:
+def percent_signed(cells: pd.Series) -> Mask:
+    """(cell,) whether a cell has a percent sign."""
     signed: Mask
     if pd.api.types.is_numeric_dtype(cells.dtype):
         signed = np.zeros(len(cells), dtype=bool)

@@ -76,7 +76,7 @@ def read_sheet(
         reading.findings.append(_note_clocks(pd.concat(list(clocks.values()))))
     fill_currency(sheet, sources, convention.currencies, columns, reading)
     covariates = _read_covariates(sheet, mapping, sources, convention, columns, reading)
-    _unify(columns | covariates, {*TEXTS, *mapping.varying} - {"currency"}, columns, covariates, reading)
+    _unify(columns | covariates, unified(mapping), convention, columns, covariates, reading)
     ordered = {name: columns[name] for name in (*COLUMNS, *READINGS, *NAMES) if name in columns} | covariates
     if not mapping.sources:
         used = {source.column for source in sources}
@@ -93,10 +93,21 @@ def evidence_on(sheet: Sheet, mapping: DealMapping) -> Evidence:
 
     `settle_by` makes the convention of it with which `read_sheet` then reads every block.
     """
+    cells, sources = meant(sheet, mapping)
+    return deal_cells.evidence_of(cells, sources, mapping)
+
+
+def meant(sheet: Sheet, mapping: DealMapping) -> tuple[pd.DataFrame, tuple[Source, ...]]:
+    """The cells of a sheet without null words, and which of its columns is which."""
     reading = deal_notes.Reading(deals=pd.DataFrame(index=sheet.cells.index))
     sources = mapping.sources or tuple(_sources_by_header(sheet, reading))
     sources = tuple(_present(sources, sheet, reading))
-    return deal_cells.evidence_of(_without_nulls(sheet, sources, mapping)[0].cells, sources, mapping)
+    return _without_nulls(sheet, sources, mapping)[0].cells, sources
+
+
+def unified(mapping: DealMapping) -> set[str]:
+    """The columns whose levels have one spelling each."""
+    return {*TEXTS, *mapping.varying} - {"currency"}
 
 
 def _untouched(sheet: Sheet, header: str) -> pd.Series:
@@ -192,7 +203,8 @@ def _note_errors(
 
 
 def _read_ids(sheet: Sheet, sources: tuple[Source, ...], reading: deal_notes.Reading) -> dict[str, pd.Series]:
-    numbers = pd.Series(np.arange(1, len(sheet.cells) + 1), index=sheet.cells.index).astype("str")
+    # In a block of a file the index goes on from the block before.
+    numbers = pd.Series(sheet.cells.index + 1, index=sheet.cells.index).astype("str")
     source = next((source for source in sources if source.target == ID), None)
     ids = numbers if source is None or source.row_number else as_text(sheet.cells[source.column])
     reading.deals[ID] = ids
@@ -304,16 +316,16 @@ def _read_covariates(
 def _unify(
     known: dict[str, pd.Series],
     names: set[str],
+    convention: Convention,
     columns: dict[str, pd.Series],
     covariates: dict[str, pd.Series],
     reading: deal_notes.Reading,
 ) -> None:
     """Give levels that differ by case or blanks the spelling that is most frequent."""
     for name in sorted(names & set(known)):
-        chosen = spellings(known[name])
-        if not chosen:
+        chosen = spellings(known[name]) if convention.spellings is None else convention.spellings.get(name, {})
+        if not chosen or not (changed := mask_of(known[name].isin(list(chosen)))).any():
             continue
-        changed = mask_of(known[name].isin(list(chosen)))
         (columns if name in columns else covariates)[name] = unify(known[name], chosen)
         shown = ", ".join(f"{old!r} = {new!r}" for old, new in sorted(chosen.items())[:5])
         message = gettext(

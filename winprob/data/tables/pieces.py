@@ -1,26 +1,27 @@
-"""Cut a CSV or Parquet file into pieces between rows, each of which is a small file with the header of the whole."""
+"""Cut a CSV or Parquet file into pieces between rows, each a grid under the header of the whole file."""
 
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
-from pyarrow import csv as arrow
 from pyarrow import parquet
 
-from winprob.data.tables.sheets.sheet import Sheet
+from winprob.data.tables.plan import Plan
+from winprob.data.tables.sheets.csv_reader import parse_csv
+from winprob.data.tables.sheets.files import parse_grid
+from winprob.data.tables.sheets.parquet_reader import table_grid
+from winprob.data.tables.sheets.sheet import Grid
 
-#: A part of a file: text of whole rows, or an Arrow table.
-Piece = Any
 _READ = 1024**2
-#: Of so many bytes the form of a file is learned.
-HEAD = 4 * 1024**2
+#: Of so many bytes the header, encoding and delimiter of a text are learned.
+_HEAD = 4 * 1024**2
 #: Line ends that may be within quotes before it is called an open quote.
 _MOST_TRIES = 2_000
 
@@ -29,22 +30,12 @@ class NotInBlocksError(Exception):
     """A file cannot be read block by block, and must be read in memory."""
 
 
-class Pieces(Protocol):
-    """A file in pieces, read anew by each call of ``read``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some rows of a file, whose numbers are those of the whole; the last piece has the titles above the header too."""
 
-    @property
-    def headers(self) -> list[str]: ...
-
-    def read(self) -> Iterator[Piece]: ...
-
-    def cells(self, piece: Piece) -> pd.DataFrame:
-        """The cells of a piece, a column for each header."""
-
-    def row(self, piece: Piece, cells: pd.DataFrame, row: int) -> Piece:
-        """One row as a piece."""
-
-    def data(self, pieces: Sequence[Piece]) -> bytes:
-        """The file that holds only these pieces."""
+    grid: Grid
+    last: bool
 
 
 def is_parquet(path: Path) -> bool:
@@ -52,83 +43,84 @@ def is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def head_of(path: Path) -> bytes:
-    """A small file of the same form: the first rows."""
+def pieces(path: Path, plan: Plan, encoding: str | None, size: int) -> Iterator[Piece]:
+    """The file in pieces of ``size`` characters, or of ``size`` / 256 rows of a Parquet file; read anew by each call.
+
+    Raises
+    ------
+    NotInBlocksError
+        It is no text or Parquet file, or no end of a row can be found.
+    """
     if is_parquet(path):
-        pieces = parquet_pieces(path, 1_000)
-        return pieces.data([next(pieces.read(), pa.table({}))])
-    with path.open("rb") as file:
-        if file.read(2) == b"PK":
-            raise NotInBlocksError("a workbook")
-        file.seek(0)
-        head = file.read(HEAD)
-        whole = not file.read(1)
-    end = max(head.rfind(b"\n\x00"), head.rfind(b"\n"))
-    if whole or end < 0:
-        return head
-    # In UTF-16 a line end has two bytes.
-    return head[: end + 2] if head[end + 1 : end + 2] == b"\x00" else head[: end + 1]
+        return _parquet_pieces(path, plan, max(size // 256, 1))
+    return _csv_pieces(path, plan, encoding, size)
+
+
+def _with_long_end[Raw](raw: Iterator[Raw], join: Callable[[list[Raw]], Raw]) -> Iterator[tuple[Raw, bool]]:
+    """Each part, and whether it is the last; the last two are one, so that a footer comes with rows above it."""
+    waiting: list[Raw] = []
+    for part in raw:
+        waiting.append(part)
+        if len(waiting) == 3:
+            yield waiting.pop(0), False
+    if not waiting:
+        raise NotInBlocksError("no rows")
+    yield join(waiting), True
 
 
 # ---- CSV -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _CsvPieces:
-    path: Path
-    encoding: str
-    delimiter: str
-    #: The text down to the header, with the blank rows below it.
-    top: str
-    headers: list[str]
-    size: int
-
-    def read(self) -> Iterator[str]:
-        texts = _whole_rows(self.path, self.encoding, self.size)
-        first = next(texts, "").removeprefix("\ufeff")
-        while len(first) < len(self.top) and (more := next(texts, "")):
-            first += more
-        if below := first[len(self.top) :]:
-            yield below
-        yield from texts
-
-    def cells(self, piece: str) -> pd.DataFrame:
-        names = [str(at) for at in range(len(self.headers))]
-        table = arrow.read_csv(
-            pa.py_buffer(piece.encode()),
-            read_options=arrow.ReadOptions(column_names=names, use_threads=False, block_size=2 * self.size + 2**20),
-            parse_options=arrow.ParseOptions(
-                delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
-            ),
-            convert_options=arrow.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False, null_values=[]
-            ),
-        )
-        cells: pd.DataFrame = table.to_pandas()
-        return cells
-
-    def row(self, piece: str, cells: pd.DataFrame, row: int) -> str:
-        text = io.StringIO(newline="")
-        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerow(cells.iloc[row])
-        return text.getvalue()
-
-    def data(self, pieces: Sequence[str]) -> bytes:
-        return "".join([self.top, *pieces]).encode()
+def _csv_pieces(path: Path, plan: Plan, encoding: str | None, size: int) -> Iterator[Piece]:
+    head = _head_grid(path, plan, encoding)
+    header = io.StringIO(newline="")
+    csv.writer(header, delimiter=head.delimiter, lineterminator="\n").writerow(head.headers)
+    #: The row of the file that comes next.
+    row = int(head.rows[0])
+    for text, last in _with_long_end(_below_header(path, head, size), "".join):
+        if "\x00" in text:
+            raise NotInBlocksError("NUL characters")
+        grid = parse_csv((header.getvalue() + text).encode(), str(path), "utf-8", head.delimiter, plan.known)
+        if list(grid.headers) != list(head.headers) or not len(grid.rows) or grid.rows[0] != 2:
+            raise NotInBlocksError("the header is not the first row")
+        rows = grid.rows + row - 2
+        row = int(rows[-1]) + 1
+        yield Piece(grid=replace(grid, rows=rows, titles=head.titles if last else {}), last=last)
 
 
-def csv_pieces(path: Path, head: Sheet, size: int) -> _CsvPieces:
-    """The pieces of a text file whose first rows were read as ``head``."""
-    first = next(_whole_rows(path, head.encoding, max(size, HEAD)), "").removeprefix("\ufeff")
-    records = csv.reader(io.StringIO(first, newline=""), delimiter=head.delimiter)
-    headers: list[str] = []
-    # Rows are counted from 1, and the first row of the sheet is below the header.
-    for _ in range(int(head.rows[0]) - 1):
-        row = next(records, [])
-        headers = row if any(cell.strip() for cell in row) else headers
-    top = "".join(islice(io.StringIO(first, newline=""), records.line_num))
-    if not {header.strip() for header in headers} & set(head.cells.columns):
-        raise NotInBlocksError("the header was not found")
-    return _CsvPieces(path=path, encoding=head.encoding, delimiter=head.delimiter, top=top, headers=headers, size=size)
+def _head_grid(path: Path, plan: Plan, encoding: str | None) -> Grid:
+    """The grid of the file's first rows."""
+    with path.open("rb") as file:
+        data = file.read(_HEAD)
+        whole = not file.read(1)
+    end = max(data.rfind(b"\n\x00"), data.rfind(b"\n"))
+    if not whole and end >= 0:
+        # In UTF-16 a line end has two bytes.
+        data = data[: end + 2] if data[end + 1 : end + 2] == b"\x00" else data[: end + 1]
+    mapping = plan.mapping
+    grid = parse_grid(
+        data, str(path), encoding or mapping.encoding, mapping.delimiter, plan.known, plan.locate, mapping.sheet
+    )
+    if grid.kind != "csv" or not len(grid.rows):
+        raise NotInBlocksError("not a text with rows")
+    return grid
+
+
+def _below_header(path: Path, head: Grid, size: int) -> Iterator[str]:
+    """The text below the header, in pieces of whole rows."""
+    texts = _whole_rows(path, head.encoding, size)
+    waiting = next(texts, "").removeprefix("\ufeff")
+    while True:
+        records = csv.reader(io.StringIO(waiting, newline=""), delimiter=head.delimiter)
+        if sum(1 for _ in islice(records, int(head.rows[0]) - 1)) == head.rows[0] - 1:
+            break
+        if not (more := next(texts, "")):
+            raise NotInBlocksError("the header was not found")
+        waiting += more
+    above = "".join(islice(io.StringIO(waiting, newline=""), records.line_num))
+    if below := waiting[len(above) :]:
+        yield below
+    yield from texts
 
 
 def _whole_rows(path: Path, encoding: str, size: int) -> Iterator[str]:
@@ -165,48 +157,15 @@ def _last_row_end(text: str) -> int:
 # ---- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ParquetPieces:
-    path: Path
-    headers: list[str]
-    schema: pa.Schema
-    rows: int
-
-    def read(self) -> Iterator[pa.Table]:
-        with parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(self.rows, use_threads=False):
-                yield pa.Table.from_batches([batch], schema=self.schema)
-
-    def cells(self, piece: pa.Table) -> pd.DataFrame:
-        columns = [
-            column.cast(pa.large_string()) if pa.types.is_dictionary(column.type) else column
-            for column in piece.columns
-        ]
-        names = [str(at) for at in range(len(columns))]
-        table = pa.table(columns, names=names)
-        cells: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=_text_type)
-        return cells
-
-    def row(self, piece: pa.Table, cells: pd.DataFrame, row: int) -> pa.Table:
-        return piece.slice(row, 1)
-
-    def data(self, pieces: Sequence[pa.Table]) -> bytes:
-        out = io.BytesIO()
-        parquet.write_table(pa.concat_tables(pieces, promote_options="none"), out, compression="none")
-        return out.getvalue()
+def _parquet_pieces(path: Path, plan: Plan, rows: int) -> Iterator[Piece]:
+    done = 0
+    for table, last in _with_long_end(_tables(path, rows), pa.concat_tables):
+        grid = table_grid(table, str(path), plan.known)
+        yield Piece(grid=replace(grid, rows=np.arange(done + 1, done + 1 + len(grid.cells))), last=last)
+        done += len(grid.cells)
 
 
-def _text_type(kind: pa.DataType) -> object:
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return pd.StringDtype("pyarrow", na_value=float("nan")) if text else None
-
-
-def parquet_pieces(path: Path, rows: int) -> _ParquetPieces:
-    try:
-        with parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-    except pa.ArrowException as fault:
-        raise NotInBlocksError(str(fault)) from fault
-    if any(pa.types.is_nested(kind) for kind in schema.types):
-        raise NotInBlocksError("a column of lists")
-    return _ParquetPieces(path=path, headers=list(schema.names), schema=schema, rows=rows)
+def _tables(path: Path, rows: int) -> Iterator[Any]:
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, use_threads=False):
+            yield pa.Table.from_batches([batch], schema=file.schema_arrow)

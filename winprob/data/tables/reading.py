@@ -1,7 +1,6 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +9,12 @@ import pandas as pd
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets, readiness
-from winprob.data.tables.deal_notes import Reading
-from winprob.data.tables.deals import located, looked_for, read_sheet
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
+from winprob.data.tables.plan import plan_of
 from winprob.data.tables.presets import Preset, read_preset
-from winprob.data.tables.rows import settle_rows
 from winprob.data.tables.sheets.files import MappingSource, PeopleSource, parse_sheet, read_bytes
 from winprob.data.tables.sheets.sheet import Sheet, frame_sheet
-from winprob.data.tables.values.spelling import misspelt
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
 
@@ -68,9 +64,14 @@ def read_deals(
     """
     deals, findings = read_export(path, mapping, people, encoding=encoding)
     for one in findings[findings["severity"] == "warning"].itertuples():
-        text = gettext("warning: {column}: {text}", column=one.column, text=one.message) if one.column else one.message
-        logging.getLogger("winprob").warning(text)
+        log_warning(str(one.column), str(one.message))
     return deals
+
+
+def log_warning(column: str, message: str) -> None:
+    """Log a warning on a column of the deals, or on all of them."""
+    text = gettext("warning: {column}: {text}", column=column, text=message) if column else message
+    logging.getLogger("winprob").warning(text)
 
 
 def read_export(
@@ -196,11 +197,6 @@ class _Read:
     error: type[WinprobError]
 
 
-def read_part(data: bytes, name: str, mapping: DealMapping, faults: list[str], encoding: str | None) -> _Read:
-    """The deals in a part of a large file, as far as it could be read."""
-    return _read(data, name, (mapping, faults), None, encoding)
-
-
 def _read(
     data: bytes,
     name: str,
@@ -208,62 +204,26 @@ def _read(
     people: PeopleSource | None,
     encoding: str | None,
 ) -> _Read:
-    mapping, faults = given
-    preset = read_preset(mapping.preset) if mapping.preset else None
+    plan = plan_of(*given)
     sheet = parse_sheet(
         data,
         name,
-        encoding=encoding or mapping.encoding,
-        delimiter=mapping.delimiter,
-        known=_known(mapping, preset),
-        locate=lambda headers: located(mapping, headers) | _by_preset(preset, mapping, headers),
-        page=mapping.sheet,
+        encoding=encoding or plan.mapping.encoding,
+        delimiter=plan.mapping.delimiter,
+        known=plan.known,
+        locate=plan.locate,
+        page=plan.mapping.sheet,
     )
-    if preset:
-        sheet, mapping, reading = _read_by_preset(preset, sheet, mapping)
-    else:
-        reading = read_sheet(sheet, mapping, faults)
-    settle_rows(reading, sheet, mapping.rows)
+    sheet, mapping, reading = plan.read(sheet)
     deals, findings = reading.deals, [*sheet.notes, *reading.findings]
     if people is not None:
-        table, of_people = _people(people, encoding, preset)
+        table, of_people = _people(people, encoding, plan.preset)
         findings = [*findings, *of_people]
         if len(table) and not any(finding.severity == "error" for finding in of_people):
             deals, of_merge = merge_people(deals, table)
             findings += of_merge
     findings = sorted((*findings, *check_deals(deals)), key=lambda finding: SEVERITIES.index(finding.severity))
     return _Read(sheet=sheet, mapping=mapping, deals=deals, findings=findings, error=reading.error)
-
-
-def _known(mapping: DealMapping, preset: Preset | None) -> Callable[[str], bool]:
-    """Whether a header is one that the preset or the mapping looks for."""
-    if preset is None:
-        return looked_for(mapping)
-    of_preset, named = presets.known_header(preset), mapping.columns
-    return lambda header: header in named or of_preset(header)
-
-
-def _by_preset(preset: Preset | None, mapping: DealMapping, headers: list[str]) -> dict[str, str]:
-    """The header of each canonical column by the preset, where the mapping does not name one."""
-    if preset is None:
-        return {}
-    own = {source.target for source in mapping.sources if source.column or source.row_number}
-    found = {
-        target: presets.find_header(given["column"], headers)
-        for target, given in preset.columns.items()
-        if target not in own
-    }
-    return {target: header for target, header in found.items() if header is not None}
-
-
-def _read_by_preset(preset: Preset, sheet: Sheet, own: DealMapping) -> tuple[Sheet, DealMapping, Reading]:
-    """The deals as the preset reads them; the user's own mapping takes precedence."""
-    fitted = presets.fit_preset(preset, sheet, own.own)
-    reading = read_sheet(fitted.sheet, fitted.mapping, fitted.faults)
-    reading.deals = presets.settle(reading.deals, fitted)
-    reading.findings += [*fitted.notes, *presets.stage_notes(fitted, reading.deals)]
-    reading.findings += misspelt(*presets.left_headers(preset, fitted))
-    return fitted.sheet, fitted.mapping, reading
 
 
 def _people(people: PeopleSource, encoding: str | None, preset: Preset | None) -> tuple[pd.DataFrame, list[Finding]]:

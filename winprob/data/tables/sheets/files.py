@@ -18,9 +18,9 @@ import pandas as pd
 from winprob.data.schema import Finding, whole
 from winprob.data.tables.sheets.csv_reader import DELIMITERS, parse_csv, refuse_ragged
 from winprob.data.tables.sheets.encoding import has_mark, utf16_without_mark
-from winprob.data.tables.sheets.furniture import Locate
 from winprob.data.tables.sheets.html_reader import is_html_table, parse_html
 from winprob.data.tables.sheets.parquet_reader import parse_parquet
+from winprob.data.tables.sheets.report import Locate
 from winprob.data.tables.sheets.sheet import Grid, Sheet, empty_file, grid_sheet
 from winprob.data.tables.sheets.spreadsheetml import is_spreadsheetml, parse_spreadsheetml
 from winprob.data.tables.sheets.xlsx_reader import parse_xlsx
@@ -155,7 +155,7 @@ def parse_sheet(
     InputError
         It holds no table: empty, damaged, of another format, ragged, or too wide.
     """
-    grid = _parse(data, name, encoding, delimiter, known, locate, page)
+    grid = parse_grid(data, name, encoding, delimiter, known, locate, page)
     sheet = grid_sheet(
         grid,
         name,
@@ -168,7 +168,7 @@ def parse_sheet(
     return sheet
 
 
-def _parse(
+def parse_grid(
     data: bytes,
     name: str,
     encoding: str | None,
@@ -177,6 +177,7 @@ def _parse(
     locate: Locate | None,
     page: str | None,
 ) -> Grid:
+    """The header in ``data`` and all rows below it, records or not."""
     if data.startswith(_ZIP):
         return parse_xlsx(data, name, known, page, locate)
     if data.startswith(_PARQUET):

@@ -4,67 +4,19 @@ A row is left out only if nothing marks it as a deal: its id is blank, or is its
 Whatever is left out is listed in one finding with its rows, and with the amounts that it held.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyarrow import compute
 
-from winprob.data.schema import ID, Finding, Mask, cell_text, whole
-from winprob.data.schema.dtypes import as_arrow
+from winprob.data.schema import Finding, Mask, whole
 from winprob.data.tables.sheets.headers import clean_header, filled_cells
-from winprob.data.tables.sheets.totals import (
-    TOTAL_START,
-    is_date,
-    is_footer,
-    is_number,
-    is_total,
-    is_total_of,
-    readings,
-)
+from winprob.data.tables.sheets.report import Locate, Report, open_report, texts_of
+from winprob.data.tables.sheets.totals import is_date, is_footer, is_number, is_total, is_total_of, readings
 from winprob.i18n import gettext
 
-#: From a list of headers: the header of each canonical column that the file has.
-Locate = Callable[[list[str]], Mapping[str, str]]
 _SHOWN = 8
-#: Columns by which reports are grouped.
-_OF_GROUPS = ("account", "segment", "region", "seller", "product", "stage", "rep_category")
-
-
-@dataclass(slots=True, kw_only=True)
-class _Report:
-    """A table's rows while its furniture is looked for; ``count`` is the number of filled cells of each row."""
-
-    headers: list[str]
-    cells: pd.DataFrame
-    rows: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    odd: frozenset[int]
-    id_at: int = -1
-    amount_at: int = -1
-    #: Places of the columns that hold a deal's own facts, which no group has in common unless the report marks it.
-    facts: frozenset[int] = frozenset()
-    #: Whether ids are codes (one word with a digit), so that a label in their place is not one of them.
-    coded: bool = False
-    #: Places of the rows that may be furniture.
-    open: list[int] = field(default_factory=list)
-    kinds: dict[int, str] = field(default_factory=dict)
-    texts: dict[int, dict[int, str]] = field(default_factory=dict)
-    sums: tuple[npt.NDArray[np.float64], ...] = ()
-    values: dict[int, set[str]] = field(default_factory=dict)
-
-    def filled(self, place: int) -> dict[int, str]:
-        """The texts of an open row by column, without the blank cells."""
-        return self.texts[place]
-
-    def labels(self, column: int) -> set[str]:
-        """The distinct texts of a column."""
-        if column not in self.values:
-            self.values[column] = set(_texts(self.cells.iloc[:, column]))
-        return self.values[column]
 
 
 def clear(
@@ -96,71 +48,34 @@ def clear(
     findings : list of Finding
         At most one on what is left out, and one on what was filled down.
     """
-    count = np.zeros(len(cells), dtype=np.int64)
-    for index in range(cells.shape[1]):
-        count += filled_cells(cells.iloc[:, index])
-    report = _Report(headers=list(map(clean_header, headers)), cells=cells, rows=rows, count=count, odd=frozenset(odd))
-    _find_columns(report, locate)
-    for place in report.open:
-        if kind := _kind(report, place):
-            report.kinds[place] = kind
-    _find_footers(report)
-    keep = count > 0
+    report = sort_out(headers, cells, rows, locate=locate, odd=odd)
+    keep = report.count > 0
     keep[list(report.kinds)] = False
     cells, filled = _fill_down(report, headers, keep)
     return cells, keep, [*_left_out(report, titles), *filled]
 
 
-def _texts(cells: pd.Series) -> list[str]:
-    return ["" if missing else cell_text(cell).strip() for cell, missing in zip(cells, cells.isna(), strict=True)]
-
-
-def _find_columns(report: _Report, locate: Locate | None) -> None:
-    """Where the ids and the amounts are, and which rows may be furniture."""
-    named = locate([header for header in report.headers if header]) if locate else {}
-    report.id_at, report.amount_at = (
-        report.headers.index(named[name]) if named.get(name) in report.headers else -1 for name in (ID, "amount")
-    )
-    facts = {header for name, header in named.items() if name not in _OF_GROUPS}
-    report.facts = frozenset(index for index, header in enumerate(report.headers) if header in facts)
-    few = report.count <= (2 if len(report.headers) > 2 else 1)
-    if report.id_at >= 0:
-        few = _without_id(report, few)
-    else:
-        for index in range(min(3, len(report.headers))):
-            few |= _matches(report.cells.iloc[:, index], f"{TOTAL_START}|^{re.escape(report.headers[index])}$")
-    few[list(report.odd)] = True
-    report.open = np.flatnonzero(few & (report.count > 0)).tolist()
-    columns = [_texts(report.cells.iloc[report.open, index]) for index in range(len(report.headers))]
-    for at, place in enumerate(report.open):
-        report.texts[place] = {index: column[at] for index, column in enumerate(columns) if column[at]}
-
-
-def _without_id(report: _Report, few: Mask) -> Mask:
-    """(row,) whether the cell of the id is blank, or holds words where the others hold codes."""
-    ids = report.cells.iloc[:, report.id_at]
-    if not isinstance(ids.dtype, pd.StringDtype):
-        return few | ids.isna().to_numpy(dtype=bool)
-    words = _matches(ids, r"\S\s+\S|^[^0-9０-９]*$")
-    blank = _matches(ids, r"^\s*$")
-    wide = ~blank & (report.count > len(report.headers) / 2)
-    rows = wide if wide.any() else ~blank
-    report.coded = bool((words & rows).sum() < 0.2 * rows.sum())
-    header = report.headers[report.id_at]
-    return words if report.coded else few | blank | _matches(ids, f"{TOTAL_START}|^{re.escape(header)}$")
-
-
-def _matches(column: pd.Series, pattern: str) -> Mask:
-    if not isinstance(column.dtype, pd.StringDtype):
-        return np.zeros(len(column), dtype=bool)
-    found = compute.match_substring_regex(as_arrow(column), pattern).fill_null(True)
-    return np.asarray(found)
+def sort_out(
+    headers: list[str],
+    cells: pd.DataFrame,
+    rows: npt.NDArray[np.int64],
+    *,
+    locate: Locate | None = None,
+    odd: Iterable[int] = (),
+) -> Report:
+    """The table with the kind of each row that is not a record; the parameters as of `clear`."""
+    report = open_report(headers, cells, rows, locate, odd)
+    for place in report.open:
+        if kind := _kind(report, place):
+            report.kinds[place] = kind
+    _find_footers(report)
+    return report
 
 
 # ---- one row -------------------------------------------------------------------------------------------------------
 
 
-def _kind(report: _Report, place: int) -> str:
+def _kind(report: Report, place: int) -> str:
     """What a row is if not a record: header, group, total or footer."""
     cells = report.filled(place)
     if not cells:
@@ -171,7 +86,7 @@ def _kind(report: _Report, place: int) -> str:
         return "header" if len(cells) > 1 else ""
     identity = cells.get(report.id_at, "")
     of_total = is_total(identity)
-    if identity and not of_total and not is_footer(identity) and not (report.coded and _is_label(identity)):
+    if identity and not of_total and not is_footer(identity) and not (report.coded and is_label(identity)):
         return ""
     if _summarises(report, place, cells, allowed=0 if of_total or report.id_at < 0 else 1):
         return "total"
@@ -184,12 +99,12 @@ def _kind(report: _Report, place: int) -> str:
     return "" if place in report.odd and place == len(report.cells) - 1 else "group"
 
 
-def _is_label(text: str) -> bool:
+def is_label(text: str) -> bool:
     """Whether a text is words rather than a code: it has blanks, or no digit."""
     return len(text.split()) > 1 or not any(letter.isdigit() for letter in text)
 
 
-def _summarises(report: _Report, place: int, cells: Mapping[int, str], *, allowed: int) -> bool:
+def _summarises(report: Report, place: int, cells: Mapping[int, str], *, allowed: int) -> bool:
     """Whether a row holds totals: numbers with such a word, or with the sum of the rows above or below.
 
     ``allowed`` is the number of other texts that the row may have: the group's own label.
@@ -206,7 +121,7 @@ def _summarises(report: _Report, place: int, cells: Mapping[int, str], *, allowe
     return report.id_at >= 0 and report.amount_at in cells and _adds_up(report, place, cells[report.amount_at])
 
 
-def _adds_up(report: _Report, place: int, amount: str) -> bool:
+def _adds_up(report: Report, place: int, amount: str) -> bool:
     """Whether an amount is the sum of at least two rows: of the group above or below, or of all above."""
     if not report.sums:
         report.sums = _running_sums(report)
@@ -223,15 +138,15 @@ def _adds_up(report: _Report, place: int, amount: str) -> bool:
     )
 
 
-def _running_sums(report: _Report) -> tuple[npt.NDArray[np.float64], ...]:
+def _running_sums(report: Report) -> tuple[npt.NDArray[np.float64], ...]:
     """Sums of the amounts up to each row, read with a decimal point and with a decimal comma; open rows count as 0."""
-    texts = _texts(report.cells.iloc[:, report.amount_at])
+    texts = texts_of(report.cells.iloc[:, report.amount_at])
     both = np.array([(min(found), max(found)) if (found := readings(text)) else (0.0, 0.0) for text in texts])
     both[report.open] = 0.0
     return tuple(np.concatenate([[0.0], np.cumsum(column)]) for column in both.reshape(-1, 2).T)
 
 
-def _find_footers(report: _Report) -> None:
+def _find_footers(report: Report) -> None:
     """Mark the rows of few cells after the last record: after a blank row, or from a footer's words on."""
     uncertain = np.zeros(len(report.cells), dtype=bool)
     uncertain[report.open] = True
@@ -246,17 +161,17 @@ def _find_footers(report: _Report) -> None:
             report.kinds[place] = "footer"
 
 
-def _closes(report: _Report, place: int) -> bool:
+def _closes(report: Report, place: int) -> bool:
     """Whether a row of the footer has at most two cells, and no code in place of the id."""
     cells = report.filled(place)
     first = cells.get(max(report.id_at, 0), "")
-    return len(cells) <= 2 and (not first or _is_label(first)) and max(cells) < len(report.headers)
+    return len(cells) <= 2 and (not first or is_label(first)) and max(cells) < len(report.headers)
 
 
 # ---- groups and findings -------------------------------------------------------------------------------------------
 
 
-def _fill_down(report: _Report, headers: list[str], keep: Mask) -> tuple[pd.DataFrame, list[Finding]]:
+def _fill_down(report: Report, headers: list[str], keep: Mask) -> tuple[pd.DataFrame, list[Finding]]:
     """Repeat a group's value, given on its first row only, on the rows below.
 
     Reports put the columns they are grouped by first, or mark them: in any other column a blank cell stays unknown.
@@ -296,14 +211,14 @@ def _labels_groups(column: pd.Series, filled: Mask, starts: Mask, *, marked: boo
     cell that is missing is no label's.
     """
     exact = np.array_equal(filled, starts) and int(starts.sum()) > 1
-    labels = _texts(column[filled])
+    labels = texts_of(column[filled])
     words = not any(is_date(text) or is_number(text) for text in labels)
     runs = int((filled[:-1] & ~filled[1:]).sum())
     grouped = words and len(set(labels)) == len(labels) and (runs > 1 or int((~filled).sum()) > 2)
     return bool((exact and (grouped or marked)) or (marked and words and runs > 1 and filled.mean() <= 0.5))
 
 
-def _left_out(report: _Report, titles: Sequence[int]) -> Iterator[Finding]:
+def _left_out(report: Report, titles: Sequence[int]) -> Iterator[Finding]:
     """The finding on the rows that are left out, a warning if one of them has an amount."""
     by_kind: dict[str, list[int]] = {"title": list(titles), "header": [], "group": [], "total": [], "footer": []}
     for place, kind in sorted(report.kinds.items()):

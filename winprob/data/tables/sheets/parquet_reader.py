@@ -17,13 +17,7 @@ from winprob.i18n import gettext
 
 def parse_parquet(data: bytes, name: str, known: Callable[[str], bool]) -> Grid:
     try:
-        table = parquet.ParquetFile(pa.BufferReader(data)).read()
-        refuse_wide(table.num_columns, name)
-        headers, columns, left_out = _columns(table)
-        # Whole numbers with gaps stay whole: as floats, ids of 17 digits would change.
-        frame = pa.table(columns, names=[str(index) for index in range(len(columns))]).to_pandas(
-            ignore_metadata=True, integer_object_nulls=True
-        )
+        return table_grid(parquet.ParquetFile(pa.BufferReader(data)).read(), name, known)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as fault:
         raise InputError(
             gettext(
@@ -32,6 +26,16 @@ def parse_parquet(data: bytes, name: str, known: Callable[[str], bool]) -> Grid:
                 fault=fault,
             )
         ) from None
+
+
+def table_grid(table: Any, name: str, known: Callable[[str], bool]) -> Grid:
+    """The columns of an Arrow table, of a whole file or of a block of its rows, that have one value a cell."""
+    refuse_wide(table.num_columns, name)
+    headers, columns, left_out = _columns(table)
+    # Whole numbers with gaps stay whole: as floats, ids of 17 digits would change.
+    frame = pa.table(columns, names=[str(index) for index in range(len(columns))]).to_pandas(
+        ignore_metadata=True, integer_object_nulls=True
+    )
     return Grid(
         headers=headers,
         cells=frame,

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import Finding
-from winprob.data.tables.sheets.furniture import Locate, clear
+from winprob.data.tables.sheets.furniture import clear
 from winprob.data.tables.sheets.headers import distinct_headers, refuse_deals_above
+from winprob.data.tables.sheets.report import Locate
 from winprob.errors import InputError
 from winprob.i18n import gettext
 

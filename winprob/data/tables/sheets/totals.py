@@ -55,12 +55,17 @@ def is_total(text: str) -> bool:
 
 def is_total_of(text: str, labels: Iterable[str]) -> bool:
     """Whether a cell such as ``Pat Lee Total`` or ``Total for West`` names one of the ``labels``."""
+    named = totalled(text)
+    return bool(named) and not named.isdisjoint(map(folded, labels))
+
+
+def totalled(text: str) -> set[str]:
+    """What a cell such as ``Pat Lee Total`` may be the total of; empty where it has no such word."""
     if len(text) > 200:
-        return False
+        return set()
     word = folded(text)
     matches = (_BEFORE.fullmatch(word), _AFTER.fullmatch(word))
-    named = {match[1].strip(" :：-") for match in matches if match}
-    return bool(named) and not named.isdisjoint(map(folded, labels))
+    return {match[1].strip(" :：-") for match in matches if match}
 
 
 def is_footer(text: str) -> bool:

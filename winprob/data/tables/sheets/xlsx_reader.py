@@ -11,9 +11,9 @@ from typing import Any
 
 from winprob.data.schema import DATES, ID, Finding, cell_text
 from winprob.data.tables.sheets import worksheet_xml as parts
-from winprob.data.tables.sheets.furniture import Locate
 from winprob.data.tables.sheets.headers import HEADER_ROWS, clean_header, header_at, refuse_wide
 from winprob.data.tables.sheets.pages import Page, choose_page
+from winprob.data.tables.sheets.report import Locate
 from winprob.data.tables.sheets.sheet import Grid, empty_file, text_grid
 from winprob.errors import InputError
 from winprob.i18n import gettext

@@ -77,6 +77,7 @@ class Convention:
     currencies : those that some cell names without a doubt
     zone : where the days are counted; None for UTC
     clock_zone : the zone of ISO clocks without an offset; None where it is ``zone``
+    spellings : the level to use in place of each other one, by column; None where the column itself is to show it
     """
 
     order: Order = field(default_factory=Order)
@@ -85,6 +86,7 @@ class Convention:
     currencies: frozenset[str] = frozenset()
     zone: str | None = None
     clock_zone: str | None = None
+    spellings: Mapping[str, Mapping[str, str]] | None = None
 
     def marks(self, column: object) -> tuple[Marks, Marks]:
         """The marks found in a column, and those in the other columns."""

@@ -27,12 +27,15 @@ def spellings(cells: pd.Series) -> dict[str, str]:
     text = as_text(cells)
     if _all_differ(pd.Series(text.dropna().unique(), dtype="str")):
         return {}
-    counts = text.value_counts()
+    return most_frequent({str(level): int(count) for level, count in text.value_counts().items()})
+
+
+def most_frequent(counts: Mapping[str, int]) -> dict[str, str]:
+    """The spelling to use in place of each other one, by how often each occurs."""
     groups: dict[str, list[tuple[int, str]]] = {}
-    for level, count in counts.items():
-        word = str(level)
+    for word, count in counts.items():
         if not _ID.fullmatch(word):
-            groups.setdefault(_folded(word), []).append((-int(count), word))
+            groups.setdefault(folded(word), []).append((-count, word))
     chosen: dict[str, str] = {}
     for group in groups.values():
         if len(group) > 1:
@@ -56,7 +59,8 @@ def unify(cells: pd.Series, chosen: Mapping[str, str]) -> pd.Series:
     return cells.replace(dict(chosen)) if chosen else cells
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A level as levels are compared: without case, and with single blanks."""
     if text.isascii():
         return " ".join(text.split()).lower()
     return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
