@@ -23,7 +23,7 @@ from winprob.data.schema.columns import (
 )
 from winprob.data.schema.dtypes import DATES, NUMBERS, as_days, as_numbers, as_text, cell_text
 from winprob.data.schema.findings import Finding, Mask, findings_table, mask_of, refuse, shown_cell, spot, whole
-from winprob.data.schema.rules import comparable_facts, copies_found, training_errors
+from winprob.data.schema.rules import training_errors
 from winprob.data.schema.validation import check_deals, last_reading, latest_places, validate_deals
 from winprob.data.schema.visits import validate_visits
 
@@ -48,8 +48,6 @@ __all__ = [
     "cell_text",
     "check_deals",
     "column_or_missing",
-    "comparable_facts",
-    "copies_found",
     "elapsed",
     "enough_deals",
     "fact_columns",

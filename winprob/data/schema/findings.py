@@ -22,13 +22,17 @@ Columns = Mapping[str, pd.Series]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding on a deal table: what is wrong or odd, in which column, in how many rows, in which deal first."""
+    """One finding on a deal table: what is wrong or odd, in which column, in how many rows, in which deal first.
+
+    A ``remark`` leaves the table as it is; any other warning means that cells or rows were left out.
+    """
 
     severity: Severity
     column: str
     rows: int
     first_deal: str
     message: str
+    remark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pyarrow import compute
 from winprob.data.schema.access import is_censored, is_closed
 from winprob.data.schema.columns import CHOICES, ID, READINGS, SUPPORTS, fact_columns
 from winprob.data.schema.dtypes import as_arrow
-from winprob.data.schema.findings import Columns, Finding, Mask, Spot, mask_of, spot, whole
+from winprob.data.schema.findings import Columns, Finding, Mask, mask_of, spot, whole
 from winprob.data.schema.plausibility import impossible_day
 from winprob.i18n import gettext
 
@@ -194,23 +194,13 @@ def _one_outcome(count: int, outcome: str) -> Finding:
 
 def _copies(deals: pd.DataFrame) -> Iterator[Finding]:
     """Rows alike in all but their id: a deal exported twice counts twice, and is in both halves of a holdout test."""
-    facts, enough = comparable_facts(deals)
-    copied = facts.duplicated().to_numpy() & enough
-    if copied.any():
-        yield copies_found(spot(deals, copied, deals[ID]))
-
-
-def comparable_facts(deals: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
-    """What is known of each deal, and (row,) whether it is enough to call another row with the same a copy."""
     facts = deals[fact_columns(deals)]
-    return facts, mask_of(facts.notna().sum(axis=1) >= _CELLS_TO_CALL_A_COPY)
-
-
-def copies_found(where: Spot) -> Finding:
-    """The warning on copies."""
-    return where.warning(
-        gettext("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **where.fields)
-    )
+    copied = facts.duplicated().to_numpy() & mask_of(facts.notna().sum(axis=1) >= _CELLS_TO_CALL_A_COPY)
+    if copied.any():
+        where = spot(deals, copied, deals[ID])
+        yield where.warning(
+            gettext("{rows} rows repeat an earlier row in all but 'deal_id', first deal {deal}", **where.fields)
+        )
 
 
 def _known_too_late(deals: pd.DataFrame) -> Iterator[Finding]:
@@ -254,6 +244,4 @@ ERROR_RULES: tuple[Callable[[Columns], Iterator[Finding]], ...] = (
     _currency_codes,
     _people_readings,
 )
-#: Of each row by itself, and of all rows together.
-ROW_WARNINGS: tuple[Callable[[pd.DataFrame], Iterator[Finding]], ...] = (_known_too_late, _open_yet_closed)
-WARNING_RULES = (*ROW_WARNINGS, _copies)
+WARNING_RULES: tuple[Callable[[pd.DataFrame], Iterator[Finding]], ...] = (_copies, _known_too_late, _open_yet_closed)

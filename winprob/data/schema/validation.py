@@ -8,6 +8,7 @@ The checks are plain functions, one a rule, rather than a pandera schema: decisi
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,12 @@ from winprob.data.schema.columns import CANONICAL, ID
 from winprob.data.schema.dtypes import DATES, NUMBERS, as_text, convert
 from winprob.data.schema.findings import Finding, refuse, spot, whole
 from winprob.data.schema.plausibility import neutralise
-from winprob.data.schema.rules import ERROR_RULES, ROW_WARNINGS, WARNING_RULES, training_errors
+from winprob.data.schema.rules import ERROR_RULES, WARNING_RULES, training_errors
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 
 
-def check_deals(frame: pd.DataFrame, *, training: bool = False, is_block: bool = False) -> list[Finding]:
+def check_deals(frame: pd.DataFrame, *, training: bool = False, remarks: bool = True) -> list[Finding]:
     """Errors and warnings of a deal table in canonical columns.
 
     Parameters
@@ -32,8 +33,8 @@ def check_deals(frame: pd.DataFrame, *, training: bool = False, is_block: bool =
         Other columns are not looked at.
     training : bool
         Whether a model is to learn from these deals, which needs closed deals of both outcomes.
-    is_block : bool
-        Whether these are some of a table's rows, among which copies of a row are not looked for.
+    remarks : bool
+        Whether to look for what is odd and left as it is, such as copies of a row.
 
     Returns
     -------
@@ -46,8 +47,8 @@ def check_deals(frame: pd.DataFrame, *, training: bool = False, is_block: bool =
         ``frame`` is not a DataFrame.
     """
     deals, findings = _examine(frame, training=training)
-    if not any(_column_errors(deals)):
-        findings += [finding for rule in (ROW_WARNINGS if is_block else WARNING_RULES) for finding in rule(deals)]
+    if remarks and not any(_column_errors(deals)):
+        findings += [replace(finding, remark=True) for rule in WARNING_RULES for finding in rule(deals)]
     return findings
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import ID, Finding, Mask, comparable_facts, copies_found
-from winprob.data.schema.findings import Spot
+from winprob.data.schema import Finding, Mask
 from winprob.data.tables.pieces import NotInBlocksError
 from winprob.i18n import Recorded
 
@@ -103,22 +102,3 @@ class Seen:
         self.hashes = np.sort(np.concatenate([self.hashes, new[~known]]), kind="stable")
         repeated: Mask = known | pd.Series(new).duplicated().to_numpy()
         return repeated
-
-
-@dataclass(slots=True)
-class Copies:
-    """Rows alike in all but their id, in whichever block."""
-
-    seen: Seen = field(default_factory=Seen)
-    rows: int = 0
-    first: str = ""
-
-    def add(self, deals: pd.DataFrame) -> None:
-        facts, enough = comparable_facts(deals)
-        copied = self.seen.add(facts[enough])
-        if copied.any() and not self.rows:
-            self.first = str(deals[ID][enough].iloc[int(np.flatnonzero(copied)[0])])
-        self.rows += int(copied.sum())
-
-    def of_whole(self) -> list[Finding]:
-        return [copies_found(Spot(column=ID, rows=self.rows, deal=self.first, got=""))] if self.rows else []

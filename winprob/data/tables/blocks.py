@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from winprob.data.schema import ID, Finding, check_deals, validate_deals
-from winprob.data.tables.block_findings import Copies, Seen, Warnings
+from winprob.data.tables.block_findings import Seen, Warnings
 from winprob.data.tables.block_sheets import block_of
 from winprob.data.tables.block_survey import Survey
 from winprob.data.tables.mapping import read_mapping
@@ -96,23 +96,22 @@ class _File:
 
 def _read_blocks(file: _File) -> Iterator[pd.DataFrame]:
     convention = file.convention()
-    warnings, ids, copies = Warnings(), Seen(), Copies()
+    warnings, ids = Warnings(), Seen()
     left_out: list[Finding] = []
     for sheet, _ in file.sheets():
         with recorded() as sentences:
             _, _, reading = file.plan.read(sheet, convention)
-            findings = [*reading.findings, *check_deals(reading.deals, is_block=True)]
+            findings = [*reading.findings, *check_deals(reading.deals, remarks=False)]
         warnings.add(findings, sentences)
         left_out += [finding for finding in sheet.notes if finding.rows]
         deals = validate_deals(reading.deals)
         if ids.add(deals[[name for name in (ID, "as_of") if name in deals]]).any():
             raise NotInBlocksError("an id may be repeated")
-        copies.add(deals)
         yield deals
     if len(left_out) > 1 and any(finding.severity == "warning" for finding in left_out):
         raise NotInBlocksError("amounts are left out, and rows elsewhere")
     lost = [finding for finding in left_out if finding.severity == "warning"]
-    for finding in (*lost, *warnings.of_whole(), *copies.of_whole()):
+    for finding in (*lost, *warnings.of_whole()):
         log_warning(finding.column, finding.message)
 
 

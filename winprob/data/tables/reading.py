@@ -1,7 +1,7 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -62,10 +62,12 @@ def read_deals(
     What was repaired or left out (rows that are no deals, cells that cannot be meant) is logged as warnings of the
     logger ``winprob``; `check_file` returns these findings as a table.
     """
-    deals, findings = read_export(path, mapping, people, encoding=encoding)
-    for one in findings[findings["severity"] == "warning"].itertuples():
-        log_warning(str(one.column), str(one.message))
-    return deals
+    read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding)
+    refuse(read.findings, rows=len(read.deals), error=read.error)
+    for finding in read.findings:
+        if finding.severity == "warning" and not finding.remark:
+            log_warning(finding.column, finding.message)
+    return validate_deals(read.deals)
 
 
 def log_warning(column: str, message: str) -> None:
@@ -218,10 +220,10 @@ def _read(
     deals, findings = reading.deals, [*sheet.notes, *reading.findings]
     if people is not None:
         table, of_people = _people(people, encoding, plan.preset)
-        findings = [*findings, *of_people]
+        findings += [replace(finding, remark=True) for finding in of_people]
         if len(table) and not any(finding.severity == "error" for finding in of_people):
             deals, of_merge = merge_people(deals, table)
-            findings += of_merge
+            findings += [replace(finding, remark=True) for finding in of_merge]
     findings = sorted((*findings, *check_deals(deals)), key=lambda finding: SEVERITIES.index(finding.severity))
     return _Read(sheet=sheet, mapping=mapping, deals=deals, findings=findings, error=reading.error)
 
