@@ -52,12 +52,16 @@ def test_a_large_file_gives_the_numbers_of_reading_at_once(suffix, deals, model,
     monkeypatch.setattr(
         blocks.deal_blocks, "__kwdefaults__", {**blocks.deal_blocks.__kwdefaults__, "size": 100_000, "rows": 1024}
     )
-    outputs = []
+    deals = deals.assign(amount=deals["amount"].where(deals.index % 900 != 7, -1.0))
+    outputs, words = [], []
     for large in (False, True):
         result, out, at_once = run(deals, model, tmp_path, suffix, large=large, monkeypatch=monkeypatch)
         assert result.exit_code == 0, result.output
         assert at_once is not large
         outputs.append(out)
+        words.append(result.output.replace(out.name, "chances"))
+    assert words[0] == words[1]
+    assert "negative in 4 rows" in words[0]
     if suffix == "csv":
         assert outputs[0].read_bytes() == outputs[1].read_bytes()
     else:

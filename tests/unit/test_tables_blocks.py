@@ -18,7 +18,7 @@ from tests.corpus.dialects import IDS
 from tests.corpus.truth import Truth, deal_id
 from tests.corpus.verdict import Case, cases
 from tests.corpus.writing import write_export
-from winprob.data.tables import NotInBlocksError, blocks, deal_blocks, write_blocks
+from winprob.data.tables import NotInBlocksError, blocks, deal_blocks, pieces, write_blocks
 from winprob.simulation import simulate
 
 SMALL = 1500
@@ -155,6 +155,20 @@ def test_a_repeated_header_is_left_out_of_each_block(deals, tmp_path, caplog) ->
     pages = [[lines[0], *lines[start : start + 50]] for start in range(1, len(lines), 50)]
     (tmp_path / "pages.csv").write_text("\n".join(line for page in pages for line in page) + "\n")
     assert_same(tmp_path / "pages.csv", caplog, size=4000)
+
+
+def test_blank_rows_below_the_last_are_any_number(deals, tmp_path, caplog) -> None:
+    path = written(deals, tmp_path / "deals.csv")
+    path.write_text(path.read_text() + ("," * (deals.shape[1] - 1) + "\n") * 1000)
+    assert_same(path, caplog, size=4000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+def test_the_form_is_learned_from_the_first_whole_rows(encoding: str, deals, tmp_path, caplog, monkeypatch) -> None:
+    path = tmp_path / "deals.csv"
+    deals.assign(account='甲公司 "A"\n\n乙').to_csv(path, index=False, date_format="%Y-%m-%d", encoding=encoding)
+    monkeypatch.setattr(pieces, "_HEAD", 5000)
+    assert_same(path, caplog, size=4000)
 
 
 def test_a_total_between_the_rows_is_left_to_reading_at_once(deals, tmp_path) -> None:

@@ -99,6 +99,7 @@ class Seen:
         found = np.searchsorted(self.hashes, new)
         known = found < len(self.hashes)
         known[known] = self.hashes[found[known]] == new[known]
-        self.hashes = np.sort(np.concatenate([self.hashes, new[~known]]), kind="stable")
+        self.hashes = np.concatenate([self.hashes, new[~known]])
+        self.hashes.sort(kind="stable")
         repeated: Mask = known | pd.Series(new).duplicated().to_numpy()
         return repeated

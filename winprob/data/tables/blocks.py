@@ -85,7 +85,9 @@ class _File:
         for piece in pieces(self.path, self.plan, self.encoding, self.size):
             block = block_of(piece, self.plan, str(self.path), start)
             start += len(block.sheet.cells)
-            yield block.sheet, block.form
+            # Below the last record a worksheet may have any number of blank rows.
+            if len(block.sheet.cells):
+                yield block.sheet, block.form
 
     def convention(self) -> Convention:
         survey = Survey()

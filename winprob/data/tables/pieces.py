@@ -93,10 +93,10 @@ def _head_grid(path: Path, plan: Plan, encoding: str | None) -> Grid:
     with path.open("rb") as file:
         data = file.read(_HEAD)
         whole = not file.read(1)
-    end = max(data.rfind(b"\n\x00"), data.rfind(b"\n"))
-    if not whole and end >= 0:
+    if not whole:
+        end = _last_row_end(data.decode("latin-1"))
         # In UTF-16 a line end has two bytes.
-        data = data[: end + 2] if data[end + 1 : end + 2] == b"\x00" else data[: end + 1]
+        data = data[: end + 1] if data[end : end + 1] == b"\x00" else data[:end]
     mapping = plan.mapping
     grid = parse_grid(
         data, str(path), encoding or mapping.encoding, mapping.delimiter, plan.known, plan.locate, mapping.sheet
