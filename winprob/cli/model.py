@@ -11,7 +11,7 @@ import winprob
 from winprob.cli import app, options
 from winprob.cli.options import Output, Source, load_model, load_settings
 from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
-from winprob.errors import DealTableError
+from winprob.errors import DealTableError, OutputError, WinprobError
 from winprob.i18n import gettext
 
 CHANCE = ("mean", "lower", "upper", "prior_share")
@@ -179,7 +179,6 @@ def _chances(
 def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.date | None, output: Output) -> bool:
     """Predict a large file in bounded memory; false where it must be read at once, as for a message with all errors."""
     from winprob.data.tables import BLOCK_FORMATS, NotInBlocksError, deal_blocks, is_large, write_blocks
-    from winprob.errors import OutputError, WinprobError
 
     if output.out is None or output.output_format not in BLOCK_FORMATS or source.people or not is_large(source.path):
         return False

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from winprob.actions.questions import mutual_information
 from winprob.actions.questions.answers import NOT_HEARD, Context, Situation, answers_to, present, situation
 from winprob.actions.questions.facts import VALIDATED, Fact, channel_for, facts_of, question_for
-from winprob.actions.questions.mutual_information import (
-    best_lever,
-    joint_of,
-    lever_changes,
-    mutual_information,
-    standard_error,
-)
 from winprob.arrays import Array, in_blocks
 from winprob.data.schema import latest_places, validate_deals
 from winprob.methodology import ROLES
@@ -161,17 +155,18 @@ def _figures(context: Context, features: Features, facts: Sequence[Fact], is_ope
 def _fact_figures(context: Context, now: Situation, fact: Fact, lever: Array) -> Array:
     """(deal, figure) as in ``_figures``."""
     answers = answers_to(context, now, fact)
-    joint = joint_of(answers, now.state.log_odds, **_unweighted(now))
-    information = mutual_information(answers, joint)
-    changes = lever_changes(answers, joint, lever)
-    error = standard_error(information.scatter)
+    joint = mutual_information.joint_of(answers, now.state.log_odds, **_unweighted(now))
+    information = mutual_information.mutual_information(answers, joint)
+    changes = mutual_information.lever_changes(answers, joint, lever)
+    error = mutual_information.standard_error(information.scatter)
     return np.stack((information.bits, error, information.shift, changes, information.gap), axis=1)
 
 
 def _present_lever(context: Context, now: Situation) -> Array:
     """(deal,) the best lever in the present state."""
     answer = present(context, now)
-    return np.asarray(best_lever(answer, joint_of(answer, now.state.log_odds, **_unweighted(now)))[:, 0])
+    joint = mutual_information.joint_of(answer, now.state.log_odds, **_unweighted(now))
+    return np.asarray(mutual_information.best_lever(answer, joint)[:, 0])
 
 
 def _unweighted(now: Situation) -> dict[str, Array]:

@@ -11,10 +11,9 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.history.days import FIRST_DAY, Day, as_day
 from winprob.data.history.folder import read_history
-from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, as_days, fact_columns, is_closed, is_open
+from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, as_days, fact_columns, is_closed, is_open, validate_deals
 from winprob.data.schema.access import column_or_missing
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
-from winprob.data.schema.validation import validate_deals
 from winprob.data.tables import NOT_LEARNED
 from winprob.errors import HistoryError
 from winprob.i18n import gettext

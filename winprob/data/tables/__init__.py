@@ -10,7 +10,6 @@ from winprob.data.tables.audit import (
     hindsight,
     predicts_alone,
 )
-from winprob.data.tables.block_writer import BLOCK_FORMATS, write_blocks
 from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.mapping import mapping_table
@@ -24,7 +23,7 @@ from winprob.data.tables.targets import Place, require_separate
 from winprob.data.tables.values.columns import parse_days, parse_numbers
 from winprob.data.tables.values.nulls import is_blank_word
 from winprob.data.tables.visits import read_visits
-from winprob.data.tables.write import FORMATS, resolve_format, write_table
+from winprob.data.tables.write import BLOCK_FORMATS, FORMATS, resolve_format, write_blocks, write_table
 
 __all__ = [
     "BLOCK_FORMATS",

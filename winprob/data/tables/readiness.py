@@ -4,18 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from winprob.data.schema import (
-    COLUMNS,
-    COVERAGE_COLUMNS,
-    ID,
-    READINGS,
-    SUPPORTS,
-    Finding,
-    column_or_missing,
-    is_closed,
-    training_errors,
-    whole,
-)
+from winprob.data.schema import COLUMNS, COVERAGE_COLUMNS, ID, READINGS, SUPPORTS, Finding, training_errors, whole
+from winprob.data.schema.access import column_or_missing, is_closed
 from winprob.data.tables.mapping import DealMapping
 from winprob.data.tables.sheets.sheet import Sheet
 from winprob.i18n import gettext

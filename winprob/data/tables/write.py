@@ -3,13 +3,16 @@
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
 from winprob.data.schema import cell_text
 from winprob.data.tables.replacing import is_device, replacing
@@ -18,6 +21,9 @@ from winprob.i18n import gettext
 
 FORMATS = ("csv", "json", "xlsx", "parquet")
 _ON_SCREEN = ("csv", "json")
+#: The formats that can be written block by block.
+BLOCK_FORMATS = ("csv", "parquet")
+_Append = Callable[[pd.DataFrame], None]
 #: What a worksheet holds: rows with the header, and columns.
 _SHEET_ROWS, _SHEET_COLUMNS = 1_048_576, 16_384
 #: A cell that begins with one of these, after any blanks, is a formula to a spreadsheet; full-width marks are too.
@@ -198,3 +204,54 @@ def _plain(cell: Any) -> Any:
     if pd.isna(cell) or (isinstance(cell, float) and not np.isfinite(cell)):
         return None
     return cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell
+
+
+# ---- block by block -------------------------------------------------------------------------------------------------
+
+
+def write_blocks(blocks: Iterator[pd.DataFrame], path: str | Path, format: str) -> None:
+    """Write blocks of one table without their index; the file is replaced by one rename when all is written.
+
+    Parameters
+    ----------
+    format : one of ``BLOCK_FORMATS``
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written. An error of ``blocks`` passes through, and nothing is written.
+    """
+    with replacing(path) as temporary, _BLOCK_WRITERS[format](temporary) as append:
+        for block in blocks:
+            append(block)
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[_Append]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+
+        def append(block: pd.DataFrame) -> None:
+            _harmless(block).to_csv(file, index=False, header=file.tell() == 0, lineterminator="\n")
+
+        yield append
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[_Append]:
+    with path.open("wb") as file:
+        writers: list[parquet.ParquetWriter] = []
+
+        def append(block: pd.DataFrame) -> None:
+            table = pa.Table.from_pandas(block, preserve_index=False)
+            if not writers:
+                writers.append(parquet.ParquetWriter(file, table.schema))
+            writers[0].write_table(table)
+
+        try:
+            yield append
+        finally:
+            for writer in writers:
+                writer.close()
+
+
+_BLOCK_WRITERS = {"csv": _csv, "parquet": _parquet}

@@ -7,21 +7,9 @@ import pandas as pd
 from winprob.data.exchange_rates import rate_day
 from winprob.i18n import gettext
 from winprob.quarter import track_record_sentences
+from winprob.report import numbers
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
-from winprob.report.numbers import (
-    BLANK,
-    compact_money,
-    full_money,
-    named_with_id,
-    percent,
-    shown,
-    signed_money,
-    span,
-    text_of,
-    whole,
-    word_of,
-)
 from winprob.report.quarterly.deals import sort_keys
 from winprob.report.quarterly.headline import line_name
 from winprob.report.quarterly.inputs import ReviewInputs
@@ -84,8 +72,8 @@ def _scored(scores: pd.DataFrame) -> Grid:
 
 def _money(amount: float, currency: str, *, signed: bool) -> str:
     if math.isnan(amount):
-        return BLANK
-    return signed_money(amount, currency) if signed else compact_money(amount, currency)
+        return numbers.BLANK
+    return numbers.signed_money(amount, currency) if signed else numbers.compact_money(amount, currency)
 
 
 def _backtest(inputs: ReviewInputs) -> list[Section]:
@@ -112,7 +100,7 @@ _KEYED = ("amount", "closes", "win_prob", "by_end", "expected_bookings")
 def all_deals(inputs: ReviewInputs) -> Grid:
     """Every open deal, sorted by expected bookings."""
     titles = [gettext("Deal"), gettext("Account"), gettext("Owner"), gettext("Stage"), gettext("Line")]
-    numbers = [
+    figures = [
         gettext("Amount, {currency}", currency=inputs.currency),
         gettext("Closes"),
         gettext("Win probability"),
@@ -126,7 +114,7 @@ def all_deals(inputs: ReviewInputs) -> Grid:
         amount, closes, chance, by_end, expected = (number[name] for name in _KEYED)
         keys.append([None, None, None, None, None, amount, closes, chance, None, by_end, expected])
     return Grid(
-        columns=[*(Column(title=text) for text in titles), *(Column(title=text, number=True) for text in numbers)],
+        columns=[*(Column(title=text) for text in titles), *(Column(title=text, number=True) for text in figures)],
         rows=[_row(deal) for _, deal in inputs.deals.iterrows()],
         keys=keys,
     )
@@ -135,17 +123,17 @@ def all_deals(inputs: ReviewInputs) -> Grid:
 def _row(deal: pd.Series) -> list[str]:
     closes = deal["expected_close_on"]
     return [
-        named_with_id(deal),
-        shown(deal, "account"),
-        shown(deal, "seller"),
-        word_of("stage", deal["stage"]),
+        numbers.named_with_id(deal),
+        numbers.shown(deal, "account"),
+        numbers.shown(deal, "seller"),
+        numbers.word_of("stage", deal["stage"]),
         line_name(str(deal["line"])),
-        BLANK if pd.isna(deal["amount"]) else whole(deal["amount"]),
-        BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
-        percent(deal["win_prob"]),
-        span(deal["win_lower"], deal["win_upper"]),
-        percent(deal["by_end"]),
-        whole(deal["expected_bookings"]),
+        numbers.BLANK if pd.isna(deal["amount"]) else numbers.whole(deal["amount"]),
+        numbers.BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
+        numbers.percent(deal["win_prob"]),
+        numbers.span(deal["win_lower"], deal["win_upper"]),
+        numbers.percent(deal["by_end"]),
+        numbers.whole(deal["expected_bookings"]),
     ]
 
 
@@ -157,15 +145,15 @@ def reconciliation(inputs: ReviewInputs) -> Grid | None:
     for row in inputs.forecast.reconciliation.to_dict("records"):
         rows.append(
             [
-                text_of(row["currency"]),
-                whole(row["deals"]),
-                BLANK if pd.isna(row["amount"]) else whole(row["amount"]),
-                BLANK if pd.isna(row["rate"]) else f"{row['rate']:.6g}",
-                BLANK if pd.isna(row["rate"]) else rate_day(None if pd.isna(row["day"]) else row["day"]),
-                full_money(row["converted"], inputs.currency),
+                numbers.text_of(row["currency"]),
+                numbers.whole(row["deals"]),
+                numbers.BLANK if pd.isna(row["amount"]) else numbers.whole(row["amount"]),
+                numbers.BLANK if pd.isna(row["rate"]) else f"{row['rate']:.6g}",
+                numbers.BLANK if pd.isna(row["rate"]) else rate_day(None if pd.isna(row["day"]) else row["day"]),
+                numbers.full_money(row["converted"], inputs.currency),
             ]
         )
-    numbers = [
+    figures = [
         gettext("Deals"),
         gettext("Amount"),
         gettext("Rate"),
@@ -173,7 +161,7 @@ def reconciliation(inputs: ReviewInputs) -> Grid | None:
         gettext("In {currency}", currency=inputs.currency),
     ]
     return Grid(
-        columns=[Column(title=gettext("Currency")), *(Column(title=text, number=True) for text in numbers)], rows=rows
+        columns=[Column(title=gettext("Currency")), *(Column(title=text, number=True) for text in figures)], rows=rows
     )
 
 
