@@ -64,9 +64,12 @@ def deal_blocks(
         The file must be read in memory: something in it is wrong, or depends on all rows together. Raised at any time.
     """
     try:
-        file = _File(path=Path(path), plan=plan_of(*read_mapping(mapping)), encoding=encoding, size=size)
+        understood, faults = read_mapping(mapping)
+        if faults:
+            raise NotInBlocksError("the mapping is wrong in itself")
+        file = _File(path=Path(path), plan=plan_of(understood, faults), encoding=encoding, size=size)
         yield from _even(_read_blocks(file), rows)
-    except (WinprobError, OSError, ValueError, pa.ArrowException, csv.Error) as fault:
+    except (WinprobError, OSError, ValueError, LookupError, pa.ArrowException, csv.Error) as fault:
         raise NotInBlocksError(str(fault)) from fault
 
 
