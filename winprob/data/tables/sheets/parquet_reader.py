@@ -18,6 +18,8 @@ from winprob.i18n import gettext
 def parse_parquet(data: bytes, name: str, known: Callable[[str], bool]) -> Grid:
     try:
         table = parquet.ParquetFile(pa.BufferReader(data)).read()
+        # Damage that decoding passes over: texts that are not UTF-8.
+        table.validate(full=True)
         refuse_wide(table.num_columns, name)
         headers, columns, left_out = _columns(table)
         # Whole numbers with gaps stay whole: as floats, ids of 17 digits would change.
