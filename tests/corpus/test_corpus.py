@@ -61,6 +61,7 @@ def test_a_hundred_exports_are_read_equal_or_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_thousand_exports_are_read_equal_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tally, wrong = count_all(2000, tmp_path)
     with capsys.disabled():
