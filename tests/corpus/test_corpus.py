@@ -27,7 +27,7 @@ def read_back(files: int, folder: Path) -> Tally:
     """Read ``files`` generated exports; the first that is read as something else fails, made as small as possible."""
     tally = Tally()
 
-    @settings(max_examples=files, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=files, deadline=None, suppress_health_check=list(HealthCheck))
     @given(cases())
     def is_equal_or_refused(case: Case) -> None:
         verdict = judge(case, folder)
@@ -42,7 +42,7 @@ def count_all(files: int, folder: Path) -> tuple[Tally, list[str]]:
     """Read ``files`` generated exports, and go on after one that is read as something else: these, as they are."""
     tally, wrong = Tally(), []
 
-    @settings(max_examples=files, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=files, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(cases())
     def count(case: Case) -> None:
         verdict = judge(case, folder)
@@ -61,6 +61,7 @@ def test_a_hundred_exports_are_read_equal_or_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_thousand_exports_are_read_equal_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tally, wrong = count_all(2000, tmp_path)
     with capsys.disabled():

@@ -241,3 +241,12 @@ def test_a_far_cell_is_found_however_its_place_is_written(written: bytes, instea
             copy.writestr(name, content)
     with pytest.raises(InputError, match="is far outside the table"):
         sheet_of(changed.getvalue())
+
+
+def test_a_damaged_text_in_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deals.parquet"
+    pd.DataFrame({"deal_id": ["D1", "D2"], "seller": ["Anna", "Berta"]}).to_parquet(path, compression=None)
+    path.write_bytes(path.read_bytes().replace(b"Anna", b"A\xffna"))
+    with pytest.raises(InputError, match="cannot be read as Parquet: damaged"):
+        read_deals(path)
+    assert check_file(path)["severity"].tolist() == ["error"]

@@ -30,6 +30,8 @@ def parse_parquet(data: bytes, name: str, known: Callable[[str], bool]) -> Grid:
 
 def table_grid(table: Any, name: str, known: Callable[[str], bool]) -> Grid:
     """The columns of an Arrow table, of a whole file or of a block of its rows, that have one value a cell."""
+    # Damage that decoding passes over: texts that are not UTF-8.
+    table.validate(full=True)
     refuse_wide(table.num_columns, name)
     headers, columns, left_out = _columns(table)
     # Whole numbers with gaps stay whole: as floats, ids of 17 digits would change.
