@@ -90,7 +90,9 @@ def whole(severity: Severity, column: str, message: str) -> Finding:
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
     """Findings as a frame: ``severity, column, rows, first_deal, message``."""
-    return pd.DataFrame(map(astuple, findings), columns=[field.name for field in fields(Finding)])
+    return pd.DataFrame(map(astuple, findings), columns=[field.name for field in fields(Finding)]).drop(
+        columns="remark"
+    )
 
 
 def refuse(findings: Sequence[Finding], *, rows: int, error: type[WinprobError] = DealTableError) -> None:
