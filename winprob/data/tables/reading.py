@@ -62,7 +62,7 @@ def read_deals(
     What was repaired or left out (rows that are no deals, cells that cannot be meant) is logged as warnings of the
     logger ``winprob``; `check_file` returns these findings as a table.
     """
-    read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding)
+    read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding, remarks=False)
     refuse(read.findings, rows=len(read.deals), error=read.error)
     for finding in read.findings:
         if finding.severity == "warning" and not finding.remark:
@@ -205,6 +205,8 @@ def _read(
     given: tuple[DealMapping, list[str]],
     people: PeopleSource | None,
     encoding: str | None,
+    *,
+    remarks: bool = True,
 ) -> _Read:
     plan = plan_of(*given)
     sheet = parse_sheet(
@@ -224,7 +226,8 @@ def _read(
         if len(table) and not any(finding.severity == "error" for finding in of_people):
             deals, of_merge = merge_people(deals, table)
             findings += [replace(finding, remark=True) for finding in of_merge]
-    findings = sorted((*findings, *check_deals(deals)), key=lambda finding: SEVERITIES.index(finding.severity))
+    findings += check_deals(deals, remarks=remarks)
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return _Read(sheet=sheet, mapping=mapping, deals=deals, findings=findings, error=reading.error)
 
 
