@@ -23,6 +23,7 @@ from winprob.data.history.days import OTHER_ZONE, Day, export_day
 from winprob.data.history.folder import place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
+from winprob.data.tables.replacing import translate_os_errors
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 from winprob.i18n import gettext
 
@@ -208,16 +209,12 @@ def _sync_folder(folder: Path) -> None:
 @contextmanager
 def _translate_os_errors(folder: Path) -> Iterator[None]:
     """Turn errors of the operating system into `HistoryError` and `OutputError`."""
-    try:
-        yield
-    except NotADirectoryError:
-        raise HistoryError(gettext("{path} is a file; a history is a folder. Name the folder.", path=folder)) from None
-    except PermissionError:
-        raise OutputError(gettext("cannot write {path}: permission denied.", path=folder)) from None
-    except OSError as fault:
-        raise OutputError(
-            gettext("cannot write {path}: {fault}.", path=folder, fault=fault.strerror or fault)
-        ) from None
+    with translate_os_errors(folder):
+        try:
+            yield
+        except NotADirectoryError:
+            message = gettext("{path} is a file; a history is a folder. Name the folder.", path=folder)
+            raise HistoryError(message) from None
 
 
 def content_of(deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
