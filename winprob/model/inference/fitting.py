@@ -48,8 +48,8 @@ def fit(
     """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
 
     The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
-    are left out. Arrivals of new deals and changes of amounts at the close are learned from past quarters. The same deals
-    in another row order give the same model.
+    are left out. Arrivals of new deals and changes of amounts at the close are learned from past quarters. The order
+    of the rows does not matter.
 
     Parameters
     ----------
