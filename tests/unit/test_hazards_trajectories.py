@@ -51,6 +51,16 @@ def test_a_skewed_density_is_drawn_from_even_about_a_wrong_normal(shape, scale):
     np.testing.assert_allclose(np.quantile(draws, (0.05, 0.5, 0.95)), wanted, atol=0.03 * sd)
 
 
+def test_no_chain_stays_in_a_steep_tail():
+    """The normal is far too wide upwards, where the density falls as the exponential of an exponential."""
+    log_density = log_gamma(1.0)
+    mode = mode_at(np.zeros(UNKNOWNS), np.eye(UNKNOWNS) / 9)
+    draws, effective = sample_about(mode, log_density, 1000, np.random.default_rng(7))
+    assert effective > 200
+    for chain in range(25):
+        assert len(np.unique(draws[chain::25, 0])) > 10
+
+
 @pytest.mark.parametrize("draws", [1, 9, 50, 333])
 def test_as_many_draws_as_asked_for(draws):
     points, effective = sample_about(

@@ -18,7 +18,7 @@ from winprob.model.hazards.density import TimingDensity
 from winprob.model.hazards.design import Design
 
 #: Rows per block.
-_ROWS = 512
+_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,8 @@ from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
 from winprob.model.hazards.laplace import find_mode
 from winprob.model.hazards.survival import Hazards
-from winprob.model.hazards.trajectories import sample_about
+from winprob.model.hazards.trajectories import ENOUGH, sample_about
 from winprob.settings import Settings
-
-#: Share of the draws that the effective sample size must reach.
-_ENOUGH = 0.2
 
 
 def learn_hazards(
@@ -50,7 +47,7 @@ def learn_hazards(
         closed=_deals(rows, design, closed=True),
         still_open=_deals(rows, design, closed=False),
         effective=effective,
-        reliable=effective >= _ENOUGH * draws,
+        reliable=effective >= ENOUGH * draws,
     )
 
 

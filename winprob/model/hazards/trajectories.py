@@ -20,11 +20,14 @@ LogDensity = Callable[[Array], tuple[Array, Array]]
 
 #: Chains, at most, and draws of each, at least.
 _CHAINS, _LEAST = 25, 10
-#: Trajectories of each chain before its steps are lengthened or shortened, or its draws are kept.
-_WARM_UP = 6
+#: Trajectories of each chain, of which the later half is judged, before steps become shorter or draws are kept.
+_WARM_UP = 8
 #: Steps of a trajectory, from few to many until the mean acceptance suffices.
 _STEPS = (2, 3, 5, 8, 12, 20)
 _ACCEPTANCE = 0.9
+#: Share of the draws that the effective sample size must reach; trajectories from one draw to the next until it does.
+ENOUGH = 0.2
+_APART = (1, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +53,20 @@ def sample_about(mode: Mode, log_density: LogDensity, draws: int, rng: np.random
         return State(position=position, value=value + normal, slope=root.T @ slope + position)
 
     chains = int(np.clip(draws // _LEAST, 1, _CHAINS))
+    rounds = max(-(-draws // chains), 2)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        state, steps = _warm_up(at, rng.standard_normal((len(mode.point), chains)), rng)
-        kept = []
-        for _ in range(max(-(-draws // chains), 2)):
-            state, _ = move(at, state, steps, rng)
-            kept.append(state.position.T)
-    positions = np.stack(kept)
-    effective = min(effective_size(positions), float(draws))
+        # From the mode: a chain that starts where the density is steep may never be accepted elsewhere.
+        state, steps = _warm_up(at, np.zeros((len(mode.point), chains)), rng)
+        for apart in _APART:
+            kept = []
+            for _ in range(rounds):
+                for _ in range(apart):
+                    state, _ = move(at, state, steps, rng)
+                kept.append(state.position.T)
+            positions = np.stack(kept)
+            effective = min(effective_size(positions), float(draws))
+            if effective >= ENOUGH * draws:
+                break
     return mode.point + positions.reshape(-1, len(root))[:draws] @ root.T, effective
 
 
@@ -69,7 +78,7 @@ def _warm_up(at: Callable[[Array], State], start: Array, rng: np.random.Generato
         for _ in range(_WARM_UP):
             state, share = move(at, state, steps, rng)
             accepted.append(share)
-        if np.mean(accepted) >= _ACCEPTANCE:
+        if np.mean(accepted[_WARM_UP // 2 :]) >= _ACCEPTANCE:
             break
     return state, steps
 
