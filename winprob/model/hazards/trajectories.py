@@ -3,7 +3,7 @@
 In the coordinates in which the Laplace approximation is a standard normal, the log density is that of the normal plus a
 remainder. A trajectory alternates rotations of position and momentum, which solve the normal's part exactly, with kicks
 by the gradient of the remainder (splitting: Shahbaba, Lan, Johnson, Neal 2014, doi 10.1007/s11222-012-9373-1). It ends
-after a quarter turn, at which a normal posterior would be drawn from independently.
+after about a quarter turn, at which draws from a normal posterior would be independent.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,8 @@ _WARM_UP = 8
 #: Steps of a trajectory, from few to many until the mean acceptance suffices.
 _STEPS = (2, 3, 5, 8, 12, 20)
 _ACCEPTANCE = 0.9
+#: Angle of a trajectory: rejections correlate successive draws, what exceeds a quarter turn does the opposite.
+_TURN = 1.8
 #: Share of the draws that the effective sample size must reach; trajectories from one draw to the next until it does.
 ENOUGH = 0.2
 _APART = (1, 4)
@@ -85,7 +87,7 @@ def _warm_up(at: Callable[[Array], State], start: Array, rng: np.random.Generato
 
 def move(at: Callable[[Array], State], state: State, steps: int, rng: np.random.Generator) -> tuple[State, float]:
     """One trajectory of every chain, accepted or not, and the mean chance of acceptance."""
-    turn = np.pi / 2 / steps
+    turn = _TURN / steps
     cosine, sine = np.cos(turn), np.sin(turn)
     momentum = rng.standard_normal(state.position.shape)
     energy, there = state.energy(momentum), state
