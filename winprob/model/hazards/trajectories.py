@@ -24,7 +24,7 @@ _CHAINS, _LEAST = 25, 10
 _WARM_UP = 8
 #: Steps of a trajectory, from few to many until the mean acceptance suffices.
 _STEPS = (2, 3, 5, 8, 12, 20)
-_ACCEPTANCE = 0.9
+_ACCEPTANCE = 0.85
 #: Angle of a trajectory: rejections correlate successive draws, what exceeds a quarter turn does the opposite.
 _TURN = 1.8
 #: Share of the draws that the effective sample size must reach; trajectories from one draw to the next until it does.
