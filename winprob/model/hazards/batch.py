@@ -4,10 +4,7 @@ The density of ``density.py`` without its Hessian. Points are columns, so that e
 rows and points; rows are taken in blocks whose arrays fit the processor's cache.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
@@ -15,7 +12,6 @@ from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.model.hazards.density import TimingDensity
-from winprob.model.hazards.design import Design
 
 #: Rows per block.
 _ROWS = 1024
@@ -146,11 +142,11 @@ def batch_density(density: TimingDensity) -> BatchDensity:
     """The same density, prepared for many points."""
     design = density.design
     levels, level = np.unique(design.incidence, axis=0, return_inverse=True)
-    cuts = [*range(0, len(design.weight), _ROWS), len(design.weight)]
+    rows = np.arange(len(design.weight))
     cells = csr_array(design.cells)
     return BatchDensity(
         density=density,
-        blocks=tuple(_block(design, np.arange(*rows)) for rows in pairwise(cuts)),
+        blocks=tuple(_block(density, rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)),
         cells=cells,
         turned_cells=csr_array(cells.T),
         levels=levels,
@@ -159,7 +155,8 @@ def batch_density(density: TimingDensity) -> BatchDensity:
     )
 
 
-def _block(design: Design, rows: Array) -> Block:
+def _block(density: TimingDensity, rows: Array) -> Block:
+    design = density.design
     still = rows[design.closed[rows] == 0]
     ends = []
     for won in (1, 0):
