@@ -7,13 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, NAMES, READINGS, Finding, Mask, mask_of, spot, whole
-from winprob.data.schema.access import (
-    SELLER_FORECAST,
-    column_or_missing,
-    is_censored,
-    is_closed,
-    read_before_close,
-)
+from winprob.data.schema.access import SELLER_FORECAST, column_or_missing, is_censored, is_closed, read_before_close
 from winprob.data.schema.columns import fact_columns, is_derived
 from winprob.data.schema.validation import check_deals
 from winprob.data.tables.mapping import DealMapping
@@ -130,8 +124,8 @@ def late_forecasts(deals: pd.DataFrame) -> Iterator[Finding]:
             where = spot(deals, late, deals[column])
             yield where.warning(
                 gettext(
-                    "not used in {rows} rows of closed deals, first deal {deal}: read on the day of closing or later, or "
-                    "on no known day ('as_of')",
+                    "not used in {rows} rows of closed deals, first deal {deal}: read on the day of closing or later, "
+                    "or on no known day ('as_of')",
                     **where.fields,
                 )
             )

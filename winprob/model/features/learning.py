@@ -62,8 +62,9 @@ def uses_seller_forecast(deals: pd.DataFrame, settings: Settings) -> bool:
 def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
     """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
 
-    A mapping leaves its covariates in ``deals.attrs``. The seller's own number comes last. A column that is absent or wholly blank is left out, and no
-    column is used twice. A numeric column that fewer than ``FEWEST_DEALS`` deals have is left out too.
+    A mapping leaves its covariates in ``deals.attrs``. Last comes the seller's own number, where it is asked for. A
+    column that is absent or wholly blank is left out, and no column is used twice. A numeric column that fewer than
+    ``FEWEST_DEALS`` deals have is left out too.
     """
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
