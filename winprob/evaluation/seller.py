@@ -44,10 +44,10 @@ def compare_models(result: Backtest, one: str, other: str) -> Comparison | None:
         return None
     repeat = result.deals["repeat"].to_numpy()[rows]
     auc = auc_difference(won, ours[rows], theirs[rows], groups, repeat)
-    losses = [log_losses(won, chances[rows]) for chances in (ours, theirs)]
-    ends = paired_difference(*losses, groups, seed=result.seed)
+    first, second = (log_losses(won, chances[rows]) for chances in (ours, theirs))
+    ends = paired_difference(first, second, groups, seed=result.seed)
     names = ("one", "other", "difference", "lower", "upper")
-    loss = (*(float(values.mean()) for values in losses), *ends)
+    loss = (float(first.mean()), float(second.mean()), *ends)
     return Comparison(
         auc=Score(**dict(zip(names, auc, strict=True))), log_loss=Score(**dict(zip(names, loss, strict=True)))
     )

@@ -115,7 +115,8 @@ def _training_sentences(source: Provenance) -> Iterator[str]:
 def _seller_sentences(posterior: Posterior) -> Iterator[str]:
     """Whether the seller's own number is a covariate of the model."""
     scaling = posterior.scaling
-    used = [covariate.name for covariate in (*scaling.numeric, *scaling.fields) if covariate.name in SELLER_FORECAST]
+    names = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
+    used = [name for name in SELLER_FORECAST if name in names]
     if used:
         yield gettext(
             "The seller's own number is a covariate ({columns}), with a weight and a bias learned from the deals.",

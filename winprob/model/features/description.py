@@ -89,7 +89,7 @@ class Features:
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
-    used = {covariate.name for covariate in (*scaling.fields, *scaling.numeric)}
+    used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
     known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
     deals = pseudonymise(known, scaling.salt)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
