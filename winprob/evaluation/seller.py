@@ -105,8 +105,8 @@ def _line_sentences(result: Backtest) -> Iterator[str]:
     """Where the line of both together is absent, or not on all folds, and why."""
     if result.seller == "term":
         yield gettext(
-            "winprob uses the seller's own number here ([covariates] seller_forecast), so there is no line "
-            "winprob + seller."
+            "winprob uses the seller's own number here ([covariates] seller_forecast), so the line winprob + seller is "
+            "left out."
         )
     if result.seller != "line":
         return
