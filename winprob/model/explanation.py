@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
+from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals, without_late_forecasts
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
@@ -38,7 +38,7 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     DealTableError
         The frame is not valid, or the deal is not in it.
     """
-    row = last_reading(validate_deals(deals), deal_id)
+    row = without_late_forecasts(last_reading(validate_deals(deals), deal_id))
     contributions = _contributions(posterior, row)
     facts, only = row.iloc[0], posterior.provenance.prior_only
     records = [
@@ -117,6 +117,8 @@ def fact(name: str, facts: pd.Series) -> str:
     if name in ELAPSED:
         title = gettext("Days open") if name == "age" else gettext("Days to the seller's close date")
         return gettext("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
+    if name == "rep_probability":
+        return gettext("{what}: {value}", what=gettext("Seller's own number"), value=_share(facts.get(name)))
     title = column_label(name) if name in COLUMNS else name
     return gettext("{what}: {value}", what=title, value=_value(name, facts.get(name)))
 
@@ -125,6 +127,10 @@ def _days(name: str, facts: pd.Series) -> Any:
     """Elapsed days as the model was given them: a column of the table, or computed from the dates."""
     dates = {column: [facts.get(column, pd.NaT)] for column in ("opened_on", "as_of", "expected_close_on")}
     return elapsed(pd.DataFrame({**dates, **({name: [facts[name]]} if name in facts else {})}), name).iloc[0]
+
+
+def _share(value: Any) -> str:
+    return gettext("unknown") if pd.isna(value) else f"{value:.0%}"
 
 
 def _value(name: str, value: Any) -> str:
@@ -141,6 +147,7 @@ _CATEGORIES = {
     "coach": "coach",
     "decision_method": "decision_method",
     "approver_coverage": "coverage",
+    "rep_category": "rep_category",
 }
 
 

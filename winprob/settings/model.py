@@ -87,7 +87,7 @@ class NumericCovariate:
     """A numeric column the model may learn from, after ``transform``."""
 
     column: str
-    transform: Literal["identity", "log1p"] = "identity"
+    transform: Literal["identity", "log1p", "logit"] = "identity"
 
 
 def _columns_wanted() -> str:
@@ -101,7 +101,8 @@ class CovariateSettings:
     Of the varying columns that a mapping names, the ``pair_components`` leading interactions of two enter
     too (0 = none). ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless
     equal rows are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
-    to overrate, as far as the difference exceeds chance.
+    to overrate, as far as the difference exceeds chance. ``seller_forecast``: the seller's own number (the logit of
+    ``rep_probability``, and ``rep_category``) is a covariate too, where it was known before the close.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
@@ -111,6 +112,7 @@ class CovariateSettings:
     pair_components: Annotated[int, Field(ge=0)] = 64
     copies_count_once: bool = True
     report_bias: bool = True
+    seller_forecast: bool = False
 
 
 @record

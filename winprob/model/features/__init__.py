@@ -7,7 +7,7 @@
 from winprob.model.features.columns import BLANK, NO_DATE
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis
-from winprob.model.features.learning import covariates, deal_weights, learn_scaling
+from winprob.model.features.learning import covariates, deal_weights, learn_scaling, uses_seller_forecast
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
@@ -43,4 +43,5 @@ __all__ = [
     "empty_scaling",
     "learn_scaling",
     "split_words",
+    "uses_seller_forecast",
 ]

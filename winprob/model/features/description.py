@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.data.schema import SELLER_FORECAST, without_late_forecasts
 from winprob.model.features.columns import codes, level_codes, numeric_values, pseudonymise, quarter_codes
 from winprob.model.features.interactions import interaction_features
 from winprob.model.features.levels import WORDS
@@ -88,7 +89,9 @@ class Features:
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
-    deals = pseudonymise(deals, scaling.salt)
+    used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
+    known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
+    deals = pseudonymise(known, scaling.salt)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = level_codes(deals, scaling.fields)
     return Features(
