@@ -266,14 +266,14 @@ def effect_sentences(posterior: Posterior, terms: Sequence[str] = ()) -> list[st
     sizes = spreads(rows)
     if posterior.provenance.prior_only or not sizes:
         return [gettext("This model has seen no deal: every effect here is the prior's.")]
-    factors = (
+    factors = gettext("; ").join(
         gettext("{what} (x{factor:.2f})", what=term_title(term), factor=np.exp(size))
         for term, size in list(sizes.items())[:_NAMED]
     )
     return [
         gettext(
             "What moves the odds most over the training deals, as a typical factor (one standard deviation): {terms}.",
-            terms=gettext("; ").join(factors),
+            terms=factors,
         ),
         _clear_sentence(rows),
         gettext("An effect is an association in past deals; it does not prove that changing the fact wins a deal."),

@@ -64,14 +64,15 @@ def effects_section(posterior: Posterior) -> Section:
 
 
 def _not_named(posterior: Posterior) -> Iterator[str]:
-    hidden = [field for field in posterior.scaling.fields if _is_private(field.name)]
+    hidden = [
+        gettext("{what} ({count} levels)", what=term_title(field.name), count=len(field.levels))
+        for field in posterior.scaling.fields
+        if _is_private(field.name)
+    ]
     if hidden:
         yield gettext(
             "Levels that name people or customers are not shown here: {columns}. winprob effects lists them.",
-            columns="; ".join(
-                gettext("{what} ({count} levels)", what=term_title(field.name), count=len(field.levels))
-                for field in hidden
-            ),
+            columns=gettext("; ").join(hidden),
         )
 
 
@@ -122,7 +123,7 @@ def _more_caption(groups: Sequence[_Group]) -> str:
         return _rows_caption()
     return gettext(
         "Dot: mean. Line: 90% interval. The most frequent levels and the last quarters are shown, {more}.",
-        more="; ".join(more),
+        more=gettext("; ").join(more),
     )
 
 
@@ -206,7 +207,9 @@ def _axis_title() -> str:
 def _in_words(groups: Sequence[_Group]) -> str:
     sentences = (
         gettext(
-            "{what}: {value}", what=group.title, value="; ".join(f"{r['name']} {r['mean']:+.2f}" for r in group.rows)
+            "{what}: {value}",
+            what=group.title,
+            value=gettext("; ").join(f"{r['name']} {r['mean']:+.2f}" for r in group.rows),
         )
         for group in groups
     )
