@@ -207,7 +207,9 @@ def test_without_deals_effects_are_relative_to_the_middle():
     stages = draws_of(prior, "stage", "difficulty") + draws_of(prior, "stage", "decision")
     np.testing.assert_allclose(stages.mean(), 0, atol=0.1)
     np.testing.assert_array_equal(draws_of(prior, "coach", "none"), prior.flat["coach_effect"][:, 0])
-    assert effect_sentences(prior) == ["This model has seen no deal: every effect here is the prior's."]
+    assert effect_sentences(prior) == [
+        "This model has seen no deal: every effect here is the prior's, relative to its middle."
+    ]
 
 
 def test_the_posterior_is_not_changed(posterior):

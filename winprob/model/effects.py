@@ -265,7 +265,7 @@ def effect_sentences(posterior: Posterior, terms: Sequence[str] = ()) -> list[st
     rows = [row for row in effect_draws(posterior) if not terms or row.term in terms]
     sizes = spreads(rows)
     if posterior.provenance.prior_only or not sizes:
-        return [gettext("This model has seen no deal: every effect here is the prior's.")]
+        return [gettext("This model has seen no deal: every effect here is the prior's, relative to its middle.")]
     factors = gettext("; ").join(
         gettext("{what} (x{factor:.2f})", what=term_title(term), factor=np.exp(size))
         for term, size in list(sizes.items())[:_NAMED]

@@ -56,6 +56,7 @@ def effects_section(posterior: Posterior) -> Section:
                 "Log-odds relative to the average training deal, with a 90% interval: 0 changes nothing, +0.69 doubles "
                 "the odds of winning, −0.69 halves them. Associations in past deals, not promises of an effect."
             ),
+            *(effect_sentences(posterior) if posterior.provenance.prior_only else ()),
             *_not_named(posterior),
         ),
         charts=tuple(_charts(posterior, effects)),
@@ -177,7 +178,7 @@ def _draw_rows(groups: Sequence[_Group], title: str, caption: str) -> Chart:
         place += len(group.rows) + 1.4
     height = _ROW * (place - 0.9)
     y = alt.Y("place:Q", scale=alt.Scale(domain=[0, place - 0.9], reverse=True, nice=False), axis=None)
-    axis = alt.Axis(orient="top", grid=True, title=_axis_title(), titleColor=SOFT, tickCount=7, labelExpr=_SIGNED)
+    axis = alt.Axis(orient="top", grid=True, title=gettext("log-odds"), titleColor=SOFT, tickCount=7, labelExpr=_SIGNED)
     x, base = {"axis": axis}, alt.Chart(alt.Data(values=values)).encode(y=y)
     zero = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(color=SOFT, strokeWidth=1.2)
     named = {"align": "right", "baseline": "middle"}
@@ -198,10 +199,6 @@ def _draw_rows(groups: Sequence[_Group], title: str, caption: str) -> Chart:
         title=title,
         caption=caption,
     )
-
-
-def _axis_title() -> str:
-    return gettext("log-odds, relative to the average training deal")
 
 
 def _in_words(groups: Sequence[_Group]) -> str:
