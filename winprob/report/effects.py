@@ -1,6 +1,6 @@
 """Page and section of the learned effects: facts of the method, roles, numbers with bands, categories."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
+from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.methodology import SUPPORT_TIERS, canonical_column, label
 from winprob.model.draws import summarise
@@ -26,7 +27,11 @@ _NAMES = ("seller", "account")
 _MOST_LEVELS, _MOST_FIELDS, _MOST_NUMBERS = 12, 8, 12
 _ROW, _SPAN, _LETTER, _NAME_WIDTH = 18, 400, 6.8, 42
 _PANEL, _TALL, _APART = 270, 120, 0.18
-_FORWARD = {"identity": np.asarray, "log1p": np.log1p, "logit": lambda share: logit(np.clip(share, 0.001, 0.999))}
+_FORWARD: dict[str, Callable[[Array], Array]] = {
+    "identity": np.asarray,
+    "log1p": np.log1p,
+    "logit": lambda share: logit(np.clip(share, 0.001, 0.999)),
+}
 _SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+.2~f')"
 _BACK = {"identity": "datum.value", "log1p": "exp(datum.value) - 1", "logit": "1 / (1 + exp(-datum.value))"}
 
@@ -240,7 +245,7 @@ def _draw_numbers(columns: Sequence[Any], of_term: dict[str, list[Effect]], size
 
 def _panel(column: Any, effects: Sequence[Effect], y_scale: alt.Scale) -> alt.LayerChart:
     places = _places(column.transform, [one.ends for one in effects])
-    values = [
+    values: list[dict[str, Any]] = [
         {**_ends(one), "at": place, "line": on_line, "name": ""}
         for one, (place, on_line) in zip(effects, places, strict=True)
         if np.isfinite(place)
