@@ -1,7 +1,7 @@
 """Page and section of the learned effects: facts of the method, roles, numbers with bands, categories."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
@@ -48,7 +48,8 @@ class _Group:
 def effects_sheet(posterior: Posterior) -> Sheet:
     """A page of the learned effects of a model."""
     section = effects_section(posterior)
-    return Sheet(title=section.title, lead=tuple(effect_sentences(posterior)), sections=(section,))
+    parts = (replace(section, title=gettext("Effects by level")),)
+    return Sheet(title=section.title, lead=tuple(effect_sentences(posterior)), sections=parts)
 
 
 def effects_section(posterior: Posterior) -> Section:
