@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,12 @@ Encode = Callable[[pd.DataFrame], ColumnTransformer]
 def peers(facts: pd.DataFrame) -> dict[str, Baseline]:
     """The models by name; bins of numbers only where there are numbers, the explainable one only where installed."""
     numbers = len(_numbers(facts)) > 0
-    boosters = [_boosting(), _boosting(**SMALL)]
+    boosters = {
+        "boosting": _boosting(),
+        "boosting, small": _boosting(**SMALL),
+        "boosting, one-hot": _on(dense, lambda seed: HistGradientBoostingClassifier(random_state=seed)),
+        "boosting, one-hot, small": _on(dense, lambda seed: HistGradientBoostingClassifier(random_state=seed, **SMALL)),
+    }
     models = {
         BASE_RATE: _base_rate,
         "logistic": tuned(lines),
@@ -56,26 +61,19 @@ def peers(facts: pd.DataFrame) -> dict[str, Baseline]:
         "extra trees 500, leaf 3": _on(
             dense, lambda seed: ExtraTreesClassifier(500, min_samples_leaf=3, random_state=seed)
         ),
-        "boosting": boosters[0],
-        "boosting, small": boosters[1],
-        "boosting, one-hot": _on(dense, lambda seed: HistGradientBoostingClassifier(random_state=seed)),
-        "boosting, one-hot, small": _on(dense, lambda seed: HistGradientBoostingClassifier(random_state=seed, **SMALL)),
+        **boosters,
         EXPLAINABLE: _explainable,
-        STACK: _stack(bins if numbers else lines, boosters),
+        STACK: _stack(bins if numbers else lines, list(boosters.values())),
     }
     return {name: learn for name, learn in models.items() if name != EXPLAINABLE or find_spec("interpret")}
 
 
-def peers_mark() -> str:
-    """Cache key of the peers: their code, and the versions of what they are made with."""
+def peers_mark(model: str) -> str:
+    """Cache key of a peer: the code, and the versions of what it is made with."""
     folder = Path(__file__).parent
     code = b"".join((folder / name).read_bytes() for name in ("_peers.py", "_scores.py"))
-    versions = [version("scikit-learn"), version("numpy")]
-    try:
-        versions.append(version("interpret-core"))
-    except PackageNotFoundError:
-        versions.append("")
-    return hashlib.sha256(code + " ".join(versions).encode()).hexdigest()[:12]
+    libraries = ["scikit-learn", "numpy", *(["interpret-core"] if model == EXPLAINABLE else [])]
+    return hashlib.sha256(code + " ".join(map(version, libraries)).encode()).hexdigest()[:12]
 
 
 def lines(facts: pd.DataFrame) -> ColumnTransformer:

@@ -72,8 +72,7 @@ def predictions(name: str, data: DataSet, asked: argparse.Namespace) -> dict[str
     """By model: the kept arrays of each fold of each repeat."""
     learners: dict[str, tuple[str, Callable[..., Kept]]] = {}
     if not asked.no_peers:
-        mark = peers_mark()
-        learners |= {peer: (mark, _peer(data, learn)) for peer, learn in peers(data.facts).items()}
+        learners |= {peer: (peers_mark(peer), _peer(data, learn)) for peer, learn in peers(data.facts).items()}
     if not asked.no_winprob:
         settings = asked.settings or data.settings
         learners[OURS] = (_our_mark(data, settings, asked.seed), _ours(data, settings, asked.seed))
