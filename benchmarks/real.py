@@ -176,14 +176,21 @@ def _score(data: DataSet, folds: list[tuple[np.ndarray, np.ndarray]], kept: list
     """Scores of one repeat, and its log losses in the order of the rows' first repeat."""
     rows = np.concatenate([test for _, test in folds])
     win_prob = np.concatenate([fold["win_prob"] for fold in kept])
-    draws = [fold["draws"] if "draws" in fold else fold["win_prob"][:, None] for fold in kept]
-    fewest = min(part.shape[1] for part in draws)
-    drawn = np.concatenate([part[:, :fewest] for part in draws])
-    calibration = group_calibration(data.won[rows], drawn, data.deals.iloc[rows], by=data.groupings)
-    values = {**scores(data.won[rows], win_prob), "coverage_90": coverage_90(calibration)}
+    coverage = coverage_90(pd.concat([_groups(data, test, fold) for (_, test), fold in zip(folds, kept, strict=True)]))
+    values = {**scores(data.won[rows], win_prob), "coverage_90": coverage}
     order, first = np.argsort(rows), np.concatenate([test for _, test in data.repeats[0]])
     losses = log_losses(data.won[rows], win_prob)[order]
     return values, losses[np.searchsorted(rows[order], first)]
+
+
+def _groups(data: DataSet, test: np.ndarray, fold: Kept) -> pd.DataFrame:
+    """Expected and observed wins by group within one fold.
+
+    Over all folds together a group's wins are those that the fits have learned from, so that nearly any model covers
+    nearly all groups.
+    """
+    draws = fold["draws"] if "draws" in fold else fold["win_prob"][:, None]
+    return group_calibration(data.won[test], draws, data.deals.iloc[test], by=data.groupings)
 
 
 def goals(name: str, data: DataSet, table: pd.DataFrame) -> list[timing.Figure]:

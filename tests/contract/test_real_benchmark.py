@@ -179,6 +179,18 @@ def test_repeats_are_paired_by_row(bench: dict[str, ModuleType], data: Any) -> N
     assert table["cpu"].tolist() == [2, 2]
 
 
+def test_groups_are_judged_within_a_fold(bench: dict[str, ModuleType], data: Any) -> None:
+    """Two folds whose level is wrong in opposite directions: their sum is right, and neither fold is."""
+    real, half = bench["real"], np.arange(40)
+    folds = [(half + 40, half), (half, half + 40)]
+    whole = {"facts": data.facts, "groups": data.groups, "won": np.repeat([True, False], 40), "repeats": [folds]}
+    deals = data.deals.assign(LeadOrigin="API", LeadSource="Google")
+    wrong = type(data)(deals=deals, **whole)
+    assert wrong.deals.attrs["covariates"]
+    kept = [{"win_prob": np.full(40, 0.5), "cpu": np.array(1.0)}] * 2
+    assert real._score(wrong, folds, kept)[0]["coverage_90"] < 0.01
+
+
 def test_aims_are_the_best_single_model_and_the_stack(bench: dict[str, ModuleType], data: Any) -> None:
     real = bench["real"]
     losses = {"winprob": 0.303, "base rate": 0.2, "boosting": 0.305, "logistic": 0.4, real.STACK: 0.299}
