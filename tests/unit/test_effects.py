@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import logit
 
 from winprob import Posterior, Settings, effects, explain, fit_prior
 from winprob.data.schema import validate_deals
@@ -15,11 +14,9 @@ from winprob.i18n import use_language
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.effects import (
     NO_VALUE,
-    OTHER_VALUE,
     TIERS,
     UNKNOWN,
     Effect,
-    binned,
     effect_draws,
     effect_sentences,
     spreads,
@@ -38,16 +35,6 @@ ROLE_LEVELS = [
     "weight (recommendation)",
     "weight (executive)",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A numeric column in bins, as the scaling of a model has it."""
-
-    name: str
-    transform: str = "identity"
-    edges: tuple[float, ...] = ()
-    heaps: tuple[float, ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -228,52 +215,6 @@ def test_the_table_is_the_same_in_both_languages(posterior):
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-def rows_of(column: Column, **shares) -> list[Effect]:
-    levels = len(column.edges) + len(column.heaps) + 2
-    bins = np.arange(5.0)[:, None] + 10 * np.arange(levels)
-    return list(binned([column], bins, np.array(shares.get("shares", ()))))
-
-
-def test_bins_have_ends_in_the_columns_own_units():
-    column = Column(name="amount", transform="log1p", edges=tuple(np.log1p([100, 2500, 1e6])), heaps=(0.0,))
-    rows = rows_of(column)
-    assert [one.level for one in rows] == ["<= 100", "100..2,500", "2,500..1,000,000", "> 1,000,000", "0", NO_VALUE]
-    got = np.array([one.ends for one in rows])
-    none = np.nan
-    expected = [[none, 100], [100, 2500], [2500, 1e6], [1e6, none], [0, 0], [none, none]]
-    np.testing.assert_array_equal(got, expected)
-    assert [one.draws[0] for one in rows] == [0, 10, 20, 30, 40, 50]
-
-
-@pytest.mark.parametrize(
-    ("transform", "edges", "levels"),
-    [
-        ("identity", (-2.5, 0.0, 7.0), ["<= -2.5", "-2.5..0", "0..7", "> 7", NO_VALUE]),
-        ("logit", tuple(logit([0.2, 0.9])), ["<= 0.2", "0.2..0.9", "> 0.9", NO_VALUE]),
-        ("identity", (1234.51, 1234.52), ["<= 1,234.51", "1,234.51..1,234.52", "> 1,234.52", NO_VALUE]),
-        ("identity", (), [OTHER_VALUE, NO_VALUE]),
-    ],
-)
-def test_bins_are_named_with_the_digits_that_keep_them_apart(transform, edges, levels):
-    assert [one.level for one in rows_of(Column(name="x", transform=transform, edges=edges))] == levels
-
-
-def test_columns_are_end_to_end_and_have_their_shares():
-    columns = [Column(name="a", edges=(1.0,)), Column(name="b", edges=(2.0, 3.0), heaps=(0.0, 9.0))]
-    rows = list(binned(columns, np.arange(9.0)[None], np.arange(9) / 36))
-    assert [(one.term, one.level, float(one.draws[0]), one.share) for one in rows] == [
-        ("a", "<= 1", 0, 0),
-        ("a", "> 1", 1, 1 / 36),
-        ("a", NO_VALUE, 2, 2 / 36),
-        ("b", "<= 2", 3, 3 / 36),
-        ("b", "2..3", 4, 4 / 36),
-        ("b", "> 3", 5, 5 / 36),
-        ("b", "0", 6, 6 / 36),
-        ("b", "9", 7, 7 / 36),
-        ("b", NO_VALUE, 8, 8 / 36),
-    ]
-
-
 def test_a_line_is_shown_at_points_around_the_mean(posterior):
     table = effects(posterior)
     rows = table[table["term"] == "amount"]
@@ -287,7 +228,7 @@ def test_a_line_is_shown_at_points_around_the_mean(posterior):
 
 def test_values_on_the_line_differ_as_the_log_odds_of_two_deals_do(posterior, table):
     rows = [one for one in effect_draws(posterior) if one.term == "amount"]
-    frame = table(amount=[rows[0].ends[0], rows[3].ends[0]])
+    frame = table(amount=[rows[0].value, rows[3].value])
     assert_contrast(posterior, frame, "amount", (rows[0].level, rows[3].level))
 
 

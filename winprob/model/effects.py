@@ -2,31 +2,27 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Protocol, cast
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, label
 from winprob.model.draws import summarise
 from winprob.model.explanation import term_title
-from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, bin_moments
+from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, bin_moments
 from winprob.model.posterior import Posterior
 from winprob.model.win.blocks import TERMS, Term
 from winprob.model.win.terms import ROLE_TERMS
 
 #: Levels of a role's support: the tiers, lowest first, and a role that is not reported.
 TIERS = tuple(label("support", tier, "en").lower() for tier in SUPPORT_TIERS)
-UNKNOWN, WEIGHT, NO_VALUE, OTHER_VALUE = "unknown", "weight", "(blank)", "(other)"
+UNKNOWN, WEIGHT, NO_VALUE = "unknown", "weight", "(blank)"
 #: Support is shown as reported under this coach, the decision method unknown.
 _COACH, _METHOD = COACH_LEVELS.index("unvalidated"), METHOD_LEVELS.index("unknown")
 #: Points at which a straight line is shown, in standard deviations, and weights of mean 0 and variance 1.
 _POINTS, _POINT_SHARE = (-2, -1, 0, 1, 2), np.array([1, 4, 6, 4, 1]) / 16
-_BACK = {"identity": np.asarray, "log1p": np.expm1, "logit": expit}
 #: Terms named by the sentences.
 _NAMED = 3
 
@@ -38,7 +34,7 @@ class Effect:
     Attributes
     ----------
     draws : (draw,) log-odds relative to the average training deal; of a weight or scale, its own value
-    ends : the range of a bin in the units of its column, NaN where it is open and for what is not a number
+    value : of a number, in the units of its column; NaN for a blank and for what is not a number
     share : of the training weight that has this level; 0 where that is unknown, and for a weight
     relative : whether it is relative to the average deal; a weight or a scale is not
     """
@@ -46,25 +42,9 @@ class Effect:
     term: str
     level: str
     draws: Array = field(repr=False)
-    ends: tuple[float, float] = (np.nan, np.nan)
+    value: float = np.nan
     share: float = 0.0
     relative: bool = True
-
-
-class Binned(Protocol):
-    """A numeric column in bins: the inner ``edges``, and ``heaps``, values that are levels of their own.
-
-    Both are on the scale of ``transform``, edges ascending.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def transform(self) -> str: ...
-    @property
-    def edges(self) -> tuple[float, ...]: ...
-    @property
-    def heaps(self) -> tuple[float, ...]: ...
 
 
 def effects(posterior: Posterior) -> pd.DataFrame:
@@ -79,12 +59,12 @@ def effects(posterior: Posterior) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with columns ``term, level, from, to, mean, lower, upper`` (90 %, equal-tailed). ``from, to`` are the
-    range of a numeric bin in the column's own units: a value belongs to it if above ``from`` and at most ``to``; both
-    are equal for a single value, one is missing for an open bin, both for what is not a number.
+    DataFrame with columns ``term, level, from, to, mean, lower, upper`` (90 %, equal-tailed). A number is shown at five
+    values around its mean, which are both ``from`` and ``to``, in the column's own units; both are missing for what is
+    not a number.
     """
     records = [
-        (one.term, one.level, *one.ends, *(float(end) for end in summarise(one.draws)))
+        (one.term, one.level, one.value, one.value, *(float(end) for end in summarise(one.draws)))
         for one in effect_draws(posterior)
     ]
     return pd.DataFrame(records, columns=["term", "level", "from", "to", "mean", "lower", "upper"])
@@ -101,10 +81,6 @@ def _of_term(term: Term, posterior: Posterior) -> Iterator[Effect]:
         yield from _roles(posterior)
     elif term.shown_by == "fields":
         yield from _fields(draws[term.coefficient], posterior)
-    elif term.shown_by == "numeric" and term.part == "effect":
-        columns = cast(Sequence[Binned], posterior.scaling.numeric)
-        shares = np.array(getattr(posterior.scaling, "bin_share", ()))
-        yield from _relative(posterior, binned(columns, draws[term.coefficient], shares))
     elif term.shown_by == "numeric":
         yield from _relative(posterior, _lines(draws[term.coefficient], posterior))
     elif term.part == "effect":
@@ -174,51 +150,9 @@ def _fields(offsets: Array, posterior: Posterior) -> Iterator[Effect]:
         )
 
 
-def binned(columns: Sequence[Binned], bins: Array, shares: Array) -> Iterator[Effect]:
-    """The bins of each numeric column, its single values, and its blank.
-
-    Parameters
-    ----------
-    bins : (draw, bin) effects of all columns end to end: for each its bins from the lowest, its heaps, the blank
-    shares : (bin,) share of the training weight; empty where unknown
-    """
-    start = 0
-    for column in columns:
-        ends = _ends(column)
-        part = slice(start, start + len(ends))
-        start = part.stop
-        own = shares[part] if len(shares) else np.zeros(len(ends))
-        for (level, low, high), draws, share in zip(_named(ends), bins[:, part].T, own, strict=True):
-            yield Effect(term=column.name, level=level, draws=draws, ends=(low, high), share=float(share))
-
-
-def _ends(column: Binned) -> list[tuple[float, float]]:
-    """The range of each level, open at infinity; of the blank NaN."""
-    edges, heaps = (_own_units(column.transform, values) for values in (column.edges, column.heaps))
-    inner = [-np.inf, *edges, np.inf]
-    return [*pairwise(inner), *((value, value) for value in heaps), (np.nan, np.nan)]
-
-
 def _own_units(transform: str, values: Sequence[float]) -> list[float]:
     """Back from the transformed scale; to ten digits, so that 100 does not come back as 100.00000000000001."""
-    return [float(f"{value:.10g}") for value in _BACK[transform](np.array(values, dtype=float))]
-
-
-def _named(ends: Sequence[tuple[float, float]]) -> Iterator[tuple[str, float, float]]:
-    """Name and ends of each level; an open end is missing. As few digits as keep the ends apart, at least four."""
-    finite = {end for pair in ends for end in pair if np.isfinite(end)}
-    digits = next((some for some in range(4, 10) if len({f"{end:.{some}g}" for end in finite}) == len(finite)), 10)
-    for low, high in ends:
-        first, last = (plain_number(end, digits) for end in (low, high))
-        if np.isnan(low):
-            name = NO_VALUE
-        elif low == high:
-            name = first
-        elif np.isinf(low):
-            name = f"<= {last}" if np.isfinite(high) else OTHER_VALUE
-        else:
-            name = f"> {first}" if np.isinf(high) else f"{first}..{last}"
-        yield name, low if np.isfinite(low) else np.nan, high if np.isfinite(high) else np.nan
+    return [float(f"{value:.10g}") for value in TRANSFORMS[transform].back(np.array(values, dtype=float))]
 
 
 def plain_number(value: float, digits: int = 4) -> str:
@@ -233,7 +167,7 @@ def _lines(weights: Array, posterior: Posterior) -> Iterator[Effect]:
         values = _own_units(column.transform, [column.mean + point * column.sd for point in _POINTS])
         for point, value, share in zip(_POINTS, values, _POINT_SHARE, strict=True):
             level = plain_number(value)
-            yield Effect(term=column.name, level=level, draws=point * slope, ends=(value, value), share=float(share))
+            yield Effect(term=column.name, level=level, draws=point * slope, value=value, share=float(share))
         yield Effect(term=column.name, level=NO_VALUE, draws=blank)
 
 

@@ -119,7 +119,7 @@ def fact(name: str, facts: pd.Series) -> str:
 
 
 #: Terms without a recorded value.
-_UNVALUED = ("quarter", "combinations", "companion")
+_UNVALUED = ("quarter", "combinations")
 
 
 def term_title(name: str) -> str:
@@ -127,7 +127,6 @@ def term_title(name: str) -> str:
     titles = {
         "quarter": gettext("Quarter of the reading"),
         "combinations": gettext("How these facts combine"),
-        "companion": gettext("Pattern of the other columns"),
         "age": gettext("Days open"),
         "rep_probability": gettext("Seller's own number"),
     }

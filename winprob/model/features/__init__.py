@@ -4,7 +4,7 @@
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
 """
 
-from winprob.model.features.columns import BLANK, NO_DATE
+from winprob.model.features.columns import BLANK, NAMES, NO_DATE, TRANSFORMS
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.learning import covariates, deal_weights, learn_scaling, uses_seller_forecast
@@ -29,10 +29,12 @@ __all__ = [
     "Field",
     "Layout",
     "METHOD_LEVELS",
+    "NAMES",
     "NO_DATE",
     "Numeric",
     "InteractionBasis",
     "STAGE_STATES",
+    "TRANSFORMS",
     "Scaling",
     "WORDS",
     "Word",

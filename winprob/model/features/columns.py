@@ -1,11 +1,12 @@
 """Columns of the deal table as codes or numbers; *unknown* has a code of its own everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from winprob.arrays import Array
 from winprob.data.schema import ELAPSED, as_text, elapsed
@@ -21,6 +22,21 @@ BLANK = ""
 NAMES = ("seller", "account")
 #: A probability is clipped to this range before its logit: "certain" is no more than a strong opinion.
 _LOGIT_RANGE = (0.01, 0.99)
+
+
+class Transform(NamedTuple):
+    """A transform of a numeric column, and the way back."""
+
+    there: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+
+#: By name, as settings and mappings have them.
+TRANSFORMS: Mapping[str, Transform] = {
+    "identity": Transform(np.asarray, np.asarray),
+    "log1p": Transform(np.log1p, np.expm1),
+    "logit": Transform(lambda share: logit(np.clip(share, *_LOGIT_RANGE)), expit),
+}
 
 
 def pseudonymise(deals: pd.DataFrame, salt: str) -> pd.DataFrame:
@@ -106,9 +122,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
                 got=column[wrong].iloc[0],
             )
         )
-    if transform == "logit":
-        return np.asarray(logit(np.clip(values, *_LOGIT_RANGE)))
-    return np.log1p(values) if transform == "log1p" else values
+    return np.asarray(TRANSFORMS[transform].there(values))
 
 
 def _domain(transform: str) -> str:
