@@ -43,6 +43,28 @@ def test_mostly_ascii_gbk_is_told_by_its_letters() -> None:
     assert decode(text.encode("gbk"), "x", encoding=None, known=known) == (text, "gb18030")
 
 
+@pytest.mark.parametrize(
+    ("word", "written", "used"),
+    [
+        ("华东", "gbk", "gb18030"),
+        ("安妮", "gbk", "gb18030"),
+        ("商機", "big5", "big5"),
+        ("商机", "big5", "big5"),
+        ("中華電信", "big5", "big5"),
+        ("Ärger", "cp1252", "cp1252"),
+    ],
+)
+def test_two_letters_are_enough_where_they_are_frequent(word: str, written: str, used: str) -> None:
+    text = f"deal_id,account\nD1,{word}\n"
+    assert decode(text.encode(written), "x", encoding=None, known=known) == (text, used)
+
+
+def test_letters_that_two_encodings_may_mean_are_refused_with_both_readings() -> None:
+    data = "deal_id,account\nD1,妮\n".encode("gbk")
+    with pytest.raises(InputError, match=r"ambiguous: gb18030 gives '妮', big5 gives '屬'.*--encoding"):
+        decode(data, "x", encoding=None, known=known)
+
+
 def test_the_encoding_given_holds() -> None:
     data = "deal_id,account\nD1,Müller\n".encode("cp1252")
     assert decode(data, "x", encoding="cp1252", known=known)[1] == "cp1252"

@@ -5,8 +5,10 @@ exports in GBK that are mostly ASCII.
 """
 
 import codecs
+import re
 from collections.abc import Callable
 
+from winprob.data.tables.sheets.frequent_letters import FREQUENT
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
@@ -22,6 +24,8 @@ _SAMPLE = 20_000
 #: Lead bytes of the common characters and of punctuation, in GB 2312 and in Big5.
 _COMMON_GB = (*range(0xA1, 0xA4), *range(0xB0, 0xD8))
 _COMMON_BIG5 = range(0xA1, 0xC7)
+#: Two readings whose scores differ by less are both possible.
+_MARGIN = 0.1
 _WESTERN = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽž€£¥§©®°·–—‘’“”…«»\xa0")
 
 
@@ -123,9 +127,9 @@ def _best_legacy(data: bytes, name: str, known: Callable[[str], bool]) -> tuple[
         except UnicodeDecodeError:
             continue
         scored.append((_known_headers(text, known), _plausible(text, encoding), encoding, text))
-    # max keeps the first of equals, so the order of LEGACY breaks ties.
-    best = max(scored, key=lambda item: item[:2], default=None)
-    if best is None or (best[0] == 0 and best[1] < 0.5):
+    scored.sort(key=lambda item: item[:2], reverse=True)
+    best = scored[0] if scored else None
+    if best is None or (best[0] == 0 and best[1] < 0.25):
         raise InputError(
             gettext(
                 "{name}: its text encoding is not recognised (tried UTF-8, GB 18030, Big5, Windows-1252). "
@@ -133,7 +137,31 @@ def _best_legacy(data: bytes, name: str, known: Callable[[str], bool]) -> tuple[
                 name=name,
             )
         )
+    for second in scored[1:]:
+        if second[0] == best[0] and second[1] > best[1] - _MARGIN:
+            _refuse_ambiguous(name, best, second)
     return best[3], best[2]
+
+
+def _refuse_ambiguous(name: str, one: tuple[int, float, str, str], other: tuple[int, float, str, str]) -> None:
+    """Refuse a file of so few letters that two encodings give text that could be meant."""
+    (_, _, first, text), (_, _, second, same) = one, other
+    raise InputError(
+        gettext(
+            "{name}: its text encoding is ambiguous: {first} gives {text}, {second} gives {same}. "
+            "Save it as CSV UTF-8, or give the encoding with --encoding.",
+            name=name,
+            first=first,
+            text=repr(_letters(text)),
+            second=second,
+            same=repr(_letters(same)),
+        )
+    )
+
+
+def _letters(text: str) -> str:
+    """The first word with letters outside ASCII."""
+    return next(word for word in re.split(r"[\s,;|\"]+", text) if not word.isascii())[:20]
 
 
 def _known_headers(text: str, known: Callable[[str], bool]) -> int:
@@ -145,10 +173,11 @@ def _known_headers(text: str, known: Callable[[str], bool]) -> int:
 
 
 def _plausible(text: str, encoding: str) -> float:
-    """Share of the letters outside ASCII that are common in this encoding."""
+    """Share of the letters outside ASCII that are common in this encoding, averaged with the share of frequent ones."""
     spots = [index for index, letter in enumerate(text) if ord(letter) > 127][:_SAMPLE]
     good = sum(_is_common(text, index, encoding) for index in spots)
-    return good / len(spots) if spots else 1.0
+    frequent = good if encoding == "cp1252" else sum(text[index] in FREQUENT for index in spots)
+    return (good + frequent) / (2 * len(spots)) if spots else 1.0
 
 
 def _is_common(text: str, index: int, encoding: str) -> bool:
