@@ -4,10 +4,12 @@
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
 """
 
-from winprob.model.features.columns import BLANK, NO_DATE
+from winprob.model.features.columns import BLANK, NO_DATE, numeric_values, pseudonymise
+from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
+from winprob.model.features.curves import Bins, Curves
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis
-from winprob.model.features.learning import covariates, deal_weights, learn_scaling
+from winprob.model.features.learning import alike_groups, covariates, deal_weights, learn_scaling
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
@@ -23,8 +25,11 @@ from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scalin
 
 __all__ = [
     "BLANK",
+    "Bins",
     "COACH_LEVELS",
     "COVERAGE_LEVELS",
+    "Companion",
+    "Curves",
     "Features",
     "Field",
     "Layout",
@@ -33,14 +38,21 @@ __all__ = [
     "Numeric",
     "InteractionBasis",
     "STAGE_STATES",
+    "TREE_DIMS",
     "Scaling",
     "WORDS",
     "Word",
+    "additive_part",
+    "alike_groups",
     "bin_moments",
     "covariates",
     "deal_weights",
     "describe",
     "empty_scaling",
     "learn_scaling",
+    "numeric_values",
+    "pseudonymise",
+    "require_trees",
+    "tree_inputs",
     "split_words",
 ]

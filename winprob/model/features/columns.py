@@ -68,12 +68,30 @@ def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tu
 
 
 def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
-    features = np.zeros((len(deals), 2 * len(columns)), dtype=np.float32)
-    for at, column in enumerate(columns):
-        standard = (transformed(deals, column.name, column.transform) - column.mean) / column.sd
-        features[:, 2 * at] = np.nan_to_num(standard, nan=0.0)
-        features[:, 2 * at + 1] = np.isnan(standard)
+    """(deal, column) transformed values, NaN where blank."""
+    values = [transformed(deals, column.name, column.transform) for column in columns]
+    return np.stack(values, axis=1) if values else np.zeros((len(deals), 0))
+
+
+def line_values(numbers: Array, columns: Sequence[Numeric]) -> Array:
+    """(deal, feature) of each column that has no bins the standardised value, then 1 where it is blank."""
+    features = np.zeros((len(numbers), 2 * sum(column.bins is None for column in columns)), dtype=np.float32)
+    lines = [(at, column) for at, column in enumerate(columns) if column.bins is None]
+    for place, (at, column) in enumerate(lines):
+        standard = (numbers[:, at] - column.mean) / column.sd
+        features[:, 2 * place] = np.nan_to_num(standard, nan=0.0)
+        features[:, 2 * place + 1] = np.isnan(standard)
     return features
+
+
+def bin_codes(numbers: Array, columns: Sequence[Numeric]) -> Array:
+    """(deal, column) codes into the levels of all columns with bins end to end."""
+    codes, start = [], 0
+    for at, column in enumerate(columns):
+        if column.bins is not None:
+            codes.append(start + column.bins.codes(numbers[:, at]))
+            start += len(column.bins.share)
+    return np.stack(codes, axis=1).astype(np.int64) if codes else np.zeros((len(numbers), 0), dtype=np.int64)
 
 
 def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,18 +18,18 @@ from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
-from winprob.model.features import Features, Scaling, empty_scaling
+from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
 from winprob.model.inference.gates import Gates, measure_gates
-from winprob.model.inference.sampling import Progress, sample
+from winprob.model.inference.sampling import Draws, Progress, sample
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
-from winprob.model.win.blocks import TERMS, UNCONSTRAINED
+from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
 from winprob.model.win.density import Density
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
-from winprob.settings import SamplerSettings, Settings
+from winprob.settings import Settings
 
 _REFERENCE_ROWS = 4000
 
@@ -98,7 +98,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
     settings = settings or Settings()
     scaling = empty_scaling(settings)
     sampler = settings.sampler
-    shape = (sampler.chains, sampler.draws // sampler.thin)
+    shape = (sampler.chains, sampler.kept)
     draws = sample_prior(scaling.layout, settings.priors, shape[0] * shape[1], np.random.default_rng([seed, 0]))
     return _posterior(
         draws={name: values.reshape(*shape, *values.shape[1:]) for name, values in draws.items()},
@@ -146,19 +146,70 @@ def learn(
         The draws failed their gates twice.
     """
     layout = training.scaling.layout
-    terms = UNCONSTRAINED if unconstrained else TERMS
-    density = build_density(**training.evidence(), layout=layout, priors=settings.priors, terms=terms)
+    terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
+    priors = replace(settings.priors, intercept=settings.priors.intercept_with_deals)
+    density = build_density(**training.evidence(), layout=layout, priors=priors, terms=terms)
 
     def parameters(points: Array) -> dict[str, Array]:
         standard = standard_unknowns(points, density)
-        return derive_parameters(np, standard, prior_data(layout, settings.priors, terms), layout, terms)
+        return derive_parameters(np, standard, prior_data(layout, priors, terms), layout, terms)
 
     points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent)
-    return Learned(
-        parameters=parameters(points),
-        log_prior=log_prior(points, density),
-        gates=gates,
-    )
+    learned = parameters(points)
+    learned = apart(learned, training.scaling)
+    if not unconstrained:
+        learned = _with_prior(learned, terms, layout, settings, np.random.default_rng([seed, 3]))
+    return Learned(parameters=learned, log_prior=log_prior(points, density), gates=gates)
+
+
+def apart(learned: Mapping[str, Array], scaling: Scaling) -> dict[str, Array]:
+    """Draws in which the companion is only what trees find beyond single covariates.
+
+    Sampled with all that the trees find: effects of levels and bins are then what they miss, and shrink towards them.
+    The part of the trees that is a sum over single covariates is moved to these effects; no prediction changes.
+    """
+    companion = scaling.companion
+    if companion is None:
+        return dict(learned)
+    levels, bins = np.split(companion.additive, [len(companion.category)])
+    weight = learned["companion_weight"]
+    moved = {name: learned[name] + weight * own for name, own in (("offset", levels), ("curve", bins)) if len(own)}
+    return {**learned, **moved}
+
+
+def _with_prior(
+    learned: Mapping[str, Array],
+    terms: Sequence[Term],
+    layout: Layout,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """Draws of all parameters: those on which no deal bears are from the prior.
+
+    A fact that every training deal lacks is part of the typical deal: there the prior's draw for *unknown* adds nothing.
+    """
+    shape = learned["intercept"].shape
+    prior = sample_prior(layout, settings.priors, int(np.prod(shape)), rng)
+    drawn = {name: values.reshape(*shape, *values.shape[1:]) for name, values in prior.items()}
+    draws = {**drawn, **learned}
+    if silent(layout):
+        draws |= _stretched(learned, drawn)
+    for term in TERMS:
+        if term.part == "effect" and term not in terms and term.reads in layout.shares:
+            draws["intercept"] = draws["intercept"] - drawn[term.coefficient] @ layout.shares[term.reads]
+    return draws
+
+
+def _stretched(learned: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict[str, Array]:
+    """Without any report all log-odds are shrunk alike by what is unknown of support. They were learned as they are after
+    that, so they are stretched by as much; what support is expected there adds nothing to the typical deal.
+    """
+    weight = drawn["role_weight"][..., -1]
+    stretch = np.sqrt(1 + np.pi / 8 * (weight**2).sum(axis=-1))
+    added = [term for term in TERMS if term.part in ("intercept", "effect", "column")]
+    names = [name for term in added for name in term.parameters if name in learned]
+    scaled = {name: (learned[name].T * stretch.T).T for name in names}
+    return scaled | {"intercept": scaled["intercept"] - (weight * drawn["unknown_support"]).sum(axis=-1)}
 
 
 def _believable_draws(
@@ -168,26 +219,36 @@ def _believable_draws(
     seed: int,
     progress: Progress,
 ) -> tuple[Array, Gates]:
-    """Points (chain, draw, unknown) that passed the gates at the first or second try."""
-    for sampler in (settings.sampler, _stricter(settings.sampler)):
-        draws = sample(density, sampler, seed=seed, progress=progress)
-        gates = measure_gates(parameters(draws.points), draws.statistics)
+    """Points (chain, draw, unknown) that passed the gates; where some diverged, of a second run in shorter steps."""
+    first = settings.sampler
+    for sampler in (first, replace(first, target_accept=first.retry_target_accept, tune=2 * first.tune)):
+
+        def measure(draws: Draws) -> Gates:
+            return measure_gates(parameters(draws.points), draws.statistics)
+
+        draws = sample(
+            density,
+            sampler,
+            seed=seed,
+            progress=progress,
+            # Draws that diverged are not made good by more of them.
+            enough=lambda draws: not measure(draws).curable(settings.gates),
+        )
+        gates = measure(draws)
         failures = gates.failures(settings.gates)
         if not failures:
-            return draws.points[:, :: sampler.thin], gates
+            step = draws.points.shape[1] // sampler.kept
+            return draws.points[:, ::step][:, : sampler.kept], gates
+        if gates.divergent_share <= settings.gates.divergent_share:
+            break
     raise NotConvergedError(
         gettext(
-            "sampling did not converge, twice (worst at {worst}): {failures}. Nothing was saved. "
+            "sampling did not converge (worst at {worst}): {failures}. Nothing was saved. "
             "Look for a column that separates won from lost exactly (winprob check), or for fewer covariates.",
             worst=gates.worst,
             failures="; ".join(failures),
         )
     )
-
-
-def _stricter(sampler: SamplerSettings) -> SamplerSettings:
-    changed = {"draws": sampler.retry_draws, "tune": 2 * sampler.tune, "target_accept": sampler.retry_target_accept}
-    return SamplerSettings(**{**asdict(sampler), **changed})
 
 
 def _posterior(

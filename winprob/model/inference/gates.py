@@ -23,6 +23,10 @@ class Gates:
     bfmi: float
     worst: str
 
+    def curable(self, wanted: GateSettings) -> bool:
+        """Whether gates were missed that more draws of the same chains may pass: not those of divergences."""
+        return bool(self.failures(wanted)) and self.divergent_share <= wanted.divergent_share
+
     def failures(self, wanted: GateSettings) -> list[str]:
         """In words, each gate that was not passed."""
         checks = (
@@ -67,7 +71,7 @@ def measure_gates(parameters: Mapping[str, Array], statistics: Any) -> Gates:
         bulk_ess=float(np.min(bulk_ess)),
         tail_ess=float(np.min(tail_ess)),
         divergent_share=float(statistics["diverging"].mean()),
-        bfmi=float(np.min(bfmi(statistics.to_dataset()).to_array())),
+        bfmi=float(np.min(bfmi(statistics).to_array())),
         worst=names[int(np.argmax(r_hat))],
     )
 

@@ -65,7 +65,7 @@ def model_data(
         "readers": features.readers,
         "reading": features.unbiased,
         "reading_variance": features.reading_variance,
-        "columns": column_values(features, terms),
+        "columns": column_values(features, layout, terms),
         "won_share": np.where(censored, 0.0, won),
         "weight": np.where(censored, 0.0, weight),
         "waiting_weight": np.where(censored, weight, 0.0),

@@ -16,6 +16,7 @@ from winprob.model.win.blocks import Kind, Term, block_slices
 
 _COPIED, _ORDERED, _POOLED = int(Kind.COPIED), int(Kind.ORDERED), int(Kind.POOLED)
 _WALK, _LINEAR = int(Kind.WALK), int(Kind.LINEAR)
+_CURVE = int(Kind.CURVE)
 _ROLE_WEIGHT, _UNCONSTRAINED = int(Kind.ROLE_WEIGHT), int(Kind.UNCONSTRAINED_ROLE_WEIGHT)
 
 # Not cached one by one: only an entry knows whether the source of all that it calls has changed, see ``source_hash``.
@@ -75,6 +76,8 @@ def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: A
             _walk(normal, half, constant, out)
         elif kind == _LINEAR:
             _linear(normal, half, out)
+        elif kind == _CURVE:
+            _curve(normal, half, constant, out)
         elif kind == _ROLE_WEIGHT:
             _role_weight(normal, half, ratio, constant, out)
         elif kind == _UNCONSTRAINED:
@@ -110,8 +113,10 @@ def adjoint(
             _walk_adjoint(normal, half, constant, g_out, g_normal, g_half)
         elif kind == _LINEAR:
             _linear_adjoint(normal, half, g_out, g_normal, g_half)
+        elif kind == _CURVE:
+            _curve_adjoint(normal, half, constant, out, g_out, g_normal, g_half)
         elif kind == _ROLE_WEIGHT:
-            _role_weight_adjoint(normal, half, ratio, out, g_out, g_normal, g_half, g_ratio)
+            _role_weight_adjoint(normal, half, ratio, constant, out, g_out, g_normal, g_half, g_ratio)
         elif kind == _UNCONSTRAINED:
             _unconstrained_adjoint(normal, half, ratio, g_out, g_normal, g_half, g_ratio)
 
@@ -227,16 +232,73 @@ def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g
         g_half[0] += g_out[column] * normal[column]
 
 
+# --- curve: effects of a number's bins from a basis, with a scale for each column as fields have; in a monotone column
+# --- the unknowns have one sign ----------------------------------------------------------------------------------------
+
+
+@_kernel
+def _curve(normal: Array, half: Array, curves: Array, out: Array) -> None:
+    columns = int(curves[0])
+    at, unknown, level = 1, columns, 0
+    for column in range(columns):
+        size = int(curves[at])
+        scale = half[0] * np.exp(normal[column])
+        signs = at + 1
+        basis = signs + size
+        for row in range(size):
+            total = 0.0
+            for own in range(size):
+                total += curves[basis + row * size + own] * _signed(normal[unknown + own], curves[signs + own])
+            out[level + row] = total * scale
+        at = basis + size * size
+        unknown += size
+        level += size
+
+
+@_kernel
+def _curve_adjoint(
+    normal: Array, half: Array, curves: Array, out: Array, g_out: Array, g_normal: Array, g_half: Array
+) -> None:
+    columns = int(curves[0])
+    at, unknown, level = 1, columns, 0
+    g_half[0] = 0.0
+    for column in range(columns):
+        size = int(curves[at])
+        scale = half[0] * np.exp(normal[column])
+        signs = at + 1
+        basis = signs + size
+        g_normal[column] = 0.0
+        for row in range(size):
+            g_normal[column] += g_out[level + row] * out[level + row]
+        g_half[0] += g_normal[column] / half[0]
+        for own in range(size):
+            total = 0.0
+            for row in range(size):
+                total += curves[basis + row * size + own] * g_out[level + row]
+            sign = curves[signs + own]
+            slope = 1.0 if sign == 0 else sign / (1 + np.exp(-normal[unknown + own]))
+            g_normal[unknown + own] = total * scale * slope
+        at = basis + size * size
+        unknown += size
+        level += size
+
+
+@_kernel
+def _signed(unknown: float, sign: float) -> float:
+    """An unknown of one sign (softplus), or of either where ``sign`` is 0."""
+    return unknown if sign == 0 else sign * np.log1p(np.exp(unknown))
+
+
 # --- role weight: expected support of roles not reported, weights by role and method, reliability of reports by coach;
 # --- positive weights, from which methods deviate by a factor, about what the methodology says of who decides -------
 
 
 @_kernel
-def _role_weight(normal: Array, half: Array, ratio: Array, lean: Array, out: Array) -> None:
-    roles, cells = len(half) - 1, len(lean)
+def _role_weight(normal: Array, half: Array, ratio: Array, decides: Array, out: Array) -> None:
+    roles, cells = len(half) - 1, len(decides)
     _copied(normal, out[:roles])
     for cell in range(cells):
-        growth = half[roles] * normal[roles + cell] + lean[cell]
+        growth = half[roles] * normal[roles + 1 + cell] + normal[roles] * decides[cell]
         out[roles + cell] = half[cell // (cells // roles)] * np.exp(growth)
     _reliability(ratio, out[roles + cells :])
 
@@ -246,20 +308,23 @@ def _role_weight_adjoint(
     normal: Array,
     half: Array,
     ratio: Array,
+    decides: Array,
     out: Array,
     g_out: Array,
     g_normal: Array,
     g_half: Array,
     g_ratio: Array,
 ) -> None:
-    roles, cells = len(half) - 1, len(normal) - len(half) + 1
+    roles, cells = len(half) - 1, len(decides)
     _copied_adjoint(g_out[:roles], g_normal)
     for role in range(roles + 1):
         g_half[role] = 0.0
+    g_normal[roles] = 0.0
     for cell in range(cells):
         g_growth = g_out[roles + cell] * out[roles + cell]
-        g_normal[roles + cell] = g_growth * half[roles]
-        g_half[roles] += g_growth * normal[roles + cell]
+        g_normal[roles] += g_growth * decides[cell]
+        g_normal[roles + 1 + cell] = g_growth * half[roles]
+        g_half[roles] += g_growth * normal[roles + 1 + cell]
         g_half[cell // (cells // roles)] += g_growth
     for role in range(roles):
         g_half[role] /= half[role]
