@@ -84,8 +84,8 @@ def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
         known_on="2026-06-30",
         closed=100,
         still_open=0,
-        pareto_k=0.1,
         effective=3.0,
+        reliable=True,
     )
 
 
@@ -130,7 +130,8 @@ def test_the_chance_rises_with_the_day_to_that_of_winning_at_all(dated, deals):
     assert not by[0].any()
     eventual = draw_win_prob(dated, deals)
     assert (by <= eventual + 1e-6).all()
-    np.testing.assert_allclose(draw_win_prob_by(dated, deals, dt.date(2060, 1, 1)), eventual, atol=2e-2)
+    in_the_end = draw_win_prob_by(dated, deals, dt.date(2060, 1, 1))
+    np.testing.assert_allclose(in_the_end.mean(axis=1), eventual.mean(axis=1), atol=2e-3)
 
 
 def test_won_lost_and_open_are_all_there_is(dated, deals):
@@ -240,10 +241,9 @@ def test_a_table_that_does_not_suffice_has_a_reason(known, change, words):
 
 
 def test_the_draws_are_reliable(hazards):
-    assert hazards.pareto_k < 0.7
-    assert hazards.effective > 50
-    # MCMC moves separate the duplicates of resampling.
-    assert len(np.unique(hazards.draws["since"][:, 0, 0])) > 950
+    assert hazards.reliable
+    assert hazards.effective > 300
+    assert len(np.unique(hazards.draws["since"][:, 0, 0])) > 900
     assert hazards.known_on == "2026-06-19"
     for name, dims in HAZARD_DIMS.items():
         assert hazards.draws[name].shape == (1000, *(len(hazards.coords[dim]) for dim in dims))
@@ -253,6 +253,12 @@ def test_the_same_seed_gives_the_same_draws(known, hazards):
     again = learn_hazards(known, Settings(), draws=1000, seed=1)
     for name, values in hazards.draws.items():
         np.testing.assert_array_equal(again.draws[name], values)
+
+
+def test_the_order_of_the_rows_leaves_every_draw_as_it_is(known, hazards):
+    again = learn_hazards(known.sample(frac=1, random_state=4), Settings(), draws=1000, seed=1)
+    for name, values in hazards.draws.items():
+        np.testing.assert_allclose(again.draws[name], values, rtol=1e-6)
 
 
 def test_deals_close_sooner_at_the_last_stage_and_near_the_sellers_date(hazards):
@@ -272,6 +278,13 @@ def test_deals_known_only_after_a_day_are_open_on_it(known):
     same = learn_hazards(hidden, Settings(), known_on=day, draws=50, seed=1)
     assert (then.closed, then.still_open) == (same.closed, same.still_open)
     np.testing.assert_allclose(then.draws["since"], same.draws["since"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("pareto_k", "reliable"), [(0.6, True), (0.8, False)])
+def test_draws_of_an_older_model_are_as_reliable_as_their_pareto_k(hazards, pareto_k, reliable):
+    table = hazards.to_dict()
+    del table["reliable"]
+    assert Hazards.from_dict({**table, "pareto_k": pareto_k}, hazards.draws).reliable == reliable
 
 
 def test_time_makes_the_round_trip(dated, deals, tmp_path):

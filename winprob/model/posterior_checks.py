@@ -147,8 +147,8 @@ def require_hazards(hazards: Hazards) -> None:
     _texts("segments", hazards.scaling.segments)
     _texts("known_on", [hazards.known_on])
     _numbers("closed", [hazards.closed, hazards.still_open], (2,), lowest=0)
-    for name in ("pareto_k", "effective"):
-        _require(isinstance(getattr(hazards, name), int | float), name)
+    _require(isinstance(hazards.effective, int | float), "effective")
+    _require(isinstance(hazards.reliable, bool), "reliable")
     for name, draws in hazards.draws.items():
         _require(not draws.size or float(np.abs(draws).max()) <= _LARGEST, name)
 

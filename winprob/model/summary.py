@@ -12,7 +12,6 @@ from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS, summarise
 from winprob.model.features import bin_moments, empty_scaling
-from winprob.model.hazards import RELIABLE_K
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
 from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, population_grades
@@ -130,12 +129,11 @@ def _timing_sentences(posterior: Posterior) -> Iterator[str]:
         closed=hazards.closed,
         still_open=hazards.still_open,
     )
-    if hazards.pareto_k > RELIABLE_K:
+    if not hazards.reliable:
         yield gettext(
-            "Its posterior draws are imprecise (Pareto k {k:.2f}, above {most}): treat the dates as approximate "
-            "until more deals have closed.",
-            k=hazards.pareto_k,
-            most=RELIABLE_K,
+            "Its posterior draws are imprecise (worth {effective:.0f} independent ones): treat the dates as "
+            "approximate until more deals have closed.",
+            effective=hazards.effective,
         )
 
 

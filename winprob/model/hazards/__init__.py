@@ -2,7 +2,6 @@
 
 from winprob.model.hazards.clock import NEVER
 from winprob.model.hazards.design import TimingScaling, days
-from winprob.model.hazards.laplace import RELIABLE_K
 from winprob.model.hazards.learning import learn_hazards, why_undated
 from winprob.model.hazards.survival import BLOCK, ENDS, HAZARD_DIMS, DealHazards, Hazards, hazards_of, waiting_odds
 
@@ -13,7 +12,6 @@ __all__ = [
     "DealHazards",
     "Hazards",
     "NEVER",
-    "RELIABLE_K",
     "TimingScaling",
     "days",
     "hazards_of",

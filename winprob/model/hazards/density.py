@@ -20,8 +20,6 @@ from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, S
 from winprob.model.hazards.design import BY_STAGE, NUMBERS, Design, TimingScaling
 from winprob.settings import TimingSettings
 
-_ROWS = 1024
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slopes:
@@ -150,37 +148,6 @@ class TimingDensity:
         wide, square = np.zeros(size), np.zeros((size, size))
         wide[rows], square[rows, rows] = gradient, hessian
         return Slopes(value=float(value), gradient=wide, hessian=square)
-
-    def log_density(self, points: Array) -> Array:
-        """(point,) log density of many points (point, unknown), in blocks of rows."""
-        offset = points - self.mean
-        total = -0.5 * ((offset @ self.precision) * offset).sum(axis=1)
-        own, other, incidence = self.parts(points)
-        facts = self.design.facts.shape[1]
-        cells = [np.exp(self.design.cells @ part[:, facts:].T) for part in (own, other)]
-        for start in range(0, len(self.design.weight), _ROWS):
-            rows = np.arange(start, min(start + _ROWS, len(self.design.weight)))
-            total += self._many(rows, (own, other), incidence, cells)
-        return np.asarray(total)
-
-    def _many(self, rows: Array, ends: tuple[Array, Array], incidence: Array, cells: list[Array]) -> Array:
-        design = self.design
-        logit = design.incidence[rows] @ incidence.T
-        total = design.weight[rows] @ (design.won[rows, None] * logit - np.logaddexp(0, logit))
-        waits = []
-        facts = design.facts.shape[1]
-        for end, (unknown, cell) in enumerate(zip(ends, cells, strict=True)):
-            mine = rows[(design.closed[rows] == 0) | (design.won[rows] == 1 - end)]
-            rate = np.exp(design.facts[mine] @ unknown[:, :facts].T)
-            before = rate * (design.before[mine] @ cell)
-            done = design.closed[mine] == 1
-            within = rate[done] * (design.within[mine[done]] @ cell)
-            total += design.weight[mine[done]] @ (np.log(-np.expm1(-within)) - before[done])
-            waits.append(before[~done])
-        still = design.closed[rows] == 0
-        lead = logit[still] - waits[0] + waits[1]
-        total += design.weight[rows[still]] @ (np.logaddexp(0, lead) - waits[1])
-        return np.asarray(total)
 
 
 def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:

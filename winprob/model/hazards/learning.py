@@ -1,4 +1,4 @@
-"""Fit the time-to-close model: posterior draws by PSIS around the mode, or the reason why it cannot be fitted."""
+"""Fit the time-to-close model: posterior draws about the mode, or the reason why it cannot be fitted."""
 
 import datetime as dt
 
@@ -7,20 +7,14 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.i18n import gettext
+from winprob.model.hazards.batch import batch_density
 from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
 from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
-from winprob.model.hazards.laplace import RELIABLE_K, Mode, draw_around, find_mode, rejuvenate, resample, smooth_weights
+from winprob.model.hazards.laplace import find_mode
 from winprob.model.hazards.survival import Hazards
+from winprob.model.hazards.trajectories import ENOUGH, sample_about
 from winprob.settings import Settings
-
-#: Degrees of freedom of the heavier-tailed proposal, used where Pareto k is too high.
-_FREEDOM = 8.0
-#: Proposals per draw, and the relative effective sample size below which draws are rejuvenated.
-_PROPOSED = 2
-_ENOUGH = 0.5
-#: Bounds of the number of MCMC moves per draw, and the budget of readings times moves.
-_MOVES, _WORK = (12, 40), 40_000
 
 
 def learn_hazards(
@@ -40,11 +34,11 @@ def learn_hazards(
     if why_undated(deals, settings, known_on=known_on) is not None:
         return None
     day = _day_of(deals, known_on)
-    rows = usable(deals, day)
+    rows = in_order(usable(deals, day))
     design, scaling = build_design(rows, day, settings.calendar)
     mean, precision = prior_normal(scaling, settings.timing)
     density = TimingDensity(design, mean, precision)
-    points, pareto_k, effective = sample_posterior(density, draws, np.random.default_rng([seed, 5]))
+    points, effective = sample_posterior(density, draws, np.random.default_rng([seed, 5]))
     return Hazards(
         draws=named_draws(points, density, scaling),
         scaling=scaling,
@@ -52,8 +46,8 @@ def learn_hazards(
         known_on=(dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat(),
         closed=_deals(rows, design, closed=True),
         still_open=_deals(rows, design, closed=False),
-        pareto_k=pareto_k,
         effective=effective,
+        reliable=effective >= ENOUGH * draws,
     )
 
 
@@ -85,21 +79,16 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
     return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
 
 
-def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float, float]:
-    """Equally weighted posterior draws (draw, unknown), Pareto k, and the effective sample size of the weights."""
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in an order of their own, so that sums, and with them the draws, do not depend on that of the table."""
+    return rows.sort_values(["deal_id", "as_of"], kind="stable")
+
+
+def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float]:
+    """Posterior draws (draw, unknown) about the mode with more mass, and their smallest effective sample size."""
     modes = [find_mode(density.slopes, start) for start in starting_points(density)]
     mode = max(modes, key=lambda candidate: candidate.evidence)
-    points, weights, pareto_k = _weighted(density, mode, _PROPOSED * draws, rng, None)
-    if pareto_k > RELIABLE_K:
-        wider = _weighted(density, mode, _PROPOSED * draws, rng, _FREEDOM)
-        points, weights, pareto_k = min((points, weights, pareto_k), wider, key=lambda weighted: weighted[2])
-    effective = float(min(1 / (weights**2).sum(), draws))
-    sample = points[resample(weights, draws, rng)]
-    if effective < _ENOUGH * draws:
-        # With fewer readings the posterior is further from a normal, and a move is cheaper.
-        moves = int(np.clip(_WORK / len(density.design.weight), *_MOVES))
-        sample = rejuvenate(sample, mode, density.log_density, rng, moves=moves)
-    return sample, pareto_k, effective
+    return sample_about(mode, batch_density(density), draws, rng)
 
 
 def starting_points(density: TimingDensity) -> list[Array]:
@@ -109,14 +98,6 @@ def starting_points(density: TimingDensity) -> list[Array]:
     lean[first : first + len(SINCE_BINS)] = 1.0
     rest = np.zeros(len(density.mean) - 2 * density.per_end)
     return [density.mean + sign * np.concatenate([lean, -lean, rest]) for sign in (1, -1)]
-
-
-def _weighted(
-    density: TimingDensity, mode: Mode, count: int, rng: np.random.Generator, freedom: float | None
-) -> tuple[Array, Array, float]:
-    points, log_q = draw_around(mode, count, rng, freedom)
-    weights, pareto_k = smooth_weights(density.log_density(points) - log_q)
-    return points, weights, pareto_k
 
 
 def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -> dict[str, Array]:

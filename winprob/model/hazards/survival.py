@@ -28,6 +28,8 @@ HAZARD_DIMS: dict[str, tuple[str, ...]] = {
 }
 #: Deals per block.
 BLOCK = 1024
+#: Importance weights were reliable up to this Pareto k (Vehtari et al. 2024, JMLR 25(72)).
+_RELIABLE_K = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,8 @@ class Hazards:
     calendar : the fiscal calendar of the training data
     known_on : ISO day on which knowledge ended
     closed, still_open : number of closed and of censored deals in the training data
-    pareto_k : Pareto k of the importance weights; the draws are reliable below 0.7 (Vehtari et al. 2024)
-    effective : effective sample size of the weighted draws; where small, resampled draws were moved by MCMC
+    effective : effective sample size of the draws, the smallest over the unknowns
+    reliable : whether it suffices
     """
 
     draws: Mapping[str, Array]
@@ -51,8 +53,8 @@ class Hazards:
     known_on: str
     closed: int
     still_open: int
-    pareto_k: float
     effective: float
+    reliable: bool
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
@@ -61,16 +63,18 @@ class Hazards:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
-        plain = {name: getattr(self, name) for name in ("known_on", "closed", "still_open", "pareto_k", "effective")}
+        plain = {name: getattr(self, name) for name in ("known_on", "closed", "still_open", "effective", "reliable")}
         return {**plain, "scaling": asdict(self.scaling), "calendar": asdict(self.calendar)}
 
     @staticmethod
     def from_dict(table: Mapping[str, Any], draws: Mapping[str, Array]) -> Hazards:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``; also of tables of draws by importance sampling, with their Pareto k."""
         numbers = tuple((float(mean), float(sd)) for mean, sd in table["scaling"]["numbers"])
+        plain = {"reliable": table.get("pareto_k", 0.0) <= _RELIABLE_K, **table}
+        plain.pop("pareto_k", None)
         return Hazards(
             **{
-                **table,
+                **plain,
                 "scaling": TimingScaling(numbers=numbers, segments=tuple(table["scaling"]["segments"])),
                 "calendar": settings_from({"calendar": table["calendar"]}).calendar,
                 "draws": draws,
