@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
+    from winprob.model.effects import effects
     from winprob.model.explanation import explain
     from winprob.model.inference import fit, fit_prior
     from winprob.model.inference.pymc_model import build_model
@@ -62,6 +63,7 @@ __all__ = [
     "deal_ends",
     "draw_win_prob",
     "draw_win_prob_by",
+    "effects",
     "explain",
     "fit",
     "fit_prior",
@@ -114,6 +116,7 @@ _HOME = {
     "deal_ends": "data.history",
     "draw_win_prob": "model.prediction",
     "draw_win_prob_by": "model.timing",
+    "effects": "model.effects",
     "explain": "model.explanation",
     "fit": "model.inference",
     "fit_prior": "model.inference",

@@ -33,6 +33,7 @@ COLUMNS = {
     "priors": ["belief", "lower", "middle", "upper", "setting"],
     "predict": ["deal_id", "mean", "lower", "upper", "unknowns", "prior_share"],
     "explain": ["term", "log_odds", "lower", "upper", "text"],
+    "effects": ["term", "level", "from", "to", "mean", "lower", "upper"],
     "levers": [
         "deal_id",
         "role",
@@ -82,6 +83,7 @@ def calls(work: Path, tmp_path: Path) -> dict[str, list[str]]:
         "priors": ["priors"],
         "predict": ["predict", deals, "--people", people, "--model", model],
         "explain": ["explain", deals, "--people", people, "--deal", first, "--model", model],
+        "effects": ["effects", model],
         "levers": ["levers", deals, *shared],
         "whatif": ["whatif", deals, *shared, "--deal", first, "--set", "stage=decision", "--set", "coach=validated"],
         "postmortem": ["postmortem", str(work / "closed.csv"), *shared, "--deal", lost],
@@ -200,7 +202,7 @@ def read_back(path: Path) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".xlsx", ".parquet", ".XLSX"])
-@pytest.mark.parametrize("command", ["check", "predict", "explain", "levers", "whatif", "allocate"])
+@pytest.mark.parametrize("command", ["check", "predict", "explain", "effects", "levers", "whatif", "allocate"])
 def test_out_takes_its_format_from_the_suffix(
     command: str, suffix: str, calls: dict[str, list[str]], tmp_path: Path
 ) -> None:
@@ -209,6 +211,9 @@ def test_out_takes_its_format_from_the_suffix(
     assert good(*calls[command], "--out", out).stdout == ""
     got = read_back(out)
     assert list(got) == COLUMNS[command]
+    # In JSON a column of numbers that are all missing has no type.
+    numbers = {name: float for name in ("from", "to") if name in got}
+    expected, got = expected.astype(numbers), got.astype(numbers)
     # CSV and XLSX do not distinguish a blank text from a missing one.
     blank_is_missing = suffix.lower() in (".csv", ".xlsx")
     expected, got = (frame.replace("", None) if blank_is_missing else frame for frame in (expected, got))
@@ -267,6 +272,7 @@ def test_a_format_that_equals_the_suffix_is_accepted(form: str, calls: dict[str,
         ("train", "No deal was seen"),
         ("predict", "every figure here is prior"),
         ("explain", "to win"),
+        ("effects", "every effect here is the prior's"),
         ("levers", "the levers are tied"),
         ("whatif", "One by one they add up"),
         ("postmortem", "Largest costs"),
@@ -278,7 +284,9 @@ def test_remarks_are_on_stderr_only(command: str, english: str, calls: dict[str,
     assert english not in told.stdout
 
 
-@pytest.mark.parametrize("command", ["check", "train", "predict", "explain", "levers", "whatif", "postmortem"])
+@pytest.mark.parametrize(
+    "command", ["check", "train", "predict", "explain", "effects", "levers", "whatif", "postmortem"]
+)
 def test_remarks_in_chinese(command: str, calls: dict[str, list[str]], tmp_path: Path) -> None:
     told = good(*calls[command], "--lang", "zh").stderr.replace(str(tmp_path), "")
     for line in filter(None, told.splitlines()):

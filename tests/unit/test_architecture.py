@@ -97,6 +97,7 @@ def test_the_front_door_is_light(statement: str) -> None:
 @pytest.mark.parametrize(
     "room",
     [
+        "model.effects",
         "model.explanation",
         "model.features",
         "model.posterior",

@@ -1,4 +1,4 @@
-"""Commands of the model wing and of its evaluation, from ``train`` to ``card``."""
+"""Commands of the model wing and of its evaluation, from ``train`` to ``learning-curve``."""
 
 import datetime as dt
 import os
@@ -323,21 +323,3 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     else:
         echo_notes(gettext("You need about {more} more closed deals to halve these intervals.", more=more))
     echo_notes(*remarks)
-
-
-@app.main.command()
-@options.model_argument
-@click.option(
-    "--record", type=options.FILE, help="The calibration record: the file that winprob backtest --record wrote."
-)
-@click.option("--format", "output_format", type=click.Choice(["md", "html"]), help="Default: by --out, else md.")
-@options.target("--out", help="Write the card to this file instead of the screen.")
-@options.idle_seed
-def card(model: Path, record: Path | None, output_format: str | None, out: Path | None) -> None:
-    """The model card: purpose, training data, calibration, and what is not proven."""
-    from winprob.report.card import read_record
-
-    require_writable(out)
-    chosen = output_format or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
-    text = winprob.render_card(load_model(model), read_record(record) if record else None, form=chosen)
-    write_page(text, out, gettext("The model card is in {path}.", path=out))

@@ -108,17 +108,31 @@ def _base_rate(draws: Array, *, prior_only: bool) -> str:
 
 def fact(name: str, facts: pd.Series) -> str:
     """The recorded fact behind a term: ``Buying stage: Evaluation``."""
-    if name == "quarter":
-        return gettext("Quarter of the reading")
-    if name == "combinations":
-        return gettext("How these facts combine")
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
+    if name in _UNVALUED:
+        return term_title(name)
+    value = _value(name, _days(name, facts) if name in ELAPSED else facts.get(name))
+    return gettext("{what}: {value}", what=term_title(name), value=value)
+
+
+#: Terms without a recorded value.
+_UNVALUED = ("quarter", "combinations", "companion")
+
+
+def term_title(name: str) -> str:
+    """The name of a term as a user reads it: ``Buying stage``."""
+    titles = {
+        "quarter": gettext("Quarter of the reading"),
+        "combinations": gettext("How these facts combine"),
+        "companion": gettext("Pattern of the other columns"),
+        "age": gettext("Days open"),
+    }
+    if name in titles:
+        return titles[name]
     if name in ELAPSED:
-        title = gettext("Days open") if name == "age" else gettext("Days to the seller's close date")
-        return gettext("{what}: {value}", what=title, value=_value(name, _days(name, facts)))
-    title = column_label(name) if name in COLUMNS else name
-    return gettext("{what}: {value}", what=title, value=_value(name, facts.get(name)))
+        return gettext("Days to the seller's close date")
+    return column_label(name) if name in COLUMNS else name
 
 
 def _days(name: str, facts: pd.Series) -> Any:

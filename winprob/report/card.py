@@ -20,6 +20,7 @@ from winprob.model.posterior_file import FORMAT
 from winprob.model.role_evidence import role_readings, weight_prior_share
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.backtest import calibration_section, difference_section
+from winprob.report.effects import effects_section
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
 
@@ -93,6 +94,7 @@ def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> lis
         _details(posterior),
         _use(),
         _factors(posterior),
+        effects_section(posterior),
         *_calibration(record),
         _data(posterior),
         _prior(posterior),
