@@ -15,7 +15,18 @@ from sklearn.preprocessing import OneHotEncoder
 
 from winprob.evaluation.scores import EDGE, log_losses, paired_difference, score
 
-__all__ = ["EDGE", "SCORES", "Baseline", "baselines", "log_losses", "paired_difference", "scores"]
+__all__ = [
+    "EDGE",
+    "SCORES",
+    "Baseline",
+    "baselines",
+    "inner_folds",
+    "log_losses",
+    "paired_difference",
+    "scores",
+    "search_c",
+    "tuned",
+]
 
 SCORES = ("auc", "log_loss", "brier", "accuracy", "slope", "intercept")
 INNER = {"logisticregression__C": np.logspace(-3, 1, 9)}
@@ -43,7 +54,7 @@ def baselines() -> dict[str, Baseline]:
     return {
         "logistic C=0.1": _plain(lambda _: LogisticRegression(C=0.1, max_iter=5000)),
         "logistic C=1": _plain(lambda _: LogisticRegression(C=1.0, max_iter=5000)),
-        "logistic, C from inside": _tuned,
+        "logistic, C from inside": tuned(lambda _: _one_hot()),
         "random forest 300": _plain(lambda seed: RandomForestClassifier(300, random_state=seed)),
         "extra trees 500, leaf 3": _plain(
             lambda seed: ExtraTreesClassifier(500, min_samples_leaf=3, random_state=seed),
@@ -59,11 +70,25 @@ def _plain(make: Callable[[int], Any]) -> Baseline:
     return learn
 
 
-def _tuned(facts: pd.DataFrame, won: np.ndarray, groups: np.ndarray, others: pd.DataFrame, seed: int) -> np.ndarray:
-    inner = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-    pipeline = make_pipeline(_one_hot(), LogisticRegression(max_iter=5000))
-    search = GridSearchCV(pipeline, INNER, scoring="neg_log_loss", cv=inner)
-    return search.fit(facts, won, groups=groups).predict_proba(others)[:, 1]
+def tuned(encode: Callable[[pd.DataFrame], Any]) -> Baseline:
+    """Logistic regression on encoded facts, C chosen by cross-validation of the training rows."""
+
+    def learn(facts: pd.DataFrame, won: np.ndarray, groups: np.ndarray, others: pd.DataFrame, seed: int) -> np.ndarray:
+        return search_c(encode(facts), facts, won, groups, seed).predict_proba(others)[:, 1]
+
+    return learn
+
+
+def search_c(encoder: Any, facts: pd.DataFrame, won: np.ndarray, groups: np.ndarray, seed: int) -> GridSearchCV:
+    """The fitted search over C; ``best_estimator_`` is the pipeline refitted to all training rows."""
+    pipeline = make_pipeline(encoder, LogisticRegression(max_iter=5000))
+    search = GridSearchCV(pipeline, INNER, scoring="neg_log_loss", cv=inner_folds(seed))
+    return search.fit(facts, won, groups=groups)
+
+
+def inner_folds(seed: int) -> StratifiedGroupKFold:
+    """Folds of training rows; rows of one group stay in one fold."""
+    return StratifiedGroupKFold(5, shuffle=True, random_state=seed)
 
 
 def _one_hot() -> OneHotEncoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -15,6 +16,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Fewer draws and looser gates, for fits of which only the mean of a prediction counts.
@@ -69,6 +72,26 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def cpu_seconds() -> float:
+    """CPU time so far of this process, all its threads, and its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def kept(folder: str, label: str, work: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays that ``work`` returns, from the cache of an earlier run where they are there.
+
+    Everything that they depend on is part of ``folder`` or ``label``. A file is complete or absent.
+    """
+    path = out_dir() / "".join(c if c.isalnum() or c == "/" else "-" for c in folder) / f"{label}.npz"
+    if not path.exists():
+        arrays = work()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(scratch := path.with_suffix(".part.npz"), **arrays)
+        scratch.replace(path)
+    with np.load(path) as file:
+        return dict(file)
+
+
 def run_seconds(command: Sequence[str], env: Mapping[str, str] | None = None) -> float:
     """Wall time of a command, which must succeed."""
     return seconds(
@@ -115,7 +138,9 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three significant digits, no exponent."""
+    """Three significant digits, no exponent; a dash for NaN."""
+    if math.isnan(value):
+        return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 

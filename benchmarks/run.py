@@ -15,7 +15,7 @@ import _timing as timing
 
 NAMES = (
     *("startup", "prediction", "levers", "what_if", "forecast", "reading", "speed"),
-    *("sbc", "teams", "quarters", "timing", "salvirt", "maven"),
+    *("sbc", "teams", "quarters", "timing", "salvirt", "maven", "real"),
 )
 
 

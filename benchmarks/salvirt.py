@@ -155,15 +155,7 @@ def _hash(content: bytes) -> str:
 def _cached(mark: str, label: str, table: Table, test: np.ndarray, work: Callable[[], np.ndarray]) -> np.ndarray:
     """The predictions of one fold, from the cache of an earlier run if there."""
     rows = _hash(test.tobytes() + pd.util.hash_pandas_object(table.facts).to_numpy().tobytes())
-    folder = timing.out_dir() / "salvirt" / "".join(c if c.isalnum() else "-" for c in mark)
-    path = folder / f"{label}-{rows}.npy"
-    if path.exists():
-        return np.load(path)
-    predictions = work()
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(scratch := path.with_suffix(".part.npy"), predictions)
-    scratch.replace(path)
-    return predictions
+    return timing.kept(f"salvirt/{mark}", f"{label}-{rows}", lambda: {"win_prob": work()})["win_prob"]
 
 
 def compare(table: Table, predictions: Mapping[str, np.ndarray], *, seed: int) -> pd.DataFrame:

@@ -167,7 +167,7 @@ def test_pymc_clock_tells_phases_apart(bench: dict[str, ModuleType]) -> None:
     assert min(clock.compile, clock.warm_up, clock.drawing) > 0
 
 
-@pytest.mark.parametrize("name", ["salvirt", "maven"])
+@pytest.mark.parametrize("name", ["salvirt", "maven", "real"])
 def test_absent_data_are_said_and_no_error(name: str, tmp_path: Path) -> None:
     env = {**os.environ, "WINPROB_REAL_DATA": str(tmp_path), "WINPROB_BENCH_OUT": str(tmp_path / "out")}
     done = subprocess.run(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -150,3 +151,17 @@ def test_maven() -> None:
     covariates = deals.attrs["covariates"]
     assert "close_date" not in covariates["varying"]
     assert covariates["numeric"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "won", "varying", "numeric"), [("grants", 8708, 0.458, 11, 10), ("leads", 9240, 0.385, 4, 3)]
+)
+def test_grants_and_leads(name: str, rows: int, won: float, varying: int, numeric: int, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.csv"
+    path.write_bytes(gzip.decompress(real(f"{name}/{name}.csv.gz").read_bytes()))
+    deals = read_deals(path, MAPPINGS / f"{name}.toml")
+    assert len(deals) == deals["deal_id"].nunique() == rows
+    assert (deals["outcome"] == "won").mean() == pytest.approx(won, abs=5e-4)
+    covariates = deals.attrs["covariates"]
+    assert (len(covariates["varying"]), len(covariates["numeric"])) == (varying, numeric)
+    assert all(deals[column].dtype == "str" for column in covariates["varying"])
