@@ -23,11 +23,11 @@ class SamplerSettings:
     """
 
     chains: Annotated[int, Field(ge=2)] = 4
-    tune: Annotated[int, Field(ge=100)] = 400
+    tune: Annotated[int, Field(ge=100)] = 300
     draws: Annotated[int, Field(ge=50)] = 500
     thin: Annotated[int, Field(ge=1)] = 2
     prior_draws: Annotated[int, Field(ge=100)] = 500
-    target_accept: Chance = 0.9
+    target_accept: Chance = 0.8
     retry_draws: int = 4000
     retry_target_accept: Chance = 0.97
     most_deals: Annotated[int, Field(ge=1000)] = 100_000

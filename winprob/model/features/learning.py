@@ -99,11 +99,15 @@ def _learn_interactions(deals: pd.DataFrame, fields: Sequence[Field], settings: 
     taking_part = [at for at, field in enumerate(fields) if field.name in named]
     if len(taking_part) < 2 or not settings.covariates.pair_components:
         return None
+    if settings.covariates.companion and len(deals) > _PAIRS:
+        return None
     level, _ = level_codes(deals, fields)
     basis = learn_interactions(level, field_of_level(fields), taking_part, settings.covariates.pair_components)
     return basis if basis.loading.shape[2] else None
 
 
+#: With more deals than this, trees find combinations that products of two levels do not have.
+_PAIRS = 1000
 _DIRECTIONS = {"no": 0, "increasing": 1, "decreasing": -1}
 
 

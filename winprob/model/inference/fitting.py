@@ -223,18 +223,15 @@ def _believable_draws(
     first = settings.sampler
     for sampler in (first, replace(first, target_accept=first.retry_target_accept, tune=2 * first.tune)):
 
-        def measure(draws: Draws) -> Gates:
-            return measure_gates(parameters(draws.points), draws.statistics)
+        measured: list[Gates] = []
 
-        draws = sample(
-            density,
-            sampler,
-            seed=seed,
-            progress=progress,
+        def enough(draws: Draws) -> bool:
+            measured.append(measure_gates(parameters(draws.points), draws.statistics))
             # Draws that diverged are not made good by more of them.
-            enough=lambda draws: not measure(draws).curable(settings.gates),
-        )
-        gates = measure(draws)
+            return not measured[-1].curable(settings.gates)
+
+        draws = sample(density, sampler, seed=seed, progress=progress, enough=enough)
+        gates = measured[-1]
         failures = gates.failures(settings.gates)
         if not failures:
             step = draws.points.shape[1] // sampler.kept

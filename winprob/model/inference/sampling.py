@@ -58,6 +58,7 @@ def sample(
         chains=sampler.chains,
         seed=seed,
         target_accept=sampler.target_accept,
+        adaptation="low_rank",
         progress_bar=False,
         progress_callback=chains.report,
         progress_rate=_LOOK,
@@ -68,7 +69,7 @@ def sample(
         while True:
             chains.wait(run)
             draws = _first(run, chains.wanted, geometry)
-            if chains.wanted == sampler.retry_draws or enough(draws):
+            if enough(draws) or chains.wanted == sampler.retry_draws:
                 progress(gettext("sampling"), 1.0)
                 return draws
             chains.go_on(run)

@@ -23,7 +23,7 @@ from winprob.model.win.terms import coefficients, logits
 from winprob.settings import PriorSettings
 
 #: A weight below this is none; its sd in the model, at most, and as a share of itself.
-_LEAST, _SD, _SHARE = 0.05, 0.1, 1 / 3
+_LEAST, _MOST, _SD, _SHARE = 0.05, 1.3, 0.03, 1 / 3
 _STEPS = 30
 
 
@@ -47,7 +47,7 @@ def stacked_weight(
     found, error = _weight_of_second(own, trees, won, weight)
     # Shrunk as a normal of unknown mean is (positive-part James-Stein).
     mean = found * max(0.0, 1 - (error / found) ** 2) if found > 0 else 0.0
-    return None if mean < _LEAST else (min(mean, 1.0), min(error, _SD, mean * _SHARE))
+    return None if mean < _LEAST else (min(mean, _MOST), min(error, _SD, mean * _SHARE))
 
 
 def _cross_fitted(

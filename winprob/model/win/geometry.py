@@ -51,7 +51,7 @@ class Geometry(NamedTuple):
 def to_standard(point: Array, g: Geometry) -> tuple[Array, float]:
     """Standard unknowns of a point of the sampler, and the log of the Jacobian up to a constant."""
     standard = g.middle + g.stretch * point
-    turned = np.dot(g.factor, point[g.turned])
+    turned = _times(g.factor, point[g.turned])
     for at in range(len(turned)):
         standard[g.turned[at]] = g.middle[g.turned[at]] + turned[at]
     log_scale = _log_scales(standard, g)
@@ -79,12 +79,33 @@ def to_standard_adjoint(standard: Array, gradient: Array, g: Geometry) -> Array:
         gradient[g.half[own]] += by_scale[own]
         if g.deviation[own] >= 0:
             gradient[g.deviation[own]] += by_scale[own] * g.deviation_sd[own]
-    by_turned = np.dot(gradient[g.turned], g.factor)
+    by_turned = _times_transposed(g.factor, gradient[g.turned])
     for at in range(len(gradient)):
         gradient[at] *= g.stretch[at]
     for at in range(len(by_turned)):
         gradient[g.turned[at]] = by_turned[at]
     return gradient
+
+
+# By hand: the threads of a linear algebra library would wait for each other, the chains have theirs.
+@njit(nogil=True, error_model="numpy", fastmath=True)
+def _times(matrix: Array, vector: Array) -> Array:
+    result = np.empty(len(matrix))
+    for row in range(len(matrix)):
+        total = 0.0
+        for column in range(len(vector)):
+            total += matrix[row, column] * vector[column]
+        result[row] = total
+    return result
+
+
+@njit(nogil=True, error_model="numpy", fastmath=True)
+def _times_transposed(matrix: Array, vector: Array) -> Array:
+    result = np.zeros(matrix.shape[1])
+    for row in range(len(vector)):
+        for column in range(len(result)):
+            result[column] += matrix[row, column] * vector[row]
+    return result
 
 
 @njit(nogil=True, error_model="numpy")
