@@ -22,7 +22,7 @@ from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
 from winprob.model.inference.gates import Gates, measure_gates
 from winprob.model.inference.sampling import Draws, Progress, sample
-from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
+from winprob.model.inference.training_data import Training, in_order, learn_time, odds_of_waiting, training_from
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
 from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
 from winprob.model.win.density import Density
@@ -48,7 +48,8 @@ def fit(
     """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
 
     The time to close is learned where the table has dates for it, see ``hazards.learn_hazards``; without it open deals
-    are left out. Arrivals of new deals and changes of amounts at the close are learned from past quarters.
+    are left out. Arrivals of new deals and changes of amounts at the close are learned from past quarters. The order
+    of the rows does not matter.
 
     Parameters
     ----------
@@ -70,9 +71,9 @@ def fit(
         The draws failed their gates twice.
     """
     settings = settings or Settings()
-    valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    dated = valid if readings is None else validate_deals(readings)
-    record = valid if ends is None else validate_deals(ends)
+    valid = in_order(validate_deals(deals, training=True, one_outcome=one_outcome))
+    dated = valid if readings is None else in_order(validate_deals(readings))
+    record = valid if ends is None else in_order(validate_deals(ends))
     progress = progress or _silent
     progress(gettext("learning when deals close"), 0.0)
     hazards = learn_time(dated, settings, seed)

@@ -7,7 +7,7 @@ import pandas as pd
 import pymc as pm
 
 from winprob.data.schema import validate_deals
-from winprob.model.inference.training_data import learn_time, odds_of_waiting, training_from
+from winprob.model.inference.training_data import in_order, learn_time, odds_of_waiting, training_from
 from winprob.model.win.blocks import coords
 from winprob.model.win.graph import build_graph, model_data
 from winprob.settings import Settings
@@ -42,7 +42,7 @@ def build_model(
         The deals are not valid, none is closed, or all ended alike.
     """
     settings = settings or Settings()
-    valid = validate_deals(deals, training=True)
+    valid = in_order(validate_deals(deals, training=True))
     hazards = learn_time(valid, settings, seed)
     training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid))
     layout = training.scaling.layout

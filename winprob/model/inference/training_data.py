@@ -138,13 +138,31 @@ def read_training(
         The deals are not valid, none is closed, or all ended alike.
     """
     valid = validate_deals(deals, training=True, one_outcome=one_outcome)
-    return training_from(valid, settings, seed=seed, waiting_odds=waiting_odds)
+    order = row_order(valid)
+    odds = None if waiting_odds is None else waiting_odds[order]
+    return training_from(valid.iloc[order], settings, seed=seed, waiting_odds=odds)
+
+
+def in_order(valid: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a valid table in ``row_order``; index labels and ``attrs`` are kept."""
+    return valid.iloc[row_order(valid)]
+
+
+def row_order(valid: pd.DataFrame) -> Array:
+    """(row,) places of the rows by deal and day, in which a model learns from them.
+
+    Draws at random, sums and the sampler's path then do not depend on how a table was sorted. A valid table has at most
+    one row for each deal and day.
+    """
+    keys = [name for name in ("deal_id", "as_of") if name in valid]
+    plain = valid[keys].reset_index(drop=True)
+    return plain.sort_values(keys, kind="stable").index.to_numpy()
 
 
 def training_from(
     valid: pd.DataFrame, settings: Settings, *, seed: int, waiting_odds: Array | None, salt: str = ""
 ) -> Training:
-    """``read_training`` of deals that are validated for training; ``salt`` as in ``Scaling``."""
+    """``read_training`` of deals that are validated for training and ``in_order``; ``salt`` as in ``Scaling``."""
     closed = is_closed(valid)
     odds = np.ones(len(valid)) if waiting_odds is None else waiting_odds
     informative = closed | (is_censored(valid) & (odds != 1))
