@@ -54,7 +54,7 @@ def backtest_teams(teams: int, deals: int, protocol: str, seed: int) -> tuple[pd
         team = simulate(deals, 60, seed=at)
         table = pd.concat([team.closed, team.open], ignore_index=True)
         keep = timing.out_dir() / "teams"
-        result = run_backtest(table, seed=1, settings=settings, protocol=protocol, keep=keep)
+        result = run_backtest(table, seed=1, settings=settings, protocol=protocol, keep=keep, seller=False)
         fold = result.deals["fold"].to_numpy()
         scored.append(pd.DataFrame({"team": at, "fold": fold, "won": result.won, **result.win_prob}))
         for model in result.win_prob:

@@ -11,7 +11,7 @@ import pytest
 
 from winprob.errors import NotConvergedError
 from winprob.evaluation import backtesting, run_backtest
-from winprob.evaluation.backtesting import OURS, PREVIOUS, TABLE
+from winprob.evaluation.backtesting import OURS, PREVIOUS, TABLE, WITH_SELLER
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.sentences import backtest_sentences
 from winprob.settings import EvaluationSettings, Settings
@@ -52,6 +52,7 @@ def test_the_table_has_the_columns_of_the_contract(fits, deals):
     assert list(table.columns) == list(TABLE)
     assert table["model"].tolist() == [
         OURS,
+        WITH_SELLER,
         "base rate",
         "stage win rate",
         "CRM stage default",
@@ -60,7 +61,7 @@ def test_the_table_has_the_columns_of_the_contract(fits, deals):
         "rep_probability",
     ]
     assert (table["n"] == 200).all()
-    assert len(fits) == 6
+    assert len(fits) == 12, "six folds, each with and without the seller's number"
 
 
 def test_rows_are_scored_with_the_draws_of_their_own_fit(fits, deals, believed):
@@ -80,7 +81,7 @@ def test_a_run_that_was_stopped_goes_on(fits, deals, tmp_path, monkeypatch):
     stand_in = inference.fit
 
     def broken(deals, **how):
-        if len(fits) >= 4:
+        if len(fits) >= 8:
             raise KeyboardInterrupt
         return stand_in(deals, **how)
 
@@ -90,7 +91,7 @@ def test_a_run_that_was_stopped_goes_on(fits, deals, tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "fit", stand_in)
     fits.clear()
     again = run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", keep=tmp_path)
-    assert len(fits) == 2
+    assert len(fits) == 4
     fits.clear()
     whole = run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", keep=tmp_path)
     assert not fits
@@ -103,7 +104,7 @@ def test_a_damaged_file_of_a_fold_is_made_anew(fits, deals, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:200])
     fits.clear()
     run_backtest(deals, seed=1, settings=SETTINGS, protocol="k-fold", keep=tmp_path)
-    assert len(fits) == 1
+    assert len(fits) == 2
 
 
 def test_cached_folds_belong_to_their_deals_settings_and_seed(fits, deals, tmp_path):
@@ -115,7 +116,7 @@ def test_cached_folds_belong_to_their_deals_settings_and_seed(fits, deals, tmp_p
     ):
         fits.clear()
         run_backtest(other, seed=seed, settings=settings, protocol="k-fold", keep=tmp_path)
-        assert len(fits) == 6
+        assert len(fits) == 12
 
 
 def test_cached_folds_hold_no_names(fits, deals, tmp_path):
@@ -132,7 +133,7 @@ def test_folds_that_fail_are_named_and_the_others_kept(fits, deals, tmp_path, mo
     stand_in = inference.fit
 
     def sometimes(deals, **how):
-        if len(fits) == 2:
+        if len(fits) == 4:
             fits.append(0)
             raise NotConvergedError("R-hat 2")
         return stand_in(deals, **how)
@@ -203,7 +204,7 @@ def test_the_record_is_plain_and_complete(fits, deals):
     result = run_backtest(deals, seed=1, settings=SETTINGS)
     record = json.loads(json.dumps(result.record(versions={"winprob": "0"}, made_on="2026-01-01"), allow_nan=False))
     assert record["protocol"]["kind"] == "rolling"
-    assert len(record["table"]) == 7
+    assert len(record["table"]) == 8
     assert {"grouping", "level", "n", "won", "covered"} <= set(record["groups"][0])
 
 
@@ -216,7 +217,8 @@ def test_the_sentences_claim_no_more_than_the_interval(fits, deals):
 
 
 def test_a_baseline_without_its_column_is_left_out_and_named(fits, deals):
-    blank = deals.assign(stage=pd.Series(None, index=deals.index, dtype="str")).drop(columns="rep_probability")
+    blank = deals.assign(stage=pd.Series(None, index=deals.index, dtype="str"))
+    blank = blank.drop(columns=["rep_probability", "rep_category"])
     result = run_backtest(blank, seed=1, settings=SETTINGS, protocol="k-fold")
     assert result.table()["model"].tolist() == [OURS, "base rate", "logistic", "boosting"]
     compared, *rest = backtest_sentences(result)[1:4]

@@ -174,6 +174,10 @@ def crm_forecast_category(h: Frame) -> Frame:
     return with_covariate(h, "ForecastCategoryName", h["rep_category"])
 
 
+def forecast_that_the_close_has_set(h: Frame) -> Frame:
+    return h.assign(rep_probability=known(h).won.astype(float))
+
+
 def filled_for_the_won(h: Frame) -> Frame:
     d = known(h)
     return h.assign(competitor=pd.Series("C01", index=h.index).where(~d.won))
@@ -372,6 +376,7 @@ PLANTS: list[tuple[Callable[[Frame], Frame], str, str]] = [
     (category_that_knows_well, "Bucket", "predicts the outcome alone"),
     (crm_probability, "Probability", "derived by the CRM"),
     (crm_forecast_category, "ForecastCategoryName", "derived by the CRM"),
+    (forecast_that_the_close_has_set, "rep_probability", "set by the close"),
     (filled_for_the_won, "competitor", "gives the outcome away"),
     (exact_copies, "deal_id", "copies of another"),
     (long_and_short_ids, "deal_id", "18 characters"),

@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Fit the win model to closed deals and save it, with a summary of what it learned."""
     from winprob.model.inference import cost_sentences
-    from winprob.model.summary import posterior_sentences
+    from winprob.model.summary import posterior_sentences, seller_forecast_sentences
 
     if (source is None) != prior_only:
         raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
@@ -53,6 +53,7 @@ def train(
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
         table, remarks = _training_table(source, chosen, as_of)
+        remarks += seller_forecast_sentences(table, chosen)
         echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
         with progress() as follow:
             readings = _training_readings(source, as_of)

@@ -1,28 +1,32 @@
 """Out-of-sample evaluation: refit on each fold, score the deals held out, compare with baselines."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import validate_deals
+from winprob.data.schema import SELLER_FORECAST, column_or_missing, validate_deals, without_late_forecasts
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
 from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, plan_folds
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
+from winprob.model.features import uses_seller_forecast
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_valid_win_prob
 from winprob.settings import Settings
 
 Progress = Callable[[str, float], None]
 
-OURS, PREVIOUS = "winprob", "previous model"
+OURS, WITH_SELLER, PREVIOUS = "winprob", "winprob + seller", "previous model"
+#: What the seller's own number is in a backtest: absent, a line of its own, or a term of winprob itself.
+Seller = Literal["absent", "line", "term"]
 TABLE = (
     "model",
     "log_loss",
@@ -46,6 +50,7 @@ class Backtest:
     won : (row,) 0 or 1
     win_prob : by model, (row,) probabilities, NaN where a model has none
     draws : by model, (row, draw) posterior draws, for models that have them
+    seller : what the seller's own number is in it
     """
 
     plan: Plan
@@ -55,6 +60,7 @@ class Backtest:
     win_prob: Mapping[str, Array]
     draws: Mapping[str, Array]
     seed: int
+    seller: Seller = "absent"
 
     def table(self) -> pd.DataFrame:
         """One row per model, scores averaged over repeats; columns as in ``TABLE``."""
@@ -158,6 +164,7 @@ def run_backtest(
     previous: Posterior | None = None,
     protocol: str = "auto",
     keep: Path | None = None,
+    seller: bool = True,
     progress: Progress | None = None,
 ) -> Backtest:
     """Cross-validate by rolling origin or k-fold: refit on each fold and score the held-out deals.
@@ -168,6 +175,7 @@ def run_backtest(
     previous : a fitted model to compare with, on rows that cannot have been in its training data
     protocol : ``auto``, ``rolling`` (rolling origin by fiscal quarter) or ``k-fold``
     keep : folder for completed folds, from which an interrupted run resumes; it contains no names
+    seller : also refit with the seller's own number as a term, where the deals have it: the line ``winprob + seller``
     progress : called with a description of the current step and the share completed
 
     Raises
@@ -183,13 +191,14 @@ def run_backtest(
     groups = np.full(len(valid), -1)
     closed = closed_rows(valid)
     groups[closed] = identical_rows(valid.iloc[closed])
-    folds = _Folds(valid, groups, settings, seed, previous, FoldCache(keep, valid, settings, seed))
+    has = _seller(valid.iloc[closed], settings) if seller else "absent"
+    folds = _Folds(valid, groups, settings, seed, previous, has == "line", FoldCache(keep, valid, settings, seed))
+    report = partial(_report, progress, len(plan.folds))
     predictions, failed = [], []
     for at, fold in enumerate(plan.folds):
-        if progress:
-            progress(gettext("backtest: fold {at} of {folds}", at=at + 1, folds=len(plan.folds)), at / len(plan.folds))
+        report(at)
         try:
-            predictions.append(folds.predicted(fold))
+            predictions.append(folds.predicted(fold, halfway=partial(report, at, halfway=True)))
         except NotConvergedError as error:
             failed.append(f"{fold.name}: {error}")
     if failed:
@@ -198,7 +207,26 @@ def run_backtest(
                 "{count} folds failed; the others are cached. {reasons}", count=len(failed), reasons="; ".join(failed)
             )
         )
-    return _gathered(plan, valid, groups, predictions, seed)
+    return replace(_gathered(plan, valid, groups, predictions, seed), seller=has)
+
+
+def _seller(closed: pd.DataFrame, settings: Settings) -> Seller:
+    if uses_seller_forecast(closed, settings):
+        return "term"
+    known = without_late_forecasts(closed)
+    return "line" if any(column_or_missing(known, name).notna().any() for name in SELLER_FORECAST) else "absent"
+
+
+def _report(progress: Progress | None, folds: int, at: int, *, halfway: bool = False) -> None:
+    if progress is None:
+        return
+    if halfway:
+        progress(
+            gettext("backtest: fold {at} of {folds}, with the seller's number", at=at + 1, folds=folds),
+            (at + 0.5) / folds,
+        )
+    else:
+        progress(gettext("backtest: fold {at} of {folds}", at=at + 1, folds=folds), at / folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,21 +238,34 @@ class _Folds:
     settings: Settings
     seed: int
     previous: Posterior | None
+    with_seller: bool
     cache: FoldCache
 
-    def predicted(self, fold: Fold) -> dict[str, Array]:
+    def predicted(self, fold: Fold, *, halfway: Callable[[], None]) -> dict[str, Array]:
         """Predictions by model, (row, draw); one draw for models without draws."""
         known = self.cache.read(fold)
-        if known is None:
-            known = {**self._ours(fold), **self._others(fold)}
+        if known is None or (WITH_SELLER in known) != self.with_seller:
+            known = {OURS: self._refit(fold, self.settings)}
+            if self.with_seller:
+                halfway()
+                known[WITH_SELLER] = self._refit_with_seller(fold)
+            known |= self._others(fold)
             self.cache.write(fold, known)
         return {**known, **self._previous(fold)}
 
-    def _ours(self, fold: Fold) -> dict[str, Array]:
+    def _refit(self, fold: Fold, settings: Settings) -> Array:
         from winprob.model import inference
 
-        posterior = inference.fit(self._rows(fold.train), seed=self.seed, settings=self.settings.for_refits())
-        return {OURS: _draws(posterior, self._rows(fold.test), self.settings)}
+        posterior = inference.fit(self._rows(fold.train), seed=self.seed, settings=settings.for_refits())
+        return _draws(posterior, self._rows(fold.test), settings)
+
+    def _refit_with_seller(self, fold: Fold) -> Array:
+        """NaN where this fit does not converge: the backtest of winprob itself does not depend on it."""
+        added = replace(self.settings.covariates, seller_forecast=True)
+        try:
+            return self._refit(fold, replace(self.settings, covariates=added))
+        except NotConvergedError:
+            return np.full((len(fold.test), 1), np.nan, dtype=np.float32)
 
     def _others(self, fold: Fold) -> dict[str, Array]:
         train, test = self._rows(fold.train), self._rows(fold.test)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import column_or_missing, is_closed
+from winprob.data.schema import column_or_missing, is_closed, without_late_forecasts
 from winprob.evaluation.scores import log_losses
 from winprob.methodology import STAGES
 from winprob.model import features
@@ -27,7 +27,7 @@ NEEDS = {"stage win rate": "stage", "CRM stage default": "stage", "rep_probabili
 
 
 def baselines(deals: pd.DataFrame) -> Mapping[str, Baseline]:
-    """Baselines by name, without those whose column no closed deal of the table has."""
+    """Baselines by name, without those whose column no closed deal of the table has, or not from before its close."""
     every: dict[str, Baseline] = {
         "base rate": _base_rate,
         "stage win rate": _stage_rate,
@@ -36,7 +36,7 @@ def baselines(deals: pd.DataFrame) -> Mapping[str, Baseline]:
         "boosting": _boosting,
         "rep_probability": _rep_probability,
     }
-    closed = deals[is_closed(deals)]
+    closed = without_late_forecasts(deals[is_closed(deals)])
     absent = {column for column in NEEDS.values() if column_or_missing(closed, column).isna().all()}
     return {name: baseline for name, baseline in every.items() if NEEDS.get(name) not in absent}
 
@@ -61,7 +61,7 @@ def _stage_default(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, 
 
 
 def _rep_probability(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:
-    return test["rep_probability"].to_numpy(dtype=float)
+    return without_late_forecasts(test)["rep_probability"].to_numpy(dtype=float)
 
 
 def _logistic(train: pd.DataFrame, test: pd.DataFrame, settings: Settings, groups: Array, seed: int) -> Array:

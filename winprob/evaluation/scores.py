@@ -1,6 +1,7 @@
 """Scores of probability forecasts: log score, Brier score and its decomposition, AUC, calibration slope, bootstrap."""
 
 import numpy as np
+from scipy.stats import norm
 
 from winprob.arrays import Array
 from winprob.model.draws import TAILS
@@ -137,3 +138,54 @@ def paired_difference(
         means.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
     lower, upper = np.quantile(np.concatenate(means), TAILS)
     return float((losses - others).mean()), float(lower), float(upper)
+
+
+def auc_difference(
+    won: Array, one: Array, other: Array, groups: Array, repeat: Array
+) -> tuple[float, float, float, float, float]:
+    """AUC of two forecasts of the same rows, and ``one - other`` with its 90 % interval; AUCs averaged over repeats.
+
+    The standard error is that of DeLong's placements, summed over groups of rows that belong together. NaN where all
+    outcomes are equal.
+
+    Parameters
+    ----------
+    won : (row,) 0 or 1
+    groups : (row,) cluster labels, the same in every repeat
+    repeat : (row,) which repeat the row belongs to
+
+    Returns
+    -------
+    AUC of ``one``, AUC of ``other``, difference, lower, upper
+
+    References
+    ----------
+    DeLong, DeLong, Clarke-Pearson (1988), doi 10.2307/2531595; Obuchowski (1997), doi 10.2307/2533958.
+    """
+    codes = np.unique(groups, return_inverse=True)[1]
+    areas, influence, count = np.zeros(2), np.zeros(codes.max() + 1), 0
+    for rows in (repeat == which for which in np.unique(repeat)):
+        if 0 < won[rows].mean() < 1:
+            ours, theirs = (_auc_influence(won[rows], chance[rows]) for chance in (one, other))
+            areas += (ours[0], theirs[0])
+            influence += np.bincount(codes[rows], weights=ours[1] - theirs[1], minlength=len(influence))
+            count += 1
+    if not count:
+        return (float("nan"),) * 5
+    used = max(len(influence), 2)
+    reach = float(norm.ppf(TAILS[1]) * np.sqrt(used / (used - 1) * (influence**2).sum()) / count)
+    first, second = (float(area) / count for area in areas)
+    return first, second, first - second, first - second - reach, first - second + reach
+
+
+def _auc_influence(won: Array, chance: Array) -> tuple[float, Array]:
+    """AUC and what each row adds to it beyond its mean: the centred placement among the other outcome's rows."""
+    is_won = np.asarray(won, dtype=bool)
+    placement = np.empty(len(chance))
+    for side in (True, False):
+        rivals = np.sort(chance[is_won != side])
+        mine = chance[is_won == side]
+        below = (np.searchsorted(rivals, mine, "left") + np.searchsorted(rivals, mine, "right")) / 2 / len(rivals)
+        placement[is_won == side] = below if side else 1 - below
+    area = float(placement[is_won].mean())
+    return area, (placement - area) / np.where(is_won, is_won.sum(), (~is_won).sum())

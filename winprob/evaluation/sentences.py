@@ -11,6 +11,7 @@ from winprob.evaluation.baselines import NEEDS
 from winprob.evaluation.diagnosis import AGAINST, LEANS, UNLIKE, Diagnosis
 from winprob.evaluation.reweighting import PRIOR, LeaveOneOut
 from winprob.evaluation.scores import EDGE, recalibration
+from winprob.evaluation.seller import seller_sentences
 from winprob.i18n import gettext
 from winprob.methodology import label
 
@@ -24,6 +25,7 @@ def backtest_sentences(result: Backtest) -> list[str]:
         _protocol_sentence(result),
         _comparison_sentence(result.differences()),
         *_absent_sentences(result),
+        *seller_sentences(result),
         *_calibration_sentences(result),
         *_warning_sentences(result),
     ]
@@ -58,7 +60,13 @@ def _absent_sentences(result: Backtest) -> Iterator[str]:
     """Baselines left out of the comparison, by the column that they lack."""
     for column in dict.fromkeys(NEEDS.values()):
         absent = [name for name, needed in NEEDS.items() if needed == column and name not in result.win_prob]
-        if absent:
+        if absent and column in result.deals and result.deals[column].notna().any():
+            yield gettext(
+                "Left out of the comparison: {models}. No closed deal's '{column}' is from before its close.",
+                models=", ".join(absent),
+                column=column,
+            )
+        elif absent:
             yield gettext(
                 "Left out of the comparison: {models}. No closed deal has a known '{column}'.",
                 models=", ".join(absent),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals
+from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validate_deals, without_late_forecasts
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
@@ -38,7 +38,7 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     DealTableError
         The frame is not valid, or the deal is not in it.
     """
-    row = last_reading(validate_deals(deals), deal_id)
+    row = without_late_forecasts(last_reading(validate_deals(deals), deal_id))
     contributions = _contributions(posterior, row)
     facts, only = row.iloc[0], posterior.provenance.prior_only
     records = [
@@ -112,6 +112,8 @@ def fact(name: str, facts: pd.Series) -> str:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
     if name in _UNVALUED:
         return term_title(name)
+    if name == "rep_probability":
+        return gettext("{what}: {value}", what=term_title(name), value=_share(facts.get(name)))
     value = _value(name, _days(name, facts) if name in ELAPSED else facts.get(name))
     return gettext("{what}: {value}", what=term_title(name), value=value)
 
@@ -127,6 +129,7 @@ def term_title(name: str) -> str:
         "combinations": gettext("How these facts combine"),
         "companion": gettext("Pattern of the other columns"),
         "age": gettext("Days open"),
+        "rep_probability": gettext("Seller's own number"),
     }
     if name in titles:
         return titles[name]
@@ -139,6 +142,10 @@ def _days(name: str, facts: pd.Series) -> Any:
     """Elapsed days as the model was given them: a column of the table, or computed from the dates."""
     dates = {column: [facts.get(column, pd.NaT)] for column in ("opened_on", "as_of", "expected_close_on")}
     return elapsed(pd.DataFrame({**dates, **({name: [facts[name]]} if name in facts else {})}), name).iloc[0]
+
+
+def _share(value: Any) -> str:
+    return gettext("unknown") if pd.isna(value) else f"{value:.0%}"
 
 
 def _value(name: str, value: Any) -> str:
@@ -155,6 +162,7 @@ _CATEGORIES = {
     "coach": "coach",
     "decision_method": "decision_method",
     "approver_coverage": "coverage",
+    "rep_category": "rep_category",
 }
 
 

@@ -15,7 +15,7 @@ from winprob.model.hazards import Hazards
 
 #: No effect on the log-odds scale is as large as this.
 _LARGEST = 1e6
-_TRANSFORMS = ("identity", "log1p")
+_TRANSFORMS = ("identity", "log1p", "logit")
 _MOST_LEVELS = 100
 #: Values of parameters that are bounded: lowest and highest.
 _RANGES: Mapping[str, tuple[float, float]] = {

@@ -8,10 +8,12 @@ import pandas as pd
 from scipy.special import expit
 
 from winprob.arrays import Array
+from winprob.data.schema import SELLER_FORECAST, column_or_missing, is_closed, without_late_forecasts
+from winprob.data.tables import forecast_set_at_close, late_forecasts
 from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS, summarise
-from winprob.model.features import bin_moments, empty_scaling
+from winprob.model.features import bin_moments, empty_scaling, uses_seller_forecast
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.prediction import prior_share
 from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, population_grades
@@ -67,6 +69,7 @@ def posterior_sentences(posterior: Posterior) -> list[str]:
         ]
     lines = [
         *_training_sentences(source),
+        *_seller_sentences(posterior),
         _gates_sentence(source.gates),
         *_prior_sentences(posterior),
         *_timing_sentences(posterior),
@@ -106,6 +109,33 @@ def _training_sentences(source: Provenance) -> Iterator[str]:
             available=source.available,
             deals=source.deals,
         )
+
+
+def _seller_sentences(posterior: Posterior) -> Iterator[str]:
+    """Whether the seller's own number is a covariate of the model."""
+    scaling = posterior.scaling
+    names = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
+    used = [name for name in SELLER_FORECAST if name in names]
+    if used:
+        yield gettext(
+            "The seller's own number is a covariate ({columns}), with a weight and a bias learned from the deals.",
+            columns=", ".join(used),
+        )
+
+
+def seller_forecast_sentences(deals: pd.DataFrame, settings: Settings) -> Iterator[str]:
+    """Which of the sellers' own numbers a training on these deals does not use, where they were asked for."""
+    if not uses_seller_forecast(deals, settings):
+        return
+    closed = deals[is_closed(deals)]
+    known = without_late_forecasts(closed)
+    if all(column_or_missing(known, name).isna().all() for name in SELLER_FORECAST):
+        yield gettext(
+            "seller_forecast is on, but no closed deal has a seller's number from before its close: the model has no "
+            "such term."
+        )
+    for finding in (*late_forecasts(closed), *forecast_set_at_close(known, is_closed(known))):
+        yield gettext("warning: {column}: {text}", column=finding.column, text=finding.message)
 
 
 def _gates_sentence(gates: Mapping[str, float]) -> str:

@@ -16,10 +16,9 @@ Beta = tuple[Scale, Scale]
 class SamplerSettings:
     """NUTS settings.
 
-    Chains whose ``draws`` miss the convergence gates go on, to ``retry_draws`` at most; where draws diverged, they start
-    again with ``retry_target_accept``. One in ``thin`` of the first ``draws`` is kept, and as many of a longer run. A
-    history of more than ``most_deals`` deals is sampled at random down
-    to that number.
+    Chains whose ``draws`` miss the convergence gates go on, to ``retry_draws`` at most; where draws diverged, they
+    start again with ``retry_target_accept``. One in ``thin`` of the first ``draws`` is kept, and as many of a longer
+    run. A history of more than ``most_deals`` deals is sampled at random down to that number.
     """
 
     chains: Annotated[int, Field(ge=2)] = 4
@@ -30,7 +29,7 @@ class SamplerSettings:
     target_accept: Chance = 0.8
     retry_draws: int = 4000
     retry_target_accept: Chance = 0.97
-    most_deals: Annotated[int, Field(ge=1000)] = 100_000
+    most_deals: Annotated[int, Field(ge=1000)] = 50_000
 
     def __post_init__(self) -> None:
         if self.thin > self.draws:
@@ -104,7 +103,7 @@ class NumericCovariate:
     """A numeric column the model may learn from, after ``transform``; a ``monotone`` one never turns."""
 
     column: str
-    transform: Literal["identity", "log1p"] = "identity"
+    transform: Literal["identity", "log1p", "logit"] = "identity"
     monotone: Literal["no", "increasing", "decreasing"] = "no"
 
 
@@ -117,9 +116,11 @@ class CovariateSettings:
     """Covariates that the model uses where the table has them, in addition to those a mapping names.
 
     Of the varying columns that a mapping names, the ``pair_components`` leading interactions of two enter
-    too (0 = none), and with ``companion`` what boosted trees find in all covariates. ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless
-    equal rows are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
-    to overrate, as far as the difference exceeds chance.
+    too (0 = none; in tables of up to a thousand deals), and with ``companion`` what boosted trees find in all
+    covariates. ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless equal rows
+    are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
+    to overrate, as far as the difference exceeds chance. ``seller_forecast``: the seller's own number (the logit of
+    ``rep_probability``, and ``rep_category``) is a covariate too, where it was known before the close.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
@@ -130,6 +131,7 @@ class CovariateSettings:
     companion: bool = True
     copies_count_once: bool = True
     report_bias: bool = True
+    seller_forecast: bool = False
 
 
 @record

@@ -261,11 +261,13 @@ def _alike(snapshots: list[pd.DataFrame], columns: list[str]) -> list[pd.DataFra
     return snapshots
 
 
-def _all_covariates(settings: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The covariates of all snapshots; for a numeric one the latest transform."""
+def _all_covariates(settings: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The covariates of all snapshots; for a numeric one the latest transform, of the seller's number the last word."""
     varying: dict[str, None] = {}
     numeric: dict[str, Any] = {}
+    seller: dict[str, bool] = {}
     for covariates in settings:
         varying |= dict.fromkeys(covariates.get("varying", ()))
         numeric |= {item["column"]: item for item in covariates.get("numeric", ())}
-    return {"varying": list(varying), "numeric": list(numeric.values())}
+        seller = {"seller_forecast": True} if covariates.get("seller_forecast") else {}
+    return {"varying": list(varying), "numeric": list(numeric.values()), **seller}

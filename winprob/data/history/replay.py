@@ -175,9 +175,10 @@ def _as_of(history: _History, day: pd.Timestamp) -> pd.DataFrame:
     return frame
 
 
-def _covariates(deals: pd.DataFrame, frame: pd.DataFrame) -> dict[str, list[object]]:
+def _covariates(deals: pd.DataFrame, frame: pd.DataFrame) -> dict[str, object]:
     given = deals.attrs.get("covariates", {})
     return {
+        **given,
         "varying": [name for name in given.get("varying", ()) if name in frame],
         "numeric": [item for item in given.get("numeric", ()) if item["column"] in frame],
     }

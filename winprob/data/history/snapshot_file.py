@@ -92,7 +92,7 @@ def _covariates(settings: Any) -> dict[str, Any]:
     if isinstance(covariates, Mapping):
         varying, numeric = covariates.get("varying", []), covariates.get("numeric", [])
         names = [*varying, *(item.get("column") for item in numeric)]
-        if all(isinstance(name, str) for name in names):
+        if all(isinstance(name, str) for name in names) and type(covariates.get("seller_forecast", False)) is bool:
             return dict(covariates)
     raise ValueError("metadata")
 

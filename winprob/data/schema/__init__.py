@@ -3,12 +3,15 @@
 from winprob.data.schema.access import (
     ELAPSED,
     FEWEST_DEALS,
+    SELLER_FORECAST,
     column_or_missing,
     elapsed,
     enough_deals,
     is_censored,
     is_closed,
     is_open,
+    read_before_close,
+    without_late_forecasts,
 )
 from winprob.data.schema.columns import (
     CHOICES,
@@ -40,6 +43,7 @@ __all__ = [
     "NAMES",
     "NUMBERS",
     "READINGS",
+    "SELLER_FORECAST",
     "SUPPORTS",
     "TEXTS",
     "as_days",
@@ -58,6 +62,7 @@ __all__ = [
     "last_reading",
     "latest_places",
     "mask_of",
+    "read_before_close",
     "refuse",
     "shown_cell",
     "spot",
@@ -65,4 +70,5 @@ __all__ = [
     "validate_deals",
     "validate_visits",
     "whole",
+    "without_late_forecasts",
 ]

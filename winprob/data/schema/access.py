@@ -11,6 +11,8 @@ CLOSED_OUTCOMES = ("won", "lost", "no_decision")
 
 #: No amount, ratio or bias in a model is computed from fewer deals: one of a few deals could be told from it.
 FEWEST_DEALS = 5
+#: The seller's own forecast of a deal: a probability and a category.
+SELLER_FORECAST = ("rep_probability", "rep_category")
 #: Covariates that training rows of a history have; where a table lacks them, they follow from its dates.
 ELAPSED = ("age", "days_to_expected_close")
 _FROM_TO = {"age": ("opened_on", "as_of"), "days_to_expected_close": ("as_of", "expected_close_on")}
@@ -35,6 +37,23 @@ def is_open(deals: pd.DataFrame) -> Array:
 def is_censored(deals: pd.DataFrame) -> Array:
     """(row,) whether the deal is known to be still open; a blank outcome is unknown and not an observation."""
     return np.asarray(column_or_missing(deals, "outcome").isin(["open"]), dtype=bool)
+
+
+def read_before_close(deals: pd.DataFrame) -> Array:
+    """(row,) whether the row was known before its deal's outcome: a closed deal counts only if read on an earlier day.
+
+    Closed deals without ``as_of`` hold what the export knew, and those read on the day of closing may hold the outcome.
+    """
+    read, ended = column_or_missing(deals, "as_of"), column_or_missing(deals, "closed_on")
+    late = read.isna() | (read >= ended)
+    return ~(is_closed(deals) & late.to_numpy(dtype=bool))
+
+
+def without_late_forecasts(deals: pd.DataFrame) -> pd.DataFrame:
+    """The deals with the seller's own forecast unknown wherever the row may have been read after the close."""
+    given = [name for name in SELLER_FORECAST if name in deals]
+    late = ~read_before_close(deals) if given else np.zeros(len(deals), dtype=bool)
+    return deals.assign(**{name: deals[name].mask(late) for name in given}) if late.any() else deals
 
 
 def enough_deals(deals: pd.DataFrame, known: Array) -> bool:

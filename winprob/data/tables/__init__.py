@@ -7,7 +7,9 @@ from winprob.data.tables.audit import (
     derived_covariates,
     filled_for_won,
     filled_late,
+    forecast_set_at_close,
     hindsight,
+    late_forecasts,
     predicts_alone,
 )
 from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
@@ -41,9 +43,11 @@ __all__ = [
     "derived_covariates",
     "filled_for_won",
     "filled_late",
+    "forecast_set_at_close",
     "hindsight",
     "is_blank_word",
     "is_large",
+    "late_forecasts",
     "mapping_table",
     "parse_days",
     "parse_numbers",

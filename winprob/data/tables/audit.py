@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, NAMES, READINGS, Finding, Mask, mask_of, spot, whole
-from winprob.data.schema.access import column_or_missing, is_censored, is_closed
+from winprob.data.schema.access import SELLER_FORECAST, column_or_missing, is_censored, is_closed, read_before_close
 from winprob.data.schema.columns import fact_columns, is_derived
 from winprob.data.schema.validation import check_deals
 from winprob.data.tables.mapping import DealMapping
@@ -22,7 +22,9 @@ TOO_GOOD_GAP = 0.8
 #: the cells were read after the close than where they were known before.
 HINDSIGHT_GAP, KNOWN_GAP, _SIGMAS = 0.3, 0.5, 4.5
 #: Columns that a win model does not learn from: dates, the outcome, and the seller's own forecast.
-NOT_LEARNED = frozenset((*DATES, "outcome", "rep_probability", "rep_category", "currency"))
+NOT_LEARNED = frozenset((*DATES, "outcome", *SELLER_FORECAST, "currency"))
+#: Share of the closed deals from which a seller's forecast was set by the close.
+_NEARLY_ALL = 0.9
 _ENOUGH = 10
 _NOT_FACTS = (ID, "outcome", *NAMES)
 
@@ -49,12 +51,15 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     closed, still_open = is_closed(deals), is_censored(deals)
     won = mask_of(deals["outcome"] == "won")
     gaps = _gaps(deals)
+    settled = list(forecast_set_at_close(deals, closed))
+    yield from settled
+    reported = {"closed_on", *(finding.column for finding in settled)}
     for column in (name for name in deals.columns if name not in _NOT_FACTS):
         filled = _filled(deals, column)
         if column != "closed_on":
             yield from filled_late(str(column), filled, closed, still_open)
         yield from filled_for_won(str(column), filled, won, closed & ~won, gap=gaps.get(str(column), TOO_GOOD_GAP))
-        if column != "closed_on":
+        if column not in reported:
             yield from predicts_alone(str(column), deals[column], won, closed)
 
 
@@ -83,6 +88,47 @@ def read_after_close(deals: pd.DataFrame) -> Iterator[Finding]:
                 **where.fields,
             )
         )
+
+
+def forecast_set_at_close(deals: pd.DataFrame, ended: Mask) -> Iterator[Finding]:
+    """Warnings on a seller's forecast that the close has set: 0 or 1, closed or omitted in nearly all deals.
+
+    Parameters
+    ----------
+    ended : (row,) rows of the deals that have closed
+    """
+    chance, category = (column_or_missing(deals, name)[ended].dropna() for name in SELLER_FORECAST)
+    certain = chance.isin([0.0, 1.0])
+    if len(chance) >= _ENOUGH and certain.mean() >= _NEARLY_ALL:
+        message = gettext(
+            "0 or 1 in {share} of the deals that have closed: set by the close, not the seller's forecast. Only a "
+            "history (winprob snapshot) has the number of the days before",
+            share=f"{certain.mean():.0%}",
+        )
+        yield whole("warning", "rep_probability", message)
+    settled = category.isin(["closed", "omitted"])
+    if len(category) >= _ENOUGH and settled.mean() >= _NEARLY_ALL and (category == "closed").any():
+        message = gettext(
+            "closed or omitted in {share} of the deals that have closed: set by the close, not the seller's forecast. "
+            "Only a history (winprob snapshot) has the category of the days before",
+            share=f"{settled.mean():.0%}",
+        )
+        yield whole("warning", "rep_category", message)
+
+
+def late_forecasts(deals: pd.DataFrame) -> Iterator[Finding]:
+    """A warning on closed deals whose seller's forecast is not used, since it may be from after the close."""
+    for column in SELLER_FORECAST:
+        late = ~read_before_close(deals) & column_or_missing(deals, column).notna().to_numpy()
+        if late.any():
+            where = spot(deals, late, deals[column])
+            yield where.warning(
+                gettext(
+                    "not used in {rows} rows of closed deals, first deal {deal}: read on the day of closing or later, "
+                    "or on no known day ('as_of')",
+                    **where.fields,
+                )
+            )
 
 
 def _gaps(deals: pd.DataFrame) -> dict[str, float]:

@@ -71,6 +71,7 @@ class DealMapping:
     sources: tuple[Source, ...] = ()
     varying: tuple[str, ...] = ()
     numeric: tuple[Numeric, ...] = ()
+    seller_forecast: bool = False
     encoding: str | None = None
     delimiter: str | None = None
     day_first: bool | None = None
@@ -92,11 +93,12 @@ class DealMapping:
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def covariates(self) -> dict[str, list[Any]]:
-        """The covariates in the form of ``frame.attrs``: plain lists, fit for JSON."""
+    def covariates(self) -> dict[str, Any]:
+        """The covariates in the form of ``frame.attrs``: plain lists, and ``seller_forecast`` where it is on."""
         return {
             "varying": list(self.varying),
             "numeric": [{"column": item.column, "transform": item.transform} for item in self.numeric],
+            **({"seller_forecast": True} if self.seller_forecast else {}),
         }
 
     @property
@@ -131,6 +133,7 @@ class _Column:
 class _Covariates:
     varying: Annotated[tuple[Name, ...], Wanted(_names_wanted)] = ()
     numeric: Annotated[tuple[Numeric, ...], Wanted(_names_wanted)] = ()
+    seller_forecast: bool = False
 
 
 @record
@@ -214,6 +217,7 @@ def _interpret(table: Mapping[str, Any], name: str) -> tuple[DealMapping, list[s
         sources=tuple(source for target, column in file.columns.items() if (source := _source(target, column, faults))),
         varying=file.covariates.varying,
         numeric=file.covariates.numeric,
+        seller_forecast=file.covariates.seller_forecast,
         date_format=form,
         changes={name: header for name, header in file.changes.items() if name in LOG_COLUMNS},
         zone=file.zone if file.zone is not None and is_zone(file.zone) else None,

@@ -4,12 +4,18 @@
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
 """
 
-from winprob.model.features.columns import BLANK, NO_DATE, numeric_values, pseudonymise
+from winprob.model.features.columns import BLANK, NO_DATE, numeric_values
 from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
 from winprob.model.features.curves import Bins, Curves
-from winprob.model.features.description import Features, describe
+from winprob.model.features.description import Features, as_known, describe
 from winprob.model.features.interactions import InteractionBasis
-from winprob.model.features.learning import alike_groups, covariates, deal_weights, learn_scaling
+from winprob.model.features.learning import (
+    alike_groups,
+    covariates,
+    deal_weights,
+    learn_scaling,
+    uses_seller_forecast,
+)
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
@@ -44,6 +50,7 @@ __all__ = [
     "Word",
     "additive_part",
     "alike_groups",
+    "as_known",
     "bin_moments",
     "covariates",
     "deal_weights",
@@ -51,8 +58,8 @@ __all__ = [
     "empty_scaling",
     "learn_scaling",
     "numeric_values",
-    "pseudonymise",
     "require_trees",
     "tree_inputs",
     "split_words",
+    "uses_seller_forecast",
 ]

@@ -5,6 +5,7 @@ from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from winprob.arrays import Array
 from winprob.data.schema import ELAPSED, as_text, elapsed
@@ -18,6 +19,8 @@ BLANK = ""
 
 #: Columns with the names of people and customers.
 NAMES = ("seller", "account")
+#: A probability is clipped to this range before its logit: "certain" is no more than a strong opinion.
+_LOGIT_RANGE = (0.01, 0.99)
 
 
 def pseudonymise(deals: pd.DataFrame, salt: str) -> pd.DataFrame:
@@ -100,7 +103,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
     Raises
     ------
     DealTableError
-        The column holds text, an infinite value, or one that has no logarithm.
+        The column holds text, an infinite value, or one outside the domain of the transform.
     """
     column = elapsed(deals, name) if name in ELAPSED else deals.get(name)
     if column is None:
@@ -108,18 +111,28 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     lowest = -1.0 if transform == "log1p" else -np.inf
     wrong = (np.isnan(values) & column.notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
+    if transform == "logit":
+        wrong |= (values < 0) | (values > 1)
     if wrong.any():
         raise DealTableError(
             gettext(
                 "covariate {column!r} is not a finite number{above} in {rows} rows, first deal {deal!r} has {got!r}",
                 column=name,
-                above=gettext(" above -1 (log1p)") if transform == "log1p" else "",
+                above=_domain(transform),
                 rows=int(wrong.sum()),
                 deal=deals["deal_id"][wrong].iloc[0],
                 got=column[wrong].iloc[0],
             )
         )
+    if transform == "logit":
+        return np.asarray(logit(np.clip(values, *_LOGIT_RANGE)))
     return np.log1p(values) if transform == "log1p" else values
+
+
+def _domain(transform: str) -> str:
+    if transform == "logit":
+        return gettext(" from 0 to 1 (logit)")
+    return gettext(" above -1 (log1p)") if transform == "log1p" else ""
 
 
 def fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:

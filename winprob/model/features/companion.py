@@ -1,9 +1,10 @@
 """The companion: gradient-boosted trees of the covariates, as data, evaluated without the library that grew them.
 
 Trees find what combinations of covariates add. Their log-odds, less the part that is a sum over single covariates (the
-model has terms of its own for that), enter the win model as one more term with a weight of its own. There are several boosters, each grown without a fold of the deals: a deal of training is described by the one that
-has not seen it (cross-fitting), a new deal by each of them, in its share of the posterior draws, so that what the
-boosters disagree about is part of the interval.
+model has terms of its own for that), enter the win model as one more term with a weight of its own. There are several
+boosters, each grown without a fold of the deals: a deal of training is described by the one that has not seen it
+(cross-fitting), a new deal by each of them, in its share of the posterior draws, so that what the boosters disagree
+about is part of the interval.
 """
 
 from __future__ import annotations

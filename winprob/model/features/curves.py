@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 from winprob.arrays import Array
 
@@ -19,6 +20,7 @@ from winprob.arrays import Array
 TRANSFORMS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "identity": (lambda value: value, lambda value: value),
     "log1p": (np.log1p, np.expm1),
+    "logit": (logit, expit),
 }
 #: Known values per bin, at least, and the number of bins, at most.
 _PER_BIN, _BINS = 15, 20

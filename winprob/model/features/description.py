@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.data.schema import SELLER_FORECAST, without_late_forecasts
 from winprob.model.features.columns import (
     bin_codes,
     codes,
@@ -100,9 +101,16 @@ class Features:
         return np.asarray(np.sum(words, axis=0) + (self.readers == 0).sum(axis=1))
 
 
+def as_known(deals: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
+    """The deals with the names that the model knows, without sellers' forecasts of the day of the close or later."""
+    used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
+    known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
+    return pseudonymise(known, scaling.salt)
+
+
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
-    deals = pseudonymise(deals, scaling.salt)
+    deals = as_known(deals, scaling)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = level_codes(deals, scaling.fields)
     numbers = numeric_values(deals, scaling.numeric)

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from winprob.arrays import Array
-from winprob.data.schema import FEWEST_DEALS, as_text, enough_deals, fact_columns
+from winprob.data.schema import FEWEST_DEALS, as_text, enough_deals, fact_columns, without_late_forecasts
 from winprob.model.features.columns import fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
@@ -23,7 +23,7 @@ from winprob.settings import NumericCovariate, Settings
 
 def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") -> Scaling:
     """What turns words into numbers, from the training deals (valid, closed); with a salt, names as pseudonyms."""
-    given, deals = deals, pseudonymise(deals, salt)
+    given, deals = deals, pseudonymise(without_late_forecasts(deals), salt)
     weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
     fields = tuple(Field(name=name, levels=tuple(sorted(set(levels(deals, name))))) for name in varying)
@@ -57,11 +57,17 @@ def _learn_bias(
     return tuple((seller, bias) for seller, bias in biases if size[seller] >= FEWEST_DEALS)
 
 
+def uses_seller_forecast(deals: pd.DataFrame, settings: Settings) -> bool:
+    """Whether the seller's own number is asked for as a covariate, by the settings or the deals' mapping."""
+    return settings.covariates.seller_forecast or bool(deals.attrs.get("covariates", {}).get("seller_forecast"))
+
+
 def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
     """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
 
-    A mapping leaves its covariates in ``deals.attrs``. A column that is absent or wholly blank is left out, and no
-    column is used twice. A numeric column that fewer than ``FEWEST_DEALS`` deals have is left out too.
+    A mapping leaves its covariates in ``deals.attrs``. Last comes the seller's own number, where it is asked for. A
+    column that is absent or wholly blank is left out, and no column is used twice. A numeric column that fewer than
+    ``FEWEST_DEALS`` deals have is left out too.
     """
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
@@ -73,6 +79,9 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     }
     for column in settings.covariates.numeric:
         numeric.setdefault(column.column, column)
+    if uses_seller_forecast(deals, settings):
+        varying["rep_category"] = None
+        numeric.setdefault("rep_probability", NumericCovariate(column="rep_probability", transform="logit"))
     present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
     stored = {name for name in present if enough_deals(deals, deals[name].notna().to_numpy())}
     return [name for name in varying if name in present], [c for name, c in numeric.items() if name in stored]

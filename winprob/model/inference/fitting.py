@@ -223,7 +223,6 @@ def _believable_draws(
     """Points (chain, draw, unknown) that passed the gates; where some diverged, of a second run in shorter steps."""
     first = settings.sampler
     for sampler in (first, replace(first, target_accept=first.retry_target_accept, tune=2 * first.tune)):
-
         measured: list[Gates] = []
 
         def enough(draws: Draws) -> bool:

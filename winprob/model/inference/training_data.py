@@ -16,11 +16,11 @@ from winprob.model.features import (
     Features,
     Scaling,
     alike_groups,
+    as_known,
     deal_weights,
     describe,
     learn_scaling,
     numeric_values,
-    pseudonymise,
 )
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
 from winprob.model.inference.boosting import folds_of, grow_companion
@@ -201,11 +201,11 @@ def _with_companion(
     settings: Settings,
     seed: int,
 ) -> tuple[Scaling, Features]:
-    """Scaling and features with a companion grown on the closed deals, each described by a booster that has not seen it.
+    """Scaling and features with a companion grown on the closed deals, each deal by a booster that has not seen it.
 
     An open deal has not been seen by any booster: it gets their mean.
     """
-    numbers = numeric_values(pseudonymise(known, scaling.salt), scaling.numeric)
+    numbers = numeric_values(as_known(known, scaling), scaling.numeric)
     own, won = features.take(ended), (known["outcome"][ended] == "won").to_numpy(dtype=float)
     folds = folds_of(alike_groups(known[ended]), seed)
     grown = grow_companion(

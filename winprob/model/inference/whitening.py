@@ -50,7 +50,7 @@ def find_geometry(density: Density) -> Geometry:
 
 
 def _turned(informed: Array, density: Density) -> Array:
-    """The unknowns that are whitened together: scales and all others that are few, and effects that deals say most of."""
+    """The unknowns that are whitened together: all but effects, and the effects that deals say most of."""
     pooled = np.zeros(density.unknowns, dtype=bool)
     pooled[: len(density.scale)] = density.scale >= 0
     most = np.flatnonzero(pooled)

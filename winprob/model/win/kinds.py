@@ -233,7 +233,7 @@ def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g
 
 
 # --- curve: effects of a number's bins from a basis, with a scale for each column as fields have; in a monotone column
-# --- the unknowns have one sign ----------------------------------------------------------------------------------------
+# --- the unknowns have one sign -----------------------------------------------------------------------------------
 
 
 @_kernel

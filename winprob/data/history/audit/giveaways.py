@@ -8,7 +8,14 @@ import pandas as pd
 
 from winprob.data.history.trail import Trail, at, covariates, ends_closed, ends_won, filled, last_open, learned
 from winprob.data.schema import ID, Finding, Mask, mask_of
-from winprob.data.tables import TOO_GOOD_AUC, derived_covariates, filled_for_won, filled_late, predicts_alone
+from winprob.data.tables import (
+    TOO_GOOD_AUC,
+    derived_covariates,
+    filled_for_won,
+    filled_late,
+    forecast_set_at_close,
+    predicts_alone,
+)
 from winprob.i18n import gettext
 
 #: Largest plausible AUC of a covariate, for at least this number of deals of either outcome.
@@ -67,6 +74,11 @@ def _too_predictive(trail: Trail, rows: Mask, columns: tuple[str, ...]) -> Itera
         limit = _COVARIATE_AUC if column in added else TOO_GOOD_AUC
         everyone = np.ones(len(places), dtype=bool)
         yield from predicts_alone(column, trail.rows[column].iloc[places], won, everyone, limit=limit)
+
+
+def _forecast_set_at_close(trail: Trail) -> Iterator[Finding]:
+    """A seller's forecast that holds the outcome while the deal is still open."""
+    yield from forecast_set_at_close(trail.rows, last_open(trail) & ends_closed(trail))
 
 
 def _open_yet_closed(trail: Trail) -> Iterator[Finding]:
@@ -165,6 +177,7 @@ GIVEAWAY_RULES = (
     _filled_by_outcome,
     _predicts_while_open,
     _predicts_once_closed,
+    _forecast_set_at_close,
     _open_yet_closed,
     _left_blank,
     _entered_once_won,
