@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Protocol, cast
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, label
 from winprob.model.draws import summarise
 from winprob.model.explanation import term_title
-from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, bin_moments
+from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
 from winprob.model.win.blocks import TERMS, Term
 from winprob.model.win.terms import ROLE_TERMS
@@ -26,7 +24,6 @@ UNKNOWN, WEIGHT, NO_VALUE, OTHER_VALUE = "unknown", "weight", "(blank)", "(other
 _COACH, _METHOD = COACH_LEVELS.index("unvalidated"), METHOD_LEVELS.index("unknown")
 #: Points at which a straight line is shown, in standard deviations, and weights of mean 0 and variance 1.
 _POINTS, _POINT_SHARE = (-2, -1, 0, 1, 2), np.array([1, 4, 6, 4, 1]) / 16
-_BACK = {"identity": np.asarray, "log1p": np.expm1, "logit": expit}
 #: Terms named by the sentences.
 _NAMED = 3
 
@@ -49,22 +46,6 @@ class Effect:
     ends: tuple[float, float] = (np.nan, np.nan)
     share: float = 0.0
     relative: bool = True
-
-
-class Binned(Protocol):
-    """A numeric column in bins: the inner ``edges``, and ``heaps``, values that are levels of their own.
-
-    Both are on the scale of ``transform``, edges ascending.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def transform(self) -> str: ...
-    @property
-    def edges(self) -> tuple[float, ...]: ...
-    @property
-    def heaps(self) -> tuple[float, ...]: ...
 
 
 def effects(posterior: Posterior) -> pd.DataFrame:
@@ -101,11 +82,9 @@ def _of_term(term: Term, posterior: Posterior) -> Iterator[Effect]:
         yield from _roles(posterior)
     elif term.shown_by == "fields":
         yield from _fields(draws[term.coefficient], posterior)
-    elif term.shown_by == "numeric" and term.part == "effect":
-        columns = cast(Sequence[Binned], posterior.scaling.numeric)
-        shares = np.array(getattr(posterior.scaling, "bin_share", ()))
-        yield from _relative(posterior, binned(columns, draws[term.coefficient], shares))
-    elif term.shown_by == "numeric":
+    elif term.shown_by == "curves":
+        yield from _relative(posterior, binned(posterior.scaling.curves, draws[term.coefficient]))
+    elif term.shown_by == "lines":
         yield from _relative(posterior, _lines(draws[term.coefficient], posterior))
     elif term.part == "effect":
         (dim,) = term.parameters[term.coefficient]
@@ -117,8 +96,10 @@ def _of_term(term: Term, posterior: Posterior) -> Iterator[Effect]:
         )
     elif term.name in posterior.terms:
         # Single columns cannot be interpreted; their common scale or weight can.
-        for name in (name for name, dims in term.parameters.items() if not dims):
-            yield Effect(term=term.name, level=name.rpartition("_")[2], draws=draws[name], relative=False)
+        for name, dims in term.parameters.items():
+            if dims in ((), ("companion",)):
+                own = draws[name].reshape(len(draws[name]), -1)[:, 0]
+                yield Effect(term=term.name, level=name.rpartition("_")[2], draws=own, relative=False)
 
 
 def _relative(posterior: Posterior, rows: Iterator[Effect]) -> Iterator[Effect]:
@@ -174,34 +155,34 @@ def _fields(offsets: Array, posterior: Posterior) -> Iterator[Effect]:
         )
 
 
-def binned(columns: Sequence[Binned], bins: Array, shares: Array) -> Iterator[Effect]:
+def binned(columns: Sequence[Numeric], bins: Array) -> Iterator[Effect]:
     """The bins of each numeric column, its single values, and its blank.
 
     Parameters
     ----------
     bins : (draw, bin) effects of all columns end to end: for each its bins from the lowest, its heaps, the blank
-    shares : (bin,) share of the training weight; empty where unknown
     """
     start = 0
     for column in columns:
         ends = _ends(column)
         part = slice(start, start + len(ends))
         start = part.stop
-        own = shares[part] if len(shares) else np.zeros(len(ends))
+        own = column.bins.share if column.bins else ()
         for (level, low, high), draws, share in zip(_named(ends), bins[:, part].T, own, strict=True):
             yield Effect(term=column.name, level=level, draws=draws, ends=(low, high), share=float(share))
 
 
-def _ends(column: Binned) -> list[tuple[float, float]]:
+def _ends(column: Numeric) -> list[tuple[float, float]]:
     """The range of each level, open at infinity; of the blank NaN."""
-    edges, heaps = (_own_units(column.transform, values) for values in (column.edges, column.heaps))
+    stored = (column.bins.edges, column.bins.heaps) if column.bins else ((), ())
+    edges, heaps = (_own_units(column.transform, values) for values in stored)
     inner = [-np.inf, *edges, np.inf]
     return [*pairwise(inner), *((value, value) for value in heaps), (np.nan, np.nan)]
 
 
 def _own_units(transform: str, values: Sequence[float]) -> list[float]:
     """Back from the transformed scale; to ten digits, so that 100 does not come back as 100.00000000000001."""
-    return [float(f"{value:.10g}") for value in _BACK[transform](np.array(values, dtype=float))]
+    return [float(f"{value:.10g}") for value in TRANSFORMS[transform][1](np.array(values, dtype=float))]
 
 
 def _named(ends: Sequence[tuple[float, float]]) -> Iterator[tuple[str, float, float]]:
@@ -228,7 +209,7 @@ def plain_number(value: float, digits: int = 4) -> str:
 
 def _lines(weights: Array, posterior: Posterior) -> Iterator[Effect]:
     """Straight lines, at points around the mean of each column, and the shift of a blank."""
-    for at, column in enumerate(posterior.scaling.numeric):
+    for at, column in enumerate(posterior.scaling.lines):
         slope, blank = weights[:, 2 * at], weights[:, 2 * at + 1]
         values = _own_units(column.transform, [column.mean + point * column.sd for point in _POINTS])
         for point, value, share in zip(_POINTS, values, _POINT_SHARE, strict=True):

@@ -304,7 +304,7 @@ def _read_companion(file: Any, entry: Mapping[str, Any], scaling: Scaling) -> Co
         checks.require_shape(name, shape, len(dims))
         empty = np.zeros(shape, dtype=np.int64 if kind == "i" else float)
         arrays[name] = empty if 0 in shape else read_array(file["companion"], name, shape, kind)
-    columns = [one.name for one in (*scaling.fields, *scaling.numeric)]
+    columns = scaling.columns
     if list(entry["columns"]) != columns:
         raise ValueError("the companion has other columns")
     companion = Companion(

@@ -6,7 +6,7 @@
 
 from winprob.model.features.columns import BLANK, NO_DATE, numeric_values
 from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
-from winprob.model.features.curves import Bins, Curves
+from winprob.model.features.curves import TRANSFORMS, Bins, Curves
 from winprob.model.features.description import Features, as_known, describe
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.learning import (
@@ -44,6 +44,7 @@ __all__ = [
     "Numeric",
     "InteractionBasis",
     "STAGE_STATES",
+    "TRANSFORMS",
     "TREE_DIMS",
     "Scaling",
     "WORDS",

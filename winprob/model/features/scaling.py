@@ -90,6 +90,11 @@ class Scaling:
         return tuple(column for column in self.numeric if column.bins is not None)
 
     @property
+    def columns(self) -> list[str]:
+        """Names of all covariates, those with levels first."""
+        return [field.name for field in self.fields] + [column.name for column in self.numeric]
+
+    @property
     def layout(self) -> Layout:
         """The unknowns a model on this scaling has. Each numeric column has a slope and a shift for blanks."""
         return Layout(

@@ -29,7 +29,7 @@ from winprob.model.win.density import Density
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
-from winprob.settings import Settings
+from winprob.settings import SamplerSettings, Settings
 
 _REFERENCE_ROWS = 4000
 
@@ -187,7 +187,7 @@ def _with_prior(
 ) -> dict[str, Array]:
     """Draws of all parameters: those on which no deal bears are from the prior.
 
-    A fact that every training deal lacks is part of the typical deal: there the prior's draw for *unknown* adds nothing.
+    A fact that every training deal lacks is part of the typical deal: the prior's draw for *unknown* adds nothing.
     """
     shape = learned["intercept"].shape
     prior = sample_prior(layout, settings.priors, int(np.prod(shape)), rng)
@@ -202,8 +202,10 @@ def _with_prior(
 
 
 def _stretched(learned: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict[str, Array]:
-    """Without any report all log-odds are shrunk alike by what is unknown of support. They were learned as they are after
-    that, so they are stretched by as much; what support is expected there adds nothing to the typical deal.
+    """What was learned without any report: then all log-odds are shrunk alike by what is unknown of support.
+
+    They were learned as they are after that, so they are stretched by as much; what support is expected there adds
+    nothing to the typical deal.
     """
     weight = drawn["role_weight"][..., -1]
     stretch = np.sqrt(1 + np.pi / 8 * (weight**2).sum(axis=-1))
@@ -223,15 +225,7 @@ def _believable_draws(
     """Points (chain, draw, unknown) that passed the gates; where some diverged, of a second run in shorter steps."""
     first = settings.sampler
     for sampler in (first, replace(first, target_accept=first.retry_target_accept, tune=2 * first.tune)):
-        measured: list[Gates] = []
-
-        def enough(draws: Draws) -> bool:
-            measured.append(measure_gates(parameters(draws.points), draws.statistics))
-            # Draws that diverged are not made good by more of them.
-            return not measured[-1].curable(settings.gates)
-
-        draws = sample(density, sampler, seed=seed, progress=progress, enough=enough)
-        gates = measured[-1]
+        draws, gates = _extended(density, sampler, parameters, settings, seed, progress)
         failures = gates.failures(settings.gates)
         if not failures:
             step = draws.points.shape[1] // sampler.kept
@@ -246,6 +240,25 @@ def _believable_draws(
             failures="; ".join(failures),
         )
     )
+
+
+def _extended(
+    density: Density,
+    sampler: SamplerSettings,
+    parameters: Callable[[Array], dict[str, Array]],
+    settings: Settings,
+    seed: int,
+    progress: Progress,
+) -> tuple[Draws, Gates]:
+    """A run, with more draws of the same chains as long as these may pass the gates."""
+    measured: list[Gates] = []
+
+    def enough(draws: Draws) -> bool:
+        measured.append(measure_gates(parameters(draws.points), draws.statistics))
+        return not measured[-1].curable(settings.gates)
+
+    draws = sample(density, sampler, seed=seed, progress=progress, enough=enough)
+    return draws, measured[-1]
 
 
 def _posterior(

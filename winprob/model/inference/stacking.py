@@ -58,21 +58,16 @@ def _cross_fitted(
     priors = replace(priors, intercept=priors.intercept_with_deals)
     prior = prior_data(layout, priors, terms)
     nothing = {name: np.zeros((1, *(layout.sizes[dim] for dim in dims))) for name, dims in DIMS.items()}
-    point = None
+    # Scales are those of all deals: they are few, and one fold hardly moves them.
+    point, _ = settle(build_density(features, layout, priors, won=won, weight=weight, terms=terms))
     log_odds = np.zeros(len(won))
-    for rows, unseen in [
-        (np.ones(len(won), dtype=bool), None),
-        *((folds != fold, folds == fold) for fold in set(folds)),
-    ]:
+    for fold in np.unique(folds):
+        rows = folds != fold
         density = build_density(features.take(rows), layout, priors, won=won[rows], weight=weight[rows], terms=terms)
-        if unseen is None:
-            # Scales are of all deals: they are few, and one fold hardly moves them.
-            point, _ = settle(density)
-            continue
         standard = standard_unknowns(effects_given_scales(density, point)[None], density)
         flat = nothing | derive_parameters(np, standard, prior, layout, terms)
-        some = features.take(unseen)
-        log_odds[unseen] = logits(coefficients(flat, some, seed=0), some)[:, 0]
+        unseen = features.take(~rows)
+        log_odds[~rows] = logits(coefficients(flat, unseen, seed=0), unseen)[:, 0]
     return log_odds
 
 

@@ -217,7 +217,7 @@ def _with_companion(
         won=won,
         weight=weight[ended],
         folds=folds,
-        names=[one.name for one in (*scaling.fields, *scaling.numeric)],
+        names=scaling.columns,
         seed=seed,
     )
     if grown is None:
