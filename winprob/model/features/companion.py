@@ -209,15 +209,15 @@ def _chances(others: int) -> Array:
 
 #: Arrays of a companion with their dims, as a model file holds them.
 TREE_DIMS: dict[str, tuple[str, ...]] = {
-    "category": ("level",),
-    "booster": ("tree",),
-    "root": ("tree",),
+    "category": ("any_level",),
+    "booster": ("any_tree",),
+    "root": ("any_tree",),
     **dict.fromkeys(
         ("feature", "threshold", "blank_left", "left", "right", "value", "count"),
-        ("node",),
+        ("any_node",),
     ),
-    "left_levels": ("split", "word"),
-    "start": ("booster",),
+    "left_levels": ("any_split", "word"),
+    "start": ("any_booster",),
     "additive": ("level_or_bin",),
 }
 
