@@ -18,6 +18,8 @@ Progress = Callable[[str, float], None]
 
 #: Milliseconds between two looks at the chains.
 _LOOK = 25
+#: Seconds without a word after which the sampler is asked whether it has ended: a question keeps it from reporting.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ class _Chains:
 
     def wait(self, run: Any) -> None:
         """Until every chain has as many draws as wanted; then the run pauses."""
-        while not self._there.wait(timeout=_LOOK / 1000) and not _finished(run):
+        while not self._there.wait(timeout=_PATIENCE) and not _finished(run):
             pass
         if not _finished(run):
             run.pause()
