@@ -182,7 +182,7 @@ def _ends(column: Numeric) -> list[tuple[float, float]]:
 
 def _own_units(transform: str, values: Sequence[float]) -> list[float]:
     """Back from the transformed scale; to ten digits, so that 100 does not come back as 100.00000000000001."""
-    return [float(f"{value:.10g}") for value in TRANSFORMS[transform][1](np.array(values, dtype=float))]
+    return [float(f"{value:.10g}") for value in TRANSFORMS[transform].back(np.array(values, dtype=float))]
 
 
 def _named(ends: Sequence[tuple[float, float]]) -> Iterator[tuple[str, float, float]]:

@@ -10,12 +10,11 @@ from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import WEEKS, Arrivals
-from winprob.model.features import METHOD_LEVELS, WORDS, Bins, InteractionBasis, Scaling
+from winprob.model.features import METHOD_LEVELS, TRANSFORMS, WORDS, Bins, InteractionBasis, Scaling
 from winprob.model.hazards import Hazards
 
 #: No effect on the log-odds scale is as large as this.
 _LARGEST = 1e6
-_TRANSFORMS = ("identity", "log1p", "logit")
 _MOST_LEVELS = 100
 #: Values of parameters that are bounded: lowest and highest.
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -76,7 +75,7 @@ def require_scaling(scaling: Scaling) -> None:
     _texts("numeric", [column.name for column in scaling.numeric])
     _numbers("mean", [column.mean for column in scaling.numeric], (len(scaling.numeric),))
     _numbers("sd", [column.sd for column in scaling.numeric], (len(scaling.numeric),), lowest=1e-300)
-    _require(all(column.transform in _TRANSFORMS for column in scaling.numeric), "transform")
+    _require(all(column.transform in TRANSFORMS for column in scaling.numeric), "transform")
     for column in scaling.numeric:
         if column.bins is not None:
             _require_bins(column.bins)

@@ -1,37 +1,28 @@
 """Page and section of the learned effects: facts of the method, roles, numbers with bands, categories."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
-from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.methodology import SUPPORT_TIERS, canonical_column, label
 from winprob.model.draws import summarise
 from winprob.model.effects import NO_VALUE, OTHER_VALUE, TIERS, UNKNOWN, Effect, effect_draws, effect_sentences, spreads
 from winprob.model.explanation import term_title
-from winprob.model.features import WORDS
+from winprob.model.features import NAMES, TRANSFORMS, WORDS
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.sheet import Section, Sheet, grid_of
 
-#: Columns of people and customers, whose levels a page does not name.
-_NAMES = ("seller", "account")
 #: Levels of a category, categories and numeric columns that are drawn.
 _MOST_LEVELS, _MOST_FIELDS, _MOST_NUMBERS = 12, 8, 12
 _ROW, _SPAN, _LETTER, _NAME_WIDTH = 18, 400, 6.8, 42
 _PANEL, _TALL, _APART = 270, 120, 0.18
-_FORWARD: dict[str, Callable[[Array], Array]] = {
-    "identity": np.asarray,
-    "log1p": np.log1p,
-    "logit": lambda share: logit(np.clip(share, 0.001, 0.999)),
-}
 _SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+.2~f')"
 _BACK = {"identity": "datum.value", "log1p": "exp(datum.value) - 1", "logit": "1 / (1 + exp(-datum.value))"}
 
@@ -84,7 +75,7 @@ def _not_named(posterior: Posterior) -> Iterator[str]:
 
 
 def _is_private(name: str) -> bool:
-    return (canonical_column(name) or name) in _NAMES
+    return (canonical_column(name) or name) in NAMES
 
 
 def _sizes(effects: Sequence[Effect]) -> Any:
@@ -287,7 +278,7 @@ def _places(transform: str, ends: Sequence[tuple[float, float]]) -> list[tuple[f
     Bins are on the line at their middle, open ones half a typical width outside their end. Without bins the single
     values are the line.
     """
-    low, high = (_FORWARD[transform](np.array(side, dtype=float)) for side in zip(*ends, strict=True))
+    low, high = (TRANSFORMS[transform].there(np.array(side, dtype=float)) for side in zip(*ends, strict=True))
     bins, placed = low != high, np.isfinite(low) | np.isfinite(high)
     closed = bins & np.isfinite(low) & np.isfinite(high)
     half = (float(np.median((high - low)[closed])) if closed.any() else 1.0) / 2
@@ -301,7 +292,7 @@ def _x_axis(transform: str, left: float, right: float) -> alt.Axis:
     value = _BACK[transform]
     large = f"abs({value}) >= 1000 ? format({value}, '.3~s')"
     ticks, last = [], -np.inf
-    for place in _FORWARD[transform](np.array(_round_numbers(transform, left, right))):
+    for place in TRANSFORMS[transform].there(np.array(_round_numbers(transform, left, right))):
         if left <= place <= right and place >= last + (right - left) / 6:
             ticks.append(last := float(place))
     return alt.Axis(values=ticks, labelExpr=f"{large} : format({value}, '.3~r')", title=None, grid=False)

@@ -7,10 +7,12 @@ from winprob.data.schema.access import (
     column_or_missing,
     elapsed,
     enough_deals,
+    in_order,
     is_censored,
     is_closed,
     is_open,
     read_before_close,
+    row_order,
     without_late_forecasts,
 )
 from winprob.data.schema.columns import (
@@ -62,7 +64,9 @@ __all__ = [
     "last_reading",
     "latest_places",
     "mask_of",
+    "in_order",
     "read_before_close",
+    "row_order",
     "refuse",
     "shown_cell",
     "spot",

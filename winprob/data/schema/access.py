@@ -79,3 +79,19 @@ def elapsed(deals: pd.DataFrame, name: str) -> pd.Series:
         return pd.Series(np.nan, index=deals.index)
     days = (deals[end] - deals[begin]).dt.days.astype("float64")
     return days.clip(*_BOUNDS[name])
+
+
+def in_order(valid: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a valid table in ``row_order``; index labels and ``attrs`` are kept."""
+    return valid.iloc[row_order(valid)]
+
+
+def row_order(valid: pd.DataFrame) -> Array:
+    """(row,) places of the rows by deal and day, in which a model learns from them.
+
+    Draws at random, sums and the sampler's path then do not depend on how a table was sorted. A valid table has at most
+    one row for each deal and day.
+    """
+    keys = [name for name in ("deal_id", "as_of") if name in valid]
+    plain = valid[keys].reset_index(drop=True)
+    return plain.sort_values(keys, kind="stable").index.to_numpy()

@@ -5,13 +5,13 @@ from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from winprob.arrays import Array
 from winprob.data.schema import ELAPSED, as_text, elapsed
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.model.features.scaling import Field, Numeric, Scaling
+from winprob.model.features.transforms import TRANSFORMS
 
 NO_DATE = -1
 BLANK = ""
@@ -19,8 +19,6 @@ BLANK = ""
 
 #: Columns with the names of people and customers.
 NAMES = ("seller", "account")
-#: A probability is clipped to this range before its logit: "certain" is no more than a strong opinion.
-_LOGIT_RANGE = (0.01, 0.99)
 
 
 def pseudonymise(deals: pd.DataFrame, salt: str) -> pd.DataFrame:
@@ -124,9 +122,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
                 got=column[wrong].iloc[0],
             )
         )
-    if transform == "logit":
-        return np.asarray(logit(np.clip(values, *_LOGIT_RANGE)))
-    return np.log1p(values) if transform == "log1p" else values
+    return np.asarray(TRANSFORMS[transform].there(values))
 
 
 def _domain(transform: str) -> str:

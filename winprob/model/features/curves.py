@@ -7,21 +7,14 @@ from its bin by an effect of its own, and a blank has a free one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from winprob.arrays import Array
+from winprob.model.features.transforms import TRANSFORMS
 
-#: Of a numeric column's values, there and back.
-TRANSFORMS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "identity": (lambda value: value, lambda value: value),
-    "log1p": (np.log1p, np.expm1),
-    "logit": (logit, expit),
-}
 #: Known values per bin, at least, and the number of bins, at most.
 _PER_BIN, _BINS = 15, 20
 #: A single value is a level of its own where this many deals, and this share of them, have it; the number of those.

@@ -12,9 +12,10 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.features.companion import Companion
-from winprob.model.features.curves import TRANSFORMS, Bins, end_to_end
+from winprob.model.features.curves import Bins, end_to_end
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.levels import METHOD_LEVELS, WORDS, Layout
+from winprob.model.features.transforms import TRANSFORMS
 from winprob.settings import Settings
 
 
@@ -44,7 +45,7 @@ class Numeric:
         """Labels of the levels of the bins, in the column's own units; that of the blank is empty."""
         if self.bins is None:
             return ()
-        back = TRANSFORMS[self.transform][1]
+        back = TRANSFORMS[self.transform].back
         ends = [f"{back(edge):.6g}" for edge in self.bins.edges]
         ranges = [f"({low}, {high}]" for low, high in pairwise(["-inf", *ends, "inf"])]
         return (*ranges, *(f"{back(heap):.6g}" for heap in self.bins.heaps), "")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.data.schema import in_order
 from winprob.i18n import gettext
 from winprob.model.hazards.batch import batch_density
 from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
@@ -77,11 +78,6 @@ def _day_of(deals: pd.DataFrame, known_on: dt.date | None) -> int:
 
 def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
     return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
-
-
-def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows in an order of their own, so that sums, and with them the draws, do not depend on that of the table."""
-    return rows.sort_values(["deal_id", "as_of"], kind="stable")
 
 
 def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float]:

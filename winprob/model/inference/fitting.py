@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from winprob.arrays import Array
-from winprob.data.schema import fact_columns, is_closed, validate_deals
+from winprob.data.schema import fact_columns, in_order, is_closed, validate_deals
 from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
@@ -22,7 +22,7 @@ from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
 from winprob.model.inference.gates import Gates, measure_gates
 from winprob.model.inference.sampling import Draws, Progress, sample
-from winprob.model.inference.training_data import Training, in_order, learn_time, odds_of_waiting, training_from
+from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
 from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
 from winprob.model.win.density import Density

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pymc as pm
 
-from winprob.data.schema import validate_deals
-from winprob.model.inference.training_data import in_order, learn_time, odds_of_waiting, training_from
+from winprob.data.schema import in_order, validate_deals
+from winprob.model.inference.training_data import learn_time, odds_of_waiting, training_from
 from winprob.model.win.blocks import coords
 from winprob.model.win.graph import build_graph, model_data
 from winprob.settings import Settings

@@ -58,9 +58,9 @@ def sample(
         draws=sampler.retry_draws,
         tune=sampler.tune,
         chains=sampler.chains,
+        cores=sampler.chains,  # all at once: a chain that waits for another to end would wait for its last draw
         seed=seed,
         target_accept=sampler.target_accept,
-        adaptation="low_rank",
         progress_bar=False,
         progress_callback=chains.report,
         progress_rate=_LOOK,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import is_censored, is_closed, validate_deals
+from winprob.data.schema import is_censored, is_closed, row_order, validate_deals
 from winprob.model.features import (
     Features,
     Scaling,
@@ -141,22 +141,6 @@ def read_training(
     order = row_order(valid)
     odds = None if waiting_odds is None else waiting_odds[order]
     return training_from(valid.iloc[order], settings, seed=seed, waiting_odds=odds)
-
-
-def in_order(valid: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a valid table in ``row_order``; index labels and ``attrs`` are kept."""
-    return valid.iloc[row_order(valid)]
-
-
-def row_order(valid: pd.DataFrame) -> Array:
-    """(row,) places of the rows by deal and day, in which a model learns from them.
-
-    Draws at random, sums and the sampler's path then do not depend on how a table was sorted. A valid table has at most
-    one row for each deal and day.
-    """
-    keys = [name for name in ("deal_id", "as_of") if name in valid]
-    plain = valid[keys].reset_index(drop=True)
-    return plain.sort_values(keys, kind="stable").index.to_numpy()
 
 
 def training_from(

@@ -6,16 +6,9 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from winprob.data import tables
 from winprob.data.history.trail import Trail, at, covariates, ends_closed, ends_won, filled, last_open, learned
 from winprob.data.schema import ID, Finding, Mask, mask_of
-from winprob.data.tables import (
-    TOO_GOOD_AUC,
-    derived_covariates,
-    filled_for_won,
-    filled_late,
-    forecast_set_at_close,
-    predicts_alone,
-)
 from winprob.i18n import gettext
 
 #: Largest plausible AUC of a covariate, for at least this number of deals of either outcome.
@@ -28,7 +21,7 @@ _LATE, _CHANCE = 0.5, 1e-4
 
 
 def _derived(trail: Trail) -> Iterator[Finding]:
-    yield from derived_covariates(covariates(trail))
+    yield from tables.derived_covariates(covariates(trail))
 
 
 def _filled_once_closed(trail: Trail) -> Iterator[Finding]:
@@ -36,7 +29,7 @@ def _filled_once_closed(trail: Trail) -> Iterator[Finding]:
     closed, is_open = trail.last & trail.closed, last_open(trail)
     for column in learned(trail):
         filled = trail.rows[column].notna().to_numpy()
-        yield from filled_late(column, filled, closed, is_open)
+        yield from tables.filled_late(column, filled, closed, is_open)
 
 
 def _filled_by_outcome(trail: Trail) -> Iterator[Finding]:
@@ -45,7 +38,7 @@ def _filled_by_outcome(trail: Trail) -> Iterator[Finding]:
         findings = [
             finding
             for column in learned(trail)
-            for finding in filled_for_won(column, trail.rows[column].notna().to_numpy(), rows & won, rows & ~won)
+            for finding in tables.filled_for_won(column, trail.rows[column].notna().to_numpy(), rows & won, rows & ~won)
         ]
         if findings:
             # A column that gives the outcome away in open rows does so in closed rows too: report it once.
@@ -71,14 +64,14 @@ def _too_predictive(trail: Trail, rows: Mask, columns: tuple[str, ...]) -> Itera
     won = ends_won(trail)[places]
     added = covariates(trail) if min(won.sum(), (~won).sum()) >= _MANY else ()
     for column in columns:
-        limit = _COVARIATE_AUC if column in added else TOO_GOOD_AUC
+        limit = _COVARIATE_AUC if column in added else tables.TOO_GOOD_AUC
         everyone = np.ones(len(places), dtype=bool)
-        yield from predicts_alone(column, trail.rows[column].iloc[places], won, everyone, limit=limit)
+        yield from tables.predicts_alone(column, trail.rows[column].iloc[places], won, everyone, limit=limit)
 
 
 def _forecast_set_at_close(trail: Trail) -> Iterator[Finding]:
     """A seller's forecast that holds the outcome while the deal is still open."""
-    yield from forecast_set_at_close(trail.rows, last_open(trail) & ends_closed(trail))
+    yield from tables.forecast_set_at_close(trail.rows, last_open(trail) & ends_closed(trail))
 
 
 def _open_yet_closed(trail: Trail) -> Iterator[Finding]:
