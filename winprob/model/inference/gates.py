@@ -9,6 +9,7 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.model.draws import TAILS
+from winprob.model.inference.convergence import rank_diagnostics
 from winprob.settings import GateSettings
 
 
@@ -58,14 +59,11 @@ class Gates:
 def measure_gates(parameters: Mapping[str, Array], statistics: Any) -> Gates:
     """Diagnostics over every named parameter, each (chain, draw, *dims) (rank-normalised, Vehtari et al. 2021)."""
     from arviz_stats import bfmi
-    from arviz_stats.base import array_stats
 
     columns = {f"{name}[{at}]": c for name, v in parameters.items() for at, c in enumerate(_columns(v))}
     draws = np.stack([values for values in columns.values() if values.std() > 0], axis=-1)
     names = [name for name, values in columns.items() if values.std() > 0]
-    r_hat = array_stats.rhat(draws, chain_axis=0, draw_axis=1)
-    bulk_ess = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
-    tail_ess = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=TAILS)
+    r_hat, bulk_ess, tail_ess = rank_diagnostics(draws, TAILS)
     return Gates(
         r_hat=float(np.max(r_hat)),
         bulk_ess=float(np.min(bulk_ess)),

@@ -41,7 +41,7 @@ def sample(
 ) -> Draws:
     """Draws from a density, the same for a seed on however many cores.
 
-    Chains are looked at after ``draws`` draws and each time their number has doubled; they end when ``enough`` accepts
+    Chains are looked at after ``draws`` draws and each time their number has grown by half; they end when ``enough`` accepts
     them, or with ``retry_draws``.
     """
     # nutpie takes a second to import, the density half a minute to compile, once on a machine: a command that fails on
@@ -103,8 +103,8 @@ class _Chains:
             run.pause()
 
     def go_on(self, run: Any) -> None:
-        """Want twice as many."""
-        self.wanted = min(2 * self.wanted, self._sampler.retry_draws)
+        """Want half as many again."""
+        self.wanted = min(self.wanted * 3 // 2, self._sampler.retry_draws)
         self._there.clear()
         if not _finished(run):
             run.resume()
