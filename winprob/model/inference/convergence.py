@@ -74,4 +74,4 @@ def _effective(split: Array) -> Array:
     even = np.maximum(pairs[np.arange(parameters), kept.sum(1), 0], 0.0)
     time = -1 + 2 * np.where(kept, lowest, 0.0).sum(1) + even
     count = chains * draws
-    return np.where(varies[:, 0], count / np.maximum(time, 1 / np.log10(count)), count)
+    return np.asarray(np.where(varies[:, 0], count / np.maximum(time, 1 / np.log10(count)), count))

@@ -41,8 +41,8 @@ def sample(
 ) -> Draws:
     """Draws from a density, the same for a seed on however many cores.
 
-    Chains are looked at after ``draws`` draws and each time their number has grown by half; they end when ``enough`` accepts
-    them, or with ``retry_draws``.
+    Chains are looked at after ``draws`` draws and each time their number has grown by half; they end when ``enough``
+    accepts them, or with ``retry_draws``.
     """
     # nutpie takes a second to import, the density half a minute to compile, once on a machine: a command that fails on
     # its input should not wait for them.
