@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from winprob import Posterior, render_card
 from winprob.i18n import use_language
 from winprob.model.effects import Effect, binned
-from winprob.model.features import Field
+from winprob.model.features import Bins, Field, Numeric
 from winprob.report.effects import (
     _categories,
     _draw_numbers,
@@ -24,12 +24,12 @@ from winprob.report.effects import (
 from winprob.report.sheet import to_markdown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    name: str
-    transform: str = "identity"
-    edges: tuple[float, ...] = ()
-    heaps: tuple[float, ...] = ()
+def column_of(
+    name: str, *, transform: str = "identity", edges: tuple[float, ...] = (), heaps: tuple[float, ...] = ()
+) -> Numeric:
+    levels = len(edges) + len(heaps) + 2
+    bins = Bins(edges=edges, heaps=heaps, middle=(0.0,) * (levels - 1), share=(1 / levels,) * levels)
+    return Numeric(name=name, transform=transform, mean=0.0, sd=1.0, bins=bins)
 
 
 def texts(svg: str) -> list[str]:
@@ -37,10 +37,9 @@ def texts(svg: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
-def drawn(*columns: Column) -> str:
-    levels = sum(len(column.edges) + len(column.heaps) + 2 for column in columns)
-    bins = np.random.default_rng(1).normal(size=(200, levels))
-    rows = list(binned(columns, bins, np.array([])))
+def drawn(*columns: Numeric) -> str:
+    bins = np.random.default_rng(1).normal(size=(200, sum(len(column.levels) for column in columns)))
+    rows = list(binned(columns, bins))
     of_term: dict[str, list[Effect]] = {column.name: [] for column in columns}
     for one in rows:
         of_term[one.term].append(one)
@@ -152,7 +151,7 @@ def test_ticks_are_round_in_the_columns_own_units(
 
 
 def test_a_panel_has_its_values_in_the_columns_own_units_and_the_blank_apart() -> None:
-    column = Column(name="Budget", transform="log1p", edges=tuple(np.log1p([1e3, 1e4, 1e5, 1e6])), heaps=(0.0,))
+    column = column_of("Budget", transform="log1p", edges=tuple(np.log1p([1e3, 1e4, 1e5, 1e6])), heaps=(0.0,))
     shown = texts(drawn(column))
     assert {"Budget", "0", "10k", "1M", "blank"} <= set(shown)
     assert "undefined" not in " ".join(shown)
@@ -160,8 +159,8 @@ def test_a_panel_has_its_values_in_the_columns_own_units_and_the_blank_apart() -
 
 def test_columns_of_every_shape_are_drawn() -> None:
     """Without inner edges, with one single value, and a chance of exactly 0."""
-    shapes = [Column(name="a"), Column(name="b", heaps=(5.0,)), Column(name="c", edges=(1.0,))]
-    chance = Column(name="d", transform="logit", edges=(-1.0, 0.5), heaps=(-np.inf,))
+    shapes = [column_of("a"), column_of("b", heaps=(5.0,)), column_of("c", edges=(1.0,))]
+    chance = column_of("d", transform="logit", edges=(-1.0, 0.5), heaps=(-np.inf,))
     shown = texts(drawn(*shapes, chance))
     assert {"a", "b", "c", "d"} <= set(shown)
     assert shown.count("other") == 2
@@ -169,8 +168,8 @@ def test_columns_of_every_shape_are_drawn() -> None:
 
 
 def test_many_columns_are_cut_to_those_with_the_largest_spread(posterior: Posterior) -> None:
-    columns = [Column(name=f"n{at}", edges=(1.0,)) for at in range(15)]
-    of_term = {column.name: list(binned([column], np.zeros((3, 3)), np.array([]))) for column in columns}
+    columns = [column_of(f"n{at}", edges=(1.0,)) for at in range(15)]
+    of_term = {column.name: list(binned([column], np.zeros((3, 3)))) for column in columns}
     chart = _draw_numbers(columns, of_term, {column.name: float(at) for at, column in enumerate(columns)})
     shown = texts(str(chart.svg))
     assert "n3" in shown

@@ -303,7 +303,7 @@ def informed(terms: Iterable[Term], layout: Layout) -> tuple[Term, ...]:
     """The terms on which the training deals bear; of the others the posterior is the prior.
 
     A fact that is unknown in every deal is part of the intercept. Roles without any report are, too, where the decision
-    method is unknown in every deal: then they shrink all log-odds alike, see ``shrunk_alike``.
+    method is unknown in every deal: then they shrink all log-odds alike, see ``fitting``.
     """
     return tuple(term for term in terms if _informed(term, layout))
 
