@@ -1,7 +1,8 @@
 """Files written by older versions: they still load, and give the answers that their version gave.
 
 ``v1/`` was written by version 0.1.0, see ``make_v1.py``. Only public names and commands are used here, so that modules
-may move. Sentences may be reworded: columns of prose are not compared.
+may move. Sentences may be reworded: columns of prose are not compared. One answer is of version 0.2.0, ``priors``: with
+older settings it shows the priors of the model that would be fitted now, and that model has changed.
 """
 
 from __future__ import annotations
@@ -164,6 +165,9 @@ def _leaves(table: Any) -> Iterator[str]:
     """Numbers and texts of nested tables, each as text; 40 and 40.0 are one number."""
     if isinstance(table, dict):
         for value in table.values():
+            yield from _leaves(value)
+    elif isinstance(table, list) and any(isinstance(value, dict) for value in table):
+        for value in table:
             yield from _leaves(value)
     else:
         yield json.dumps(float(table) if type(table) is int else table)

@@ -53,6 +53,9 @@ def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
         names = itertools.product(*(posterior.coords[dim] for dim in dims))
         columns = (values.reshape(len(values), -1).T for values in (learned, prior))
         for labels, *draws in zip(names, *columns, strict=True):
+            # What a setting or an older model fixes was not learned.
+            if np.ptp(draws[0]) == np.ptp(draws[1]) == 0:
+                continue
             yield (f"{name}[{', '.join(labels)}]" if labels else name), draws[0], draws[1]
 
 
