@@ -16,20 +16,26 @@ from scipy.stats import beta, halfnorm, kstest, norm
 from winprob.data.schema import validate_deals
 from winprob.errors import NotConvergedError
 from winprob.model import inference
-from winprob.model.features import describe, learn_scaling
+from winprob.model.features import Features, Layout, describe, learn_scaling
 from winprob.model.inference import fit
 from winprob.model.inference.gates import measure_gates
 from winprob.model.inference.native import addresses, density_at
 from winprob.model.win.blocks import DIMS, TERMS, UNCONSTRAINED, Kind, Term, block_slices
 from winprob.model.win.density import log_density
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
+from winprob.model.win.geometry import identity
 from winprob.model.win.graph import STANDARD, build_graph, model_data
 from winprob.model.win.parameters import derive_parameters, prior_data
 from winprob.model.win.terms import coefficients, logits
-from winprob.settings import GateSettings, SamplerSettings, Settings
+from winprob.settings import CovariateSettings, GateSettings, NumericCovariate, SamplerSettings, Settings
 
 PYTHON = Mode(linker="py", optimizer=None)
-SETTINGS = Settings()
+#: With a number whose effect never falls.
+NUMERIC = (
+    NumericCovariate(column="amount", transform="log1p"),
+    NumericCovariate(column="rivals", monotone="increasing"),
+)
+SETTINGS = Settings(covariates=CovariateSettings(numeric=NUMERIC))
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,7 @@ def deals(team) -> pd.DataFrame:
     frame = team.closed.head(120).copy()
     frame["approver_readings"] = np.where(np.arange(120) % 3 == 0, "4*2 1*1", None)
     frame.loc[3:6, ["stage", "coach", "decision_method", "seller", "amount", "as_of", "opened_on"]] = None
+    frame["rivals"] = np.arange(120) % 11
     frame.attrs["covariates"] = {"varying": ["seller", "product"], "numeric": []}
     return validate_deals(frame)
 
@@ -53,9 +60,18 @@ def observed(deals) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def graph(deals):
     scaling = learn_scaling(deals, SETTINGS)
-    layout, features = scaling.layout, describe(deals, scaling)
+    layout, features = with_companion(scaling.layout, describe(deals, scaling))
     data = model_data(features, layout, SETTINGS.priors, **observed(deals))
     return scaling, features, layout, data, build_graph(layout, data)
+
+
+def with_companion(layout: Layout, features: Features) -> tuple[Layout, Features]:
+    """What two boosters would add, the same for both as on deals that one of them has not seen."""
+    log_odds = np.random.default_rng(2).normal(size=len(features)).astype(np.float32)
+    return (
+        replace(layout, companions=1, companion_weight=(0.8, 0.03)),
+        replace(features, companion=np.repeat(log_odds[:, None], 2, axis=1)),
+    )
 
 
 def random_point(data, seed: int) -> dict[str, np.ndarray]:
@@ -198,8 +214,8 @@ def data_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def fused(graph, deals):
-    scaling, features, _, _, _ = graph
-    return build_density(features, scaling.layout, SETTINGS.priors, **observed(deals))
+    _, features, layout, _, _ = graph
+    return build_density(features, layout, SETTINGS.priors, **observed(deals))
 
 
 def random_place(density, seed: int) -> np.ndarray:
@@ -230,8 +246,8 @@ def test_what_is_sampled_is_the_graph(graph, density, fused):
 
 @pytest.fixture(scope="module")
 def unconstrained(graph, deals):
-    scaling, features, _, _, _ = graph
-    return build_density(features, scaling.layout, SETTINGS.priors, **observed(deals), terms=UNCONSTRAINED)
+    _, features, layout, _, _ = graph
+    return build_density(features, layout, SETTINGS.priors, **observed(deals), terms=UNCONSTRAINED)
 
 
 def test_with_unconstrained_weights_the_density_is_prior_times_likelihood(graph, unconstrained):
@@ -289,7 +305,7 @@ def again(kind: Kind) -> Term:
     )
 
 
-MORE = (Kind.COPIED, Kind.ORDERED, Kind.POOLED, Kind.WALK, Kind.LINEAR)
+MORE = (Kind.COPIED, Kind.ORDERED, Kind.POOLED, Kind.WALK, Kind.LINEAR, Kind.CURVE)
 #: The model from bottom to top, and one more row of each kind that a table may hold twice.
 EXTENDED = (*TERMS[::-1], *map(again, MORE))
 
@@ -347,7 +363,9 @@ def test_the_gradient_of_another_table_is_the_slope_of_its_density(other_table):
 def test_the_sampler_calls_the_same_density(fused):
     import ctypes
 
-    place, table = random_place(fused, 7), addresses(fused)
+    # Kept: the table holds addresses of its arrays.
+    geometry = identity(fused.unknowns, len(fused.normal_sd))
+    place, table = random_place(fused, 7), addresses(fused, geometry)
     slope, value = np.empty_like(place), np.empty(1)
     number = ctypes.POINTER(ctypes.c_double)
     pointers = [array.ctypes.data_as(number) for array in (place, slope, value)]

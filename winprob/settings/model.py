@@ -1,6 +1,6 @@
 """Settings of the models: sampler, convergence gates, priors, covariates, time to close, refits."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -96,6 +96,11 @@ class PriorSettings:
     numeric_deviation: Scale = 1.0
     pair_scale: Scale = 0.3
     drift_scale: Scale = 0.15
+
+    @property
+    def with_deals(self) -> "PriorSettings":
+        """Those of a model that learns from closed deals."""
+        return replace(self, intercept=self.intercept_with_deals)
 
 
 @record

@@ -122,10 +122,12 @@ def learn_bins(values: Array, weight: Array, transform: str, *, direction: int =
     """
     known = ~np.isnan(values)
     numbers, weights = values[known], weight[known]
-    wanted = int(np.clip(len(numbers) // _PER_BIN, 2, _BINS))
-    heaps = () if direction else _heaped(numbers, wanted)
-    rest = numbers[~np.isin(numbers, heaps)]
-    edges = _edges(rest if len(rest) else numbers, wanted, transform)
+    # Each reading of a deal has a share of the deal's weight: the bins are those of deals, not of rows.
+    wanted = int(np.clip(round(weights.sum(), 6) // _PER_BIN, 2, _BINS))
+    heaps = () if direction else _heaped(numbers, weights, wanted)
+    rest = ~np.isin(numbers, heaps)
+    rest = rest if rest.any() else np.ones(len(numbers), dtype=bool)
+    edges = _edges(numbers[rest], weights[rest], wanted, transform)
     mean = np.average(numbers, weights=weights)
     sd = np.sqrt(np.average((numbers - mean) ** 2, weights=weights)) or 1.0
     levels = len(edges) + len(heaps) + 2
@@ -139,19 +141,20 @@ def learn_bins(values: Array, weight: Array, transform: str, *, direction: int =
     )
 
 
-def _heaped(numbers: Array, bins: int) -> tuple[float, ...]:
+def _heaped(numbers: Array, weights: Array, bins: int) -> tuple[float, ...]:
     """Values that many deals share, in a column of more different values than bins."""
-    found, count = np.unique(numbers, return_counts=True)
+    found, place = np.unique(numbers, return_inverse=True)
+    count = np.round(np.bincount(place, weights, len(found)), 6)
     if len(found) <= bins:
         return ()
-    often = np.flatnonzero(count >= max(_HEAP, _HEAP_SHARE * len(numbers)))
+    often = np.flatnonzero(count >= max(_HEAP, _HEAP_SHARE * weights.sum()))
     most = np.sort(often[np.argsort(-count[often], kind="stable")[:_HEAPS]])
     return tuple(found[most].tolist())
 
 
-def _edges(numbers: Array, bins: int, transform: str) -> tuple[float, ...]:
+def _edges(numbers: Array, weights: Array, bins: int, transform: str) -> tuple[float, ...]:
     found = np.unique(numbers)
-    ends = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
+    ends = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf", weights=weights)
     at = np.unique(np.searchsorted(found, ends))
     at = at[at < len(found) - 1]
     return tuple(_between(found[place], found[place + 1], transform) for place in at.tolist())

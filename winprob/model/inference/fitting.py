@@ -148,7 +148,7 @@ def learn(
     """
     layout = training.scaling.layout
     terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
-    priors = replace(settings.priors, intercept=settings.priors.intercept_with_deals)
+    priors = settings.priors.with_deals
     density = build_density(**training.evidence(), layout=layout, priors=priors, terms=terms)
 
     def parameters(points: Array) -> dict[str, Array]:

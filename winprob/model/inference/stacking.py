@@ -8,8 +8,6 @@ fades where the data do not show it: with few deals the standard error is large.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.special import expit
 
@@ -55,7 +53,7 @@ def _cross_fitted(
 ) -> Array:
     """(deal,) log-odds of the model's own terms, each deal by a mode that has not seen its fold."""
     terms = informed(TERMS, layout)
-    priors = replace(priors, intercept=priors.intercept_with_deals)
+    priors = priors.with_deals
     prior = prior_data(layout, priors, terms)
     nothing = {name: np.zeros((1, *(layout.sizes[dim] for dim in dims))) for name, dims in DIMS.items()}
     # Scales are those of all deals: they are few, and one fold hardly moves them.

@@ -243,6 +243,8 @@ def _split(xp: ModuleType, values: Any, blocks: Mapping[str, slice]) -> dict[str
     """The blocks of the last axis. One split: the gradients of many slices take far longer to compile."""
     if xp is np:
         return {name: values[..., block] for name, block in blocks.items()}
+    if len(blocks) == 1:
+        return dict.fromkeys(blocks, values)
     lengths = [block.stop - block.start for block in blocks.values()]
     return dict(zip(blocks, xp.split(values, lengths, n_splits=len(lengths), axis=-1), strict=True))
 
