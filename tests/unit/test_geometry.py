@@ -1,4 +1,4 @@
-"""The sampler's coordinates: their Jacobian and adjoint against differences, and how near they bring a standard normal."""
+"""The sampler's coordinates: Jacobian and adjoint against differences, and how near they bring a standard normal."""
 
 from __future__ import annotations
 
