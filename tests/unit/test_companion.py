@@ -179,7 +179,7 @@ def fitted() -> winprob.Posterior:
 
 
 def test_what_columns_add_together_is_found(fitted: winprob.Posterior) -> None:
-    """Neither column alone says anything; the entropy of a coin is .693, that of the true chances about .40."""
+    """Neither column alone has any information; the entropy of a coin is .693, that of the true chances about .40."""
     fresh = interacting(2000, 2)
     chance = winprob.predict(fitted, fresh)["mean"].to_numpy()
     won = (fresh["outcome"] == "won").to_numpy()

@@ -6,7 +6,7 @@
 
 from winprob.model.features.columns import BLANK, NAMES, NO_DATE, numeric_values
 from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
-from winprob.model.features.curves import Bins, Curves
+from winprob.model.features.curves import TRANSFORMS, Bins, Curves
 from winprob.model.features.description import Features, as_known, describe
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.learning import (
@@ -28,7 +28,6 @@ from winprob.model.features.levels import (
 )
 from winprob.model.features.readings import bin_moments
 from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scaling
-from winprob.model.features.transforms import TRANSFORMS
 
 __all__ = [
     "BLANK",

@@ -10,8 +10,8 @@ from winprob.arrays import Array
 from winprob.data.schema import ELAPSED, as_text, elapsed
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
+from winprob.model.features.curves import TRANSFORMS
 from winprob.model.features.scaling import Field, Numeric, Scaling
-from winprob.model.features.transforms import TRANSFORMS
 
 NO_DATE = -1
 BLANK = ""

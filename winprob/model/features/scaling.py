@@ -12,10 +12,9 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.features.companion import Companion
-from winprob.model.features.curves import Bins, end_to_end
+from winprob.model.features.curves import TRANSFORMS, Bins, end_to_end
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.levels import METHOD_LEVELS, WORDS, Layout
-from winprob.model.features.transforms import TRANSFORMS
 from winprob.settings import Settings
 
 

@@ -64,7 +64,7 @@ def grow_companion(
     middle = float(np.average(companion.log_odds(inputs)[own], weights=weight))
     companion = replace(companion, middle=middle)
     log_odds = companion.log_odds(inputs)[own]
-    # Deals that are nearly sure hardly count: they say little of a log-odds.
+    # Deals that are nearly sure hardly count: they have little information on a log-odds.
     chance = expit(log_odds + middle)
     doubtful = weight * np.maximum(chance * (1 - chance), _SURE)
     single = additive_part(level, bins, len(field_of_level), bin_count, log_odds, doubtful)

@@ -1,4 +1,4 @@
-"""Find coordinates for the sampler: a mode, the scales there, and what the deals say of each effect.
+"""Find coordinates for the sampler: a mode, the scales there, and how much the deals tell of each effect.
 
 Effects are at their mode given the scales, scales where the effects' spread puts them (EM; Laplace approximation of the
 effects): a joint mode of both would be at a scale of zero. Second derivatives are differences of the exact gradient.
@@ -17,7 +17,7 @@ from winprob.model.win.geometry import Geometry, identity, to_standard, to_stand
 
 #: Rows on which curvature is measured.
 _ROWS = 5000
-#: Effects that are whitened together, at most, and what deals must say of one, relative to its prior's precision.
+#: Effects that are whitened together, at most, and how much deals must tell of one, relative to its prior's precision.
 _TURNED, _SAID = 300, 0.1
 _START_HALF_NORMAL = -0.5
 _ROUNDS, _SETTLED = 8, 0.1
@@ -50,7 +50,7 @@ def find_geometry(density: Density) -> Geometry:
 
 
 def _turned(informed: Array, density: Density) -> Array:
-    """The unknowns that are whitened together: all but effects, and the effects that deals say most of."""
+    """The unknowns that are whitened together: all but effects, and the effects with most information."""
     pooled = np.zeros(density.unknowns, dtype=bool)
     pooled[: len(density.scale)] = density.scale >= 0
     most = np.flatnonzero(pooled)
@@ -99,7 +99,7 @@ def settle(density: Density) -> tuple[Array, Array]:
 
 
 def _variance(curvature: Array, free: Array, density: Density) -> Array:
-    """(unknown,) of the effects given the scales; those that deals say little of are taken to vary alone."""
+    """(unknown,) of the effects given the scales; those with little information are taken to vary alone."""
     variance = np.zeros(len(curvature))
     variance[free] = 1 / np.maximum(np.diag(curvature)[free], _FLATTEST)
     informed = np.maximum(np.diag(curvature)[: len(density.scale)] - 1, 0)

@@ -1,7 +1,7 @@
 """Coordinates in which the sampler moves: effects in units of what is left open of them, then whitened about a mode.
 
 An effect with many deals is known nearly regardless of its scale, one with few is known relative to it: a standard
-unknown ``z`` (non-centred) suits the second kind, ``z`` times its scale (centred) the first. How much deals say of an
+unknown ``z`` (non-centred) suits the second kind, ``z`` times its scale (centred) the first. The information on an
 effect grows with the square of its scale, so one effect is of either kind at different scales. Here each is
 ``z * sqrt(1 + informed * (scale / reference) ** 2)``: divided by its conditional posterior sd, whatever the scale
 (between the two parametrisations: Papaspiliopoulos, Roberts and Skold 2007, doi 10.1214/088342307000000014). What
@@ -28,7 +28,7 @@ class Geometry(NamedTuple):
     turned : (turned,) the unknowns that are whitened together
     factor : (turned, turned) of a step of these
     stretch : (unknown,) of a step of one of the others
-    informed : (normal,) what the deals say of the unknown at the reference scale, relative to its prior's precision
+    informed : (normal,) the information on the unknown at the reference scale, relative to its prior's precision
     scale : (normal,) which scale an unknown has, ``ALONE`` for none
     half, deviation : (scale,) the unknowns that its log adds up: log of a half-normal, and, if any, a normal
     deviation_sd : (scale,)
