@@ -41,6 +41,8 @@ LOOSER = {
 }
 #: Parameters and settings that have another name since.
 RENAMED = {"effect_scale": "strength"}
+#: Cells that a later version may have in place of one: fewer weights count as learned, none more.
+STRICTER = {"evidence": {"learned": "mostly_prior"}}
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,12 @@ def assert_answer(name: str, answer: pd.DataFrame | str) -> None:
             atol = LOOSER.get("amount of a step" if name == "bridge" else str(column), ATOL)
             np.testing.assert_allclose(now[column], then[column], rtol=RTOL, atol=atol, err_msg=f"{name}, {column}")
         else:
-            assert _cells(now[column]) == _cells(then[column]), f"{name}, {column}"
+            stricter, cells = STRICTER.get(column, {}), _cells(now[column])
+            wanted = [
+                stricter.get(old, old) if new != old else old
+                for new, old in zip(cells, _cells(then[column]), strict=True)
+            ]
+            assert cells == wanted, f"{name}, {column}"
 
 
 def _found_then(now: pd.DataFrame, then: pd.DataFrame) -> pd.DataFrame:
