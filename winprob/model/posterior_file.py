@@ -304,18 +304,17 @@ def _read_companion(file: Any, entry: Mapping[str, Any], scaling: Scaling) -> Co
         checks.require_shape(name, shape, len(dims))
         empty = np.zeros(shape, dtype=np.int64 if kind == "i" else float)
         arrays[name] = empty if 0 in shape else read_array(file["companion"], name, shape, kind)
-    columns = scaling.columns
-    if list(entry["columns"]) != columns:
+    if list(entry["columns"]) != scaling.columns:
         raise ValueError("the companion has other columns")
     companion = Companion(
-        columns=tuple(columns),
+        columns=tuple(scaling.columns),
         fields=len(scaling.fields),
         middle=checks.number("middle", entry["middle"]),
         weight=(checks.number("weight", entry["weight"][0]), checks.number("weight", entry["weight"][1])),
         **arrays,
     )
     layout = scaling.layout
-    require_trees(companion, len(layout.field_of_level), layout.sizes["bin"], len(columns))
+    require_trees(companion, len(layout.field_of_level), layout.sizes["bin"], len(scaling.columns))
     return companion
 
 

@@ -329,14 +329,9 @@ def effect_share(layout: Layout, terms: Sequence[Term] = TERMS) -> Array:
 
 
 def column_values(features: Features, layout: Layout, terms: Iterable[Term] = TERMS) -> Array:
-    """(deal, column) the numbers that weights multiply.
-
-    The companion has a column for each of its boosters, alike where they were cross-fitted: the first one counts.
-    """
-    columns = [
-        getattr(features, term.reads)[:, : _coefficients(term, layout)] for term in terms if term.part == "column"
-    ]
-    return np.concatenate([np.zeros((len(features), 0)), *columns], axis=1).astype(np.float64)
+    """(deal, column) the numbers that weights multiply; of the companion's boosters, alike in training, the first."""
+    own = [getattr(features, term.reads)[:, : _coefficients(term, layout)] for term in terms if term.part == "column"]
+    return np.concatenate([np.zeros((len(features), 0)), *own], axis=1).astype(np.float64)
 
 
 def _coefficients(term: Term, layout: Layout) -> int:

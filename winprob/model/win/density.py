@@ -15,7 +15,7 @@ from numba import njit
 
 from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_njit
-from winprob.model.win import geometry, kinds
+from winprob.model.win import geometry, kinds, role_kinds
 
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
@@ -85,7 +85,7 @@ def source_hash() -> int:
     Numba finds a cached function by its own file's time and by what it closes over, not by what it calls: an entry that
     did not close over this would go on running a density that has changed since.
     """
-    files = (Path(str(module)) for module in (__file__, kinds.__file__, geometry.__file__))
+    files = (Path(str(module)) for module in (__file__, kinds.__file__, role_kinds.__file__, geometry.__file__))
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
