@@ -58,7 +58,7 @@ class UndatedError(WinprobError):
 
 
 class NotConvergedError(WinprobError):
-    """Sampling failed its convergence gates twice. Nothing was saved."""
+    """Sampling failed its convergence gates. The message names the columns at fault. Nothing was saved."""
 
 
 class OutputError(WinprobError):

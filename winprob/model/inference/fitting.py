@@ -1,4 +1,4 @@
-"""From deals to a fitted model: sample, pass the convergence gates twice at most, or refuse."""
+"""From deals to a fitted model: sample, pass the convergence gates, or refuse."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
 from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
+from winprob.model.inference.columns_at_fault import not_converged
 from winprob.model.inference.gates import Gates, measure_gates
 from winprob.model.inference.sampling import Draws, Progress, sample
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
@@ -68,7 +69,7 @@ def fit(
     DealTableError
         The deals are not valid, none is closed, or all ended alike.
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     settings = settings or Settings()
     valid = in_order(validate_deals(deals, training=True, one_outcome=one_outcome))
@@ -144,7 +145,7 @@ def learn(
     Raises
     ------
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     layout = training.scaling.layout
     terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
@@ -155,7 +156,7 @@ def learn(
         standard = standard_unknowns(points, density)
         return derive_parameters(np, standard, prior_data(layout, priors, terms), layout, terms)
 
-    points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent)
+    points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent, training.scaling)
     learned = parameters(points)
     learned = apart(learned, training.scaling)
     if not unconstrained:
@@ -221,6 +222,7 @@ def _believable_draws(
     settings: Settings,
     seed: int,
     progress: Progress,
+    scaling: Scaling,
 ) -> tuple[Array, Gates]:
     """Points (chain, draw, unknown) that passed the gates; where some diverged, of a second run in shorter steps."""
     first = settings.sampler
@@ -232,14 +234,7 @@ def _believable_draws(
             return draws.points[:, ::step][:, : sampler.kept], gates
         if gates.divergent_share <= settings.gates.divergent_share:
             break
-    raise NotConvergedError(
-        gettext(
-            "sampling did not converge (worst at {worst}): {failures}. Nothing was saved. "
-            "Look for a column that separates won from lost exactly (winprob check), or for fewer covariates.",
-            worst=gates.worst,
-            failures="; ".join(failures),
-        )
-    )
+    raise NotConvergedError(not_converged(gates, settings, scaling))
 
 
 def _extended(
@@ -308,7 +303,7 @@ def _reference(
 def _provenance(training: Training, record: pd.DataFrame, seed: int, gates: Gates) -> Provenance:
     closed, counted = training.closed, training.counted
     days = closed.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
-    measured = {name: value for name, value in asdict(gates).items() if name != "worst"}
+    measured = {name: value for name, value in asdict(gates).items() if name not in ("worst", "each")}
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),
