@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
 from winprob.arrays import Array
-from winprob.model.features import Companion, additive_part, tree_inputs
+from winprob.model.features import Bins, Companion, additive_part, tree_inputs
 
 #: Trees are grown on at least this many deals with at least this many covariates.
 _DEALS, _COLUMNS = 60, 2
@@ -36,6 +37,7 @@ def grow_companion(
     folds: Array,
     names: Sequence[str],
     seed: int,
+    directions: Sequence[int] = (),
 ) -> tuple[Companion, Array] | None:
     """Boosters of the covariates, and each deal's log-odds (deal,) from the booster that has not seen its group.
 
@@ -48,6 +50,7 @@ def grow_companion(
     won : (deal,) 0 or 1
     folds : (deal,) see ``folds_of``
     names : of the columns, those with levels first
+    directions : (numeric column,) 1 where log-odds may only rise with the number, -1 where they may only fall, else 0
 
     Returns
     -------
@@ -58,7 +61,8 @@ def grow_companion(
         return None
     category = _categories(level, field_of_level)
     inputs = tree_inputs(category, level, numbers)
-    models = [_grown(inputs, level.shape[1], won, weight, folds != fold, seed) for fold in range(FOLDS)]
+    signs = [0] * level.shape[1] + list(directions or [0] * numbers.shape[1])
+    models = [_grown(inputs, level.shape[1], won, weight, folds != fold, seed, signs) for fold in range(FOLDS)]
     companion = _as_arrays(models, category, level.shape[1], names)
     own = np.arange(len(won)), folds
     middle = float(np.average(companion.log_odds(inputs)[own], weights=weight))
@@ -70,6 +74,22 @@ def grow_companion(
     single = additive_part(level, bins, len(field_of_level), bin_count, log_odds, doubtful)
     companion = replace(companion, additive=single)
     return companion, log_odds
+
+
+def in_order(companion: Companion, curves: Sequence[Bins]) -> Companion:
+    """The companion with an additive part that never turns in a monotone column (isotonic regression on its bins).
+
+    Trees that are monotone in a number may have another one where covariates are correlated. What is taken from it
+    stays in the combinations; no prediction changes. The last level of a column is its blank, which has no order.
+    """
+    additive, start = companion.additive.copy(), len(companion.category)
+    for bins in curves:
+        own = slice(start, start + len(bins.share) - 1)
+        if bins.direction:
+            weights = np.maximum(bins.share[:-1], _SURE / len(bins.share))
+            additive[own] = isotonic_regression(additive[own], weights=weights, increasing=bins.direction > 0).x
+        start = own.stop + 1
+    return replace(companion, additive=additive)
 
 
 def folds_of(group: Array, seed: int) -> Array:
@@ -90,12 +110,14 @@ def _categories(level: Array, field_of_level: Array) -> Array:
     return category
 
 
-def _grown(inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int) -> Any:
+def _grown(
+    inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int] | None = None
+) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
-        categorical_features=list(range(fields)), random_state=seed % 2**32, **_TREES
+        categorical_features=list(range(fields)), monotonic_cst=signs, random_state=seed % 2**32, **_TREES
     )
     # On a busy machine threads that wait for each other cost more than they gain.
     with threadpool_limits(1):

@@ -1,9 +1,9 @@
-"""From deals to a fitted model: sample, pass the convergence gates twice at most, or refuse."""
+"""From deals to a fitted model: sample, pass the convergence gates, or refuse."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -14,22 +14,22 @@ from scipy.special import expit, logit
 
 from winprob.arrays import Array
 from winprob.data.schema import fact_columns, in_order, is_closed, validate_deals
-from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
 from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
-from winprob.model.inference.gates import Gates, measure_gates
-from winprob.model.inference.sampling import Draws, Progress, sample
+from winprob.model.inference.believable import believable_draws
+from winprob.model.inference.gates import Gates
+from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
+from winprob.model.inference.unfinished import Unfinished
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
 from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
-from winprob.model.win.density import Density
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
-from winprob.settings import SamplerSettings, Settings
+from winprob.settings import Settings
 
 _REFERENCE_ROWS = 4000
 
@@ -44,6 +44,7 @@ def fit(
     one_outcome: bool = False,
     pseudonymous: bool = False,
     progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Posterior:
     """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
 
@@ -62,13 +63,16 @@ def fit(
     one_outcome : accept closed deals that all ended alike
     pseudonymous : store pseudonyms of sellers and accounts instead of their names; they depend on the seed alone
     progress : called with the current step and how much of it is done
+    unfinished : go on from the draws of a run with these arguments that did not converge, see ``NotConvergedError``
 
     Raises
     ------
     DealTableError
         The deals are not valid, none is closed, or all ended alike.
+    InputError
+        The unfinished run was of other deals, settings or seed.
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     settings = settings or Settings()
     valid = in_order(validate_deals(deals, training=True, one_outcome=one_outcome))
@@ -80,7 +84,7 @@ def fit(
     progress(gettext("learning when deals close"), 1.0)
     salt = sha256(f"winprob pseudonyms {seed}".encode()).hexdigest()[:32] if pseudonymous else ""
     training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid), salt=salt)
-    learned = learn(training, settings, seed=seed, progress=progress)
+    learned = learn(training, settings, seed=seed, progress=progress, unfinished=unfinished)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(
         draws={**learned.parameters, "log_prior": learned.log_prior},
@@ -133,7 +137,13 @@ class Learned:
 
 
 def learn(
-    training: Training, settings: Settings, *, seed: int, unconstrained: bool = False, progress: Progress | None = None
+    training: Training,
+    settings: Settings,
+    *,
+    seed: int,
+    unconstrained: bool = False,
+    progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Learned:
     """Posterior draws of every parameter that passed the convergence gates.
 
@@ -144,7 +154,7 @@ def learn(
     Raises
     ------
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     layout = training.scaling.layout
     terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
@@ -155,7 +165,8 @@ def learn(
         standard = standard_unknowns(points, density)
         return derive_parameters(np, standard, prior_data(layout, priors, terms), layout, terms)
 
-    points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent)
+    how = (settings, seed, progress or _silent, unfinished)
+    points, gates = believable_draws(density, parameters, training.scaling, *how)
     learned = parameters(points)
     learned = apart(learned, training.scaling)
     if not unconstrained:
@@ -215,52 +226,6 @@ def _stretched(learned: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict
     return scaled | {"intercept": scaled["intercept"] - (weight * drawn["unknown_support"]).sum(axis=-1)}
 
 
-def _believable_draws(
-    density: Density,
-    parameters: Callable[[Array], dict[str, Array]],
-    settings: Settings,
-    seed: int,
-    progress: Progress,
-) -> tuple[Array, Gates]:
-    """Points (chain, draw, unknown) that passed the gates; where some diverged, of a second run in shorter steps."""
-    first = settings.sampler
-    for sampler in (first, replace(first, target_accept=first.retry_target_accept, tune=2 * first.tune)):
-        draws, gates = _extended(density, sampler, parameters, settings, seed, progress)
-        failures = gates.failures(settings.gates)
-        if not failures:
-            step = draws.points.shape[1] // sampler.kept
-            return draws.points[:, ::step][:, : sampler.kept], gates
-        if gates.divergent_share <= settings.gates.divergent_share:
-            break
-    raise NotConvergedError(
-        gettext(
-            "sampling did not converge (worst at {worst}): {failures}. Nothing was saved. "
-            "Look for a column that separates won from lost exactly (winprob check), or for fewer covariates.",
-            worst=gates.worst,
-            failures="; ".join(failures),
-        )
-    )
-
-
-def _extended(
-    density: Density,
-    sampler: SamplerSettings,
-    parameters: Callable[[Array], dict[str, Array]],
-    settings: Settings,
-    seed: int,
-    progress: Progress,
-) -> tuple[Draws, Gates]:
-    """A run, with more draws of the same chains as long as these may pass the gates."""
-    measured: list[Gates] = []
-
-    def enough(draws: Draws) -> bool:
-        measured.append(measure_gates(parameters(draws.points), draws.statistics))
-        return not measured[-1].curable(settings.gates)
-
-    draws = sample(density, sampler, seed=seed, progress=progress, enough=enough)
-    return draws, measured[-1]
-
-
 def _posterior(
     *,
     draws: Mapping[str, Array],
@@ -308,7 +273,7 @@ def _reference(
 def _provenance(training: Training, record: pd.DataFrame, seed: int, gates: Gates) -> Provenance:
     closed, counted = training.closed, training.counted
     days = closed.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
-    measured = {name: value for name, value in asdict(gates).items() if name != "worst"}
+    measured = {name: value for name, value in asdict(gates).items() if name not in ("worst", "each")}
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),

@@ -20,6 +20,8 @@ Progress = Callable[[str, float], None]
 _LOOK = 25
 #: Seconds without a word after which the sampler is asked whether it has ended: a question keeps it from reporting.
 _PATIENCE = 5.0
+#: Points of each chain that later chains may start at.
+_STARTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +32,31 @@ class Draws:
     ----------
     points : (chain, draw, unknown) standard unknowns
     statistics : the sampler's own, dims (chain, draw)
+    starts : (start, unknown) some of the points of all chains, in the sampler's coordinates
     """
 
     points: Array
     statistics: Any
+    starts: Array
 
 
 def sample(
-    density: Density, sampler: SamplerSettings, *, seed: int, progress: Progress, enough: Callable[[Draws], bool]
+    density: Density,
+    sampler: SamplerSettings,
+    *,
+    seed: int,
+    progress: Progress,
+    enough: Callable[[Draws], bool],
+    starts: Array | None = None,
 ) -> Draws:
     """Draws from a density, the same for a seed on however many cores.
 
     Chains are looked at after ``draws`` draws and each time their number has grown by half; they end when ``enough``
     accepts them, or with ``retry_draws``.
+
+    Parameters
+    ----------
+    starts : as in ``Draws``, of an earlier run: each chain starts at one of these, which its seed picks
     """
     # nutpie takes a second to import, the density half a minute to compile, once on a machine: a command that fails on
     # its input should not wait for them.
@@ -54,7 +68,7 @@ def sample(
     geometry = find_geometry(density)
     chains = _Chains(sampler, progress)
     run = nutpie.sample(
-        _as_compiled(density, geometry),
+        _as_compiled(density, geometry, starts),
         draws=sampler.retry_draws,
         tune=sampler.tune,
         chains=sampler.chains,
@@ -123,21 +137,27 @@ def _first(run: Any, draws: int, geometry: Geometry) -> Draws:
     tree = run.inspect()
     points = tree["posterior"]["point"].isel(draw=slice(draws)).to_numpy()
     statistics = tree["sample_stats"].to_dataset().isel(draw=slice(draws))
-    return Draws(points=standard_points(points, geometry), statistics=statistics)
+    starts = points[:, :: -(-draws // _STARTS)].reshape(-1, points.shape[-1])
+    return Draws(points=standard_points(points, geometry), statistics=statistics, starts=starts)
 
 
-def _as_compiled(density: Density, geometry: Geometry) -> Any:
+def _as_compiled(density: Density, geometry: Geometry, starts: Array | None) -> Any:
     """The density as nutpie takes one that it has compiled itself."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
     from winprob.model.inference.native import addresses, density_at, keep_point
 
     size = density.unknowns
+
+    def start(seed: Any) -> Array:
+        rng = np.random.default_rng(seed)
+        return rng.standard_normal(size) if starts is None else starts[rng.integers(len(starts))]
+
     return CompiledPyMCModel(
         dims={},
         compiled_logp_func=density_at,
         compiled_expand_func=keep_point,
-        initial_point_func=lambda seed: np.random.default_rng(seed).standard_normal(size),
+        initial_point_func=start,
         # Kept as long as the sampler runs: the addresses in `user_data` point into it.
         shared_data={"density": density, "geometry": geometry},
         shared_var_keys={},
