@@ -2,7 +2,8 @@
 
 ``fixed`` is ``Truth()``, whose numbers lie near the middle of the prior: every team has the same weights and effects.
 ``prior`` draws them for each team from the prior that the model itself has, through its named parameters
-(``sample_prior``; the intercept is that of a model without deals): intervals should then hold what they promise. ``wide`` takes such a draw further out:
+(``sample_prior``; the intercept is that of a model without deals): intervals should then hold what they promise.
+``wide`` takes such a draw further out:
 
 - one factor on every effect, weight and offset, log-normal, so that the effect scale's log sd is twice the default's;
 - role weights 1.5 times as large;
