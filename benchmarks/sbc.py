@@ -34,7 +34,7 @@ from winprob.simulation import simulate
 RANKED = 99
 BINS = 20
 SETTINGS = Settings(
-    # Latent supports are drawn from uncorrected readings. The trees' weight is found by stacking, not drawn from a prior.
+    # Latent supports are drawn from uncorrected readings; the weight of trees is found by stacking, not drawn.
     covariates=CovariateSettings(report_bias=False, companion=False),
     # Truths are drawn from the prior of a model without deals.
     priors=PriorSettings(intercept_with_deals=PriorSettings().intercept),

@@ -83,14 +83,14 @@ class Training:
         return replace(features, companion=features.companion + single[:, None])
 
     def hash(self) -> str:
-        """SHA-256 of all arrays."""
+        """SHA-256 of all arrays but the companion, which is learned from the others with a seed."""
         digest = hashlib.sha256(np.ascontiguousarray(self.won).tobytes() + self.weight.tobytes())
         parts = [self.features]
         if self.waiting:
             digest.update(self.waiting.odds.tobytes() + self.waiting.weight.tobytes())
             parts.append(self.waiting.features)
         for features in parts:
-            for name in features.ROW_ARRAYS:
+            for name in (name for name in features.ROW_ARRAYS if name != "companion"):
                 digest.update(np.ascontiguousarray(getattr(features, name)).tobytes())
         return digest.hexdigest()
 
