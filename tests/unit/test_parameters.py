@@ -124,7 +124,7 @@ def test_priors_are_the_ones_in_the_settings(prior):
         "validated": (prior["reliability"][:, 2], beta(*PRIORS.reliability_validated)),
         "ratio": (prior["reliability"][:, 0] / prior["reliability"][:, 1], beta(*PRIORS.reliability_none_ratio)),
         "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0], halfnorm(scale=PRIORS.stage_step)),
-        "companion": (prior["companion_weight"][:, 0], norm(*LAYOUT.companion_weight)),
+        "companion": (np.log(prior["companion_weight"][:, 0]), norm(np.log(0.8), 0.03 / 0.8)),
         "drift": (prior["drift_scale"], halfnorm(scale=PRIORS.drift_scale)),
     }
     for name, (draws, believed) in marginals.items():

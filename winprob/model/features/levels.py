@@ -62,7 +62,7 @@ class Layout:
     curves : the bins of numeric columns, and the basis of their effects
     fields, features, components, companions : how many fields, numeric features in a straight line, components of
         interactions, and companions (0 or 1)
-    companion_weight : mean and sd of its weight
+    companion_weight : mean and sd of its weight, which is positive
     """
 
     field_of_level: Array

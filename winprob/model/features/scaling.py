@@ -108,7 +108,7 @@ class Scaling:
             features=2 * len(self.lines),
             components=self.pairs.loading.shape[2] if self.pairs else 0,
             companions=int(self.companion is not None),
-            companion_weight=self.companion.weight if self.companion else (0.0, 1.0),
+            companion_weight=self.companion.weight if self.companion else (1.0, 1.0),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Kind(IntEnum):
     ROLE_WEIGHT = 6
     UNCONSTRAINED_ROLE_WEIGHT = 7
     CURVE = 8
+    POSITIVE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ TERMS: tuple[Term, ...] = (
     linear("combinations", "pairs", "pair", "component", dense=True),
     Term(
         name="companion",
-        kind=Kind.COPIED,
+        kind=Kind.POSITIVE,
         parameters={"companion_weight": ("companion",)},
         blocks=(Block("normal", "companion_weight", ("companion",), settings=("companion_weight",)),),
         part="column",

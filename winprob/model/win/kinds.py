@@ -17,7 +17,7 @@ from winprob.model.win.blocks import Kind, Term, block_slices
 
 _COPIED, _ORDERED, _POOLED = int(Kind.COPIED), int(Kind.ORDERED), int(Kind.POOLED)
 _WALK, _LINEAR = int(Kind.WALK), int(Kind.LINEAR)
-_CURVE = int(Kind.CURVE)
+_CURVE, _POSITIVE = int(Kind.CURVE), int(Kind.POSITIVE)
 _ROLE_WEIGHT, _UNCONSTRAINED = int(Kind.ROLE_WEIGHT), int(Kind.UNCONSTRAINED_ROLE_WEIGHT)
 
 # Not cached one by one: only an entry knows whether the source of all that it calls has changed, see ``source_hash``.
@@ -69,6 +69,8 @@ def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: A
         constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
         if kind == _COPIED:
             _copied(normal, out)
+        elif kind == _POSITIVE:
+            _positive(normal, out)
         elif kind == _ORDERED:
             _ordered(normal, half, constant, out)
         elif kind == _POOLED:
@@ -106,6 +108,8 @@ def adjoint(
         constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
         if kind == _COPIED:
             _copied_adjoint(g_out, g_normal)
+        elif kind == _POSITIVE:
+            _positive_adjoint(out, g_out, g_normal)
         elif kind == _ORDERED:
             _ordered_adjoint(constant, g_out, g_normal, g_half)
         elif kind == _POOLED:
@@ -135,6 +139,21 @@ def _copied(normal: Array, out: Array) -> None:
 def _copied_adjoint(g_out: Array, g_normal: Array) -> None:
     for level in range(len(g_out)):
         g_normal[level] = g_out[level]
+
+
+# --- positive: weights that are log-normal ------------------------------------------------------------------------
+
+
+@_kernel
+def _positive(normal: Array, out: Array) -> None:
+    for at in range(len(out)):
+        out[at] = np.exp(normal[at])
+
+
+@_kernel
+def _positive_adjoint(out: Array, g_out: Array, g_normal: Array) -> None:
+    for at in range(len(out)):
+        g_normal[at] = g_out[at] * out[at]
 
 
 # --- ordered: known levels from non-negative steps by ordinal contrasts, then *unknown* ------------------------------

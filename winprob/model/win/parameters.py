@@ -60,10 +60,11 @@ def prior_data(layout: Layout, priors: PriorSettings, terms: Sequence[Term] = TE
 def _normal(settings: Sequence[str], priors: PriorSettings, layout: Layout) -> tuple[float, float]:
     """Mean and sd: a setting is a pair or an sd; without one the scale is learned, and the sd is 1.
 
-    The companion's weight was found by stacking, see ``inference.stacking``.
+    The companion's weight was found by stacking, see ``inference.stacking``: here it is that of its log.
     """
     if settings == ("companion_weight",):
-        return layout.companion_weight
+        mean, sd = layout.companion_weight
+        return np.log(mean), sd / mean
     setting = getattr(priors, settings[0]) if settings else 1.0
     if settings == ("method_lean",) and not isinstance(setting, tuple):
         return setting, 0.0
@@ -160,12 +161,12 @@ def ordinal_contrasts(levels: int) -> Array:
     return below - below.mean(axis=0)
 
 
-def _effect_scale(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
-    return (xp.exp(blocks[0]),)
-
-
 def _copied(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
     return blocks
+
+
+def _positive(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    return (xp.exp(blocks[0]),)
 
 
 def _ordered(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
@@ -216,8 +217,9 @@ def _unconstrained_role_weight(xp: ModuleType, blocks: Sequence[Any], constant: 
 _CELLS = (len(ROLES), len(METHOD_LEVELS))
 
 _DERIVE: dict[Kind, _Derive] = {
-    Kind.EFFECT_SCALE: _effect_scale,
+    Kind.EFFECT_SCALE: _positive,
     Kind.COPIED: _copied,
+    Kind.POSITIVE: _positive,
     Kind.ORDERED: _ordered,
     Kind.POOLED: _pooled,
     Kind.WALK: _walk,
