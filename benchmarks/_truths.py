@@ -2,7 +2,8 @@
 
 ``fixed`` is ``Truth()``, whose numbers lie near the middle of the prior: every team has the same weights and effects.
 ``prior`` draws them for each team from the prior that the model itself has, through its named parameters
-(``sample_prior``): intervals should then hold what they promise. ``wide`` takes such a draw further out:
+(``sample_prior``; the intercept is that of a model without deals): intervals should then hold what they promise.
+``wide`` takes such a draw further out:
 
 - one factor on every effect, weight and offset, log-normal, so that the effect scale's log sd is twice the default's;
 - role weights 1.5 times as large;
@@ -48,7 +49,8 @@ NAMES: dict[str, tuple[str, tuple[Sequence[str], ...]]] = {
     "role_weight": ("role_weight", (ROLES, DECISION_METHODS)),
     "reliability": ("reliability", (COACH_STATES,)),
     "unknown_mean": ("unknown_support", (ROLES,)),
-    "amount_effect": ("numeric_weight", (("amount",),)),
+    # Its scale: the simulator's effect of an amount is a straight line, the model's prior of one is normal.
+    "amount_effect": ("curve_scale", (("amount",),)),
     "drift_sd": ("drift_scale", ()),
 }
 #: What the factor of ``wide`` multiplies, with the offsets.
@@ -82,7 +84,7 @@ def draw_from_prior(team: Simulation, rng: np.random.Generator) -> tuple[Truth, 
     numbers = {name: _picked(named, labels, dims, *source) for name, source in NAMES.items()}
     found: dict[str, Any] = {name: values for name, values in numbers.items() if values is not None}
     if "amount_effect" in found:
-        found["amount_effect"] = found["amount_effect"][0]
+        found["amount_effect"] = found["amount_effect"][0] * rng.standard_normal()
     for field in TEAM:
         if (offsets := _offsets(field, team.truth, named, labels, rng)) is not None:
             found[f"{field}_offset"] = offsets

@@ -27,15 +27,17 @@ from winprob.model.inference import Training, learn, read_training
 from winprob.model.posterior import flatten_chains
 from winprob.model.win.parameters import sample_prior
 from winprob.model.win.terms import coefficients, logits
-from winprob.settings import CovariateSettings, GateSettings, SamplerSettings, Settings
+from winprob.settings import CovariateSettings, GateSettings, PriorSettings, SamplerSettings, Settings
 from winprob.simulation import simulate
 
 #: Number of thinned, nearly independent draws among which the truth is ranked.
 RANKED = 99
 BINS = 20
 SETTINGS = Settings(
-    # Latent supports are drawn from uncorrected readings.
-    covariates=CovariateSettings(report_bias=False),
+    # Latent supports are drawn from uncorrected readings; the weight of trees is found by stacking, not drawn.
+    covariates=CovariateSettings(report_bias=False, companion=False),
+    # Truths are drawn from the prior of a model without deals.
+    priors=PriorSettings(intercept_with_deals=PriorSettings().intercept),
     sampler=SamplerSettings(chains=2, tune=500, draws=1500, thin=1, retry_draws=3000),
     gates=GateSettings(r_hat=1.05, bulk_ess=RANKED, tail_ess=50, divergent_share=0.02),
 )
@@ -149,9 +151,12 @@ def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str
         yield f"reliability[{coach}]", draws["reliability"][:, COACH_LEVELS.index(coach)]
     for at, stage in enumerate(STAGES[1:]):
         yield f"stage_step[{stage}]", draws["stage_effect"][:, at + 1] - draws["stage_effect"][:, at]
-    for name in ("intercept", "effect_scale", "method_spread", "numeric_scale", "drift_scale"):
+    for name in ("intercept", "effect_scale", "method_spread", "method_lean", "drift_scale"):
         yield name, draws[name]
     yield "offset_scale[first]", draws["offset_scale"][:, 0]
+    yield "curve_scale[first]", draws["curve_scale"][:, 0]
+    # The blank comes last.
+    yield "curve[highest - lowest]", draws["curve"][:, -2] - draws["curve"][:, 0]
     log_odds = _logits(draws, training)
     yield "log likelihood", training.won @ log_odds - np.logaddexp(0, log_odds).sum(axis=0)
 

@@ -16,6 +16,8 @@
     └── OutputError         a result cannot be written
 """
 
+from typing import Any
+
 
 class WinprobError(Exception):
     """Base of every error that a user can fix. Its text is the whole message: what, where, what to do."""
@@ -58,7 +60,14 @@ class UndatedError(WinprobError):
 
 
 class NotConvergedError(WinprobError):
-    """Sampling failed its convergence gates twice. Nothing was saved."""
+    """Sampling failed its convergence gates. The message names the columns at fault. Nothing was saved.
+
+    ``unfinished`` holds the draws, from which ``fit(..., unfinished=...)`` goes on; None where more draws do not help.
+    """
+
+    def __init__(self, message: str, *, unfinished: Any = None) -> None:
+        super().__init__(message)
+        self.unfinished = unfinished
 
 
 class OutputError(WinprobError):

@@ -284,7 +284,7 @@ def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         pytest.fail("the sampler was called")
 
-    monkeypatch.setattr("winprob.model.inference.fitting._believable_draws", fail)
+    monkeypatch.setattr("winprob.model.inference.fitting.believable_draws", fail)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def model(deals):
 
 def test_the_public_model_has_the_data_of_a_fit(deals, model):
     training = read_training(deals, Settings())
-    wanted = model_data(layout=training.scaling.layout, priors=Settings().priors, **training.evidence())
+    wanted = model_data(layout=training.scaling.layout, priors=Settings().priors.with_deals, **training.evidence())
     for name, values in wanted.items():
         np.testing.assert_array_equal(model[name].get_value(), values, err_msg=name)
 

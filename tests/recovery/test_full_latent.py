@@ -25,7 +25,7 @@ from winprob.model.features import Features, Scaling, describe, learn_scaling
 from winprob.model.posterior import flatten_chains
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import coefficients, logits
-from winprob.settings import CovariateSettings, SamplerSettings, Settings
+from winprob.settings import CovariateSettings, PriorSettings, SamplerSettings, Settings
 from winprob.simulation import Truth, simulate
 
 Array = np.ndarray
@@ -34,6 +34,7 @@ DEALS = 80
 #: No covariates, no dates: what is left is what the two likelihoods could disagree on.
 SETTINGS = Settings(
     covariates=CovariateSettings(varying=(), numeric=(), report_bias=False),
+    priors=PriorSettings(intercept_with_deals=PriorSettings().intercept),
     sampler=SamplerSettings(chains=4, tune=800, draws=4000, thin=2, retry_draws=4000),
 )
 #: Stands for infinity where a gradient is wanted.

@@ -34,7 +34,7 @@ def test_the_judge_passes_uniform_ranks_and_fails_others(sbc):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_true_values_rank_anywhere_among_their_draws(sbc):
-    """39 quantities with the log likelihood; outcomes from latent supports: the approximations are tried too."""
+    """41 quantities with the log likelihood; outcomes from latent supports: the approximations are tried too."""
     table = sbc.uniformity_tests(sbc.rank_truths(SIMULATIONS, DEALS, seed=5, latent=True))
     print(sbc.results_table(table))
     assert table["p_adjusted"].min() > 0.01

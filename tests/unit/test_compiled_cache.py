@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from numba import config, types
 
-from winprob.model.win import compiled_cache
-from winprob.model.win.compiled_cache import cached_cfunc, cached_njit
+from winprob.model import compiled_cache
+from winprob.model.compiled_cache import cached_cfunc, cached_njit
 
 
 @pytest.fixture

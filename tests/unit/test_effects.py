@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from winprob import Posterior, Settings, effects, explain, fit_prior
 from winprob.data.schema import validate_deals
@@ -14,14 +15,17 @@ from winprob.i18n import use_language
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.effects import (
     NO_VALUE,
+    OTHER_VALUE,
     TIERS,
     UNKNOWN,
     Effect,
+    _lines,
+    binned,
     effect_draws,
     effect_sentences,
     spreads,
 )
-from winprob.model.features import WORDS, bin_moments, describe
+from winprob.model.features import WORDS, Bins, Numeric, bin_moments, describe
 from winprob.model.win import blocks
 from winprob.model.win.terms import ROLE_TERMS, coefficients, logits_and_attenuation
 from winprob.settings import SamplerSettings
@@ -35,6 +39,21 @@ ROLE_LEVELS = [
     "weight (recommendation)",
     "weight (executive)",
 ]
+
+
+def column_of(
+    name: str,
+    *,
+    transform: str = "identity",
+    edges: tuple[float, ...] = (),
+    heaps: tuple[float, ...] = (),
+    share: tuple[float, ...] | None = None,
+) -> Numeric:
+    """A numeric column in bins, as the scaling of a model has it."""
+    levels = len(edges) + len(heaps) + 2
+    share = share or (1 / levels,) * levels
+    bins = Bins(edges=edges, heaps=heaps, middle=(0.0,) * (levels - 1), share=share)
+    return Numeric(name=name, transform=transform, mean=0.0, sd=1.0, bins=bins)
 
 
 @pytest.fixture(scope="module")
@@ -215,20 +234,69 @@ def test_the_table_is_the_same_in_both_languages(posterior):
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_is_shown_at_points_around_the_mean(posterior):
-    table = effects(posterior)
-    rows = table[table["term"] == "amount"]
+def rows_of(column: Numeric) -> list[Effect]:
+    bins = np.arange(5.0)[:, None] + 10 * np.arange(len(column.levels))
+    return list(binned([column], bins))
+
+
+def test_bins_have_ends_in_the_columns_own_units():
+    column = column_of("amount", transform="log1p", edges=tuple(np.log1p([100, 2500, 1e6])), heaps=(0.0,))
+    rows = rows_of(column)
+    assert [one.level for one in rows] == ["<= 100", "100..2,500", "2,500..1,000,000", "> 1,000,000", "0", NO_VALUE]
+    got = np.array([one.ends for one in rows])
+    none = np.nan
+    expected = [[none, 100], [100, 2500], [2500, 1e6], [1e6, none], [0, 0], [none, none]]
+    np.testing.assert_array_equal(got, expected)
+    assert [one.draws[0] for one in rows] == [0, 10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize(
+    ("transform", "edges", "levels"),
+    [
+        ("identity", (-2.5, 0.0, 7.0), ["<= -2.5", "-2.5..0", "0..7", "> 7", NO_VALUE]),
+        ("logit", tuple(logit([0.2, 0.9])), ["<= 0.2", "0.2..0.9", "> 0.9", NO_VALUE]),
+        ("identity", (1234.51, 1234.52), ["<= 1,234.51", "1,234.51..1,234.52", "> 1,234.52", NO_VALUE]),
+        ("identity", (), [OTHER_VALUE, NO_VALUE]),
+    ],
+)
+def test_bins_are_named_with_the_digits_that_keep_them_apart(transform, edges, levels):
+    assert [one.level for one in rows_of(column_of("x", transform=transform, edges=edges))] == levels
+
+
+def test_columns_are_end_to_end_and_have_their_shares():
+    share = tuple((np.arange(9) / 36).tolist())
+    columns = [
+        column_of("a", edges=(1.0,), share=share[:3]),
+        column_of("b", edges=(2.0, 3.0), heaps=(0.0, 9.0), share=share[3:]),
+    ]
+    rows = list(binned(columns, np.arange(9.0)[None]))
+    assert [(one.term, one.level, float(one.draws[0]), one.share) for one in rows] == [
+        ("a", "<= 1", 0, 0),
+        ("a", "> 1", 1, 1 / 36),
+        ("a", NO_VALUE, 2, 2 / 36),
+        ("b", "<= 2", 3, 3 / 36),
+        ("b", "2..3", 4, 4 / 36),
+        ("b", "> 3", 5, 5 / 36),
+        ("b", "0", 6, 6 / 36),
+        ("b", "9", 7, 7 / 36),
+        ("b", NO_VALUE, 8, 8 / 36),
+    ]
+
+
+def test_a_line_of_an_older_model_is_shown_at_points_around_the_mean(posterior):
     (column,) = posterior.scaling.numeric
+    weights = np.stack([np.full(len(posterior.flat["intercept"]), 2.0), np.full(len(posterior.flat["intercept"]), 5.0)])
+    older = replace(posterior, scaling=replace(posterior.scaling, numeric=(replace(column, bins=None),)))
+    rows = list(_lines(weights.T, older))
     values = np.expm1(column.mean + np.arange(-2, 3) * column.sd)
-    np.testing.assert_allclose(rows["from"].iloc[:5], values, rtol=1e-8)
-    assert (rows["from"].iloc[:5] == rows["to"].iloc[:5]).all()
-    assert rows["level"].iloc[-1] == NO_VALUE
-    assert rows["from"].isna().tolist() == [False] * 5 + [True]
+    np.testing.assert_allclose([one.ends[0] for one in rows[:5]], values, rtol=1e-8)
+    np.testing.assert_allclose([one.draws[0] for one in rows], [-4, -2, 0, 2, 4, 5])
+    assert rows[-1].level == NO_VALUE
 
 
-def test_values_on_the_line_differ_as_the_log_odds_of_two_deals_do(posterior, table):
+def test_bins_differ_as_the_log_odds_of_two_deals_do(posterior, table):
     rows = [one for one in effect_draws(posterior) if one.term == "amount"]
-    frame = table(amount=[rows[0].value, rows[3].value])
+    frame = table(amount=[rows[0].ends[1] * 0.9, rows[3].ends[1] * 0.999])
     assert_contrast(posterior, frame, "amount", (rows[0].level, rows[3].level))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -189,16 +190,29 @@ def test_a_level_never_seen_is_named_once_and_lies_after_the_known(scaling, tabl
     assert {(at, "new"), (at, "newer")} <= set(features.unseen)
 
 
-def test_numbers_are_standardised_on_training_and_a_blank_is_the_mean_with_a_flag(team, scaling, table):
+def test_a_number_has_the_bin_of_its_value_and_a_blank_the_last(team, scaling, table):
+    (column,) = scaling.numeric
+    features = of(table(amount=[3e6, None, 0.0, 1e15]), scaling)
+    edges = column.bins.edges
+    assert features.bin[:, 0].tolist() == [int(np.searchsorted(edges, np.log1p(3e6))), len(edges) + 1, 0, len(edges)]
+    known = of(team.closed, scaling).bin[:, 0]
+    assert np.bincount(known, minlength=len(edges) + 1).min() >= 10
+
+
+def test_a_model_of_a_former_version_has_standardised_numbers_and_a_flag_of_blanks(team, scaling, table):
     log = np.log1p(team.closed["amount"])
-    features = of(table(amount=[3e6, None]), scaling)
+    (column,) = scaling.numeric
+    older = replace(scaling, numeric=(replace(column, bins=None),))
+    features = of(table(amount=[3e6, None]), older)
     assert features.numeric[0] == pytest.approx([(np.log1p(3e6) - log.mean()) / log.std(ddof=0), 0], rel=1e-5)
     assert features.numeric[1].tolist() == [0, 1]
 
 
 def test_a_constant_number_is_harmless(table):
     frame = validate_deals(table(amount=[5.0] * 6, seller=["A", "B"] * 3))
-    assert np.isfinite(describe(frame, learn_scaling(frame, SETTINGS)).numeric).all()
+    scaling = learn_scaling(frame, SETTINGS)
+    assert len(set(describe(frame, scaling).bin[:, 0].tolist())) == 1
+    assert np.isfinite(scaling.layout.curves.basis).all()
 
 
 def test_a_column_that_is_absent_or_blank_is_not_learned_from(table):
@@ -241,7 +255,7 @@ def test_a_reading_older_than_training_is_taken_at_the_start(scaling, table):
 
 def test_scaling_survives_json(scaling):
     plain = json.loads(json.dumps(scaling.to_dict()))
-    assert Scaling.from_dict(plain, scaling.pairs) == scaling
+    assert replace(Scaling.from_dict(plain), pairs=scaling.pairs) == scaling
 
 
 def test_scaling_holds_no_deal(team, scaling):
@@ -307,8 +321,9 @@ def test_the_transform_is_the_one_asked_for(table, transform):
     covariates = CovariateSettings(numeric=(NumericCovariate(column="amount", transform=transform),))
     frame = validate_deals(table(amount=[1.0, 10.0, 100.0, 20.0, 200.0]))
     values = {"identity": frame["amount"], "log1p": np.log1p(frame["amount"])}[transform]
-    scaled = describe(frame, learn_scaling(frame, Settings(covariates=covariates))).numeric[:, 0]
-    np.testing.assert_allclose(scaled, (values - values.mean()) / values.std(ddof=0), rtol=1e-5)
+    (column,) = learn_scaling(frame, Settings(covariates=covariates)).numeric
+    assert (column.mean, column.sd) == pytest.approx((values.mean(), values.std(ddof=0)))
+    assert all(values.min() <= edge < values.max() for edge in column.bins.edges)
 
 
 # --- elapsed days -------------------------------------------------------------------------------------------------

@@ -67,16 +67,18 @@ def test_rare_wins_are_seen_by_the_base_rate(posterior):
 # --- grades and verdicts ------------------------------------------------------------------------------------------
 
 
-def test_what_was_learned_is_where_the_prior_has_shrunk(posterior):
-    """Under scoring half of the evaluator's variance is gone, and a little more; elsewhere all of the prior is left."""
-    weight = posterior.draws["role_weight"]
-    middle = weight[..., 2, 0].mean()
-    narrow = weight.copy()
-    narrow[..., 2, 0] = middle + 0.7 * (weight[..., 2, 0] - middle)
-    believed = {**posterior.prior, "role_weight": posterior.flat["role_weight"]}
-    grades = evidence_grades(replace(posterior, draws={**posterior.draws, "role_weight": narrow}, prior=believed))
-    assert grades[2, 0] == "learned"
-    assert (grades == "learned").sum() == 1
+@pytest.mark.parametrize(("width", "learned"), [(0.65, 1), (0.76, 0)])
+def test_what_was_learned_is_where_half_of_the_prior_is_gone(posterior, width, learned):
+    """Half of the prior's doubt is a width of .71: the evaluator's log weight under scoring is narrowed around it."""
+    believed = posterior.flat
+    logs = np.log(believed["role_weight"].T), np.log(believed["role_weight"].T / believed["effect_scale"])
+    wide, given = (np.diff(np.quantile(one.T, (0.05, 0.95), axis=0)[:, :, 0], axis=0)[0] for one in logs)
+    narrow = posterior.draws["role_weight"].copy()
+    narrow[..., 2, 0] **= width * given.mean() / wide[2]
+    model = replace(posterior, draws={**posterior.draws, "role_weight": narrow}, prior=believed)
+    grades = evidence_grades(model)
+    assert (grades[2, 0] == "learned") == bool(learned)
+    assert (grades == "learned").sum() == learned
 
 
 def test_without_deals_all_is_prior(believed, team):

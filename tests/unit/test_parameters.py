@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import beta, halfnorm, kstest, norm
 
 from winprob.methodology.vocabulary import ROLES
+from winprob.model.features.curves import end_to_end, learn_bins
 from winprob.model.features.levels import METHOD_LEVELS, Layout
 from winprob.model.summary import prior_sheet
 from winprob.model.win.blocks import DIMS, TERMS, block_slices
@@ -16,15 +17,19 @@ from winprob.model.win.parameters import derive_parameters, prior_data, sample_p
 from winprob.settings import PriorSettings
 
 PRIORS = PriorSettings()
+NUMBERS = np.random.default_rng(1).normal(size=(200, 2))
 LAYOUT = Layout(
     field_of_level=np.array([0, 0, 0, 1, 1]),
     quarter_share=np.array([0.5, 0.2, 0.0, 0.3]),
     state_share=np.zeros(18),
     level_share=np.zeros(5),
     unreported_share=np.zeros((5, 4)),
+    curves=end_to_end([learn_bins(numbers, np.ones(200), "identity") for numbers in NUMBERS.T]),
     fields=2,
     features=4,
     components=3,
+    companions=1,
+    companion_weight=(0.8, 0.03),
 )
 
 
@@ -44,7 +49,8 @@ def standard_at(fill: float) -> dict[str, np.ndarray]:
 
 def test_every_parameter_has_its_dims(prior):
     length = {"level": 5, "field": 2, "feature": 4, "component": 3, "quarter": 4, "role": 5, "stage": 6}
-    length |= {"coverage": 4, "coach": 4, "decision_method": 4}
+    length |= {"coverage": 4, "coach": 4, "decision_method": 4, "companion": 1}
+    length |= {"bin": LAYOUT.sizes["bin"], "column": 2}
     assert set(prior) == set(DIMS)
     for name, values in prior.items():
         assert values.shape == (20_000, *(length[dim] for dim in DIMS[name])), name
@@ -78,23 +84,32 @@ def test_drift_is_a_random_walk(prior):
 
 
 def test_role_weights_are_positive_and_spread_over_methods_about_their_population(prior):
-    lean = prior_data(LAYOUT, PRIORS)["method_lean"]
+    lean = prior["method_lean"][:, None, None] * prior_data(LAYOUT, PRIORS)["who_decides"]
     log_ratio = np.log(prior["role_weight"] / prior["role_weight_population"][:, :, None]) - lean
     assert (prior["role_weight"] > 0).all()
     scaled = log_ratio / prior["method_spread"][:, None, None]
     assert kstest(scaled[:2000].ravel(), norm.cdf).pvalue > 1e-3
 
 
-def test_a_role_counts_for_more_where_the_method_lets_it_decide():
+def test_a_role_counts_for_more_where_the_method_lets_it_decide(prior):
     """Judges' scores are the evaluators', a senior's word is the approver's; an unknown method says nothing."""
-    lean = {
-        (role, method): prior_data(LAYOUT, PRIORS)["method_lean"][r, m]
+    decides = {
+        (role, method): prior_data(LAYOUT, PRIORS)["who_decides"][r, m]
         for r, role in enumerate(ROLES)
         for m, method in enumerate(METHOD_LEVELS)
     }
-    assert lean["evaluator", "scoring"] == lean["approver", "executive"] == PRIORS.method_lean
-    assert lean["evaluator", "executive"] == lean["approver", "scoring"] == -PRIORS.method_lean
-    assert {value for (_, method), value in lean.items() if method == "unknown"} == {0.0}
+    assert decides["evaluator", "scoring"] == decides["approver", "executive"] == 1
+    assert decides["evaluator", "executive"] == decides["approver", "scoring"] == -1
+    assert {value for (_, method), value in decides.items() if method == "unknown"} == {0.0}
+    assert kstest(prior["method_lean"], norm(*PRIORS.method_lean).cdf).pvalue > 1e-3
+    lean = np.log(prior["role_weight"] / prior["role_weight_population"][..., None])
+    by_lean = lean[:, ROLES.index("evaluator"), METHOD_LEVELS.index("scoring")]
+    assert np.polyfit(prior["method_lean"], by_lean, 1)[0] == pytest.approx(1, abs=0.02)
+
+
+def test_a_lean_that_is_a_number_is_fixed():
+    fixed = sample_prior(LAYOUT, replace(PRIORS, method_lean=0.2), 50, np.random.default_rng(1))
+    np.testing.assert_allclose(fixed["method_lean"], 0.2)
 
 
 def test_priors_are_the_ones_in_the_settings(prior):
@@ -108,7 +123,8 @@ def test_priors_are_the_ones_in_the_settings(prior):
         "unknown support": (prior["unknown_support"][:, 4], norm(*PRIORS.unknown_support)),
         "validated": (prior["reliability"][:, 2], beta(*PRIORS.reliability_validated)),
         "ratio": (prior["reliability"][:, 0] / prior["reliability"][:, 1], beta(*PRIORS.reliability_none_ratio)),
-        "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0] / effect_scale, halfnorm(scale=PRIORS.stage_step)),
+        "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0], halfnorm(scale=PRIORS.stage_step)),
+        "companion": (np.log(prior["companion_weight"][:, 0]), norm(np.log(0.8), 0.03 / 0.8)),
         "drift": (prior["drift_scale"], halfnorm(scale=PRIORS.drift_scale)),
     }
     for name, (draws, believed) in marginals.items():
@@ -164,9 +180,9 @@ def test_blocks_lie_end_to_end_without_gap_or_overlap():
 
 
 def test_every_prior_setting_sets_a_block():
-    """All but the lean of the methodology, which is a constant of the role weights."""
-    used = [setting for term in TERMS for setting in term.settings]
-    assert {*used, "method_lean"} == set(asdict(PRIORS))
+    """All but the intercept with deals, which takes the place of the other; the companion's weight is no setting."""
+    used = {setting for term in TERMS for setting in term.settings}
+    assert used - {"companion_weight"} | {"intercept_with_deals"} == set(asdict(PRIORS))
 
 
 def test_every_prior_setting_is_on_the_sheet():

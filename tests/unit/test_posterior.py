@@ -316,4 +316,4 @@ def test_a_datatree_carries_labels(posterior):
 
 
 def test_a_model_without_covariates_makes_a_datatree(believed):
-    assert believed.to_datatree()["posterior"].sizes["draw"] == 500
+    assert believed.to_datatree()["posterior"].sizes["draw"] == Settings().sampler.kept

@@ -7,7 +7,6 @@ import pytest
 
 from winprob import Posterior, explain, predict, simulate
 from winprob.i18n import use_language
-from winprob.model.summary import summarise_posterior
 from winprob.report.charts import _shorten, draw_role_weights
 from winprob.report.numbers import FACTS, compact_money, missing_facts, percent, span
 from winprob.report.quarterly.risk import SHOWN, break_down
@@ -59,6 +58,6 @@ def test_numbers_in_words() -> None:
 
 
 def test_the_chart_of_role_weights_has_a_name_and_a_description(posterior: Posterior) -> None:
-    svg = draw_role_weights(posterior, summarise_posterior(posterior)).svg
+    svg = draw_role_weights(posterior).svg
     assert svg.count("<title>") == svg.count("<desc>") == 1
     assert 'role="img"' in svg

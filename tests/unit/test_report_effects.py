@@ -1,9 +1,8 @@
-"""Charts of the learned effects: what is drawn, what a card does not name, ticks of the axes."""
+"""Charts of the learned effects: what is drawn, what a card does not name, where bins are on the axis."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +10,13 @@ import pytest
 
 from winprob import Posterior, render_card
 from winprob.i18n import use_language
-from winprob.model.effects import Effect
-from winprob.model.features import Field, Numeric
+from winprob.model.effects import Effect, binned
+from winprob.model.features import Bins, Field, Numeric
 from winprob.report.effects import (
     _categories,
     _draw_numbers,
     _more_caption,
+    _places,
     _x_axis,
     effects_section,
     effects_sheet,
@@ -24,21 +24,26 @@ from winprob.report.effects import (
 from winprob.report.sheet import to_markdown
 
 
+def column_of(
+    name: str, *, transform: str = "identity", edges: tuple[float, ...] = (), heaps: tuple[float, ...] = ()
+) -> Numeric:
+    levels = len(edges) + len(heaps) + 2
+    bins = Bins(edges=edges, heaps=heaps, middle=(0.0,) * (levels - 1), share=(1 / levels,) * levels)
+    return Numeric(name=name, transform=transform, mean=0.0, sd=1.0, bins=bins)
+
+
 def texts(svg: str) -> list[str]:
     """What a chart shows as text, of its marks and axes."""
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
-def rows_of(name: str, values: Sequence[float]) -> list[Effect]:
-    """Effects of a number at these values, NaN for its blank."""
-    draws = np.random.default_rng(1).normal(size=(len(values), 200))
-    levels = ["(blank)" if np.isnan(value) else str(value) for value in values]
-    rows = zip(levels, draws, values, strict=True)
-    return [Effect(term=name, level=level, draws=own, value=value) for level, own, value in rows]
-
-
-def number(name: str, transform: str = "identity") -> Numeric:
-    return Numeric(name=name, transform=transform, mean=0.0, sd=1.0)
+def drawn(*columns: Numeric) -> str:
+    bins = np.random.default_rng(1).normal(size=(200, sum(len(column.levels) for column in columns)))
+    rows = list(binned(columns, bins))
+    of_term: dict[str, list[Effect]] = {column.name: [] for column in columns}
+    for one in rows:
+        of_term[one.term].append(one)
+    return str(_draw_numbers(columns, of_term, {}).svg)
 
 
 def test_the_section_has_facts_roles_numbers_and_categories(posterior: Posterior) -> None:
@@ -115,6 +120,20 @@ def test_the_last_twelve_quarters_are_drawn(posterior: Posterior) -> None:
     assert group.more == 3
 
 
+def test_bins_are_at_their_middles_and_open_ones_half_a_width_outside() -> None:
+    ends = [(np.nan, 10.0), (10.0, 20.0), (20.0, 30.0), (30.0, np.nan), (0.0, 0.0), (np.nan, np.nan)]
+    places = _places("identity", ends)
+    assert [place for place, _ in places] == pytest.approx([5, 15, 25, 35, 0, np.nan], nan_ok=True)
+    assert [line for _, line in places] == [True, True, True, True, False, False]
+    logs = [place for place, _ in _places("log1p", [(0.0, np.e - 1), (np.e - 1, np.e**3 - 1)])]
+    assert logs == pytest.approx([0.5, 2])
+
+
+def test_points_without_bins_are_the_line() -> None:
+    assert [line for _, line in _places("identity", [(1.0, 1.0), (2.0, 2.0), (np.nan, np.nan)])] == [True, True, False]
+    assert [line for _, line in _places("identity", [(1.0, 1.0), (np.nan, np.nan)])] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("transform", "left", "right", "ticks"),
     [
@@ -132,28 +151,25 @@ def test_ticks_are_round_in_the_columns_own_units(
 
 
 def test_a_panel_has_its_values_in_the_columns_own_units_and_the_blank_apart() -> None:
-    rows = rows_of("Budget", [0.0, 1e3, 1e5, 1e6, np.nan])
-    shown = texts(str(_draw_numbers([number("Budget", "log1p")], {"Budget": rows}, {}).svg))
-    assert {"Budget", "0", "10", "1000", "100k", "blank"} <= set(shown)
+    column = column_of("Budget", transform="log1p", edges=tuple(np.log1p([1e3, 1e4, 1e5, 1e6])), heaps=(0.0,))
+    shown = texts(drawn(column))
+    assert {"Budget", "0", "10k", "1M", "blank"} <= set(shown)
     assert "undefined" not in " ".join(shown)
 
 
 def test_columns_of_every_shape_are_drawn() -> None:
-    """With one single value, with negative ones, and a chance of exactly 0."""
-    of_term = {
-        "a": rows_of("a", [5.0, np.nan]),
-        "b": rows_of("b", [-1.0, 0.0, 1.0, np.nan]),
-        "d": rows_of("d", [0.0, 0.3, 0.8, np.nan]),
-    }
-    columns = [number("a"), number("b"), number("d", "logit")]
-    shown = texts(str(_draw_numbers(columns, of_term, {}).svg))
-    assert {"a", "b", "d"} <= set(shown)
-    assert shown.count("blank") == 3
+    """Without inner edges, with one single value, and a chance of exactly 0."""
+    shapes = [column_of("a"), column_of("b", heaps=(5.0,)), column_of("c", edges=(1.0,))]
+    chance = column_of("d", transform="logit", edges=(-1.0, 0.5), heaps=(-np.inf,))
+    shown = texts(drawn(*shapes, chance))
+    assert {"a", "b", "c", "d"} <= set(shown)
+    assert shown.count("other") == 2
+    assert shown.count("blank") == 4
 
 
-def test_many_columns_are_cut_to_those_with_the_largest_spread() -> None:
-    columns = [number(f"n{at}") for at in range(15)]
-    of_term = {column.name: rows_of(column.name, [0.0, 1.0]) for column in columns}
+def test_many_columns_are_cut_to_those_with_the_largest_spread(posterior: Posterior) -> None:
+    columns = [column_of(f"n{at}", edges=(1.0,)) for at in range(15)]
+    of_term = {column.name: list(binned([column], np.zeros((3, 3)))) for column in columns}
     chart = _draw_numbers(columns, of_term, {column.name: float(at) for at, column in enumerate(columns)})
     shown = texts(str(chart.svg))
     assert "n3" in shown

@@ -13,9 +13,10 @@ from winprob.methodology import ROLES
 from winprob.model.inference.fitting import _provenance
 from winprob.model.inference.gates import Gates
 from winprob.model.inference.training_data import read_training
-from winprob.model.role_evidence import population_grades, role_readings, weight_grades
+from winprob.model.role_evidence import population_grades, role_readings, weight_grades, weight_prior_share
 from winprob.model.summary import posterior_sentences
 from winprob.report.card import render_card
+from winprob.report.charts import draw_role_weights
 from winprob.settings import Settings
 
 WEIGHTS = ("role_weight", "role_weight_population")
@@ -24,10 +25,77 @@ GATES = {"r_hat": 1.0, "bulk_ess": 400.0, "tail_ess": 400.0, "divergent_share": 
 
 def narrowed(posterior: Posterior, **readings: int) -> Posterior:
     """Every weight far narrower than its prior, with so many readings of each role."""
-    draws = {name: 0.1 * posterior.draws[name] for name in WEIGHTS}
+    draws = {name: posterior.draws[name] ** np.float32(0.1) for name in WEIGHTS}
     counted = {f"{role}_support": readings.get(role, 200) for role in ROLES}
     source = replace(posterior.provenance, readings=counted, gates=GATES)
     return replace(posterior, draws={**posterior.draws, **draws}, provenance=source)
+
+
+def with_draws(posterior: Posterior, *, prior: dict[str, np.ndarray], learned: dict[str, np.ndarray]) -> Posterior:
+    """Draws of the population's weights and the effect scale by hand, with enough readings of each role."""
+    chained = {name: values[None] for name, values in learned.items()}
+    return replace(narrowed(posterior), draws={**posterior.draws, **chained}, prior={**posterior.prior, **prior})
+
+
+def log_normal(sds: list[float], seed: int, draws: int = 40_000) -> np.ndarray:
+    """(draw, role) weights whose logs are normal with these sds."""
+    return np.exp(np.random.default_rng(seed).normal(0, 1, (draws, len(sds))) * sds - 1)
+
+
+SDS = [0.1, 0.4, 0.6, 0.9, 1.2]
+
+
+def test_what_remains_is_the_ratio_of_variances_of_normal_log_weights(posterior):
+    """Oracle: widths of a normal's intervals are proportional to its sd."""
+    one = np.ones(40_000)
+    model = with_draws(
+        posterior,
+        prior={"role_weight_population": log_normal([1.0] * 5, 1), "effect_scale": one},
+        learned={"role_weight_population": log_normal(SDS, 2), "effect_scale": one},
+    )
+    got = weight_prior_share(model, "role_weight_population")
+    assert got == pytest.approx(np.minimum(np.square(SDS), 1), abs=0.03)
+    assert population_grades(model).tolist() == ["learned"] * 3 + ["mostly_prior"] * 2
+
+
+def test_a_learned_effect_scale_alone_teaches_no_weight(posterior):
+    """Every weight is narrower than its prior by the effect scale only: by variance a tenth of the prior remained."""
+    prior_scale, scale = (log_normal([sd], seed)[:, 0] for sd, seed in ((1.5, 3), (0.1, 4)))
+    prior, own = log_normal([1.0] * 5, 5), log_normal([1.0] * 5, 6)
+    model = with_draws(
+        posterior,
+        prior={"role_weight_population": prior * prior_scale[:, None], "effect_scale": prior_scale},
+        learned={"role_weight_population": own * scale[:, None], "effect_scale": scale},
+    )
+    variances = [draws["role_weight_population"].var(axis=0) for draws in (model.flat, model.prior)]
+    assert (variances[0] < 0.1 * variances[1]).all()
+    assert weight_prior_share(model, "role_weight_population") == pytest.approx(np.ones(5), abs=0.03)
+    assert set(population_grades(model)) == {"mostly_prior"}
+
+
+def test_weights_of_exactly_zero_are_not_learned(posterior):
+    weight = log_normal([0.1] * 5, 7)
+    weight[::3, 0] = 0
+    model = with_draws(
+        posterior,
+        prior={"role_weight_population": log_normal([1.0] * 5, 8), "effect_scale": np.ones(40_000)},
+        learned={"role_weight_population": weight, "effect_scale": np.ones(40_000)},
+    )
+    assert weight_prior_share(model, "role_weight_population")[0] == 1
+    assert population_grades(model).tolist() == ["mostly_prior"] + ["learned"] * 4
+
+
+def test_without_deals_all_of_the_prior_remains(believed):
+    for name in WEIGHTS:
+        assert (weight_prior_share(believed, name) == 1).all()
+
+
+def test_the_chart_fills_the_dots_of_learned_weights_only(posterior):
+    """One threshold and one measure: ten readings and half of the prior's doubt, as in the verdict."""
+    few = draw_role_weights(narrowed(posterior, **dict.fromkeys(ROLES, 3))).svg
+    learned = draw_role_weights(narrowed(posterior)).svg
+    assert few != learned
+    assert learned == draw_role_weights(narrowed(posterior, **dict.fromkeys(ROLES, 10))).svg
 
 
 def test_a_narrow_weight_without_a_reading_was_not_learned(posterior):

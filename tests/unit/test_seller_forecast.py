@@ -17,7 +17,7 @@ from winprob.data.schema import read_before_close, validate_deals, without_late_
 from winprob.data.tables import check_file, forecast_set_at_close
 from winprob.errors import DealTableError, MappingError
 from winprob.i18n import use_language
-from winprob.model.features import covariates, describe, learn_scaling
+from winprob.model.features import covariates, describe, learn_scaling, numeric_values
 from winprob.model.summary import posterior_sentences, seller_forecast_sentences
 from winprob.settings import CovariateSettings, NumericCovariate, Settings, settings_from
 
@@ -71,9 +71,8 @@ def test_the_probability_enters_as_its_logit_clipped_at_one_and_ninety_nine_perc
     scaling = learn_scaling(deals, ON)
     (column,) = (column for column in scaling.numeric if column.name == "rep_probability")
     assert column.transform == "logit"
-    at = 2 * scaling.numeric.index(column)
-    back = describe(deals, scaling).numeric[:, at] * column.sd + column.mean
-    np.testing.assert_allclose(back, [logit(0.01), logit(0.99)] + [0] * 18, atol=1e-5)
+    numbers = numeric_values(deals, scaling.numeric)[:, scaling.numeric.index(column)]
+    np.testing.assert_allclose(numbers, [logit(0.01), logit(0.99)] + [0] * 18, atol=1e-5)
 
 
 def test_a_logit_of_what_is_not_a_probability_is_refused() -> None:
@@ -145,10 +144,11 @@ def test_a_number_from_after_the_close_changes_nothing_that_a_model_learns_or_pr
     scaling, other = (learn_scaling(deals, ON) for deals in (honest, leaking))
     assert scaling == other
     ours, theirs = describe(honest, scaling), describe(leaking, scaling)
-    np.testing.assert_array_equal(ours.numeric, theirs.numeric)
+    np.testing.assert_array_equal(ours.bin, theirs.bin)
     np.testing.assert_array_equal(ours.level, theirs.level)
-    blank = ours.numeric[:, 2 * [column.name for column in scaling.numeric].index("rep_probability") + 1]
-    np.testing.assert_array_equal(blank == 1, late)
+    at = [column.name for column in scaling.numeric].index("rep_probability")
+    last = np.cumsum([len(column.levels) for column in scaling.numeric])[at] - 1
+    np.testing.assert_array_equal(ours.bin[:, at] == last, late)
 
 
 def test_the_term_is_left_out_where_no_number_was_known_in_time() -> None:

@@ -147,7 +147,7 @@ def test_a_wrong_type_is_an_error(table, words):
         ({"sampler": {"thin": 0}}, "sampler.thin"),
         ({"sampler": {"thin": 1501}}, "sampler.thin"),
         ({"sampler": {"prior_draws": 9}}, "sampler.prior_draws"),
-        ({"sampler": {"draws": 4000}}, "sampler.retry_draws"),
+        ({"sampler": {"draws": 5000}}, "sampler.retry_draws"),
         ({"sampler": {"target_accept": 1}}, "'sampler.target_accept' is 1, wanted > 0, < 1"),
         ({"sampler": {"retry_target_accept": 0}}, "sampler.retry_target_accept"),
         ({"gates": {"r_hat": 1}}, "gates.r_hat"),
@@ -174,8 +174,8 @@ def test_a_record_built_in_code_is_checked_as_well():
         PriorSettings(stage_step=-1)
     with pytest.raises(SettingsError, match="'drawz' is not known; did you mean 'draws'"):
         SamplerSettings(drawz=3)
-    with pytest.raises(SettingsError, match=r"'retry_draws' is 3000, wanted >= sampler\.draws"):
-        replace(Settings().sampler, draws=4000)
+    with pytest.raises(SettingsError, match=r"'retry_draws' is 4000, wanted >= sampler\.draws"):
+        replace(Settings().sampler, draws=5000)
     assert CovariateSettings(varying=["seller"]) == CovariateSettings(varying=("seller",))
     assert Settings(priors=PriorSettings(stage_step=1)).priors.stage_step == 1.0
 

@@ -3,7 +3,9 @@
 import datetime as dt
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +13,7 @@ import winprob
 from winprob.cli import app, options
 from winprob.cli.options import Output, Source, load_model, load_settings
 from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
-from winprob.errors import DealTableError, OutputError, WinprobError
+from winprob.errors import DealTableError, NotConvergedError, OutputError, WinprobError
 from winprob.i18n import gettext
 
 CHANCE = ("mean", "lower", "upper", "prior_share")
@@ -25,6 +27,7 @@ page_option = options.target("--page", help="Write an HTML page with charts to t
 @click.option("--prior-only", is_flag=True, help="A model that has seen no deal; DEALS is not needed.")
 @click.option("--one-outcome", is_flag=True, help="Accept closed deals that all have the same outcome.")
 @click.option("--pseudonymous", is_flag=True, help="Store pseudonyms of sellers and accounts instead of their names.")
+@click.option("--resume", is_flag=True, help="Go on from the draws of a run that did not converge.")
 @options.settings
 @options.seed
 @options.output
@@ -35,40 +38,57 @@ def train(
     prior_only: bool,
     one_outcome: bool,
     pseudonymous: bool,
+    resume: bool,
     settings: Path | None,
     seed: int,
     output: Output,
 ) -> None:
     """Fit the win model to closed deals and save it, with a summary of what it learned."""
-    from winprob.model.inference import cost_sentences
+    from winprob.model.inference import Unfinished, cost_sentences
     from winprob.model.summary import posterior_sentences, seller_forecast_sentences
 
     if (source is None) != prior_only:
         raise click.UsageError(gettext("Give DEALS to learn from, or --prior-only, not both."))
+    if resume and prior_only:
+        raise click.UsageError(gettext("--resume goes on with sampling, and --prior-only does not sample."))
     chosen = load_settings(settings)
     # Before the sampling, not after it.
     require_writable(model)
     remarks: list[str] = []
+    left = model.with_name(f"{model.name}.unfinished.npz")
+    how: dict[str, Any] = {"settings": chosen, "one_outcome": one_outcome, "pseudonymous": pseudonymous}
+    if resume:
+        how["unfinished"] = Unfinished.load(left)
     if source is None:
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
         table, remarks = _training_table(source, chosen, as_of)
         remarks += seller_forecast_sentences(table, chosen)
         echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
-        with progress() as follow:
-            readings = _training_readings(source, as_of)
-            posterior = winprob.fit(
-                table,
-                seed=seed,
-                settings=chosen,
-                one_outcome=one_outcome,
-                pseudonymous=pseudonymous,
-                progress=follow,
-                **readings,
-            )
+        with progress() as follow, _kept_for_resume(left):
+            how |= _training_readings(source, as_of)
+            posterior = winprob.fit(table, seed=seed, progress=follow, **how)
     posterior.save(model)
+    if resume:
+        left.unlink(missing_ok=True)
     show(winprob.summarise_posterior(posterior), output, percent=("prior_share",))
     echo_notes(*posterior_sentences(posterior), *remarks, gettext("The model is in {path}.", path=model))
+
+
+@contextmanager
+def _kept_for_resume(left: Path) -> Iterator[None]:
+    """Write the draws of a run that did not converge to a file, for ``--resume``."""
+    try:
+        yield
+    except NotConvergedError as error:
+        if error.unfinished is None:
+            raise
+        try:
+            error.unfinished.save(left)
+            how = gettext("Its draws are in {path}: the same command with --resume goes on from them.", path=left)
+        except OutputError as fault:
+            how = str(fault)
+        raise NotConvergedError(f"{error} {how}") from error
 
 
 def _training_table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,14 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, label
 from winprob.model.draws import summarise
 from winprob.model.explanation import term_title
-from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, bin_moments
+from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
 from winprob.model.win.blocks import TERMS, Term
 from winprob.model.win.terms import ROLE_TERMS
 
 #: Levels of a role's support: the tiers, lowest first, and a role that is not reported.
 TIERS = tuple(label("support", tier, "en").lower() for tier in SUPPORT_TIERS)
-UNKNOWN, WEIGHT, NO_VALUE = "unknown", "weight", "(blank)"
+UNKNOWN, WEIGHT, NO_VALUE, OTHER_VALUE = "unknown", "weight", "(blank)", "(other)"
 #: Support is shown as reported under this coach, the decision method unknown.
 _COACH, _METHOD = COACH_LEVELS.index("unvalidated"), METHOD_LEVELS.index("unknown")
 #: Points at which a straight line is shown, in standard deviations, and weights of mean 0 and variance 1.
@@ -34,7 +35,7 @@ class Effect:
     Attributes
     ----------
     draws : (draw,) log-odds relative to the average training deal; of a weight or scale, its own value
-    value : of a number, in the units of its column; NaN for a blank and for what is not a number
+    ends : the range of a bin in the units of its column, NaN where it is open and for what is not a number
     share : of the training weight that has this level; 0 where that is unknown, and for a weight
     relative : whether it is relative to the average deal; a weight or a scale is not
     """
@@ -42,7 +43,7 @@ class Effect:
     term: str
     level: str
     draws: Array = field(repr=False)
-    value: float = np.nan
+    ends: tuple[float, float] = (np.nan, np.nan)
     share: float = 0.0
     relative: bool = True
 
@@ -59,12 +60,12 @@ def effects(posterior: Posterior) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with columns ``term, level, from, to, mean, lower, upper`` (90 %, equal-tailed). A number is shown at five
-    values around its mean, which are both ``from`` and ``to``, in the column's own units; both are missing for what is
-    not a number.
+    DataFrame with columns ``term, level, from, to, mean, lower, upper`` (90 %, equal-tailed). ``from, to`` are the
+    range of a numeric bin in the column's own units: a value belongs to it if above ``from`` and at most ``to``; both
+    are equal for a single value, one is missing for an open bin, both for what is not a number.
     """
     records = [
-        (one.term, one.level, one.value, one.value, *(float(end) for end in summarise(one.draws)))
+        (one.term, one.level, *one.ends, *(float(end) for end in summarise(one.draws)))
         for one in effect_draws(posterior)
     ]
     return pd.DataFrame(records, columns=["term", "level", "from", "to", "mean", "lower", "upper"])
@@ -81,7 +82,9 @@ def _of_term(term: Term, posterior: Posterior) -> Iterator[Effect]:
         yield from _roles(posterior)
     elif term.shown_by == "fields":
         yield from _fields(draws[term.coefficient], posterior)
-    elif term.shown_by == "numeric":
+    elif term.shown_by == "curves":
+        yield from _relative(posterior, binned(posterior.scaling.curves, draws[term.coefficient]))
+    elif term.shown_by == "lines":
         yield from _relative(posterior, _lines(draws[term.coefficient], posterior))
     elif term.part == "effect":
         (dim,) = term.parameters[term.coefficient]
@@ -93,8 +96,10 @@ def _of_term(term: Term, posterior: Posterior) -> Iterator[Effect]:
         )
     elif term.name in posterior.terms:
         # Single columns cannot be interpreted; their common scale or weight can.
-        for name in (name for name, dims in term.parameters.items() if not dims):
-            yield Effect(term=term.name, level=name.rpartition("_")[2], draws=draws[name], relative=False)
+        for name, dims in term.parameters.items():
+            if dims in ((), ("companion",)):
+                own = draws[name].reshape(len(draws[name]), -1)[:, 0]
+                yield Effect(term=term.name, level=name.rpartition("_")[2], draws=own, relative=False)
 
 
 def _relative(posterior: Posterior, rows: Iterator[Effect]) -> Iterator[Effect]:
@@ -150,9 +155,51 @@ def _fields(offsets: Array, posterior: Posterior) -> Iterator[Effect]:
         )
 
 
+def binned(columns: Sequence[Numeric], bins: Array) -> Iterator[Effect]:
+    """The bins of each numeric column, its single values, and its blank.
+
+    Parameters
+    ----------
+    bins : (draw, bin) effects of all columns end to end: for each its bins from the lowest, its heaps, the blank
+    """
+    start = 0
+    for column in columns:
+        ends = _ends(column)
+        part = slice(start, start + len(ends))
+        start = part.stop
+        own = column.bins.share if column.bins else ()
+        for (level, low, high), draws, share in zip(_named(ends), bins[:, part].T, own, strict=True):
+            yield Effect(term=column.name, level=level, draws=draws, ends=(low, high), share=float(share))
+
+
+def _ends(column: Numeric) -> list[tuple[float, float]]:
+    """The range of each level, open at infinity; of the blank NaN."""
+    stored = (column.bins.edges, column.bins.heaps) if column.bins else ((), ())
+    edges, heaps = (_own_units(column.transform, values) for values in stored)
+    inner = [-np.inf, *edges, np.inf]
+    return [*pairwise(inner), *((value, value) for value in heaps), (np.nan, np.nan)]
+
+
 def _own_units(transform: str, values: Sequence[float]) -> list[float]:
     """Back from the transformed scale; to ten digits, so that 100 does not come back as 100.00000000000001."""
     return [float(f"{value:.10g}") for value in TRANSFORMS[transform].back(np.array(values, dtype=float))]
+
+
+def _named(ends: Sequence[tuple[float, float]]) -> Iterator[tuple[str, float, float]]:
+    """Name and ends of each level; an open end is missing. As few digits as keep the ends apart, at least four."""
+    finite = {end for pair in ends for end in pair if np.isfinite(end)}
+    digits = next((some for some in range(4, 10) if len({f"{end:.{some}g}" for end in finite}) == len(finite)), 10)
+    for low, high in ends:
+        first, last = (plain_number(end, digits) for end in (low, high))
+        if np.isnan(low):
+            name = NO_VALUE
+        elif low == high:
+            name = first
+        elif np.isinf(low):
+            name = f"<= {last}" if np.isfinite(high) else OTHER_VALUE
+        else:
+            name = f"> {first}" if np.isinf(high) else f"{first}..{last}"
+        yield name, low if np.isfinite(low) else np.nan, high if np.isfinite(high) else np.nan
 
 
 def plain_number(value: float, digits: int = 4) -> str:
@@ -162,12 +209,12 @@ def plain_number(value: float, digits: int = 4) -> str:
 
 def _lines(weights: Array, posterior: Posterior) -> Iterator[Effect]:
     """Straight lines, at points around the mean of each column, and the shift of a blank."""
-    for at, column in enumerate(posterior.scaling.numeric):
+    for at, column in enumerate(posterior.scaling.lines):
         slope, blank = weights[:, 2 * at], weights[:, 2 * at + 1]
         values = _own_units(column.transform, [column.mean + point * column.sd for point in _POINTS])
         for point, value, share in zip(_POINTS, values, _POINT_SHARE, strict=True):
             level = plain_number(value)
-            yield Effect(term=column.name, level=level, draws=point * slope, value=value, share=float(share))
+            yield Effect(term=column.name, level=level, draws=point * slope, ends=(value, value), share=float(share))
         yield Effect(term=column.name, level=NO_VALUE, draws=blank)
 
 

@@ -10,11 +10,13 @@ from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validat
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
-from winprob.model.features import describe
+from winprob.model.features import as_known, describe, numeric_values
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 BASE_RATE, DOUBT = "base_rate", "doubt"
+#: The entry of a deal's facts that names the columns behind the companion, and how many it names.
+_MOVED, _COLUMNS = "columns of the companion", 3
 ENDS = ("mean", "lower", "upper")
 
 
@@ -41,6 +43,9 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     row = without_late_forecasts(last_reading(validate_deals(deals), deal_id))
     contributions = _contributions(posterior, row)
     facts, only = row.iloc[0], posterior.provenance.prior_only
+    facts = facts if posterior.scaling.companion is None else facts.copy()
+    if posterior.scaling.companion is not None:
+        facts[_MOVED] = _moved_most(posterior, row)
     records = [
         (name, *_numbers(draws), _sentence(name, draws, facts, prior_only=only))
         for name, draws in contributions.items()
@@ -64,6 +69,19 @@ def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
     typical = coefs.intercept + sum(average.values(), np.zeros_like(base))
     relative = {name: shrink * (term - average.get(name, 0)) for name, term in terms.items()}
     return {BASE_RATE: base, **relative, DOUBT: shrink * typical - base}
+
+
+def _moved_most(posterior: Posterior, row: pd.DataFrame) -> str:
+    """The columns that move the trees' log-odds of this deal most, by their exact contributions."""
+    scaling = posterior.scaling
+    if scaling.companion is None:
+        return ""
+    numbers = numeric_values(as_known(row, scaling), scaling.numeric)
+    inputs = scaling.companion.inputs(describe(row, scaling).level, numbers)[0]
+    shares = scaling.companion.contributions(inputs)
+    most = np.argsort(-np.abs(shares), kind="stable")[:_COLUMNS]
+    names = [scaling.companion.columns[at] for at in most if shares[at] != 0]
+    return gettext(", ").join(column_label(name) if name in COLUMNS else name for name in names)
 
 
 def _numbers(draws: Array) -> tuple[float, float, float]:
@@ -110,6 +128,8 @@ def fact(name: str, facts: pd.Series) -> str:
     """The recorded fact behind a term: ``Buying stage: Evaluation``."""
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
+    if name == "companion":
+        return gettext("{what}: mostly {columns}", what=term_title(name), columns=facts[_MOVED])
     if name in _UNVALUED:
         return term_title(name)
     if name == "rep_probability":
@@ -119,7 +139,7 @@ def fact(name: str, facts: pd.Series) -> str:
 
 
 #: Terms without a recorded value.
-_UNVALUED = ("quarter", "combinations")
+_UNVALUED = ("quarter", "combinations", "companion")
 
 
 def term_title(name: str) -> str:
@@ -127,6 +147,7 @@ def term_title(name: str) -> str:
     titles = {
         "quarter": gettext("Quarter of the reading"),
         "combinations": gettext("How these facts combine"),
+        "companion": gettext("Pattern of the other columns"),
         "age": gettext("Days open"),
         "rep_probability": gettext("Seller's own number"),
     }

@@ -10,16 +10,20 @@ from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import WEEKS, Arrivals
-from winprob.model.features import METHOD_LEVELS, TRANSFORMS, WORDS, InteractionBasis, Scaling
+from winprob.model.features import METHOD_LEVELS, TRANSFORMS, WORDS, Bins, InteractionBasis, Scaling
 from winprob.model.hazards import Hazards
 
 #: No effect on the log-odds scale is as large as this.
 _LARGEST = 1e6
+_MOST_LEVELS = 100
 #: Values of parameters that are bounded: lowest and highest.
 _RANGES: Mapping[str, tuple[float, float]] = {
     "reliability": (0.0, 1.0),
     **dict.fromkeys(("role_weight", "role_weight_population", "effect_scale"), (0.0, _LARGEST)),
-    **dict.fromkeys(("offset_scale", "numeric_scale", "pair_scale", "drift_scale"), (0.0, _LARGEST)),
+    **dict.fromkeys(
+        ("offset_scale", "numeric_scale", "curve_scale", "pair_scale", "drift_scale", "companion_weight"),
+        (0.0, _LARGEST),
+    ),
     "method_spread": (0.0, _LARGEST),
     "log_prior": (-np.inf, np.inf),
 }
@@ -72,6 +76,9 @@ def require_scaling(scaling: Scaling) -> None:
     _numbers("mean", [column.mean for column in scaling.numeric], (len(scaling.numeric),))
     _numbers("sd", [column.sd for column in scaling.numeric], (len(scaling.numeric),), lowest=1e-300)
     _require(all(column.transform in TRANSFORMS for column in scaling.numeric), "transform")
+    for column in scaling.numeric:
+        if column.bins is not None:
+            _require_bins(column.bins)
     _texts("salt", [scaling.salt])
     _require(len(scaling.salt) <= 64 and scaling.salt.isascii(), "salt")
     month: Any = scaling.fiscal_year_start_month
@@ -79,6 +86,39 @@ def require_scaling(scaling: Scaling) -> None:
     _require(isinstance(month, int) and 1 <= month <= 12, "fiscal_year_start_month")
     _require(first is None or (isinstance(first, int) and 0 <= first < 40_000), "first_quarter")
     _require((first is None) == (not scaling.quarter_share), "quarter_share")
+
+
+def _require_bins(bins: Bins) -> None:
+    levels = len(bins.edges) + len(bins.heaps) + 2
+    edges = _numbers("edges", bins.edges, (len(bins.edges),))
+    _require(levels <= _MOST_LEVELS and bool((np.diff(edges) > 0).all()), "edges")
+    _numbers("heaps", bins.heaps, (len(bins.heaps),))
+    _numbers("middle", bins.middle, (levels - 1,))
+    _numbers("share", bins.share, (levels,), lowest=0, highest=1.001)
+    _require(type(bins.direction) is int and bins.direction in (-1, 0, 1), "direction")
+
+
+def require_shape(name: str, shape: Any, dims: int) -> None:
+    """Check the stored shape of an array.
+
+    Raises
+    ------
+    ValueError
+        It is not a list of so many lengths.
+    """
+    _require(isinstance(shape, list) and len(shape) == dims, name)
+    _require(all(type(length) is int and 0 <= length <= _LARGEST for length in shape), name)
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    return float(_numbers(name, [value], (1,))[0])
 
 
 def require_basis(basis: InteractionBasis, scaling: Scaling) -> None:

@@ -23,11 +23,11 @@ from winprob.i18n import gettext
 from winprob.model import posterior_checks as checks
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
-from winprob.model.features import InteractionBasis, Scaling
+from winprob.model.features import TREE_DIMS, Companion, InteractionBasis, Scaling, require_trees
 from winprob.model.hazards import HAZARD_DIMS, Hazards
 from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
-from winprob.settings import settings_from
+from winprob.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from winprob.model.posterior import Posterior
@@ -72,6 +72,8 @@ def write_posterior(posterior: Posterior, path: Path | str) -> None:
             _write_group(file.create_group(group), draws)
         if posterior.scaling.pairs:
             _write_pairs(file.create_group("pairs"), posterior.scaling.pairs)
+        if posterior.scaling.companion:
+            _write_companion(file.create_group("companion"), posterior.scaling.companion)
         if posterior.hazards:
             _write_hazards(file.create_group("hazards"), posterior.hazards)
     content = buffer.getvalue()
@@ -104,6 +106,16 @@ def _write_pairs(group: Any, pairs: InteractionBasis) -> None:
         group.create_variable(name, dims, data=getattr(pairs, name), compression="gzip", shuffle=True)
 
 
+def _write_companion(group: Any, companion: Companion) -> None:
+    for name, dims in TREE_DIMS.items():
+        values = getattr(companion, name)
+        for dim, length in zip(dims, values.shape, strict=True):
+            if dim not in group.dimensions:
+                group.dimensions[dim] = length
+        if values.size:
+            group.create_variable(name, dims, data=values, compression="gzip", shuffle=True)
+
+
 def _write_hazards(group: Any, hazards: Hazards) -> None:
     for name, values in hazards.draws.items():
         dims = ("draw", *HAZARD_DIMS[name])
@@ -117,6 +129,7 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
     return {
         "terms": list(posterior.terms),
         "scaling": posterior.scaling.to_dict(),
+        "companion": _companion_entry(posterior.scaling.companion),
         "settings": asdict(posterior.settings),
         "provenance": asdict(posterior.provenance),
         "hazards": posterior.hazards.to_dict() if posterior.hazards else None,
@@ -128,6 +141,15 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
             for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
         },
     }
+
+
+def _companion_entry(companion: Companion | None) -> dict[str, Any] | None:
+    """What of a companion is not an array; and how large its arrays are, because an empty one is not stored."""
+    if companion is None:
+        return None
+    shapes = {name: list(getattr(companion, name).shape) for name in TREE_DIMS}
+    plain = {name: getattr(companion, name) for name in ("columns", "fields", "middle", "weight")}
+    return {**plain, "shapes": shapes}
 
 
 def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
@@ -192,22 +214,25 @@ def _fields(file: Any) -> dict[str, Any]:
     """Fields of ``Posterior`` by name, all checked."""
     require_own_content(file)
     manifest = json.loads(str(file.attrs["manifest"]))
-    scaling = Scaling.from_dict(manifest["scaling"], None)
+    scaling = Scaling.from_dict(manifest["scaling"])
     checks.require_scaling(scaling)
     if "pairs" in file:
         pairs = _read_pairs(file["pairs"])
         checks.require_basis(pairs, scaling)
         scaling = replace(scaling, pairs=pairs)
+    if entry := manifest.get("companion"):
+        scaling = replace(scaling, companion=_read_companion(file, entry, scaling))
     checks.require_provenance(manifest["provenance"])
+    settings = settings_from(manifest["settings"])
     terms = tuple(manifest["terms"])
     checks.require_terms(terms)
     sizes = {**scaling.layout.sizes, "term": len(terms)}
     fields = {
-        "draws": _read_draws(file, "posterior", manifest, sizes, (*DIMS, *REFERENCE_DIMS)),
-        "prior": _read_draws(file, "prior", manifest, sizes, DIMS),
+        "draws": _read_draws(file, "posterior", manifest, sizes, (*DIMS, *REFERENCE_DIMS), settings),
+        "prior": _read_draws(file, "prior", manifest, sizes, DIMS, settings),
         "terms": terms,
         "scaling": scaling,
-        "settings": settings_from(manifest["settings"]),
+        "settings": settings,
         "provenance": manifest["provenance"],
         "hazards": _read_hazards(file, entry) if (entry := manifest["hazards"]) else None,
         "arrivals": Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
@@ -221,15 +246,26 @@ def _fields(file: Any) -> dict[str, Any]:
 
 #: Parameters that have another name in older files.
 _RENAMED = {"strength": "effect_scale"}
+#: Parameters that older files lack, and what their draws would be there: no column has bins, no model a companion.
+_YOUNGER: Mapping[str, Callable[[Settings], float]] = {
+    "method_lean": lambda settings: float(np.ravel(settings.priors.method_lean)[0]),
+    **dict.fromkeys(("curve", "curve_scale", "companion_weight"), lambda settings: 0.0),
+}
 
 
 def _read_draws(
-    file: Any, group: str, manifest: Mapping[str, Any], sizes: Mapping[str, int], names: Iterable[str]
+    file: Any,
+    group: str,
+    manifest: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    names: Iterable[str],
+    settings: Settings,
 ) -> dict[str, Array]:
     """All parameters of a group; those of the prior have no chains."""
     stored = {_RENAMED.get(name, name): name for name in manifest["shapes"][group]}
+    younger = set(_YOUNGER) - set(stored)
     # Only fitted draws have a prior density.
-    if {*stored, "log_prior"} != {*names, "log_prior"}:
+    if {*stored, *younger, "log_prior"} != {*names, "log_prior"}:
         raise ValueError(f"group {group!r} holds other parameters")
     counts = manifest["shapes"][group][stored["intercept"]]
     if len(counts) != (2 if group == "posterior" else 1) or min(counts) < 1:
@@ -245,6 +281,8 @@ def _read_draws(
         else:
             draws[name] = read_array(file[group], key, shape if len(counts) == 2 else [1, *shape]).reshape(shape)
         checks.require_range(name, draws[name])
+    for name in younger:
+        draws[name] = np.full([*counts, *(sizes[dim] for dim in DIMS[name])], _YOUNGER[name](settings), np.float32)
     return draws
 
 
@@ -257,6 +295,27 @@ def _read_pairs(group: Any) -> InteractionBasis:
             for name, dims in PAIR_DIMS.items()
         }
     )
+
+
+def _read_companion(file: Any, entry: Mapping[str, Any], scaling: Scaling) -> Companion:
+    arrays = {}
+    for name, dims in TREE_DIMS.items():
+        shape, kind = entry["shapes"][name], "f" if name in ("threshold", "value", "start", "additive") else "i"
+        checks.require_shape(name, shape, len(dims))
+        empty = np.zeros(shape, dtype=np.int64 if kind == "i" else float)
+        arrays[name] = empty if 0 in shape else read_array(file["companion"], name, shape, kind)
+    if list(entry["columns"]) != scaling.columns:
+        raise ValueError("the companion has other columns")
+    companion = Companion(
+        columns=tuple(scaling.columns),
+        fields=len(scaling.fields),
+        middle=checks.number("middle", entry["middle"]),
+        weight=(checks.number("weight", entry["weight"][0]), checks.number("weight", entry["weight"][1])),
+        **arrays,
+    )
+    layout = scaling.layout
+    require_trees(companion, len(layout.field_of_level), layout.sizes["bin"], len(scaling.columns))
+    return companion
 
 
 def _read_hazards(file: Any, entry: Mapping[str, Any]) -> Hazards:

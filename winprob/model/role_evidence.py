@@ -1,19 +1,23 @@
-"""Was a role's weight learned from the training deals? Its readings there, and the prior's share in it.
+"""Was a role's weight learned from the training deals? Its readings there, and what remains of the prior's doubt.
 
-The one meaning of "learned from your deals", for every sentence that claims it. The share of the prior alone does not
-decide: all weights share one scale, so that a weight without a single reading may be narrower than its prior.
+The one meaning of "learned from your deals", for every sentence and chart that claims it. Doubt is the width of the log
+weight's interval, against the prior's given the effect scale. Variances of the weight will not do: that of its
+heavy-tailed prior is in the tail, and the effect scale, learned from other facts, narrows a weight without a reading.
 """
 
 import numpy as np
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
+from winprob.model.draws import TAILS
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import prior_share
 
 LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS = "learned", "mostly_prior", "not_in_deals"
 #: With fewer readings of a role its weight is not called learned, however narrow.
 FEWEST_READINGS = 10
+#: A weight below this has no logarithm of use: single precision may round it to zero.
+_LEAST_WEIGHT = float(np.finfo(np.float32).tiny)
 
 
 def role_readings(posterior: Posterior) -> Array:
@@ -40,9 +44,23 @@ def population_grades(posterior: Posterior) -> Array:
 
 
 def weight_prior_share(posterior: Posterior, name: str) -> Array:
-    """Posterior over prior variance of the role weights ``role_weight`` or ``role_weight_population``, at most 1."""
-    weight, prior_weight = (draws[name].astype(float) for draws in (posterior.flat, posterior.prior))
-    return prior_share(weight.var(axis=0), prior_weight.var(axis=0))
+    """What remains of the prior's doubt about ``role_weight`` or ``role_weight_population``, at most 1.
+
+    The squared ratio of the widths of 90 % intervals of the log weight: of the posterior, over the prior given the
+    effect scale. Like a ratio of variances it is 0 where the weight is known, and 1 where the deals tell at most the
+    effect scale. The prior is alike for all roles: the mean of their widths has less noise than that of one.
+    """
+    believed = _log(posterior.prior[name]).T - _log(posterior.prior["effect_scale"])
+    return prior_share(_width(_log(posterior.flat[name])) ** 2, _width(believed.T).mean(axis=0) ** 2)
+
+
+def _log(weight: Array) -> Array:
+    return np.asarray(np.log(np.maximum(weight.astype(float), _LEAST_WEIGHT)))
+
+
+def _width(draws: Array) -> Array:
+    lower, upper = np.quantile(draws, TAILS, axis=0)
+    return np.asarray(upper - lower)
 
 
 def _grades(posterior: Posterior, name: str) -> Array:

@@ -19,7 +19,7 @@ from winprob.model.prediction import prior_share
 from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, population_grades
 from winprob.model.win.blocks import DIMS
 from winprob.model.win.parameters import sample_prior
-from winprob.settings import Settings
+from winprob.settings import PriorSettings, Settings
 
 _EXECUTIVE, _SCORING = (DECISION_METHODS.index(method) for method in ("executive", "scoring"))
 #: Single directions of combinations are not interpretable; their scale measures how much they matter.
@@ -53,6 +53,9 @@ def _columns(posterior: Posterior) -> Iterator[tuple[str, Array, Array]]:
         names = itertools.product(*(posterior.coords[dim] for dim in dims))
         columns = (values.reshape(len(values), -1).T for values in (learned, prior))
         for labels, *draws in zip(names, *columns, strict=True):
+            # What a setting or an older model fixes was not learned.
+            if np.ptp(draws[0]) == np.ptp(draws[1]) == 0:
+                continue
             yield (f"{name}[{', '.join(labels)}]" if labels else name), draws[0], draws[1]
 
 
@@ -203,19 +206,25 @@ def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
     settings = settings or Settings()
     draws = sample_prior(empty_scaling(settings).layout, settings.priors, _SHEET_DRAWS, np.random.default_rng(0))
     records = []
-    for belief, values, setting in _beliefs(draws):
+    for belief, values, setting in _beliefs(draws, settings.priors):
         lower, middle, upper = np.quantile(values, (TAILS[0], 0.5, TAILS[1]))
         records.append((belief, lower, middle, upper, setting))
     return pd.DataFrame(records, columns=["belief", "lower", "middle", "upper", "setting"])
 
 
-def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
-    rng = np.random.default_rng(1)
+def _beliefs(draws: dict[str, Array], priors: PriorSettings) -> Iterator[tuple[str, Array, str]]:
+    noise = np.random.default_rng(1).standard_normal((5, len(draws["intercept"])))
     steps = np.diff(bin_moments(np.ones(4))[0]).mean()
     weight, reliability = draws["role_weight"], draws["reliability"]
-    yield gettext("win rate of a typical deal"), expit(draws["intercept"]), "intercept"
+    yield gettext("win rate of a typical deal, of a model without deals"), expit(draws["intercept"]), "intercept"
+    mean, sd = priors.intercept_with_deals
     yield (
-        gettext("effect scale, which multiplies every effect that distinguishes deals"),
+        gettext("win rate of a typical deal, before the closed deals are seen"),
+        expit(mean + sd * noise[3]),
+        "intercept_with_deals",
+    )
+    yield (
+        gettext("effect scale, which multiplies the effects of coverage, coach, decision method and roles"),
         draws["effect_scale"],
         "effect_scale",
     )
@@ -241,14 +250,18 @@ def _beliefs(draws: dict[str, Array]) -> Iterator[tuple[str, Array, str]]:
     yield gettext("reliability of a report, unvalidated coach"), reliability[:, 1], "reliability_unvalidated_ratio"
     yield gettext("reliability of a report, validated coach"), reliability[:, 2], "reliability_validated"
     yield gettext("mean support of a role not reported, in sds"), draws["unknown_support"][:, 0], "unknown_support"
-    noise = rng.standard_normal((3, len(weight)))
     field = draws["offset_scale"][:, 0]
     yield (
         gettext("odds ratio of one seller, region or other level"),
         np.exp(field * noise[0]),
         "offset_scale, field_deviation",
     )
-    yield gettext("odds ratio of one sd of a number"), np.exp(draws["numeric_scale"] * noise[1]), "numeric_scale"
+    number = draws["numeric_scale"] * np.exp(priors.numeric_deviation * noise[4])
+    yield (
+        gettext("odds ratio of one sd of a number"),
+        np.exp(number * noise[1]),
+        "numeric_scale, numeric_deviation",
+    )
     yield gettext("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
     yield gettext("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
 

@@ -258,8 +258,9 @@ def _prior(posterior: Posterior) -> Section:
         title=gettext("How much of it is prior"),
         words=(
             gettext(
-                "Share of the prior variance that remains in each role's weight: 100% is the prior alone. winprob "
-                "train prints it for every parameter; winprob diagnose shows which parameters depend on the prior."
+                "Share of the prior uncertainty that remains in each role's weight: 100% is the prior alone. It "
+                "is the squared width of the log weight's 90% interval over that of the prior given the effect scale. "
+                "winprob diagnose shows which parameters depend on the prior."
             ),
         ),
         grid=_pairs(rows),

@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
@@ -15,11 +14,10 @@ from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS
 from winprob.model.posterior import Posterior
+from winprob.model.role_evidence import LEARNED, weight_grades
 
 FONTS = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 INK, SOFT, GRID = "#1b2733", "#5b6875", "#d9dee3"
-#: Share of prior above which a dot is hollow.
-MOSTLY_PRIOR = 0.5
 _ROW, _NAME_WIDTH, _LETTER = 19, 30, 6.6
 _WIDTH = 560
 _TICKS = [0, 0.25, 0.5, 0.75, 1]
@@ -36,13 +34,16 @@ class Chart:
     caption: str
 
 
-def draw_role_weights(posterior: Posterior, parameters: pd.DataFrame) -> Chart:
-    """The odds ratio of one standard deviation of true support, by role, a panel for each decision method."""
-    shares = dict(zip(parameters["parameter"], parameters["prior_share"], strict=True))
+def draw_role_weights(posterior: Posterior) -> Chart:
+    """The odds ratio of one standard deviation of true support, by role, a panel for each decision method.
+
+    A dot is full where the role's weight was learned from the deals.
+    """
+    grades = weight_grades(posterior)
     values = [
-        {**_odds_ratio(posterior, role, method), "hollow": shares.get(_parameter(role, method), 0.0) > MOSTLY_PRIOR}
-        for method in DECISION_METHODS
-        for role in ROLES
+        {**_odds_ratio(posterior, role, method), "hollow": bool(grades[row, column] != LEARNED)}
+        for column, method in enumerate(DECISION_METHODS)
+        for row, role in enumerate(ROLES)
     ]
     title = gettext("Odds ratio of each role's support, by decision method")
     return Chart(
@@ -62,10 +63,6 @@ def _odds_ratio(posterior: Posterior, role: str, method: str) -> dict[str, Any]:
     lower, middle, upper = (float(end) for end in np.quantile(draws, (TAILS[0], 0.5, TAILS[1])))
     names = {"role": label("role", role), "method": label("decision_method", method)}
     return {**names, "middle": middle, "lower": lower, "upper": upper}
-
-
-def _parameter(role: str, method: str) -> str:
-    return f"role_weight[{role}, {method}]"
 
 
 def _roles_spec(values: list[dict[str, Any]]) -> alt.FacetChart:

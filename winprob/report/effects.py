@@ -11,7 +11,7 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import SUPPORT_TIERS, canonical_column, label
 from winprob.model.draws import summarise
-from winprob.model.effects import NO_VALUE, TIERS, UNKNOWN, Effect, effect_draws, effect_sentences, spreads
+from winprob.model.effects import NO_VALUE, OTHER_VALUE, TIERS, UNKNOWN, Effect, effect_draws, effect_sentences, spreads
 from winprob.model.explanation import term_title
 from winprob.model.features import NAMES, TRANSFORMS, WORDS
 from winprob.model.posterior import Posterior
@@ -152,6 +152,8 @@ def _level_title(term: str, level: str) -> str:
     """The level as a reader knows it, in the current language."""
     if level == NO_VALUE:
         return gettext("blank")
+    if level == OTHER_VALUE:
+        return gettext("other")
     if term in ROLE_TERMS:
         return gettext("not reported") if level == UNKNOWN else label("support", SUPPORT_TIERS[TIERS.index(level)])
     dims = {word.column: word.dim for word in WORDS}
@@ -220,8 +222,8 @@ def _draw_numbers(columns: Sequence[Any], of_term: dict[str, list[Effect]], size
     panels = [_panel(column, of_term[column.name], y_scale) for column in shown]
     title = gettext("Effects of numeric columns")
     caption = gettext(
-        "Line: mean effect over the column's values, from two standard deviations below the mean to two above it. "
-        "Band: 90% interval. Dot: a blank."
+        "Line: mean effect over the column's values. Band: 90% interval. Dots: single values that many deals share, "
+        "and blanks."
     )
     if len(columns) > len(shown):
         caption += " " + gettext(
@@ -234,21 +236,27 @@ def _draw_numbers(columns: Sequence[Any], of_term: dict[str, list[Effect]], size
 
 
 def _panel(column: Any, effects: Sequence[Effect], y_scale: alt.Scale) -> alt.LayerChart:
-    places = TRANSFORMS[column.transform].there(np.array([one.value for one in effects]))
-    values = [{**_ends(one), "at": float(at)} for one, at in zip(effects, places, strict=True) if not np.isnan(at)]
-    # A blank has no place on the axis and is drawn to the right of it.
-    apart = [one for one, place in zip(effects, places, strict=True) if np.isnan(place)]
-    left, right = (end(row["at"] for row in values) for end in (min, max))
+    places = _places(column.transform, [one.ends for one in effects])
+    values: list[dict[str, Any]] = [
+        {**_ends(one), "at": place, "line": on_line, "name": ""}
+        for one, (place, on_line) in zip(effects, places, strict=True)
+        if np.isfinite(place)
+    ]
+    # What has no place on the axis is drawn to the right of it.
+    apart = [one for one, (place, _) in zip(effects, places, strict=True) if np.isnan(place)]
+    left, right = (end(row["at"] for row in values) for end in (min, max)) if values else (0.0, 0.0)
     width = (right - left) or 1.0
     beyond = [right + _APART * width * count for count in range(1, len(apart) + 1)]
-    dots = [
+    dots = [row for row in values if not row["line"]]
+    dots += [
         {**_ends(one), "at": place, "name": _level_title(column.name, one.level)}
         for one, place in zip(apart, beyond, strict=True)
     ]
     x_scale = alt.Scale(domain=[left - 0.03 * width, max([right, *beyond]) + 0.03 * width], nice=False, zero=False)
     x = alt.X("at:Q", scale=x_scale, axis=_x_axis(column.transform, left, right))
     y = {"scale": y_scale, "axis": alt.Axis(title=gettext("log-odds"), grid=True, tickCount=4, labelExpr=_SIGNED)}
-    base, single = (alt.Chart(alt.Data(values=rows)) for rows in (values, dots))
+    base = alt.Chart(alt.Data(values=sorted((row for row in values if row["line"]), key=lambda row: row["at"])))
+    single = alt.Chart(alt.Data(values=dots))
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=SOFT, strokeWidth=1)
     mean, lower = (alt.Y(f"{name}:Q", **y) for name in ("mean", "lower"))
     point = {"shape": "circle", "size": 36, "opacity": 1, "filled": True, "color": INK}
@@ -262,6 +270,21 @@ def _panel(column: Any, effects: Sequence[Effect], y_scale: alt.Scale) -> alt.La
     ]
     name = alt.TitleParams(_shorten(term_title(column.name), _NAME_WIDTH), anchor="start", fontSize=12)
     return alt.layer(*layers, width=_PANEL, height=_TALL, title=name)
+
+
+def _places(transform: str, ends: Sequence[tuple[float, float]]) -> list[tuple[float, bool]]:
+    """Where each level is drawn, on the transformed scale, and whether it is on the line; NaN without any end.
+
+    Bins are on the line at their middle, open ones half a typical width outside their end. Without bins the single
+    values are the line.
+    """
+    low, high = (TRANSFORMS[transform].there(np.array(side, dtype=float)) for side in zip(*ends, strict=True))
+    bins, placed = low != high, np.isfinite(low) | np.isfinite(high)
+    closed = bins & np.isfinite(low) & np.isfinite(high)
+    half = (float(np.median((high - low)[closed])) if closed.any() else 1.0) / 2
+    place = np.where(np.isnan(low), high - half, np.where(np.isnan(high), low + half, (low + high) / 2))
+    on_line = bins & placed if (bins & placed).any() else placed & (placed.sum() > 1)
+    return [(float(one), bool(line)) for one, line in zip(place, on_line, strict=True)]
 
 
 def _x_axis(transform: str, left: float, right: float) -> alt.Axis:
@@ -278,7 +301,7 @@ def _x_axis(transform: str, left: float, right: float) -> alt.Axis:
 def _round_numbers(transform: str, left: float, right: float) -> list[float]:
     """Candidates for the axis, ascending, in the column's own units."""
     if transform == "logit":
-        return [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
+        return [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999]
     if transform == "log1p":
         steps = (1,) if right - left > 2 * np.log(100) else (1, 2, 5)
         return [0.0, *(step * 10.0**power for power in range(-3, 16) for step in steps)]

@@ -43,7 +43,8 @@ class LeverSettings:
     Attributes
     ----------
     smallest_lift : of win probability, below which a step is not worth the effort (region of practical equivalence)
-    learned_below : a role's weight counts as learned from the team's deals where the prior's share in it is below this
+    learned_below : a role's weight counts as learned from the team's deals where less than this share of the prior's
+        doubt about it remains (squared ratio of the widths of the log weight, see ``role_evidence``)
     """
 
     smallest_lift: Annotated[float, Field(ge=0, lt=1)] = 0.02

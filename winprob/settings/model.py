@@ -1,6 +1,6 @@
 """Settings of the models: sampler, convergence gates, priors, covariates, time to close, refits."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,15 +14,20 @@ Beta = tuple[Scale, Scale]
 
 @record
 class SamplerSettings:
-    """NUTS settings. A history of more than ``most_deals`` deals is sampled at random down to that number."""
+    """NUTS settings.
+
+    Chains whose ``draws`` miss the convergence gates go on, to ``retry_draws`` at most; where draws diverged, they
+    start again with ``retry_target_accept``. One in ``thin`` of the first ``draws`` is kept, and as many of a longer
+    run. A history of more than ``most_deals`` deals is sampled at random down to that number.
+    """
 
     chains: Annotated[int, Field(ge=2)] = 4
-    tune: Annotated[int, Field(ge=100)] = 600
-    draws: Annotated[int, Field(ge=50)] = 1500
-    thin: Annotated[int, Field(ge=1)] = 3
+    tune: Annotated[int, Field(ge=100)] = 300
+    draws: Annotated[int, Field(ge=50)] = 500
+    thin: Annotated[int, Field(ge=1)] = 2
     prior_draws: Annotated[int, Field(ge=100)] = 500
-    target_accept: Chance = 0.9
-    retry_draws: int = 3000
+    target_accept: Chance = 0.8
+    retry_draws: int = 4000
     retry_target_accept: Chance = 0.97
     most_deals: Annotated[int, Field(ge=1000)] = 50_000
 
@@ -32,10 +37,17 @@ class SamplerSettings:
         if self.retry_draws < self.draws:
             raise RuleError("retry_draws", self.retry_draws, ">= sampler.draws")
 
+    @property
+    def kept(self) -> int:
+        """Draws that a chain keeps, however long it ran."""
+        return -(-self.draws // self.thin)
+
 
 @record
 class GateSettings:
     """Convergence gates that the draws must pass: R-hat, bulk and tail ESS, share of divergent transitions, BFMI.
+
+    A figure is compared as a message shows it: an R-hat of 1.0104, shown as 1.010, passes 1.01.
 
     References
     ----------
@@ -53,15 +65,20 @@ class GateSettings:
 class PriorSettings:
     """Priors of the win model, on the log-odds scale unless noted.
 
-    ``effect_scale`` is the log of a factor on every effect that distinguishes deals: teams differ in how predictable
-    their deals are, and this prior decides how quickly a small team is judged predictable (decision 010).
-    ``method_lean`` is how much more (in logs) a role counts under a decision method that lets it decide, and how much
-    less under one that does not, by the method's table of who decides (``chain.toml``); 0 ignores that table.
+    ``intercept`` is that of a model without deals; with deals the typical deal's log-odds are learned from
+    ``intercept_with_deals``. ``effect_scale`` is the log of a factor on the effects of coverage, coach, decision method
+    and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in logs) a
+    role counts under a decision method that lets it decide, and how much less under one that does not, by the method's
+    table of who decides (``chain.toml``); it is learned, and may turn out negative; a single number fixes it.
+    ``offset_scale`` and ``numeric_scale`` are typical of the effects of a category's levels and of a numeric column,
+    ``field_deviation`` and ``numeric_deviation`` how far (in logs) one column departs from it: a wide one shrinks
+    columns of noise and spares a strong one, as a horseshoe does.
     A pair is ``(mean, sd)`` of a normal or, for reliabilities, ``(a, b)`` of a beta; a single number is the
     scale of a half-normal. ``winprob priors`` prints each in plain words.
     """
 
     intercept: Normal = (-0.4, 0.7)
+    intercept_with_deals: Normal = (0.0, 2.5)
     effect_scale: Normal = (-0.6, 0.6)
     stage_step: Scale = 0.5
     coverage_step: Scale = 0.4
@@ -69,25 +86,32 @@ class PriorSettings:
     decision_method: Scale = 0.4
     unknown: Scale = 0.5
     role_weight: Scale = 0.95
-    method_lean: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.35
+    method_lean: Normal | Annotated[float, Field(allow_inf_nan=False)] = (0.35, 0.35)
     method_spread: Scale = 0.4
     unknown_support: Normal = (0.0, 0.5)
     reliability_validated: Beta = (17.0, 3.0)
     reliability_unvalidated_ratio: Beta = (8.0, 2.0)
     reliability_none_ratio: Beta = (8.0, 2.0)
-    offset_scale: Scale = 0.5
-    field_deviation: Scale = 0.5
-    numeric_scale: Scale = 0.5
-    pair_scale: Scale = 0.5
+    offset_scale: Scale = 0.4
+    field_deviation: Scale = 0.7
+    numeric_scale: Scale = 0.4
+    numeric_deviation: Scale = 1.0
+    pair_scale: Scale = 0.3
     drift_scale: Scale = 0.15
+
+    @property
+    def with_deals(self) -> "PriorSettings":
+        """Those of a model that learns from closed deals."""
+        return replace(self, intercept=self.intercept_with_deals)
 
 
 @record
 class NumericCovariate:
-    """A numeric column the model may learn from, after ``transform``."""
+    """A numeric column the model may learn from, after ``transform``; a ``monotone`` one never turns."""
 
     column: str
     transform: Literal["identity", "log1p", "logit"] = "identity"
+    monotone: Literal["no", "increasing", "decreasing"] = "no"
 
 
 def _columns_wanted() -> str:
@@ -99,8 +123,9 @@ class CovariateSettings:
     """Covariates that the model uses where the table has them, in addition to those a mapping names.
 
     Of the varying columns that a mapping names, the ``pair_components`` leading interactions of two enter
-    too (0 = none). ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless
-    equal rows are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
+    too (0 = none; in tables of up to a thousand deals), and with ``companion`` what boosted trees find in all
+    covariates. ``copies_count_once``: rows equal in everything but their id share one deal's weight, unless equal rows
+    are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
     to overrate, as far as the difference exceeds chance. ``seller_forecast``: the seller's own number (the logit of
     ``rep_probability``, and ``rep_category``) is a covariate too, where it was known before the close.
     """
@@ -110,6 +135,7 @@ class CovariateSettings:
         NumericCovariate(column="amount", transform="log1p"),
     )
     pair_components: Annotated[int, Field(ge=0)] = 64
+    companion: bool = True
     copies_count_once: bool = True
     report_bias: bool = True
     seller_forecast: bool = False
@@ -152,7 +178,7 @@ class TimingSettings:
 
 
 def _refit_sampler() -> SamplerSettings:
-    return SamplerSettings(chains=2, tune=400, draws=400, thin=1, prior_draws=100, target_accept=0.85, retry_draws=800)
+    return SamplerSettings(chains=2, tune=300, draws=300, thin=1, prior_draws=100, target_accept=0.85, retry_draws=1200)
 
 
 def _refit_gates() -> GateSettings:

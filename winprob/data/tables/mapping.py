@@ -45,10 +45,17 @@ class Source:
 
 @record
 class Numeric:
-    """A covariate that is a number."""
+    """A covariate that is a number; the effect of a ``monotone`` one never turns."""
 
     column: Name
     transform: Transform | None = None
+    monotone: Literal["no", "increasing", "decreasing"] = "no"
+
+    @property
+    def plain(self) -> dict[str, str | None]:
+        """The entry of ``frame.attrs``, with ``monotone`` where it is asked for."""
+        entry = {"column": self.column, "transform": self.transform}
+        return entry if self.monotone == "no" else {**entry, "monotone": self.monotone}
 
 
 #: What an export may have several rows of a deal for.
@@ -97,7 +104,7 @@ class DealMapping:
         """The covariates in the form of ``frame.attrs``: plain lists, and ``seller_forecast`` where it is on."""
         return {
             "varying": list(self.varying),
-            "numeric": [{"column": item.column, "transform": item.transform} for item in self.numeric],
+            "numeric": [item.plain for item in self.numeric],
             **({"seller_forecast": True} if self.seller_forecast else {}),
         }
 

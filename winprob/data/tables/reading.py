@@ -45,8 +45,9 @@ def read_deals(
     DataFrame
         Canonical columns in canonical types, covariates under their source names, one row per deal and date.
         ``attrs["covariates"]`` lists the columns that the model may learn from: ``{"varying": [name, ...],
-        "numeric": [{"column": name, "transform": "log1p" or None}, ...]}``. Without a mapping other columns are kept
-        as text; with one that maps columns, they are left out.
+        "numeric": [{"column": name, "transform": "log1p" or None}, ...]}``, a number also with ``"monotone"`` where the
+        mapping asks for it. Without a mapping other columns are kept as text; with one that maps columns, they are left
+        out.
 
     Raises
     ------

@@ -4,10 +4,18 @@
 ``describe`` turns any valid deal table into arrays with it. *Unknown* has a code of its own everywhere.
 """
 
-from winprob.model.features.columns import BLANK, NAMES, NO_DATE, TRANSFORMS
-from winprob.model.features.description import Features, describe
+from winprob.model.features.columns import BLANK, NAMES, NO_DATE, numeric_values
+from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
+from winprob.model.features.curves import TRANSFORMS, Bins, Curves
+from winprob.model.features.description import Features, as_known, describe
 from winprob.model.features.interactions import InteractionBasis
-from winprob.model.features.learning import covariates, deal_weights, learn_scaling, uses_seller_forecast
+from winprob.model.features.learning import (
+    alike_groups,
+    covariates,
+    deal_weights,
+    learn_scaling,
+    uses_seller_forecast,
+)
 from winprob.model.features.levels import (
     COACH_LEVELS,
     COVERAGE_LEVELS,
@@ -23,8 +31,11 @@ from winprob.model.features.scaling import Field, Numeric, Scaling, empty_scalin
 
 __all__ = [
     "BLANK",
+    "Bins",
     "COACH_LEVELS",
     "COVERAGE_LEVELS",
+    "Companion",
+    "Curves",
     "Features",
     "Field",
     "Layout",
@@ -35,15 +46,22 @@ __all__ = [
     "InteractionBasis",
     "STAGE_STATES",
     "TRANSFORMS",
+    "TREE_DIMS",
     "Scaling",
     "WORDS",
     "Word",
+    "additive_part",
+    "alike_groups",
+    "as_known",
     "bin_moments",
     "covariates",
     "deal_weights",
     "describe",
     "empty_scaling",
     "learn_scaling",
+    "numeric_values",
+    "require_trees",
+    "tree_inputs",
     "split_words",
     "uses_seller_forecast",
 ]

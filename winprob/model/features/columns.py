@@ -1,17 +1,16 @@
 """Columns of the deal table as codes or numbers; *unknown* has a code of its own everywhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from winprob.arrays import Array
 from winprob.data.schema import ELAPSED, as_text, elapsed
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
+from winprob.model.features.curves import TRANSFORMS
 from winprob.model.features.scaling import Field, Numeric, Scaling
 
 NO_DATE = -1
@@ -20,23 +19,6 @@ BLANK = ""
 
 #: Columns with the names of people and customers.
 NAMES = ("seller", "account")
-#: A probability is clipped to this range before its logit: "certain" is no more than a strong opinion.
-_LOGIT_RANGE = (0.01, 0.99)
-
-
-class Transform(NamedTuple):
-    """A transform of a numeric column, and the way back."""
-
-    there: Callable[[Array], Array]
-    back: Callable[[Array], Array]
-
-
-#: By name, as settings and mappings have them.
-TRANSFORMS: Mapping[str, Transform] = {
-    "identity": Transform(np.asarray, np.asarray),
-    "log1p": Transform(np.log1p, np.expm1),
-    "logit": Transform(lambda share: logit(np.clip(share, *_LOGIT_RANGE)), expit),
-}
 
 
 def pseudonymise(deals: pd.DataFrame, salt: str) -> pd.DataFrame:
@@ -87,12 +69,30 @@ def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tu
 
 
 def numeric_values(deals: pd.DataFrame, columns: Sequence[Numeric]) -> Array:
-    features = np.zeros((len(deals), 2 * len(columns)), dtype=np.float32)
-    for at, column in enumerate(columns):
-        standard = (transformed(deals, column.name, column.transform) - column.mean) / column.sd
-        features[:, 2 * at] = np.nan_to_num(standard, nan=0.0)
-        features[:, 2 * at + 1] = np.isnan(standard)
+    """(deal, column) transformed values, NaN where blank."""
+    values = [transformed(deals, column.name, column.transform) for column in columns]
+    return np.stack(values, axis=1) if values else np.zeros((len(deals), 0))
+
+
+def line_values(numbers: Array, columns: Sequence[Numeric]) -> Array:
+    """(deal, feature) of each column that has no bins the standardised value, then 1 where it is blank."""
+    features = np.zeros((len(numbers), 2 * sum(column.bins is None for column in columns)), dtype=np.float32)
+    lines = [(at, column) for at, column in enumerate(columns) if column.bins is None]
+    for place, (at, column) in enumerate(lines):
+        standard = (numbers[:, at] - column.mean) / column.sd
+        features[:, 2 * place] = np.nan_to_num(standard, nan=0.0)
+        features[:, 2 * place + 1] = np.isnan(standard)
     return features
+
+
+def bin_codes(numbers: Array, columns: Sequence[Numeric]) -> Array:
+    """(deal, column) codes into the levels of all columns with bins end to end."""
+    codes, start = [], 0
+    for at, column in enumerate(columns):
+        if column.bins is not None:
+            codes.append(start + column.bins.codes(numbers[:, at]))
+            start += len(column.bins.share)
+    return np.stack(codes, axis=1).astype(np.int64) if codes else np.zeros((len(numbers), 0), dtype=np.int64)
 
 
 def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:

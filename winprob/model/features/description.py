@@ -10,7 +10,15 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import SELLER_FORECAST, without_late_forecasts
-from winprob.model.features.columns import codes, level_codes, numeric_values, pseudonymise, quarter_codes
+from winprob.model.features.columns import (
+    bin_codes,
+    codes,
+    level_codes,
+    line_values,
+    numeric_values,
+    pseudonymise,
+    quarter_codes,
+)
 from winprob.model.features.interactions import interaction_features
 from winprob.model.features.levels import WORDS
 from winprob.model.features.readings import read_support, report_bias
@@ -28,7 +36,9 @@ class Features:
     reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
     report_bias : (deal,) how far the deal's seller reads above others, see ``unbiased``
     level : (deal, field) codes into all known levels end to end, then into ``unseen``
-    numeric : (deal, feature) of each column the standardised value, then 1 where it is blank
+    numeric : (deal, feature) of each column without bins the standardised value, then 1 where it is blank
+    bin : (deal, column) codes into the bins of all columns end to end
+    companion : (deal, booster) log-odds of each booster beyond what single covariates add
     pairs : (deal, component) coordinates of the deal's interactions of two facts
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
     unseen : (field, level) pairs that training never saw
@@ -44,7 +54,9 @@ class Features:
     report_bias: Array
     level: Array
     numeric: Array
+    bin: Array
     pairs: Array
+    companion: Array
     quarter: Array
     unseen: tuple[tuple[int, str], ...]
     ROW_ARRAYS: ClassVar[tuple[str, ...]] = (
@@ -58,7 +70,9 @@ class Features:
         "report_bias",
         "level",
         "numeric",
+        "bin",
         "pairs",
+        "companion",
         "quarter",
     )
 
@@ -87,13 +101,19 @@ class Features:
         return np.asarray(np.sum(words, axis=0) + (self.readers == 0).sum(axis=1))
 
 
-def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
-    """Deals (valid, any outcome) as arrays."""
+def as_known(deals: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
+    """The deals with the names that the model knows, without sellers' forecasts of the day of the close or later."""
     used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
     known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
-    deals = pseudonymise(known, scaling.salt)
+    return pseudonymise(known, scaling.salt)
+
+
+def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
+    """Deals (valid, any outcome) as arrays."""
+    deals = as_known(deals, scaling)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = level_codes(deals, scaling.fields)
+    numbers = numeric_values(deals, scaling.numeric)
     return Features(
         **{word.code: codes(deals, word.column, word.levels[:-1]) for word in WORDS},
         readers=readers,
@@ -101,11 +121,19 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
         reading_variance=variance,
         report_bias=report_bias(deals, scaling.report_bias),
         level=level,
-        numeric=numeric_values(deals, scaling.numeric),
+        numeric=line_values(numbers, scaling.numeric),
+        bin=(bins := bin_codes(numbers, scaling.numeric)),
         pairs=_interactions(level, scaling),
+        companion=_companion(level, bins, numbers, scaling),
         quarter=quarter_codes(deals, scaling),
         unseen=unseen,
     )
+
+
+def _companion(level: Array, bins: Array, numbers: Array, scaling: Scaling) -> Array:
+    if scaling.companion is None:
+        return np.zeros((len(level), 0), dtype=np.float32)
+    return scaling.companion.beyond(level, bins, scaling.companion.inputs(level, numbers))
 
 
 def _interactions(level: Array, scaling: Scaling) -> Array:

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from winprob.arrays import Array
 from winprob.data.schema import FEWEST_DEALS, as_text, enough_deals, fact_columns, without_late_forecasts
 from winprob.model.features.columns import fiscal_quarter, level_codes, levels, pseudonymise, transformed
+from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
 from winprob.model.features.interactions import InteractionBasis, learn_interactions
 from winprob.model.features.levels import METHOD_LEVELS, WORDS
@@ -69,7 +72,9 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
     numeric = {
-        c["column"]: NumericCovariate(column=c["column"], transform=c["transform"] or "identity")
+        c["column"]: NumericCovariate(
+            column=c["column"], transform=c["transform"] or "identity", monotone=c.get("monotone", "no")
+        )
         for c in named.get("numeric", ())
     }
     for column in settings.covariates.numeric:
@@ -103,9 +108,16 @@ def _learn_interactions(deals: pd.DataFrame, fields: Sequence[Field], settings: 
     taking_part = [at for at, field in enumerate(fields) if field.name in named]
     if len(taking_part) < 2 or not settings.covariates.pair_components:
         return None
+    if settings.covariates.companion and len(deals) > _PAIRS:
+        return None
     level, _ = level_codes(deals, fields)
     basis = learn_interactions(level, field_of_level(fields), taking_part, settings.covariates.pair_components)
     return basis if basis.loading.shape[2] else None
+
+
+#: With more deals than this, trees find combinations that products of two levels do not have.
+_PAIRS = 1000
+_DIRECTIONS = {"no": 0, "increasing": 1, "decreasing": -1}
 
 
 def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array) -> Numeric:
@@ -113,7 +125,8 @@ def _learn_numeric(deals: pd.DataFrame, column: NumericCovariate, weight: Array)
     known = ~np.isnan(values)
     mean = float(np.average(values[known], weights=weight[known]))
     sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known])))
-    return Numeric(name=column.column, transform=column.transform, mean=mean, sd=sd or 1.0)
+    bins = learn_bins(values, weight, column.transform, direction=_DIRECTIONS[column.monotone])
+    return Numeric(name=column.column, transform=column.transform, mean=mean, sd=sd or 1.0, bins=bins)
 
 
 def _quarter_shares(quarter: Array, weight: Array) -> tuple[int | None, tuple[float, ...]]:
@@ -143,14 +156,46 @@ def deal_weights(deals: pd.DataFrame, *, copies_count_once: bool = True) -> Arra
     return weight / _copies(deals) if copies_count_once else weight
 
 
+def alike_groups(deals: pd.DataFrame) -> Array:
+    """(deal,) a number for all readings of a deal, and for all deals with a reading that is a copy of another's."""
+    deal = pd.factorize(deals["deal_id"])[0]
+    if deals.empty:
+        return deal
+    count, which = _likeness(deals)
+    fact = np.where(count > 1, which, which.max() + 1 + np.arange(len(deals)))
+    # Deals and facts are the two sides of a graph: its connected parts are the groups.
+    size = deal.max() + 1
+    edges = coo_array((np.ones(len(deal)), (deal, size + fact)), shape=(size + fact.max() + 1,) * 2)
+    return np.asarray(connected_components(edges, directed=False)[1][deal])
+
+
 def _copies(deals: pd.DataFrame) -> Array:
     """(deal,) how many rows are this one, itself included."""
+    return _likeness(deals)[0]
+
+
+def _likeness(deals: pd.DataFrame) -> tuple[Array, Array]:
+    """(deal,) how many rows are copies of this one, itself included, and which set of equal rows it is in."""
     columns = fact_columns(deals)
     if not columns or deals.empty:
-        return np.ones(len(deals))
+        return np.ones(len(deals)), np.arange(len(deals))
     codes = np.stack([pd.factorize(deals[name])[0] for name in columns], axis=1)
     _, which, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     likeness = np.zeros(len(deals))
     for column in codes.T:
         likeness += np.log(np.bincount(column + 1)[column + 1] / len(deals))
-    return np.where(len(deals) * np.exp(likeness) < _CHANCE, count[which.ravel()], 1)
+    which = which.ravel()
+    copied = (len(deals) * np.exp(likeness) < _CHANCE) & ~_differ_in_outcome(codes, columns)
+    return np.where(copied, count[which], 1), which
+
+
+def _differ_in_outcome(codes: Array, columns: Sequence[str]) -> Array:
+    """(deal,) whether rows equal to it in all else ended differently: then they are not one record."""
+    if "outcome" not in columns:
+        return np.zeros(len(codes), dtype=bool)
+    at = list(columns).index("outcome")
+    alike = np.unique(np.delete(codes, at, axis=1), axis=0, return_inverse=True)[1].ravel()
+    lowest, highest = np.full(alike.max() + 1, len(codes)), np.full(alike.max() + 1, -2)
+    np.minimum.at(lowest, alike, codes[:, at])
+    np.maximum.at(highest, alike, codes[:, at])
+    return np.asarray((lowest != highest)[alike])

@@ -8,6 +8,7 @@ import numpy as np
 
 from winprob.arrays import Array
 from winprob.methodology import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES, STAGES
+from winprob.model.features.curves import Curves
 
 STAGE_STATES = (*STAGES, "unknown")
 COACH_LEVELS = (*COACH_STATES, "unknown")
@@ -58,7 +59,10 @@ class Layout:
     state_share : (state,) share of the training weight in each level of the ``WORDS``, end to end
     level_share : (level,) the same for the levels of all fields
     unreported_share : (role, method) share in which the role's support is not reported
-    fields, features, components : how many fields, numeric features and components of interactions
+    curves : the bins of numeric columns, and the basis of their effects
+    fields, features, components, companions : how many fields, numeric features in a straight line, components of
+        interactions, and companions (0 or 1)
+    companion_weight : mean and sd of its weight, which is positive
     """
 
     field_of_level: Array
@@ -66,9 +70,12 @@ class Layout:
     state_share: Array
     level_share: Array
     unreported_share: Array
+    curves: Curves
     fields: int
     features: int
     components: int
+    companions: int
+    companion_weight: tuple[float, float]
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -79,6 +86,9 @@ class Layout:
             "level": len(self.field_of_level),
             "field": self.fields,
             "feature": self.features,
+            "bin": len(self.curves.basis),
+            "column": self.curves.columns,
+            "companion": self.companions,
             "component": self.components,
             "quarter": len(self.quarter_share),
         }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
+from winprob.model.features.companion import Companion
+from winprob.model.features.curves import TRANSFORMS, Bins, end_to_end
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.levels import METHOD_LEVELS, WORDS, Layout
 from winprob.settings import Settings
@@ -25,12 +28,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numeric:
-    """A numeric covariate and how it was standardised on the training rows."""
+    """A numeric covariate: its transform, its mean and sd on the training rows, and its bins.
+
+    A model of a former version has no bins: its numbers act along a straight line.
+    """
 
     name: str
     transform: str
     mean: float
     sd: float
+    bins: Bins | None = None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Labels of the levels of the bins, in the column's own units; that of the blank is empty."""
+        if self.bins is None:
+            return ()
+        back = TRANSFORMS[self.transform].back
+        ends = [f"{back(edge):.6g}" for edge in self.bins.edges]
+        ranges = [f"({low}, {high}]" for low, high in pairwise(["-inf", *ends, "inf"])]
+        return (*ranges, *(f"{back(heap):.6g}" for heap in self.bins.heaps), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +60,7 @@ class Scaling:
     report_bias : (seller, how far the seller reads above others) of the sellers of training, none where they agree
     first_quarter : fiscal quarter (``4 * year + quarter``) of the first training reading, None without dates
     quarter_share : share of the training weight in each quarter from the first to the last
+    companion : boosted trees of the covariates, None where there are too few deals or columns
     salt : key of the pseudonyms of sellers and accounts; empty where they have their names
     state_share, level_share, unreported_share : what the training deals have in common, see ``Layout``
     """
@@ -59,6 +77,22 @@ class Scaling:
     unreported_share: tuple[tuple[float, ...], ...]
     fiscal_year_start_month: int
     salt: str = ""
+    companion: Companion | None = None
+
+    @property
+    def lines(self) -> tuple[Numeric, ...]:
+        """The numeric columns that act along a straight line."""
+        return tuple(column for column in self.numeric if column.bins is None)
+
+    @property
+    def curves(self) -> tuple[Numeric, ...]:
+        """The numeric columns that act through bins."""
+        return tuple(column for column in self.numeric if column.bins is not None)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all covariates, those with levels first."""
+        return [field.name for field in self.fields] + [column.name for column in self.numeric]
 
     @property
     def layout(self) -> Layout:
@@ -69,24 +103,27 @@ class Scaling:
             state_share=np.array(self.state_share),
             level_share=np.array(self.level_share),
             unreported_share=np.array(self.unreported_share),
+            curves=end_to_end([column.bins for column in self.numeric if column.bins]),
             fields=len(self.fields),
-            features=2 * len(self.numeric),
+            features=2 * len(self.lines),
             components=self.pairs.loading.shape[2] if self.pairs else 0,
+            companions=int(self.companion is not None),
+            companion_weight=self.companion.weight if self.companion else (1.0, 1.0),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON; all but the arrays of ``pairs``."""
-        return asdict(replace(self, pairs=None))
+        """Plain values, fit for JSON; all but the arrays of ``pairs`` and ``companion``."""
+        return asdict(replace(self, pairs=None, companion=None))
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], pairs: InteractionBasis | None) -> Scaling:
-        """The scaling that ``to_dict`` wrote."""
+    def from_dict(cls, plain: Mapping[str, Any]) -> Scaling:
+        """The scaling that ``to_dict`` wrote, without the arrays."""
         return cls(
             tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
             report_bias=tuple((seller, bias) for seller, bias in plain["report_bias"]),
             fields=tuple(Field(name=f["name"], levels=tuple(f["levels"])) for f in plain["fields"]),
-            numeric=tuple(Numeric(**column) for column in plain["numeric"]),
-            pairs=pairs,
+            numeric=tuple(_numeric(column) for column in plain["numeric"]),
+            pairs=None,
             first_quarter=plain["first_quarter"],
             quarter_share=tuple(plain["quarter_share"]),
             state_share=tuple(plain["state_share"]),
@@ -95,6 +132,13 @@ class Scaling:
             fiscal_year_start_month=plain["fiscal_year_start_month"],
             salt=plain.get("salt", ""),
         )
+
+
+def _numeric(plain: Mapping[str, Any]) -> Numeric:
+    bins = plain.get("bins")
+    lists = ("edges", "heaps", "middle", "share")
+    stored = bins and Bins(**{**bins, **{name: tuple(bins[name]) for name in lists}})
+    return Numeric(**{**plain, "bins": stored})
 
 
 def empty_scaling(settings: Settings) -> Scaling:

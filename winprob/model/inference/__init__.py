@@ -5,12 +5,14 @@ from winprob.model.inference.fitting import Learned, fit, fit_prior, learn, vers
 from winprob.model.inference.gates import Gates
 from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, read_training
+from winprob.model.inference.unfinished import Unfinished
 
 __all__ = [
     "Gates",
     "Learned",
     "Progress",
     "Training",
+    "Unfinished",
     "cost_sentences",
     "fit",
     "fit_prior",

@@ -1,9 +1,9 @@
-"""From deals to a fitted model: sample, pass the convergence gates twice at most, or refuse."""
+"""From deals to a fitted model: sample, pass the convergence gates, or refuse."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -14,22 +14,22 @@ from scipy.special import expit, logit
 
 from winprob.arrays import Array
 from winprob.data.schema import fact_columns, in_order, is_closed, validate_deals
-from winprob.errors import NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
-from winprob.model.features import Features, Scaling, empty_scaling
+from winprob.model.features import Features, Layout, Scaling, empty_scaling
 from winprob.model.hazards import Hazards
-from winprob.model.inference.gates import Gates, measure_gates
-from winprob.model.inference.sampling import Progress, sample
+from winprob.model.inference.believable import believable_draws
+from winprob.model.inference.gates import Gates
+from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
+from winprob.model.inference.unfinished import Unfinished
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
-from winprob.model.win.blocks import TERMS, UNCONSTRAINED
-from winprob.model.win.density import Density
+from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
 from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
-from winprob.settings import SamplerSettings, Settings
+from winprob.settings import Settings
 
 _REFERENCE_ROWS = 4000
 
@@ -44,6 +44,7 @@ def fit(
     one_outcome: bool = False,
     pseudonymous: bool = False,
     progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Posterior:
     """Fit the win model and the time to close, to closed deals and to open ones as censored observations.
 
@@ -62,13 +63,16 @@ def fit(
     one_outcome : accept closed deals that all ended alike
     pseudonymous : store pseudonyms of sellers and accounts instead of their names; they depend on the seed alone
     progress : called with the current step and how much of it is done
+    unfinished : go on from the draws of a run with these arguments that did not converge, see ``NotConvergedError``
 
     Raises
     ------
     DealTableError
         The deals are not valid, none is closed, or all ended alike.
+    InputError
+        The unfinished run was of other deals, settings or seed.
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     settings = settings or Settings()
     valid = in_order(validate_deals(deals, training=True, one_outcome=one_outcome))
@@ -80,7 +84,7 @@ def fit(
     progress(gettext("learning when deals close"), 1.0)
     salt = sha256(f"winprob pseudonyms {seed}".encode()).hexdigest()[:32] if pseudonymous else ""
     training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid), salt=salt)
-    learned = learn(training, settings, seed=seed, progress=progress)
+    learned = learn(training, settings, seed=seed, progress=progress, unfinished=unfinished)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(
         draws={**learned.parameters, "log_prior": learned.log_prior},
@@ -99,7 +103,7 @@ def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
     settings = settings or Settings()
     scaling = empty_scaling(settings)
     sampler = settings.sampler
-    shape = (sampler.chains, sampler.draws // sampler.thin)
+    shape = (sampler.chains, sampler.kept)
     draws = sample_prior(scaling.layout, settings.priors, shape[0] * shape[1], np.random.default_rng([seed, 0]))
     return _posterior(
         draws={name: values.reshape(*shape, *values.shape[1:]) for name, values in draws.items()},
@@ -133,7 +137,13 @@ class Learned:
 
 
 def learn(
-    training: Training, settings: Settings, *, seed: int, unconstrained: bool = False, progress: Progress | None = None
+    training: Training,
+    settings: Settings,
+    *,
+    seed: int,
+    unconstrained: bool = False,
+    progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Learned:
     """Posterior draws of every parameter that passed the convergence gates.
 
@@ -144,51 +154,76 @@ def learn(
     Raises
     ------
     NotConvergedError
-        The draws failed their gates twice.
+        The draws failed their gates.
     """
     layout = training.scaling.layout
-    terms = UNCONSTRAINED if unconstrained else TERMS
-    density = build_density(**training.evidence(), layout=layout, priors=settings.priors, terms=terms)
+    terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
+    priors = settings.priors.with_deals
+    density = build_density(**training.evidence(), layout=layout, priors=priors, terms=terms)
 
     def parameters(points: Array) -> dict[str, Array]:
         standard = standard_unknowns(points, density)
-        return derive_parameters(np, standard, prior_data(layout, settings.priors, terms), layout, terms)
+        return derive_parameters(np, standard, prior_data(layout, priors, terms), layout, terms)
 
-    points, gates = _believable_draws(density, parameters, settings, seed, progress or _silent)
-    return Learned(
-        parameters=parameters(points),
-        log_prior=log_prior(points, density),
-        gates=gates,
-    )
+    how = (settings, seed, progress or _silent, unfinished)
+    points, gates = believable_draws(density, parameters, training.scaling, *how)
+    learned = parameters(points)
+    learned = apart(learned, training.scaling)
+    if not unconstrained:
+        learned = _with_prior(learned, terms, layout, settings, np.random.default_rng([seed, 3]))
+    return Learned(parameters=learned, log_prior=log_prior(points, density), gates=gates)
 
 
-def _believable_draws(
-    density: Density,
-    parameters: Callable[[Array], dict[str, Array]],
+def apart(learned: Mapping[str, Array], scaling: Scaling) -> dict[str, Array]:
+    """Draws in which the companion is only what trees find beyond single covariates.
+
+    Sampled with all that the trees find: effects of levels and bins are then what they miss, and shrink towards them.
+    The part of the trees that is a sum over single covariates is moved to these effects; no prediction changes.
+    """
+    companion = scaling.companion
+    if companion is None:
+        return dict(learned)
+    levels, bins = np.split(companion.additive, [len(companion.category)])
+    weight = learned["companion_weight"]
+    moved = {name: learned[name] + weight * own for name, own in (("offset", levels), ("curve", bins)) if len(own)}
+    return {**learned, **moved}
+
+
+def _with_prior(
+    learned: Mapping[str, Array],
+    terms: Sequence[Term],
+    layout: Layout,
     settings: Settings,
-    seed: int,
-    progress: Progress,
-) -> tuple[Array, Gates]:
-    """Points (chain, draw, unknown) that passed the gates at the first or second try."""
-    for sampler in (settings.sampler, _stricter(settings.sampler)):
-        draws = sample(density, sampler, seed=seed, progress=progress)
-        gates = measure_gates(parameters(draws.points), draws.statistics)
-        failures = gates.failures(settings.gates)
-        if not failures:
-            return draws.points[:, :: sampler.thin], gates
-    raise NotConvergedError(
-        gettext(
-            "sampling did not converge, twice (worst at {worst}): {failures}. Nothing was saved. "
-            "Look for a column that separates won from lost exactly (winprob check), or for fewer covariates.",
-            worst=gates.worst,
-            failures="; ".join(failures),
-        )
-    )
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """Draws of all parameters: those on which no deal bears are from the prior.
+
+    A fact that every training deal lacks is part of the typical deal: the prior's draw for *unknown* adds nothing.
+    """
+    shape = learned["intercept"].shape
+    prior = sample_prior(layout, settings.priors, int(np.prod(shape)), rng)
+    drawn = {name: values.reshape(*shape, *values.shape[1:]) for name, values in prior.items()}
+    draws = {**drawn, **learned}
+    if silent(layout):
+        draws |= _stretched(learned, drawn)
+    for term in TERMS:
+        if term.part == "effect" and term not in terms and term.reads in layout.shares:
+            draws["intercept"] = draws["intercept"] - drawn[term.coefficient] @ layout.shares[term.reads]
+    return draws
 
 
-def _stricter(sampler: SamplerSettings) -> SamplerSettings:
-    changed = {"draws": sampler.retry_draws, "tune": 2 * sampler.tune, "target_accept": sampler.retry_target_accept}
-    return SamplerSettings(**{**asdict(sampler), **changed})
+def _stretched(learned: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict[str, Array]:
+    """What was learned without any report: then all log-odds are shrunk alike by what is unknown of support.
+
+    They were learned as they are after that, so they are stretched by as much; what support is expected there adds
+    nothing to the typical deal.
+    """
+    weight = drawn["role_weight"][..., -1]
+    stretch = np.sqrt(1 + np.pi / 8 * (weight**2).sum(axis=-1))
+    added = [term for term in TERMS if term.part in ("intercept", "effect", "column")]
+    names = [name for term in added for name in term.parameters if name in learned]
+    scaled = {name: (learned[name].T * stretch.T).T for name in names}
+    return scaled | {"intercept": scaled["intercept"] - (weight * drawn["unknown_support"]).sum(axis=-1)}
 
 
 def _posterior(
@@ -238,7 +273,7 @@ def _reference(
 def _provenance(training: Training, record: pd.DataFrame, seed: int, gates: Gates) -> Provenance:
     closed, counted = training.closed, training.counted
     days = closed.get("as_of", pd.Series(dtype="datetime64[us]")).dropna()
-    measured = {name: value for name, value in asdict(gates).items() if name != "worst"}
+    measured = {name: value for name, value in asdict(gates).items() if name not in ("worst", "each")}
     return Provenance(
         deals=int(closed["deal_id"].nunique()),
         rows=len(closed),

@@ -11,20 +11,21 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from winprob.arrays import Array
-from winprob.model.win.compiled_cache import cached_cfunc, cached_njit
+from winprob.model.compiled_cache import cached_cfunc, cached_njit
 from winprob.model.win.density import Density, log_density, source_hash
+from winprob.model.win.geometry import Geometry, to_standard, to_standard_adjoint
 
-_ARRAYS = len(Density._fields)
+_ARRAYS = len(Density._fields) + len(Geometry._fields)
 _NUMBERS = types.CPointer(types.double)
 _DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
 _KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
 _NOT_FINITE = 3
 
 
-def addresses(density: Density) -> Array:
-    """(array, 3) address and lengths of each array of the density."""
+def addresses(density: Density, geometry: Geometry) -> Array:
+    """(array, 3) address and lengths of each array of the density and its coordinates."""
     table = np.zeros((_ARRAYS, 3), dtype=np.int64)
-    for at, array in enumerate(density):
+    for at, array in enumerate((*density, *geometry)):
         table[at, 0] = array.ctypes.data
         table[at, 1 : 1 + array.ndim] = array.shape
     return table
@@ -95,9 +96,28 @@ def _entry(source: int) -> Any:
             readers=_real(at, 22),
             reading=_real(at, 23),
             reading_variance=_real(at, 24),
+            scale=_whole(at, 25),
+            centred=_whole(at, 26),
+            scale_half=_whole(at, 27),
+            scale_deviation=_whole(at, 28),
+            scale_deviation_sd=_real(at, 29),
         )
-        log_density_at, gradient_at = log_density(carray(point, (size,)), density)
-        carray(value, (1,))[0] = log_density_at
+        geometry = Geometry(
+            middle=_real(at, 30),
+            turned=_whole(at, 31),
+            factor=_grid(at, 32),
+            stretch=_real(at, 33),
+            informed=_real(at, 34),
+            scale=_whole(at, 35),
+            half=_whole(at, 36),
+            deviation=_whole(at, 37),
+            deviation_sd=_real(at, 38),
+            reference=_real(at, 39),
+        )
+        standard, jacobian = to_standard(carray(point, (size,)), geometry)
+        log_density_at, by_standard = log_density(standard, density)
+        gradient_at = to_standard_adjoint(standard, by_standard, geometry)
+        carray(value, (1,))[0] = log_density_at + jacobian
         carray(gradient, (size,))[:] = gradient_at
         if not (np.isfinite(log_density_at) and np.all(np.isfinite(gradient_at))):
             return _NOT_FINITE

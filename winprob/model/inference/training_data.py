@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,19 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import is_censored, is_closed, row_order, validate_deals
-from winprob.model.features import Features, Scaling, deal_weights, describe, learn_scaling
+from winprob.model.features import (
+    Features,
+    Scaling,
+    alike_groups,
+    as_known,
+    deal_weights,
+    describe,
+    learn_scaling,
+    numeric_values,
+)
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
+from winprob.model.inference.boosting import folds_of, grow_companion, in_order
+from winprob.model.inference.stacking import stacked_weight
 from winprob.settings import Settings
 
 
@@ -51,26 +62,35 @@ class Training:
         return self.closed if self.waiting is None else pd.concat([self.closed, self.waiting.rows])
 
     def evidence(self) -> dict[str, Any]:
-        """Closed and waiting rows end to end: ``features, won, weight, waiting_odds``, as the density takes them."""
+        """Closed and waiting rows end to end: ``features, won, weight, waiting_odds``, as the density takes them.
+
+        There the companion is all of the trees' log-odds: see ``fitting.apart``.
+        """
         waiting = self.waiting
         if waiting is None:
-            return {"features": self.features, "won": self.won, "weight": self.weight}
+            return {"features": self._whole(self.features), "won": self.won, "weight": self.weight}
         return {
-            "features": self.features.join(waiting.features),
+            "features": self._whole(self.features.join(waiting.features)),
             "won": np.concatenate([self.won, np.full(len(waiting.odds), np.nan)]),
             "weight": np.concatenate([self.weight, waiting.weight]),
             "waiting_odds": np.concatenate([np.ones(len(self.won)), waiting.odds]),
         }
 
+    def _whole(self, features: Features) -> Features:
+        if self.scaling.companion is None:
+            return features
+        single = self.scaling.companion.single(features.level, features.bin)
+        return replace(features, companion=features.companion + single[:, None])
+
     def hash(self) -> str:
-        """SHA-256 of all arrays."""
+        """SHA-256 of all arrays but the companion, which is learned from the others with a seed."""
         digest = hashlib.sha256(np.ascontiguousarray(self.won).tobytes() + self.weight.tobytes())
         parts = [self.features]
         if self.waiting:
             digest.update(self.waiting.odds.tobytes() + self.waiting.weight.tobytes())
             parts.append(self.waiting.features)
         for features in parts:
-            for name in features.ROW_ARRAYS:
+            for name in (name for name in features.ROW_ARRAYS if name != "companion"):
                 digest.update(np.ascontiguousarray(getattr(features, name)).tobytes())
         return digest.hexdigest()
 
@@ -133,9 +153,11 @@ def training_from(
     rows = informative.copy()
     rows[informative] = at_most(settings.sampler.most_deals, valid["deal_id"][informative], seed)
     known, odds, ended = valid[rows], odds[rows], closed[rows]
+    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
     scaling = learn_scaling(known, settings, salt=salt)
     features = describe(known, scaling)
-    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
+    if settings.covariates.companion:
+        scaling, features = _with_companion(known, ended, scaling, features, weight, settings, seed)
     waiting = Waiting(
         rows=known[~ended],
         deals=int(known["deal_id"][~ended].nunique()),
@@ -154,6 +176,48 @@ def training_from(
     )
 
 
+def _with_companion(
+    known: pd.DataFrame,
+    ended: Array,
+    scaling: Scaling,
+    features: Features,
+    weight: Array,
+    settings: Settings,
+    seed: int,
+) -> tuple[Scaling, Features]:
+    """Scaling and features with a companion grown on the closed deals, each deal by a booster that has not seen it.
+
+    An open deal has not been seen by any booster: it gets their mean.
+    """
+    numbers = numeric_values(as_known(known, scaling), scaling.numeric)
+    own, won = features.take(ended), (known["outcome"][ended] == "won").to_numpy(dtype=float)
+    folds = folds_of(alike_groups(known[ended]), seed)
+    grown = grow_companion(
+        level=own.level,
+        field_of_level=scaling.layout.field_of_level,
+        bins=own.bin,
+        bin_count=scaling.layout.sizes["bin"],
+        numbers=numbers[ended],
+        won=won,
+        weight=weight[ended],
+        folds=folds,
+        names=scaling.columns,
+        seed=seed,
+        directions=[column.bins.direction if column.bins else 0 for column in scaling.numeric],
+    )
+    if grown is None:
+        return scaling, features
+    companion, cross_fitted = in_order(grown[0], [column.bins for column in scaling.numeric if column.bins]), grown[1]
+    stacked = stacked_weight(own, scaling.layout, settings.priors, won, weight[ended], folds, cross_fitted)
+    if stacked is None:
+        return scaling, features
+    log_odds = companion.log_odds(companion.inputs(features.level, numbers)).mean(axis=1)
+    log_odds[ended] = cross_fitted
+    beyond = log_odds - companion.single(features.level, features.bin)
+    columns = np.repeat(beyond[:, None], companion.boosters, axis=1).astype(np.float32)
+    return replace(scaling, companion=replace(companion, weight=stacked)), replace(features, companion=columns)
+
+
 def at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:
     """(row,) whether to keep it: all readings of at most ``most`` deals, drawn at random."""
     names = deal_ids.unique()
@@ -166,7 +230,7 @@ def at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:
 def learn_time(valid: pd.DataFrame, settings: Settings, seed: int) -> Hazards | None:
     """The time to close, with as many draws as the win model will have, from as many deals at most."""
     sampler = settings.sampler
-    draws = sampler.chains * -(-sampler.draws // sampler.thin)
+    draws = sampler.chains * sampler.kept
     known = valid[at_most(sampler.most_deals, valid["deal_id"], seed)]
     return learn_hazards(known, settings, draws=draws, seed=seed)
 

@@ -29,6 +29,8 @@ class Kind(IntEnum):
     LINEAR = 5
     ROLE_WEIGHT = 6
     UNCONSTRAINED_ROLE_WEIGHT = 7
+    CURVE = 8
+    POSITIVE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Term:
     part: Literal["intercept", "effect", "column", "support"] | None = None
     reads: str = ""
     constant: str = ""
-    shown_by: Literal["fields", "numeric"] | None = None
+    shown_by: Literal["fields", "lines", "curves"] | None = None
     dense: bool = False
 
     @property
@@ -93,10 +95,10 @@ class Term:
         return tuple(dict.fromkeys(setting for block in self.blocks for setting in block.settings))
 
 
-def ordered(name: str, reads: str, effect: str, dim: str) -> Term:
+def ordered(name: str, reads: str, effect: str, dim: str, *, scaled: bool) -> Term:
     """Effects that never fall from one known level to the next, and one of *unknown*, free of the order."""
-    unknown = Block("normal", f"{dim}_unknown", settings=("unknown",), scaled=True)
-    step = Block("half_normal", f"{dim}_step", (dim,), less=2, settings=(f"{dim}_step",), scaled=True)
+    unknown = Block("normal", f"{dim}_unknown", settings=("unknown",), scaled=scaled)
+    step = Block("half_normal", f"{dim}_step", (dim,), less=2, settings=(f"{dim}_step",), scaled=scaled)
     return Term(
         name=name, kind=Kind.ORDERED, parameters={effect: (dim,)}, blocks=(unknown, step), part="effect", reads=reads
     )
@@ -116,16 +118,16 @@ def linear(name: str, reads: str, block: str, dim: str, *, dense: bool = False) 
         parameters={f"{block}_weight": (dim,), f"{block}_scale": ()},
         blocks=(
             Block("normal", block, (dim,), pooled=True),
-            Block("half_normal", f"{block}_scale", settings=(f"{block}_scale",), scaled=True),
+            Block("half_normal", f"{block}_scale", settings=(f"{block}_scale",)),
         ),
         part="column",
         reads=reads,
-        shown_by=None if dense else "numeric",
+        shown_by=None if dense else "lines",
         dense=dense,
     )
 
 
-def _support(kind: Kind, deviation: Block, weight: Block) -> Term:
+def _support(kind: Kind, deviation: Block, weight: Block, lean: Block | None = None) -> Term:
     """Weight and reliability of the reports on each role's support."""
     betas = ("reliability_validated", "reliability_unvalidated_ratio", "reliability_none_ratio")
     unknown = Block("normal", "unknown_support", ("role",), settings=("unknown_support",))
@@ -140,10 +142,11 @@ def _support(kind: Kind, deviation: Block, weight: Block) -> Term:
             "method_spread": (),
             "reliability": ("coach",),
             "unknown_support": ("role",),
+            **({"method_lean": ()} if lean else {}),
         },
-        blocks=(unknown, weight, deviation, spread, reliability),
+        blocks=(unknown, *([lean] if lean else []), weight, deviation, spread, reliability),
         part="support",
-        constant="method_lean",
+        constant="who_decides",
     )
 
 
@@ -164,14 +167,15 @@ TERMS: tuple[Term, ...] = (
         parameters={"effect_scale": ()},
         blocks=(Block("normal", "effect_scale", settings=("effect_scale",)),),
     ),
-    ordered("stage", "stage", "stage_effect", "stage"),
-    ordered("approver_coverage", "coverage", "coverage_effect", "coverage"),
+    ordered("stage", "stage", "stage_effect", "stage", scaled=False),
+    ordered("approver_coverage", "coverage", "coverage_effect", "coverage", scaled=True),
     copied("coach", "coach", "coach_effect", "coach"),
     copied("decision_method", "method", "method_effect", "decision_method"),
     _support(
         Kind.ROLE_WEIGHT,
         Block("normal", "deviation", _BY_METHOD, pooled=True),
         Block("half_normal", "role_weight", ("role",), settings=("role_weight",), scaled=True),
+        Block("normal", "method_lean", settings=("method_lean",)),
     ),
     Term(
         name="covariates",
@@ -180,15 +184,38 @@ TERMS: tuple[Term, ...] = (
         blocks=(
             Block("normal", "field_deviation", ("field",), settings=("field_deviation",)),
             Block("normal", "offset", ("level",), pooled=True),
-            Block("half_normal", "offset_scale", settings=("offset_scale",), scaled=True),
+            Block("half_normal", "offset_scale", settings=("offset_scale",)),
         ),
         part="effect",
         reads="level",
         constant="field_of_level",
         shown_by="fields",
     ),
-    linear("numbers", "numeric", "numeric", "feature"),
+    # Straight lines: in models of former versions.
+    linear("lines", "numeric", "numeric", "feature"),
+    Term(
+        name="curves",
+        kind=Kind.CURVE,
+        parameters={"curve": ("bin",), "curve_scale": ("column",)},
+        blocks=(
+            Block("normal", "numeric_deviation", ("column",), settings=("numeric_deviation",)),
+            Block("normal", "curve", ("bin",), pooled=True),
+            Block("half_normal", "curve_scale", settings=("numeric_scale",)),
+        ),
+        part="effect",
+        reads="bin",
+        constant="curves",
+        shown_by="curves",
+    ),
     linear("combinations", "pairs", "pair", "component", dense=True),
+    Term(
+        name="companion",
+        kind=Kind.POSITIVE,
+        parameters={"companion_weight": ("companion",)},
+        blocks=(Block("normal", "companion_weight", ("companion",), settings=("companion_weight",)),),
+        part="column",
+        reads="companion",
+    ),
     Term(
         name="quarter",
         kind=Kind.WALK,
@@ -216,6 +243,9 @@ UNCONSTRAINED: tuple[Term, ...] = tuple(
     for term in TERMS
 )
 
+#: A share of the training deals this close to 1 is all of them.
+_ALL = 1e-9
+
 #: Dims of every parameter a fitted model keeps, after ``draw``.
 DIMS: dict[str, tuple[str, ...]] = {name: dims for term in TERMS for name, dims in term.parameters.items()}
 
@@ -228,7 +258,10 @@ def coords(scaling: Scaling) -> dict[str, tuple[str, ...]]:
         "role": ROLES,
         "level": tuple(f"{field.name}={level}" for field in scaling.fields for level in field.levels),
         "field": tuple(field.name for field in scaling.fields),
-        "feature": tuple(f"{column.name}{suffix}" for column in scaling.numeric for suffix in ("", "=")),
+        "feature": tuple(f"{column.name}{suffix}" for column in scaling.lines for suffix in ("", "=")),
+        "bin": tuple(f"{column.name}={level}" for column in scaling.curves for level in column.levels),
+        "column": tuple(column.name for column in scaling.curves),
+        "companion": ("all",) * scaling.layout.companions,
         "component": tuple(str(at) for at in range(scaling.layout.components)),
         "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
     }
@@ -267,6 +300,28 @@ def effect_places(features: Features, layout: Layout, terms: Sequence[Term] = TE
     return np.column_stack([np.where(codes[name] < 0, nothing, at.start + codes[name]) for name, at in slices.items()])
 
 
+def informed(terms: Iterable[Term], layout: Layout) -> tuple[Term, ...]:
+    """The terms on which the training deals bear; of the others the posterior is the prior.
+
+    A fact that is unknown in every deal is part of the intercept. Roles without any report are, too, where the decision
+    method is unknown in every deal: then they shrink all log-odds alike, see ``fitting``.
+    """
+    return tuple(term for term in terms if _informed(term, layout))
+
+
+def _informed(term: Term, layout: Layout) -> bool:
+    if term.part == "support":
+        return not silent(layout)
+    if term.reads in layout.shares and term.reads != "level":
+        return bool(layout.shares[term.reads][-1] < 1 - _ALL)
+    return term.part in (None, "intercept") or _coefficients(term, layout) > 0
+
+
+def silent(layout: Layout) -> bool:
+    """Whether no deal reports any role's support, nor how the customer decides."""
+    return bool((layout.unreported_share[:, -1] > 1 - _ALL).all())
+
+
 def effect_share(layout: Layout, terms: Sequence[Term] = TERMS) -> Array:
     """(effect,) share of the training weight that has the effect; 0 for a walk, which is centred by itself."""
     shares = layout.shares
@@ -274,10 +329,10 @@ def effect_share(layout: Layout, terms: Sequence[Term] = TERMS) -> Array:
     return np.concatenate([*parts, np.zeros(1)])
 
 
-def column_values(features: Features, terms: Iterable[Term] = TERMS) -> Array:
-    """(deal, column) the numbers that weights multiply."""
-    columns = [getattr(features, term.reads) for term in terms if term.part == "column"]
-    return np.concatenate([np.zeros((len(features), 0)), *columns], axis=1).astype(np.float64)
+def column_values(features: Features, layout: Layout, terms: Iterable[Term] = TERMS) -> Array:
+    """(deal, column) the numbers that weights multiply; of the companion's boosters, alike in training, the first."""
+    own = [getattr(features, term.reads)[:, : _coefficients(term, layout)] for term in terms if term.part == "column"]
+    return np.concatenate([np.zeros((len(features), 0)), *own], axis=1).astype(np.float64)
 
 
 def _coefficients(term: Term, layout: Layout) -> int:

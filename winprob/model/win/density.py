@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 
 from winprob.arrays import Array
-from winprob.model.win import kinds
-from winprob.model.win.compiled_cache import cached_njit
+from winprob.model.compiled_cache import cached_njit
+from winprob.model.win import geometry, kinds, role_kinds
 
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
@@ -38,6 +38,8 @@ class Density(NamedTuple):
         if they will be won over that if not
     report_role, report_coach, report_method : (report,) distinct reports on a role's support, 0 readers = none
     readers, reading, reading_variance : (report,) see ``Features``
+    scale, centred : (normal,) the learned scale of each unknown, -1 for none, and whether it may be centred
+    scale_half, scale_deviation, scale_deviation_sd : (scale,) see ``Geometry``
     """
 
     rows: Array
@@ -65,6 +67,11 @@ class Density(NamedTuple):
     readers: Array
     reading: Array
     reading_variance: Array
+    scale: Array
+    centred: Array
+    scale_half: Array
+    scale_deviation: Array
+    scale_deviation_sd: Array
 
     @property
     def unknowns(self) -> int:
@@ -78,7 +85,7 @@ def source_hash() -> int:
     Numba finds a cached function by its own file's time and by what it closes over, not by what it calls: an entry that
     did not close over this would go on running a density that has changed since.
     """
-    files = (Path(str(module)) for module in (__file__, kinds.__file__))
+    files = (Path(str(module)) for module in (__file__, kinds.__file__, role_kinds.__file__, geometry.__file__))
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 

@@ -1,13 +1,13 @@
 """Deals and priors as the arrays of the fused density, and what its unknowns mean."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES
-from winprob.model.features import Features, Layout
+from winprob.model.features import Curves, Features, Layout
 from winprob.model.win import blocks
 from winprob.model.win.density import Density
 from winprob.model.win.kinds import table_rows
@@ -36,7 +36,7 @@ def build_density(
     """
     report, places = _reports(features)
     rows = np.concatenate([blocks.effect_places(features, layout, terms), places], axis=1).astype(np.uint32)
-    columns = blocks.column_values(features, terms)
+    columns = blocks.column_values(features, layout, terms)
     censored = np.isnan(won)
     odds = np.where(censored, 1.0 if waiting_odds is None else waiting_odds, 1.0)
     first, row_of = _distinct(rows, columns, odds)
@@ -64,6 +64,7 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
     out = {name: slice(column + one.start, column + one.stop) for name, one in columns.items()}
     out |= effects | {term.name: parts[term.part] for term in terms if term.part in parts}
     constants = {term.name: constant_of(term, layout, prior) for term in terms}
+    constants = {name: one.packed() if isinstance(one, Curves) else one for name, one in constants.items()}
     rows, numbers = table_rows(terms, layout, out, {name: one for name, one in constants.items() if one is not None})
     scale = blocks.block_slices("normal", layout, terms)["effect_scale"].start
     normal = blocks.blocks_of("normal", terms)
@@ -75,7 +76,50 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
             [float(block.pooled) for block in normal], [block.length(layout) for block in normal]
         ),
         **{name: np.ascontiguousarray(values) for name, values in prior.items() if name in Density._fields},
+        **_scales(layout, prior, terms),
     }
+
+
+def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.Term]) -> dict[str, Array]:
+    """Which unknowns have which learned scale: one for each column of a term, or one for the term."""
+    normal, half = (blocks.block_slices(family, layout, terms) for family in ("normal", "half_normal"))
+    normals = blocks.length(normal)
+    scale, centred = np.full(normals, -1), np.ones(normals, dtype=np.int64)
+    halves: list[int] = []
+    deviations: list[int] = []
+    for term in terms:
+        pooled = [block.name for block in term.blocks if block.pooled and block.family == "normal"]
+        if term.kind not in _ONE_SCALE | _COLUMN_SCALES.keys() or not pooled:
+            continue
+        own, first = normal[pooled[0]], len(halves)
+        (half_name,) = (block.name for block in term.blocks if block.family == "half_normal")
+        column_scales = _COLUMN_SCALES.get(term.kind)
+        if column_scales is None:
+            scale[own], columns = first, 1
+            deviations += [-1]
+        else:
+            of, deviation = column_scales(layout), normal[term.blocks[0].name]
+            scale[own], columns = first + of, deviation.stop - deviation.start
+            deviations += range(deviation.start, deviation.stop)
+        halves += [normals + half[half_name].start] * columns
+        if term.kind is blocks.Kind.CURVE:
+            centred[own] = layout.curves.sign == 0
+    deviation_of = np.array(deviations, dtype=np.int64)
+    return {
+        "scale": scale,
+        "centred": centred,
+        "scale_half": np.array(halves, dtype=np.int64),
+        "scale_deviation": deviation_of,
+        "scale_deviation_sd": np.where(deviation_of < 0, 0.0, prior["normal_sd"][deviation_of]),
+    }
+
+
+#: Kinds whose unknowns share one learned scale, and those in which each column has its own: the column of each unknown.
+_ONE_SCALE = {blocks.Kind.WALK, blocks.Kind.LINEAR}
+_COLUMN_SCALES: Mapping[blocks.Kind, Callable[[Layout], Array]] = {
+    blocks.Kind.POOLED: lambda layout: layout.field_of_level,
+    blocks.Kind.CURVE: lambda layout: layout.curves.column_of_bin,
+}
 
 
 def standard_unknowns(points: Array, density: Density) -> dict[str, Array]:

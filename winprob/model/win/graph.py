@@ -30,7 +30,7 @@ _ROW_DIMS: dict[str, tuple[str, ...]] = {
     "readers": ("deal", "role"),
     "reading": ("deal", "role"),
     "reading_variance": ("deal", "role"),
-    "columns": ("deal", "column"),
+    "columns": ("deal", "number"),
     "won_share": ("deal",),
     "weight": ("deal",),
     "waiting_weight": ("deal",),
@@ -65,7 +65,7 @@ def model_data(
         "readers": features.readers,
         "reading": features.unbiased,
         "reading_variance": features.reading_variance,
-        "columns": column_values(features, terms),
+        "columns": column_values(features, layout, terms),
         "won_share": np.where(censored, 0.0, won),
         "weight": np.where(censored, 0.0, weight),
         "waiting_weight": np.where(censored, weight, 0.0),
@@ -91,7 +91,7 @@ def build_graph(
     """
     labels = coords or {dim: range(size) for dim, size in layout.sizes.items()}
     slots = data["effect_index"].shape[1]
-    rows = {"role": list(ROLES), "slot": range(slots), "column": range(data["columns"].shape[1])}
+    rows = {"role": list(ROLES), "slot": range(slots), "number": range(data["columns"].shape[1])}
     with pm.Model(coords={**labels, **rows, "deal": range(len(data["weight"]))}) as model:
         for name, values in data.items():
             pm.Data(name, values, dims=_ROW_DIMS.get(name))

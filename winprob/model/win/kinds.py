@@ -12,10 +12,12 @@ from numba import njit
 
 from winprob.arrays import Array
 from winprob.model.features import Layout
+from winprob.model.win import role_kinds
 from winprob.model.win.blocks import Kind, Term, block_slices
 
 _COPIED, _ORDERED, _POOLED = int(Kind.COPIED), int(Kind.ORDERED), int(Kind.POOLED)
 _WALK, _LINEAR = int(Kind.WALK), int(Kind.LINEAR)
+_CURVE, _POSITIVE = int(Kind.CURVE), int(Kind.POSITIVE)
 _ROLE_WEIGHT, _UNCONSTRAINED = int(Kind.ROLE_WEIGHT), int(Kind.UNCONSTRAINED_ROLE_WEIGHT)
 
 # Not cached one by one: only an entry knows whether the source of all that it calls has changed, see ``source_hash``.
@@ -67,6 +69,8 @@ def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: A
         constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
         if kind == _COPIED:
             _copied(normal, out)
+        elif kind == _POSITIVE:
+            _positive(normal, out)
         elif kind == _ORDERED:
             _ordered(normal, half, constant, out)
         elif kind == _POOLED:
@@ -75,10 +79,12 @@ def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: A
             _walk(normal, half, constant, out)
         elif kind == _LINEAR:
             _linear(normal, half, out)
+        elif kind == _CURVE:
+            _curve(normal, half, constant, out)
         elif kind == _ROLE_WEIGHT:
-            _role_weight(normal, half, ratio, constant, out)
+            role_kinds.role_weight(normal, half, ratio, constant, out)
         elif kind == _UNCONSTRAINED:
-            _unconstrained(normal, half, ratio, out)
+            role_kinds.unconstrained(normal, half, ratio, out)
 
 
 @_kernel
@@ -102,6 +108,8 @@ def adjoint(
         constant, kind = _own(constants, row, _CONSTANT), row[_KIND]
         if kind == _COPIED:
             _copied_adjoint(g_out, g_normal)
+        elif kind == _POSITIVE:
+            _positive_adjoint(out, g_out, g_normal)
         elif kind == _ORDERED:
             _ordered_adjoint(constant, g_out, g_normal, g_half)
         elif kind == _POOLED:
@@ -110,10 +118,12 @@ def adjoint(
             _walk_adjoint(normal, half, constant, g_out, g_normal, g_half)
         elif kind == _LINEAR:
             _linear_adjoint(normal, half, g_out, g_normal, g_half)
+        elif kind == _CURVE:
+            _curve_adjoint(normal, half, constant, out, g_out, g_normal, g_half)
         elif kind == _ROLE_WEIGHT:
-            _role_weight_adjoint(normal, half, ratio, out, g_out, g_normal, g_half, g_ratio)
+            role_kinds.role_weight_adjoint(normal, half, ratio, constant, out, g_out, g_normal, g_half, g_ratio)
         elif kind == _UNCONSTRAINED:
-            _unconstrained_adjoint(normal, half, ratio, g_out, g_normal, g_half, g_ratio)
+            role_kinds.unconstrained_adjoint(normal, half, ratio, g_out, g_normal, g_half, g_ratio)
 
 
 # --- copied: an effect for each level, without order --------------------------------------------------------------
@@ -129,6 +139,21 @@ def _copied(normal: Array, out: Array) -> None:
 def _copied_adjoint(g_out: Array, g_normal: Array) -> None:
     for level in range(len(g_out)):
         g_normal[level] = g_out[level]
+
+
+# --- positive: weights that are log-normal ------------------------------------------------------------------------
+
+
+@_kernel
+def _positive(normal: Array, out: Array) -> None:
+    for at in range(len(out)):
+        out[at] = np.exp(normal[at])
+
+
+@_kernel
+def _positive_adjoint(out: Array, g_out: Array, g_normal: Array) -> None:
+    for at in range(len(out)):
+        g_normal[at] = g_out[at] * out[at]
 
 
 # --- ordered: known levels from non-negative steps by ordinal contrasts, then *unknown* ------------------------------
@@ -227,89 +252,58 @@ def _linear_adjoint(normal: Array, half: Array, g_out: Array, g_normal: Array, g
         g_half[0] += g_out[column] * normal[column]
 
 
-# --- role weight: expected support of roles not reported, weights by role and method, reliability of reports by coach;
-# --- positive weights, from which methods deviate by a factor, about what the methodology says of who decides -------
+# --- curve: effects of a number's bins from a basis, with a scale for each column as fields have; in a monotone column
+# --- the unknowns have one sign -----------------------------------------------------------------------------------
 
 
 @_kernel
-def _role_weight(normal: Array, half: Array, ratio: Array, lean: Array, out: Array) -> None:
-    roles, cells = len(half) - 1, len(lean)
-    _copied(normal, out[:roles])
-    for cell in range(cells):
-        growth = half[roles] * normal[roles + cell] + lean[cell]
-        out[roles + cell] = half[cell // (cells // roles)] * np.exp(growth)
-    _reliability(ratio, out[roles + cells :])
+def _curve(normal: Array, half: Array, curves: Array, out: Array) -> None:
+    columns = int(curves[0])
+    at, unknown, level = 1, columns, 0
+    for column in range(columns):
+        size = int(curves[at])
+        scale = half[0] * np.exp(normal[column])
+        signs = at + 1
+        basis = signs + size
+        for row in range(size):
+            total = 0.0
+            for own in range(size):
+                total += curves[basis + row * size + own] * _signed(normal[unknown + own], curves[signs + own])
+            out[level + row] = total * scale
+        at = basis + size * size
+        unknown += size
+        level += size
 
 
 @_kernel
-def _role_weight_adjoint(
-    normal: Array,
-    half: Array,
-    ratio: Array,
-    out: Array,
-    g_out: Array,
-    g_normal: Array,
-    g_half: Array,
-    g_ratio: Array,
+def _curve_adjoint(
+    normal: Array, half: Array, curves: Array, out: Array, g_out: Array, g_normal: Array, g_half: Array
 ) -> None:
-    roles, cells = len(half) - 1, len(normal) - len(half) + 1
-    _copied_adjoint(g_out[:roles], g_normal)
-    for role in range(roles + 1):
-        g_half[role] = 0.0
-    for cell in range(cells):
-        g_growth = g_out[roles + cell] * out[roles + cell]
-        g_normal[roles + cell] = g_growth * half[roles]
-        g_half[roles] += g_growth * normal[roles + cell]
-        g_half[cell // (cells // roles)] += g_growth
-    for role in range(roles):
-        g_half[role] /= half[role]
-    _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
-
-
-# --- unconstrained role weight: the same with normal weights, from which methods deviate by adding --------------------
-
-
-@_kernel
-def _unconstrained(normal: Array, half: Array, ratio: Array, out: Array) -> None:
-    roles = len(normal) - len(out) + len(ratio)
-    cells = len(normal) - 2 * roles
-    _copied(normal, out[:roles])
-    for cell in range(cells):
-        out[roles + cell] = normal[roles + cell // (cells // roles)] + half[0] * normal[2 * roles + cell]
-    _reliability(ratio, out[roles + cells :])
-
-
-@_kernel
-def _unconstrained_adjoint(
-    normal: Array, half: Array, ratio: Array, g_out: Array, g_normal: Array, g_half: Array, g_ratio: Array
-) -> None:
-    roles = len(normal) - len(g_out) + len(ratio)
-    cells = len(normal) - 2 * roles
-    _copied_adjoint(g_out[:roles], g_normal)
-    for role in range(roles):
-        g_normal[roles + role] = 0.0
+    columns = int(curves[0])
+    at, unknown, level = 1, columns, 0
     g_half[0] = 0.0
-    for cell in range(cells):
-        g_normal[roles + cell // (cells // roles)] += g_out[roles + cell]
-        g_normal[2 * roles + cell] = g_out[roles + cell] * half[0]
-        g_half[0] += g_out[roles + cell] * normal[2 * roles + cell]
-    _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
+    for column in range(columns):
+        size = int(curves[at])
+        scale = half[0] * np.exp(normal[column])
+        signs = at + 1
+        basis = signs + size
+        g_normal[column] = 0.0
+        for row in range(size):
+            g_normal[column] += g_out[level + row] * out[level + row]
+        g_half[0] += g_normal[column] / half[0]
+        for own in range(size):
+            total = 0.0
+            for row in range(size):
+                total += curves[basis + row * size + own] * g_out[level + row]
+            sign = curves[signs + own]
+            slope = 1.0 if sign == 0 else sign / (1 + np.exp(-normal[unknown + own]))
+            g_normal[unknown + own] = total * scale * slope
+        at = basis + size * size
+        unknown += size
+        level += size
 
 
 @_kernel
-def _reliability(ratio: Array, out: Array) -> None:
-    """By coach: none <= unvalidated <= validated; *unknown* is between the ends."""
-    out[2] = ratio[0]
-    out[1] = ratio[0] * ratio[1]
-    out[0] = ratio[0] * ratio[1] * ratio[2]
-    out[3] = out[0] + (out[2] - out[0]) * ratio[3]
-
-
-@_kernel
-def _reliability_adjoint(ratio: Array, g_out: Array, g_ratio: Array) -> None:
-    none = ratio[0] * ratio[1] * ratio[2]
-    g_none = g_out[0] + g_out[3] * (1 - ratio[3])
-    g_ratio[0] = g_none * ratio[1] * ratio[2] + g_out[1] * ratio[1] + g_out[2] + g_out[3] * ratio[3]
-    g_ratio[1] = g_none * ratio[0] * ratio[2] + g_out[1] * ratio[0]
-    g_ratio[2] = g_none * ratio[0] * ratio[1]
-    g_ratio[3] = g_out[3] * (ratio[0] - none)
+def _signed(unknown: float, sign: float) -> float:
+    """An unknown of one sign (softplus), or of either where ``sign`` is 0."""
+    return unknown if sign == 0 else sign * np.log1p(np.exp(unknown))

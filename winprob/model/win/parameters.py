@@ -28,36 +28,46 @@ def prior_data(layout: Layout, priors: PriorSettings, terms: Sequence[Term] = TE
     -------
     dict with ``normal_mean, normal_sd`` (normal,), ``half_normal_sd`` (half-normal,), ``ratio_a, ratio_b`` (beta,);
     ``normal_scaled, half_normal_scaled``, 1 for what the effect scale multiplies; ``field_of_level`` (level,),
-    ``effect_share`` (effect,), ``unreported_share`` and ``method_lean`` (role, method), and ``walk``
+    ``effect_share`` (effect,), ``unreported_share`` and ``who_decides`` (role, method), and ``walk``
     (quarter, quarter), the centred cumulative sum.
     """
     normal = [
-        (*_normal(block.settings, priors), block.scaled, block.length(layout)) for block in blocks_of("normal", terms)
+        (*_normal(block.settings, priors, layout), block.scaled, block.length(layout))
+        for block in blocks_of("normal", terms)
     ]
     half = [
         (getattr(priors, block.settings[0]), block.scaled, block.length(layout))
         for block in blocks_of("half_normal", terms)
     ]
     betas = [
-        *(getattr(priors, name) for block in blocks_of("beta", terms) for name in block.settings),
-        *(_BETA for block in blocks_of("beta", terms) for _ in range(block.length(layout) - len(block.settings))),
+        getattr(priors, block.settings[at]) if at < len(block.settings) else _BETA
+        for block in blocks_of("beta", terms)
+        for at in range(block.length(layout))
     ]
     steps = np.tril(np.ones((len(layout.quarter_share), len(layout.quarter_share))))
     return {
         **dict(zip(("normal_mean", "normal_sd", "normal_scaled"), _repeated(normal), strict=True)),
         **dict(zip(("half_normal_sd", "half_normal_scaled"), _repeated(half), strict=True)),
-        **dict(zip(("ratio_a", "ratio_b"), np.array(betas).T, strict=True)),
+        **dict(zip(("ratio_a", "ratio_b"), np.array(betas).reshape(-1, 2).T, strict=True)),
         "field_of_level": layout.field_of_level,
         "effect_share": effect_share(layout, terms),
         "unreported_share": layout.unreported_share,
-        "method_lean": priors.method_lean * _who_decides(),
+        "who_decides": _who_decides(),
         "walk": steps - layout.quarter_share @ steps,
     }
 
 
-def _normal(settings: Sequence[str], priors: PriorSettings) -> tuple[float, float]:
-    """Mean and sd: a setting is a pair or an sd; without one the scale is learned, and the sd is 1."""
+def _normal(settings: Sequence[str], priors: PriorSettings, layout: Layout) -> tuple[float, float]:
+    """Mean and sd: a setting is a pair or an sd; without one the scale is learned, and the sd is 1.
+
+    The companion's weight was found by stacking, see ``inference.stacking``: here it is that of its log.
+    """
+    if settings == ("companion_weight",):
+        mean, sd = layout.companion_weight
+        return np.log(mean), sd / mean
     setting = getattr(priors, settings[0]) if settings else 1.0
+    if settings == ("method_lean",) and not isinstance(setting, tuple):
+        return setting, 0.0
     return setting if isinstance(setting, tuple) else (0.0, setting)
 
 
@@ -102,7 +112,7 @@ def derive_parameters(
     value = value * (1 + (effect_scale - 1) * prior["normal_scaled"])
     scale = standard["half_normal"] * prior["half_normal_sd"] * (1 + (effect_scale - 1) * prior["half_normal_scaled"])
     blocks = _split(xp, value, slices["normal"]) | _split(xp, scale, slices["half_normal"])
-    blocks["reliability"] = standard["ratio"]
+    blocks |= _split(xp, standard["ratio"], block_slices("beta", layout, terms))
     named: dict[str, Any] = {}
     for term in terms:
         values = _DERIVE[term.kind](xp, [blocks[block.name] for block in term.blocks], constant_of(term, layout, prior))
@@ -118,6 +128,8 @@ def _average(xp: ModuleType, named: Mapping[str, Any], prior: Mapping[str, Any],
     share (a column that is unknown throughout) would be hardly identified, a ridge that slows the sampler down.
     """
     average = (all_effects(xp, named, terms) * prior["effect_share"]).sum(axis=-1)
+    if "role_weight" not in named:
+        return average
     unreported = (prior["unreported_share"] * named["role_weight"]).sum(axis=-1) * named["unknown_support"]
     return average + unreported.sum(axis=-1)
 
@@ -138,6 +150,8 @@ def constant_of(term: Term, layout: Layout, prior: Mapping[str, Any]) -> Any:
     if term.kind is Kind.ORDERED:
         (dim,) = term.parameters[term.coefficient]
         return ordinal_contrasts(layout.sizes[dim] - 1)
+    if term.kind is Kind.CURVE:
+        return layout.curves
     return prior.get(term.constant)
 
 
@@ -147,12 +161,12 @@ def ordinal_contrasts(levels: int) -> Array:
     return below - below.mean(axis=0)
 
 
-def _effect_scale(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
-    return (xp.exp(blocks[0]),)
-
-
 def _copied(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
     return blocks
+
+
+def _positive(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    return (xp.exp(blocks[0]),)
 
 
 def _ordered(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
@@ -178,11 +192,20 @@ def _linear(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[An
     return weight * scale, scale
 
 
+def _curve(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    """Columns share one scale, each with a factor of its own; the basis is that of a line and a random walk."""
+    deviation, unknown, scale = blocks
+    sign = constant.sign
+    signed = xp.where(sign == 0, unknown, sign * xp.log1p(xp.exp(unknown)))
+    column_scale = scale * xp.exp(deviation)
+    return (signed * column_scale[..., constant.column_of_bin]) @ constant.basis.T, column_scale
+
+
 def _role_weight(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
-    unknown, population, deviation, spread, ratio = blocks
+    unknown, lean, population, deviation, spread, ratio = blocks
     deviation = deviation.reshape((*deviation.shape[:-1], *_CELLS))
-    weight = population[..., None] * xp.exp(spread[..., None] * deviation + constant)
-    return weight, population, spread, _reliability(xp, ratio), unknown
+    weight = population[..., None] * xp.exp(spread[..., None] * deviation + lean[..., None] * constant)
+    return weight, population, spread, _reliability(xp, ratio), unknown, lean
 
 
 def _unconstrained_role_weight(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
@@ -194,12 +217,14 @@ def _unconstrained_role_weight(xp: ModuleType, blocks: Sequence[Any], constant: 
 _CELLS = (len(ROLES), len(METHOD_LEVELS))
 
 _DERIVE: dict[Kind, _Derive] = {
-    Kind.EFFECT_SCALE: _effect_scale,
+    Kind.EFFECT_SCALE: _positive,
     Kind.COPIED: _copied,
+    Kind.POSITIVE: _positive,
     Kind.ORDERED: _ordered,
     Kind.POOLED: _pooled,
     Kind.WALK: _walk,
     Kind.LINEAR: _linear,
+    Kind.CURVE: _curve,
     Kind.ROLE_WEIGHT: _role_weight,
     Kind.UNCONSTRAINED_ROLE_WEIGHT: _unconstrained_role_weight,
 }
@@ -220,6 +245,8 @@ def _split(xp: ModuleType, values: Any, blocks: Mapping[str, slice]) -> dict[str
     """The blocks of the last axis. One split: the gradients of many slices take far longer to compile."""
     if xp is np:
         return {name: values[..., block] for name, block in blocks.items()}
+    if len(blocks) == 1:
+        return dict.fromkeys(blocks, values)
     lengths = [block.stop - block.start for block in blocks.values()]
     return dict(zip(blocks, xp.split(values, lengths, n_splits=len(lengths), axis=-1), strict=True))
 

@@ -19,7 +19,7 @@ from winprob.model.win.blocks import TERMS, Kind, Term, end_to_end
 
 ROLE_TERMS = tuple(f"{role}_support" for role in ROLES)
 
-_INTERCEPT, _NOTHING = "intercept", ""
+_INTERCEPT, _NOTHING, _COMPANION = "intercept", "", "companion"
 #: Terms of one code, then of several, then columns: sums of float32 depend on the order, which no new row changes.
 _SUMMED = tuple(
     sorted(
@@ -205,7 +205,15 @@ def _with_unseen(term: Term, last: Mapping[str, Array], features: Features, seed
         return _stacked(known, _unseen_levels(last[list(term.parameters)[1]], features, seed))
     if term.kind is Kind.WALK and len(known) and len(features):
         return _stacked(known, _later_quarters(known, last[list(term.parameters)[1]], features, seed))
+    if term.name == _COMPANION:
+        return _by_booster(known, features.companion.shape[1])
     return known
+
+
+def _by_booster(weight: Array, boosters: int) -> Array:
+    """(booster, draw) the companion's weight (1, draw) in the draws of each booster, which take turns; 0 in others."""
+    turn = np.arange(weight.shape[-1]) % max(boosters, 1)
+    return np.asarray(weight * (turn == np.arange(boosters)[:, None]), dtype=np.float32)
 
 
 def _stacked(known: Array, fresh: Sequence[Array]) -> Array:

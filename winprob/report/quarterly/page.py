@@ -8,7 +8,6 @@ import pandas as pd
 from winprob.actions.visits import Plan
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
-from winprob.model.summary import summarise_posterior
 from winprob.quarter import Bridge, Forecast
 from winprob.report.card import card_sections
 from winprob.report.charts import draw_role_weights
@@ -110,7 +109,7 @@ def _last(inputs: ReviewInputs) -> dict[str, Any]:
         "all_deals": appendix.all_deals(inputs),
         "reconciliation": appendix.reconciliation(inputs),
         "definitions": appendix.definitions(inputs),
-        "roles_chart": draw_role_weights(inputs.posterior, summarise_posterior(inputs.posterior)),
+        "roles_chart": draw_role_weights(inputs.posterior),
         "card": card_sections(inputs.posterior, inputs.record),
     }
 

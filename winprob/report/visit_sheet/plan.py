@@ -99,12 +99,12 @@ def _grade(visit: Visit) -> str:
     if grade != LEARNED:
         return gettext(
             "Mostly prior: {deals} closed deals carry little information on this role's weight ({share} of the prior "
-            "variance remains).",
+            "uncertainty remains).",
             deals=source.deals,
             share=percent(share),
         )
     return gettext(
-        "Learned from {deals} closed deals; {share} of the prior variance of this role's weight remains.",
+        "Learned from {deals} closed deals; {share} of the prior uncertainty of this role's weight remains.",
         deals=source.deals,
         share=percent(share),
     )

@@ -1,0 +1,112 @@
+"""The sampler's coordinates: Jacobian and adjoint against differences, and how near they bring a standard normal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import winprob
+from winprob.data.schema import in_order, validate_deals
+from winprob.model.inference.training_data import training_from
+from winprob.model.inference.whitening import find_geometry
+from winprob.model.win.blocks import TERMS, informed
+from winprob.model.win.density import Density, log_density
+from winprob.model.win.density_data import build_density
+from winprob.model.win.geometry import Geometry, identity, standard_points, to_standard, to_standard_adjoint
+from winprob.settings import Settings
+
+_SMALL = 1e-6
+
+
+@pytest.fixture(scope="module")
+def geometry() -> Geometry:
+    """Seven unknowns: two groups of effects, the log of a half-normal for each, a deviation of the second scale."""
+    rng = np.random.default_rng(3)
+    return Geometry(
+        middle=rng.normal(size=7),
+        turned=np.array([0, 2, 6]),
+        factor=rng.normal(size=(3, 3)),
+        stretch=rng.uniform(0.5, 2, size=7),
+        informed=np.array([4.0, 0.0, 30.0, 0.5, 0.0]),
+        scale=np.array([0, 0, 1, 1, -1]),
+        half=np.array([5, 6]),
+        deviation=np.array([-1, 4]),
+        deviation_sd=np.array([0.0, 0.7]),
+        reference=np.array([-0.3, 0.2]),
+    )
+
+
+def test_points_kept_are_those_the_density_saw(geometry: Geometry) -> None:
+    points = np.random.default_rng(4).normal(size=(3, 5, 7))
+    kept = standard_points(points, geometry)
+    for place in np.ndindex(3, 5):
+        np.testing.assert_allclose(kept[place], to_standard(points[place], geometry)[0], rtol=1e-12)
+
+
+def test_the_log_jacobian_is_that_of_the_map(geometry: Geometry) -> None:
+    def by_differences(point: np.ndarray) -> float:
+        steps = [
+            (to_standard(point + _SMALL * unit, geometry)[0] - to_standard(point - _SMALL * unit, geometry)[0])
+            for unit in np.eye(7)
+        ]
+        return float(np.linalg.slogdet(np.stack(steps) / (2 * _SMALL))[1])
+
+    first, second = np.random.default_rng(5).normal(size=(2, 7))
+    # Up to a constant: differences between two points.
+    got = to_standard(first, geometry)[1] - to_standard(second, geometry)[1]
+    assert got == pytest.approx(by_differences(first) - by_differences(second), abs=1e-6)
+
+
+def test_the_adjoint_is_the_gradient_of_the_density_and_the_jacobian(geometry: Geometry) -> None:
+    weights = np.arange(1.0, 8.0)
+
+    def value(point: np.ndarray) -> float:
+        standard, jacobian = to_standard(point, geometry)
+        return float(-0.5 * weights @ standard**2 + jacobian)
+
+    point = np.random.default_rng(6).normal(size=7)
+    standard, _ = to_standard(point, geometry)
+    got = to_standard_adjoint(standard, -weights * standard, geometry)
+    expected = [(value(point + _SMALL * unit) - value(point - _SMALL * unit)) / (2 * _SMALL) for unit in np.eye(7)]
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_identity_changes_nothing() -> None:
+    point = np.random.default_rng(7).normal(size=7)
+    standard, jacobian = to_standard(point, identity(7, 5))
+    np.testing.assert_array_equal(standard, point)
+    assert jacobian == 0
+
+
+def density_of(deals: pd.DataFrame) -> Density:
+    training = training_from(in_order(validate_deals(deals, training=True)), Settings(), seed=1, waiting_odds=None)
+    layout = training.scaling.layout
+    return build_density(**training.evidence(), layout=layout, priors=Settings().priors, terms=informed(TERMS, layout))
+
+
+@pytest.mark.parametrize("deals", [40, 400])
+def test_whitened_effects_are_close_to_standard_normal_about_the_mode(deals: int) -> None:
+    """Oracle: curvatures of the density by differences; of many deals as it is, the largest are beyond 30."""
+    density = density_of(winprob.simulate(deals=deals, open_deals=10, seed=5).closed)
+    found = find_geometry(density)
+    origin = np.zeros(density.unknowns)
+
+    def slopes(point: np.ndarray, geometry: Geometry) -> np.ndarray:
+        standard, _ = to_standard(point, geometry)
+        return np.asarray(to_standard_adjoint(standard, log_density(standard, density)[1], geometry))
+
+    def curvatures(geometry: Geometry, start: np.ndarray) -> np.ndarray:
+        unknowns = np.flatnonzero(np.arange(density.unknowns) < len(density.normal_sd))
+        rows = [
+            (slopes(start - 1e-4 * unit, geometry) - slopes(start + 1e-4 * unit, geometry)) / 2e-4
+            for unit in np.eye(density.unknowns)[unknowns]
+        ]
+        return np.linalg.eigvalsh(np.stack(rows)[:, unknowns])
+
+    whitened = curvatures(found, origin)
+    assert whitened.min() > 0.1
+    assert whitened.max() < 3
+    if deals == 400:
+        plain = curvatures(identity(density.unknowns, len(density.normal_sd)), found.middle)
+        assert plain.max() > 30

@@ -1,0 +1,182 @@
+"""Grow the companion: boosted trees of the covariates, cross-fitted over the training deals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.special import expit
+
+from winprob.arrays import Array
+from winprob.model.features import Bins, Companion, additive_part, tree_inputs
+
+#: Trees are grown on at least this many deals with at least this many covariates.
+_DEALS, _COLUMNS = 60, 2
+#: Number of folds, and of boosters.
+FOLDS = 5
+_TREES = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 16, "early_stopping": False}
+#: A level with fewer deals is like a blank to the trees; they take this many levels of a column at most.
+_RARE, _CATEGORIES = 5, 254
+_WORDS = 8
+#: The weight of a deal in the additive part, at least.
+_SURE = 0.01
+
+
+def grow_companion(
+    *,
+    level: Array,
+    field_of_level: Array,
+    bins: Array,
+    bin_count: int,
+    numbers: Array,
+    won: Array,
+    weight: Array,
+    folds: Array,
+    names: Sequence[str],
+    seed: int,
+    directions: Sequence[int] = (),
+) -> tuple[Companion, Array] | None:
+    """Boosters of the covariates, and each deal's log-odds (deal,) from the booster that has not seen its group.
+
+    Parameters
+    ----------
+    level : (deal, field) codes into all levels end to end
+    field_of_level : (level,)
+    bins : (deal, numeric column) codes into all ``bin_count`` bins end to end
+    numbers : (deal, numeric column) transformed values, NaN where blank
+    won : (deal,) 0 or 1
+    folds : (deal,) see ``folds_of``
+    names : of the columns, those with levels first
+    directions : (numeric column,) 1 where log-odds may only rise with the number, -1 where they may only fall, else 0
+
+    Returns
+    -------
+    None where there are too few deals or columns for trees
+    """
+    alike = any(len(np.unique(won[folds != fold])) < 2 for fold in range(FOLDS))
+    if len(names) < _COLUMNS or len(won) < _DEALS or alike:
+        return None
+    category = _categories(level, field_of_level)
+    inputs = tree_inputs(category, level, numbers)
+    signs = [0] * level.shape[1] + list(directions or [0] * numbers.shape[1])
+    models = [_grown(inputs, level.shape[1], won, weight, folds != fold, seed, signs) for fold in range(FOLDS)]
+    companion = _as_arrays(models, category, level.shape[1], names)
+    own = np.arange(len(won)), folds
+    middle = float(np.average(companion.log_odds(inputs)[own], weights=weight))
+    companion = replace(companion, middle=middle)
+    log_odds = companion.log_odds(inputs)[own]
+    # Deals that are nearly sure hardly count: they have little information on a log-odds.
+    chance = expit(log_odds + middle)
+    doubtful = weight * np.maximum(chance * (1 - chance), _SURE)
+    single = additive_part(level, bins, len(field_of_level), bin_count, log_odds, doubtful)
+    companion = replace(companion, additive=single)
+    return companion, log_odds
+
+
+def in_order(companion: Companion, curves: Sequence[Bins]) -> Companion:
+    """The companion with an additive part that never turns in a monotone column (isotonic regression on its bins).
+
+    Trees that are monotone in a number may have another one where covariates are correlated. What is taken from it
+    stays in the combinations; no prediction changes. The last level of a column is its blank, which has no order.
+    """
+    additive, start = companion.additive.copy(), len(companion.category)
+    for bins in curves:
+        own = slice(start, start + len(bins.share) - 1)
+        if bins.direction:
+            weights = np.maximum(bins.share[:-1], _SURE / len(bins.share))
+            additive[own] = isotonic_regression(additive[own], weights=weights, increasing=bins.direction > 0).x
+        start = own.stop + 1
+    return replace(companion, additive=additive)
+
+
+def folds_of(group: Array, seed: int) -> Array:
+    """(deal,) fold of each deal, at random; deals of one group are in one: readings of a deal, copies."""
+    names, of = np.unique(group, return_inverse=True)
+    order = np.random.default_rng([seed, 7]).permutation(len(names))
+    return np.asarray((order % FOLDS)[of])
+
+
+def _categories(level: Array, field_of_level: Array) -> Array:
+    """(level,) category of each level within its field; -1 for those too rare, or beyond what trees take."""
+    count = np.bincount(level.ravel(), minlength=len(field_of_level))
+    category = np.full(len(field_of_level), -1, dtype=np.int64)
+    for field in range(level.shape[1]):
+        common = np.flatnonzero((field_of_level == field) & (count >= _RARE))
+        most = np.sort(common[np.argsort(-count[common], kind="stable")[:_CATEGORIES]])
+        category[most] = np.arange(len(most))
+    return category
+
+
+def _grown(
+    inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int] | None = None
+) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    model = HistGradientBoostingClassifier(
+        categorical_features=list(range(fields)), monotonic_cst=signs, random_state=seed % 2**32, **_TREES
+    )
+    # On a busy machine threads that wait for each other cost more than they gain.
+    with threadpool_limits(1):
+        return model.fit(inputs[rows], won[rows], sample_weight=weight[rows])
+
+
+def _as_arrays(models: Sequence[Any], category: Array, fields: int, names: Sequence[str]) -> Companion:
+    """The trees of all models end to end, in the categories of ``category``."""
+    nodes, roots, boosters, splits = [], [], [], [np.zeros((0, _WORDS), dtype=np.int64)]
+    size = rows = 0
+    for booster, model in enumerate(models):
+        for trees in model._predictors:
+            own, bits = trees[0].nodes, _bits(model, trees[0])
+            split = own["is_leaf"] == 0
+            on_levels = split & (own["is_categorical"] != 0)
+            nodes.append(
+                {
+                    "feature": np.where(split, own["feature_idx"], -1),
+                    "threshold": np.where(on_levels, own["bitset_idx"] + rows, own["num_threshold"]),
+                    "blank_left": own["missing_go_to_left"].astype(np.int64),
+                    "left": own["left"].astype(np.int64) + size,
+                    "right": own["right"].astype(np.int64) + size,
+                    "value": own["value"],
+                    "count": own["count"].astype(np.int64),
+                }
+            )
+            roots.append(size)
+            boosters.append(booster)
+            splits.append(bits)
+            size += len(own)
+            rows += len(bits)
+    arrays = {name: np.concatenate([one[name] for one in nodes]) for name in nodes[0]}
+    return Companion(
+        columns=tuple(names),
+        category=category,
+        fields=fields,
+        booster=np.array(boosters),
+        root=np.array(roots),
+        left_levels=np.concatenate(splits),
+        start=np.array([float(np.ravel(model._baseline_prediction)[0]) for model in models]),
+        middle=0.0,
+        weight=(0.0, 1.0),
+        additive=np.zeros(0),
+        **arrays,
+    )
+
+
+def _bits(model: Any, trees: Any) -> Array:
+    """(split, word) categories that go left, as bits; the model numbers only the categories it has seen."""
+    bits = np.zeros((len(trees.raw_left_cat_bitsets), _WORDS), dtype=np.int64)
+    for node in trees.nodes[(trees.nodes["is_leaf"] == 0) & (trees.nodes["is_categorical"] != 0)]:
+        seen = _seen(model, int(node["feature_idx"]))
+        words = trees.raw_left_cat_bitsets[node["bitset_idx"]]
+        for at, category in enumerate(seen.astype(int).tolist()):
+            if int(words[at // 32]) >> (at % 32) & 1:
+                bits[node["bitset_idx"], category // 32] |= 1 << (category % 32)
+    return bits
+
+
+def _seen(model: Any, field: int) -> Array:
+    categories = model._preprocessor.named_transformers_["encoder"].categories_[field]
+    return np.asarray(categories[~np.isnan(categories)])
