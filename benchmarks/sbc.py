@@ -38,7 +38,7 @@ SETTINGS = Settings(
     covariates=CovariateSettings(report_bias=False, companion=False),
     # Truths are drawn from the prior of a model without deals.
     priors=PriorSettings(intercept_with_deals=PriorSettings().intercept),
-    sampler=SamplerSettings(chains=2, tune=500, draws=1500, thin=1, retry_draws=3000),
+    sampler=SamplerSettings(chains=2, tune=300, draws=800, thin=1, retry_draws=3000),
     gates=GateSettings(r_hat=1.05, bulk_ess=RANKED, tail_ess=50, divergent_share=0.02),
 )
 
