@@ -512,7 +512,7 @@ def test_each_gate_is_told_with_what_was_got_and_wanted():
         "33, wanted at least 400",
         "44, wanted at least 400",
         "50.00%",
-        "0.10, wanted at least 0.30",
+        "0.10, wanted at least 0.20",
     ):
         assert words in said
 

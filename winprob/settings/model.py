@@ -58,7 +58,7 @@ class GateSettings:
     bulk_ess: float = 400.0
     tail_ess: float = 400.0
     divergent_share: Annotated[float, Field(ge=0, lt=1)] = 0.002
-    bfmi: float = 0.3
+    bfmi: float = 0.2
 
 
 @record
