@@ -112,7 +112,8 @@ def test_the_model_at_a_draw_from_its_prior_predicts_what_the_truth_from_that_dr
         deals = fresh.open[fresh.open[["stage", "coach", "decision_method"]].notna().all(axis=1)]
         # The current quarter has another step of the walk than the model draws, and an amount acts along a line there.
         truth = replace(fresh.truth, drift=[0.0] * len(truth.drift), amount_effect=0.0)
-        named["drift"], named["curve"] = 0 * named["drift"], 0 * named["curve"]
+        # Nor has the truth a pattern of trees.
+        named |= {name: 0 * named[name] for name in ("drift", "curve", "companion_weight")}
         named["drift_scale"] = 0 * named["drift_scale"]
         features = describe(validate_deals(deals), read_training(team.closed, Settings()).scaling)
         draws = {name: np.asarray(values)[None] for name, values in named.items()}
