@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import winprob
+from winprob.model.explanation import fact
 from winprob.model.features import tree_inputs
 from winprob.model.features.companion import Companion, require_trees
 from winprob.model.inference import boosting
@@ -194,6 +195,11 @@ def test_an_explanation_names_the_columns_behind_the_pattern(fitted: winprob.Pos
     log_odds = told["log_odds"].sum()
     draws = winprob.draw_win_prob(fitted, fresh)[3]
     assert log_odds == pytest.approx(np.log(draws / (1 - draws)).mean(), abs=1e-3)
+
+
+def test_the_pattern_is_named_alone_where_the_columns_behind_it_are_not_known(fitted: winprob.Posterior) -> None:
+    """As on the review page, which has a deal's facts but not its trees."""
+    assert fact("companion", interacting(10, 3).iloc[0]) == "Pattern of the other columns"
 
 
 def test_a_model_file_keeps_the_trees(fitted: winprob.Posterior, tmp_path: Path) -> None:

@@ -43,9 +43,8 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     row = without_late_forecasts(last_reading(validate_deals(deals), deal_id))
     contributions = _contributions(posterior, row)
     facts, only = row.iloc[0], posterior.provenance.prior_only
-    facts = facts if posterior.scaling.companion is None else facts.copy()
     if posterior.scaling.companion is not None:
-        facts[_MOVED] = _moved_most(posterior, row)
+        facts = pd.concat([facts, pd.Series({_MOVED: _moved_most(posterior, row)})])
     records = [
         (name, *_numbers(draws), _sentence(name, draws, facts, prior_only=only))
         for name, draws in contributions.items()
@@ -128,7 +127,7 @@ def fact(name: str, facts: pd.Series) -> str:
     """The recorded fact behind a term: ``Buying stage: Evaluation``."""
     if name in ROLE_TERMS:
         return _support(ROLES[ROLE_TERMS.index(name)], facts)
-    if name == "companion":
+    if name == "companion" and facts.get(_MOVED):
         return gettext("{what}: mostly {columns}", what=term_title(name), columns=facts[_MOVED])
     if name in _UNVALUED:
         return term_title(name)
