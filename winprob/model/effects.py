@@ -14,7 +14,7 @@ from winprob.model.draws import summarise
 from winprob.model.explanation import term_title
 from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
-from winprob.model.win.blocks import TERMS, Term
+from winprob.model.win.blocks import TERMS, Term, informed
 from winprob.model.win.terms import ROLE_TERMS
 
 #: Levels of a role's support: the tiers, lowest first, and a role that is not reported.
@@ -257,8 +257,22 @@ def effect_sentences(posterior: Posterior, terms: Sequence[str] = ()) -> list[st
             terms=factors,
         ),
         _clear_sentence(rows),
+        *_prior_sentences(posterior, rows),
         gettext("An effect is an association in past deals; it does not prove that changing the fact wins a deal."),
     ]
+
+
+def _prior_sentences(posterior: Posterior, rows: Sequence[Effect]) -> Iterator[str]:
+    """Of what no training deal has, the effects are the prior's."""
+    shown = {row.term for row in rows}
+    without = set(TERMS) - set(informed(TERMS, posterior.scaling.layout))
+    names = [term_title(term.name) for term in TERMS if term in without and term.name in shown]
+    if any(term.part == "support" for term in without) and shown.intersection(ROLE_TERMS):
+        names.append(gettext("support of the roles"))
+    if names:
+        yield gettext(
+            "No training deal has these, and their effects are the prior's: {facts}.", facts=gettext(", ").join(names)
+        )
 
 
 def _clear_sentence(rows: Sequence[Effect]) -> str:

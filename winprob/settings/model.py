@@ -178,7 +178,7 @@ class TimingSettings:
 
 
 def _refit_sampler() -> SamplerSettings:
-    return SamplerSettings(chains=2, tune=300, draws=300, thin=1, prior_draws=100, target_accept=0.85, retry_draws=1200)
+    return SamplerSettings(chains=2, tune=300, draws=300, thin=1, prior_draws=100, target_accept=0.85, retry_draws=4000)
 
 
 def _refit_gates() -> GateSettings:
