@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 import winprob
+from winprob.model.effects import effect_sentences
 from winprob.model.win import blocks
 
 
@@ -67,3 +68,8 @@ def test_a_report_on_a_role_still_moves_a_deal(posterior: winprob.Posterior, dea
     other = deals.head(1).assign(approver_support=1, coach="validated")
     up, down = (winprob.predict(posterior, deal)["mean"].iloc[0] for deal in (one, other))
     assert up > down + 0.05
+
+
+def test_their_effects_are_called_the_priors(posterior: winprob.Posterior) -> None:
+    (sentence,) = (text for text in effect_sentences(posterior) if "are the prior's" in text)
+    assert "Buying stage, Approver's coverage, Coach, Decision method, support of the roles." in sentence

@@ -265,8 +265,9 @@ def effect_sentences(posterior: Posterior, terms: Sequence[str] = ()) -> list[st
 def _prior_sentences(posterior: Posterior, rows: Sequence[Effect]) -> Iterator[str]:
     """Of what no training deal has, the effects are the prior's."""
     shown = {row.term for row in rows}
-    without = set(TERMS) - set(informed(TERMS, posterior.scaling.layout))
-    names = [term_title(term.name) for term in TERMS if term in without and term.name in shown]
+    known = {term.name for term in informed(TERMS, posterior.scaling.layout)}
+    without = [term for term in TERMS if term.name not in known]
+    names = [term_title(term.name) for term in without if term.name in shown]
     if any(term.part == "support" for term in without) and shown.intersection(ROLE_TERMS):
         names.append(gettext("support of the roles"))
     if names:
