@@ -39,7 +39,7 @@ def grown() -> tuple[Any, Companion, np.ndarray]:
     category = boosting._categories(given["level"], FIELD_OF_LEVEL)
     inputs = tree_inputs(category, given["level"], given["numbers"])
     rows = np.random.default_rng(1).random(ROWS) < 0.8
-    model = boosting._grown(inputs, 2, given["won"], np.ones(ROWS), rows, 1)
+    model = boosting._grown(inputs, 2, given["won"], np.ones(ROWS), rows, 1, [0] * inputs.shape[1])
     return model, boosting._as_arrays([model], category, 2, ("a", "b", "x", "y")), inputs
 
 
@@ -155,6 +155,17 @@ def test_damaged_trees_are_refused(grown: tuple[Any, Companion, np.ndarray], dam
         values[:] = -1
     with pytest.raises(ValueError, match="trees"):
         require_trees(replace(companion, **{damage: values}), 45, 0, 4)
+
+
+@pytest.mark.parametrize("weight", [(0.0, 0.1), (-0.5, 0.1), (0.5, 0.0)])
+def test_a_weight_that_no_log_normal_has_is_refused(
+    grown: tuple[Any, Companion, np.ndarray], weight: tuple[float, float]
+) -> None:
+    from dataclasses import replace
+
+    companion = replace(grown[1], additive=np.zeros(45), weight=weight)
+    with pytest.raises(ValueError, match="trees: weight"):
+        require_trees(companion, 45, 0, 4)
 
 
 def interacting(rows: int, seed: int) -> pd.DataFrame:

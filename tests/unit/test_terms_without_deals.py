@@ -72,4 +72,5 @@ def test_a_report_on_a_role_still_moves_a_deal(posterior: winprob.Posterior, dea
 
 def test_their_effects_are_called_the_priors(posterior: winprob.Posterior) -> None:
     (sentence,) = (text for text in effect_sentences(posterior) if "are the prior's" in text)
-    assert "Buying stage, Approver's coverage, Coach, Decision method, support of the roles." in sentence
+    assert "Buying stage, Approver's coverage, Coach, Decision method, Approver's support, " in sentence
+    assert sentence.endswith("Procurement's support.")

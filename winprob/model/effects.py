@@ -14,6 +14,7 @@ from winprob.model.draws import summarise
 from winprob.model.explanation import term_title
 from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
+from winprob.model.role_evidence import role_readings
 from winprob.model.win.blocks import TERMS, Term, informed
 from winprob.model.win.terms import ROLE_TERMS
 
@@ -267,9 +268,9 @@ def _prior_sentences(posterior: Posterior, rows: Sequence[Effect]) -> Iterator[s
     shown = {row.term for row in rows}
     known = {term.name for term in informed(TERMS, posterior.scaling.layout)}
     without = [term for term in TERMS if term.name not in known]
-    names = [term_title(term.name) for term in without if term.name in shown]
-    if any(term.part == "support" for term in without) and shown.intersection(ROLE_TERMS):
-        names.append(gettext("support of the roles"))
+    facts = [term.name for term in without if term.name in shown]
+    roles = [name for name, count in zip(ROLE_TERMS, role_readings(posterior), strict=True) if not count]
+    names = [term_title(name) for name in (*facts, *(name for name in roles if name in shown))]
     if names:
         yield gettext(
             "No training deal has these, and their effects are the prior's: {facts}.", facts=gettext(", ").join(names)

@@ -248,6 +248,8 @@ def require_trees(companion: Companion, levels: int, bins: int, columns: int) ->
         "count": (companion.count > 0).all(),
         "additive": len(companion.additive) == levels + bins,
         "value": (np.abs(companion.value) < 1e3).all(),
+        # Its prior is log-normal.
+        "weight": min(companion.weight) > 0,
     }
     wrong = [name for name, holds in checks.items() if not holds]
     if wrong:

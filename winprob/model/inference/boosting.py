@@ -76,7 +76,7 @@ def grow_companion(
     return companion, log_odds
 
 
-def in_order(companion: Companion, curves: Sequence[Bins]) -> Companion:
+def kept_monotone(companion: Companion, curves: Sequence[Bins]) -> Companion:
     """The companion with an additive part that never turns in a monotone column (isotonic regression on its bins).
 
     Trees that are monotone in a number may have another one where covariates are correlated. What is taken from it
@@ -110,9 +110,7 @@ def _categories(level: Array, field_of_level: Array) -> Array:
     return category
 
 
-def _grown(
-    inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int] | None = None
-) -> Any:
+def _grown(inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int]) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -159,7 +157,7 @@ def _as_arrays(models: Sequence[Any], category: Array, fields: int, names: Seque
         left_levels=np.concatenate(splits),
         start=np.array([float(np.ravel(model._baseline_prediction)[0]) for model in models]),
         middle=0.0,
-        weight=(0.0, 1.0),
+        weight=(1.0, 1.0),  # until it is stacked
         additive=np.zeros(0),
         **arrays,
     )

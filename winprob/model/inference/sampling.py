@@ -18,7 +18,7 @@ Progress = Callable[[str, float], None]
 
 #: Milliseconds between two looks at the chains.
 _LOOK = 25
-#: Seconds without a word after which the sampler is asked whether it has ended: a question keeps it from reporting.
+#: Seconds without a word after which the sampler is asked whether it has ended, as it has where it failed.
 _PATIENCE = 5.0
 #: Points of each chain that later chains may start at.
 _STARTS = 50

@@ -23,7 +23,7 @@ from winprob.model.features import (
     numeric_values,
 )
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
-from winprob.model.inference.boosting import folds_of, grow_companion, in_order
+from winprob.model.inference.boosting import folds_of, grow_companion, kept_monotone
 from winprob.model.inference.stacking import stacked_weight
 from winprob.settings import Settings
 
@@ -207,7 +207,8 @@ def _with_companion(
     )
     if grown is None:
         return scaling, features
-    companion, cross_fitted = in_order(grown[0], [column.bins for column in scaling.numeric if column.bins]), grown[1]
+    companion, cross_fitted = grown
+    companion = kept_monotone(companion, [column.bins for column in scaling.numeric if column.bins])
     stacked = stacked_weight(own, scaling.layout, settings.priors, won, weight[ended], folds, cross_fitted)
     if stacked is None:
         return scaling, features

@@ -245,6 +245,7 @@ def _split(xp: ModuleType, values: Any, blocks: Mapping[str, slice]) -> dict[str
     """The blocks of the last axis. One split: the gradients of many slices take far longer to compile."""
     if xp is np:
         return {name: values[..., block] for name, block in blocks.items()}
+    # Of a split into one part PyTensor gives the part, not a list.
     if len(blocks) == 1:
         return dict.fromkeys(blocks, values)
     lengths = [block.stop - block.start for block in blocks.values()]

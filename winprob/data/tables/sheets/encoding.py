@@ -175,7 +175,7 @@ def _refuse_ambiguous(name: str, one: tuple[int, float, str, str], other: tuple[
 
 def _letters(text: str) -> str:
     """The first word with letters outside ASCII."""
-    return next(word for word in re.split(r"[\s,;|\"]+", text) if not word.isascii())[:20]
+    return next((word for word in re.split(r"[\s,;|\"]+", text) if not word.isascii()), "")[:20]
 
 
 def _known_headers(text: str, known: Callable[[str], bool]) -> int:
