@@ -64,6 +64,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--settings", type=Path, help="winprob settings, TOML, for all data sets")
     parser.add_argument("--no-peers", action="store_true", help="winprob alone")
     parser.add_argument("--no-winprob", action="store_true", help="the peers alone, to fill the cache")
+    parser.add_argument("--without", nargs="+", default=[], metavar="PEER", help="leave out peers, such as the stack")
     parser.add_argument("--quick", action="store_true", help="300 rows and two folds of each, to try it out")
     return parser.parse_args()
 
@@ -72,7 +73,8 @@ def predictions(name: str, data: DataSet, asked: argparse.Namespace) -> dict[str
     """By model: the kept arrays of each fold of each repeat."""
     learners: dict[str, tuple[str, Callable[..., Kept]]] = {}
     if not asked.no_peers:
-        learners |= {peer: (peers_mark(peer), _peer(data, learn)) for peer, learn in peers(data.facts).items()}
+        chosen = {peer: learn for peer, learn in peers(data.facts).items() if peer not in asked.without}
+        learners |= {peer: (peers_mark(peer), _peer(data, learn)) for peer, learn in chosen.items()}
     if not asked.no_winprob:
         settings = asked.settings or data.settings
         learners[OURS] = (_our_mark(data, settings, asked.seed), _ours(data, settings, asked.seed))

@@ -109,7 +109,7 @@ def _risk(forecast: Forecast) -> Iterator[str]:
             for row in movers.head(_NAMED).to_dict("records")
         )
         yield gettext(
-            "{count} deals can each move P50 by more than {share:.0%}: {listed}.",
+            "{count} of the deals can move P50 by more than {share:.0%} alone: {listed}.",
             count=len(movers),
             share=forecast.settings.mover_share,
             listed=listed + ("; …" if len(movers) > _NAMED else ""),
