@@ -24,7 +24,7 @@ FIELDS = ["when", "who", "verb", "from", "to", "reason", "files", "previous", "h
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    """Three models, the second current and the first before it; the files are no models."""
+    """Three models, the second current and the first before it; the files are not models."""
     registry = Registry(tmp_path / "r")
     for content in (b"one", b"two", b"three"):
         registry.add({"model.nc": content, "settings.toml": b"[priors]\n"}, by="wang")
@@ -195,7 +195,7 @@ def test_a_folder_of_something_else_is_not_taken_for_a_registry(tmp_path: Path) 
         with pytest.raises((RegistryError, OutputError), match=r"is not a registry|there is no folder"):
             Registry(path).add({"model.nc": b"x"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "notes.txt"]
-    with pytest.raises(RegistryError, match="is not a registry of models"):
+    with pytest.raises(RegistryError, match="nowhere does not exist"):
         Registry(tmp_path / "nowhere").verify()
 
 
@@ -438,7 +438,7 @@ def test_the_table_of_models_has_their_states_and_verdicts(registry: Registry) -
     assert table["number"].tolist() == [1, 2, 3, 4]
     assert table["status"].tolist() == ["was current", "current", "candidate", "held"]
     assert table["verdict"].tolist() == ["", "", "", "Not enough to judge."]
-    # These files are no models: what they learned from is unknown, and nothing fails.
+    # These files are not models: what they learned from is unknown, and nothing fails.
     assert table["deals"].isna().all()
     with use_language("zh"):
         assert verdict_text(held) == "新商机太少，无法判断。"
