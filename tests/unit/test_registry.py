@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -360,6 +361,18 @@ def test_an_altered_log_is_found_and_nothing_goes_on(
     faults = registry.verify()
     assert any(re.search(words, fault) for fault in faults), faults
     is_refused(registry, "was altered")
+
+
+def test_any_flipped_bit_is_found(registry: Registry) -> None:
+    rng = random.Random(5)
+    files = sorted(path for path in registry.path.rglob("*") if path.is_file() and path.parent != registry.path)
+    for path in [registry.path / "current", *files] * 3 + [registry.path / "log.jsonl"] * 120:
+        whole = path.read_bytes()
+        at = rng.randrange(len(whole))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << rng.randrange(8))]) + whole[at + 1 :])
+        assert registry.verify() != [], (path, at)
+        path.write_bytes(whole)
+    assert registry.verify() == []
 
 
 def chained(texts: list[bytes], **fields: Any) -> bytes:

@@ -277,9 +277,17 @@ def test_without_locks_a_single_writer_works(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(fcntl, "flock", refuses)
     registry = Registry(tmp_path / "r")
-    registry.promote(registry.add({"model.nc": b"one"}).number)
+    name = registry.add({"model.nc": b"one"}).name
+    registry.promote(1)
     assert registry.verify() == []
     assert registry.current() == registry.entry(1)
+    # What a killed writer left is not cleared, and is not in the way.
+    again = Registry(tmp_path / "again")
+    again.add({"model.nc": b"one"})
+    (again.path / "log.jsonl").unlink()
+    (again.path / name).rename(again.path / f".winprob-{name}")
+    assert again.add({"model.nc": b"one"}).name == name
+    assert again.verify() == []
 
 
 @pytest.mark.parametrize("change", [lambda r: r.add({"model.nc": b"x"}), lambda r: r.promote(1), lambda r: r.revert()])

@@ -37,7 +37,7 @@ class Entry:
     name: str
     path: Path
     hash: str
-    files: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, str] = field(repr=False, hash=False)
     added_on: str
     by: str
     reason: str

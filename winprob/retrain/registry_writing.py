@@ -94,6 +94,8 @@ def next_number(path: Path, log: Log) -> int:
 def stage(path: Path, name: str, files: Mapping[str, bytes]) -> None:
     """Write a model's files into a temporary folder, synchronised to disk."""
     aside = staged_place(path, name)
+    # Without locks the folders of killed writers are not cleared; this one would be in the way.
+    shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         for own, data in files.items():
