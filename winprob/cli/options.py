@@ -76,7 +76,7 @@ def require_separate(parameters: Sequence[click.Parameter], values: Mapping[str,
 
 
 model_argument = click.argument("model", type=FILE)
-model = file("--model", required=True, help="The fitted model, a NetCDF file.")
+model = file("--model", required=True, help="The fitted model: a NetCDF file, or a registry for its current model.")
 seed = click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of every random draw.")
 unseen_seed = click.option(
     "--seed", type=SEED, help="Seed of the draws for sellers, regions and quarters that the model never saw."
@@ -251,9 +251,33 @@ def load_settings(path: Path | None) -> "winprob.Settings":
 
 
 def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
-    """The model in a file; ``seed`` replaces its seed for the draws of levels that it never saw."""
-    posterior = winprob.Posterior.load(path)
+    """The model in a file, or the current one of a registry.
+
+    ``seed`` replaces its seed for the draws of levels that it never saw.
+
+    Raises
+    ------
+    PosteriorError
+        It is missing, is not a model, is damaged, or is of another format.
+    RegistryError
+        The registry has no current model, or was altered.
+    """
+    posterior = existing_registry(path).load() if os.path.isdir(path) else winprob.Posterior.load(path)
     return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
+
+
+def existing_registry(path: Path) -> "winprob.Registry":
+    """The registry in a folder.
+
+    Raises
+    ------
+    RegistryError
+        The folder is missing, or is not a registry.
+    """
+    from winprob.retrain import require_registry
+
+    require_registry(path)
+    return winprob.Registry(path)
 
 
 def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
