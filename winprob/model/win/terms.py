@@ -103,17 +103,18 @@ def _picked(effects: Array, codes: Array) -> Array:
 
 
 def support_terms(coefs: Coefficients, features: Features) -> tuple[list[Array], Array]:
-    """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw).
-
-    Few patterns of report, coach and method occur in many deals, so each is computed once.
-    """
-    means, variances, rows = _support_rows(coefs, features)
-    return [means[row] for row in rows.T], _add_up(variances, rows)
+    """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw)."""
+    means, variances, rows, readings = _support_rows(coefs, features)
+    each = [means[row] * reading[:, None] for row, reading in zip(rows.T, readings.T, strict=True)]
+    return each, _add_up(variances, rows)
 
 
 def attenuation(variance: Array) -> Array:
     """The factor by which the variance of latent support shrinks the log-odds (probit approximation, MacKay 1992)."""
-    return 1 / np.sqrt(1 + np.float32(np.pi / 8) * variance)
+    shrink = np.asarray(np.float32(np.pi / 8) * variance)
+    shrink += 1
+    np.sqrt(shrink, out=shrink)
+    return np.reciprocal(shrink, out=shrink)
 
 
 def logits(coefs: Coefficients, features: Features) -> Array:
@@ -127,8 +128,8 @@ def logits_and_attenuation(coefs: Coefficients, features: Features) -> tuple[Arr
     for term in _DENSE:
         if len(coefs.dense[term.name]):
             predictor += getattr(features, term.reads) @ coefs.dense[term.name]
-    means, variances, rows = _support_rows(coefs, features)
-    predictor += _add_up(means, rows)
+    means, variances, rows, readings = _support_rows(coefs, features)
+    predictor += _add_up(means, rows, readings)
     shrink = attenuation(_add_up(variances, rows))
     predictor *= shrink
     return predictor, shrink
@@ -157,37 +158,41 @@ def _facts(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
     return np.concatenate(rows, axis=1), np.concatenate(amounts, axis=1)
 
 
-def _support_rows(coefs: Coefficients, features: Features) -> tuple[Array, Array, Array]:
-    """Weighted mean and variance of support for each distinct (role, method, coach, report), each (pattern, draw), and
-    which of them a deal has, (deal, role): few patterns occur in many deals, so each is computed once.
+def _support_rows(coefs: Coefficients, features: Features) -> tuple[Array, Array, Array, Array]:
+    """Weighted mean support for a reading of 1 and its weighted variance, both (pattern, draw), for each distinct
+    (role, method, coach, readers, variance of the reading); which of them a deal has and its reading, both (deal,
+    role). Few patterns occur in many deals, so each is computed once.
     """
     means, variances, rows, known = [], [], [], 0
     for role in range(len(ROLES)):
         first, pattern = _patterns(features, role)
-        mean, variance = _support_of(coefs, features.take(first), role)
+        mean, variance = _support_of(coefs, features, first, role)
         means.append(mean)
         variances.append(variance)
         rows.append(known + pattern)
         known += len(first)
-    return np.concatenate(means), np.concatenate(variances), np.stack(rows, axis=1)
+    readings = np.where(features.readers == 0, 1, features.unbiased).astype(np.float32)
+    return np.concatenate(means), np.concatenate(variances), np.stack(rows, axis=1), readings
 
 
-def _support_of(coefs: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
-    """Weighted mean and weighted variance of one role's latent support, each (deal, draw), see ``graph``."""
-    rho = coefs.reliability[features.coach]
-    weight = coefs.role_weight[role][features.method]
-    readers = features.readers[:, role, None].astype(np.float32)
+def _support_of(coefs: Coefficients, features: Features, deals: Array, role: int) -> tuple[Array, Array]:
+    """Weighted mean for a reading of 1 and weighted variance of one role's latent support in some deals, each (deal,
+    draw), see ``graph``. Without a reading the mean is that of unknown support.
+    """
+    rho = coefs.reliability[features.coach[deals]]
+    weight = coefs.role_weight[role][features.method[deals]]
+    readers = features.readers[deals, role, None].astype(np.float32)
     spread = 1 + (readers - 1) * rho**2
     gain = rho * readers / spread
-    mean = gain * features.unbiased[:, role, None].astype(np.float32) + (readers == 0) * coefs.unknown_support[role]
-    variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[:, role, None].astype(np.float32)
+    mean = np.where(readers == 0, coefs.unknown_support[role], gain)
+    variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[deals, role, None].astype(np.float32)
     return weight * mean, weight**2 * variance
 
 
 def _patterns(features: Features, role: int) -> tuple[Array, Array]:
-    """The first row of each distinct (method, coach, report), and the pattern that each row belongs to."""
+    """The first row of each distinct (method, coach, readers, variance of the reading), and the pattern of each row."""
     key = features.method * 8 + features.coach
-    for column in (features.readers, features.unbiased, features.reading_variance):
+    for column in (features.readers, features.reading_variance):
         values, code = np.unique(column[:, role], return_inverse=True)
         key = key * len(values) + code
     _, first, pattern = np.unique(key, return_index=True, return_inverse=True)
