@@ -51,6 +51,20 @@ def test_log_odds_are_those_of_the_library_that_grew_the_trees(grown: tuple[Any,
         np.testing.assert_allclose(companion._raw(given)[:, 0], model.decision_function(given), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("leaves", [16, 60])
+def test_log_odds_of_many_deals_are_those_of_each(leaves: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many deals are read from tables of leaves, unless a tree has too many leaves for that; few walk the trees."""
+    monkeypatch.setitem(boosting._TREES, "max_leaf_nodes", leaves)
+    monkeypatch.setitem(boosting._TREES, "max_iter", 10)
+    given = table()
+    companion, _ = grow(given, given["won"])
+    inputs = companion.inputs(given["level"], given["numbers"])
+    inputs[::7, 1] = inputs[::5, 2] = np.nan
+    inputs[::11, 3] = np.inf
+    each = np.concatenate([companion.log_odds(deal[None]) for deal in inputs])
+    np.testing.assert_array_equal(companion.log_odds(inputs), each)
+
+
 def test_contributions_are_shapley_values(grown: tuple[Any, Companion, np.ndarray]) -> None:
     """By brute force over all coalitions of the four columns."""
     _, companion, inputs = grown
