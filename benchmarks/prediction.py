@@ -5,8 +5,8 @@ no features, no levels, no intervals. The draws come from the prior on the scali
 depend on what the draws say.
 
 Three models: ``plain`` of the deals' own columns; ``trees``, of eight more covariates of 3,000 deals; ``pairs``, of 900
-of these deals, with trees and with combinations of two levels. The bound of all three is the same: it finds no leaf of a
-tree either. How long scikit-learn, which grew them, takes for as many trees of that size on one core is shown with it.
+of these deals, with trees and with combinations of two levels. The bound of all three is the same: it finds no leaf of
+a tree. How long scikit-learn, which grew them, takes for as many trees of that size on one core is shown with it.
 
 CPU seconds of all threads: ours uses every core, NumPy one. The ratio of wall time is what a machine makes of it.
 """
@@ -90,7 +90,9 @@ def with_covariates(deals: pd.DataFrame, *, seed: int, decide: bool = False) -> 
     rng = np.random.default_rng(seed)
     words = {name: rng.integers(0, levels, len(deals)) for name, levels in WORDS.items()}
     numbers = {name: rng.lognormal(size=len(deals)) for name in NUMBERS}
-    log_odds = 2.0 * np.log(numbers["visits"]) * (words["source"] % 3 - 1) + 2.0 * (words["plan"] % 2 - words["size"] % 2)
+    log_odds = 2.0 * np.log(numbers["visits"]) * (words["source"] % 3 - 1) + 2.0 * (
+        words["plan"] % 2 - words["size"] % 2
+    )
     blank = {name: np.where(rng.random(len(deals)) < 0.1, np.nan, values) for name, values in numbers.items()}
     columns = {name: pd.array([f"{name} {code}" for code in codes], dtype="str") for name, codes in words.items()}
     ended = np.where(rng.random(len(deals)) < 1 / (1 + np.exp(-log_odds)), "won", "lost")

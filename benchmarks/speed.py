@@ -118,8 +118,9 @@ def pymc_itself(asked: argparse.Namespace) -> dict[str, Any]:
     import pymc as pm
 
     plan, target = _plan(asked), _target()
+    model, judge = _graph(asked)
     clock = Clock(tune=plan["tune"])
-    with _graph(asked) as (model, judge), model:
+    with model:
         tree = pm.sample(
             **plan,
             nuts_sampler="pymc",
@@ -139,12 +140,12 @@ def nutpie_itself(asked: argparse.Namespace) -> dict[str, Any]:
     import nutpie
 
     plan = _plan(asked)
-    with _graph(asked) as (model, judge):
-        begun = time.process_time()
-        compiled = nutpie.compile_pymc_model(model)
-        compiling, begun = time.process_time() - begun, time.process_time()
-        tree = nutpie.sample(compiled, **plan, seed=asked.seed, target_accept=_target(), progress_bar=False)
-        spent = time.process_time() - begun
+    model, judge = _graph(asked)
+    begun = time.process_time()
+    compiled = nutpie.compile_pymc_model(model)
+    compiling, begun = time.process_time() - begun, time.process_time()
+    tree = nutpie.sample(compiled, **plan, seed=asked.seed, target_accept=_target(), progress_bar=False)
+    spent = time.process_time() - begun
     return _record(plan, judge(tree), compile=compiling, **_halves(plan, spent))
 
 
@@ -153,8 +154,9 @@ def numpyro_itself(asked: argparse.Namespace) -> dict[str, Any]:
     import pymc as pm
 
     plan = _plan(asked)
+    model, judge = _graph(asked)
     spent = []
-    with _graph(asked) as (model, judge), model:
+    with model:
         for some in ({**plan, "tune": 1, "draws": 1}, plan):
             begun = time.process_time()
             tree = pm.sample(
@@ -179,7 +181,7 @@ _WORKERS: dict[str, Callable[[argparse.Namespace], Any]] = {
 
 
 class Clock:
-    """Called by PyMC after every draw: CPU seconds until the first one, of warm-up and of draws, over chains in turn."""
+    """Called by PyMC after every draw: CPU seconds to the first one, of warm-up and of draws, over chains in turn."""
 
     def __init__(self, tune: int) -> None:
         self.tune, self.last = tune, time.process_time()
@@ -211,34 +213,27 @@ def _training(asked: argparse.Namespace) -> Any:
     return read_training(_deals(asked), winprob.Settings(), seed=asked.seed)
 
 
-class _graph:
+def _graph(asked: argparse.Namespace) -> tuple[Any, Callable[[Any], dict[str, float]]]:
     """The PyMC model over what ``fit`` learns from, with the same terms, and the judge of its draws."""
+    import winprob
+    from winprob.model.win.graph import build_graph, model_data
+    from winprob.model.win.parameters import derive_parameters, prior_data
 
-    def __init__(self, asked: argparse.Namespace) -> None:
-        self.training = _training(asked)
+    training, priors = _training(asked), winprob.Settings().priors.with_deals
+    layout = training.scaling.layout
+    model = build_graph(layout, model_data(layout=layout, priors=priors, **training.evidence()))
 
-    def __enter__(self) -> tuple[Any, Callable[[Any], dict[str, float]]]:
-        import winprob
-        from winprob.model.win.graph import build_graph, model_data
-        from winprob.model.win.parameters import derive_parameters, prior_data
+    def judge(tree: Any) -> dict[str, float]:
+        """By the function that judges ``fit``: over named parameters, not over the sampler's own."""
+        from winprob.model.inference.gates import measure_gates
 
-        layout, priors = self.training.scaling.layout, winprob.Settings().priors.with_deals
-        model = build_graph(layout, model_data(layout=layout, priors=priors, **self.training.evidence()))
+        drawn = tree["posterior"]
+        standard = {name: drawn[name].to_numpy() for name in ("normal", "half_normal", "ratio")}
+        named = derive_parameters(np, standard, prior_data(layout, priors), layout)
+        gates = measure_gates(named, tree["sample_stats"].to_dataset())
+        return {"r_hat": gates.r_hat, "bulk_ess": gates.bulk_ess}
 
-        def judge(tree: Any) -> dict[str, float]:
-            """By the function that judges ``fit``: over named parameters, not over the sampler's own."""
-            from winprob.model.inference.gates import measure_gates
-
-            drawn = tree["posterior"]
-            standard = {name: drawn[name].to_numpy() for name in ("normal", "half_normal", "ratio")}
-            named = derive_parameters(np, standard, prior_data(layout, priors), layout)
-            gates = measure_gates(named, tree["sample_stats"].to_dataset())
-            return {"r_hat": gates.r_hat, "bulk_ess": gates.bulk_ess}
-
-        return model, judge
-
-    def __exit__(self, *_: object) -> None:
-        return
+    return model, judge
 
 
 def _plan(asked: argparse.Namespace) -> dict[str, int]:
@@ -302,7 +297,15 @@ def _an_ess(took: dict[str, float], spent: str = "cpu") -> float:
 
 def table(results: list[dict[str, Any]]) -> str:
     """CPU seconds, R-hat and ESS of every run."""
-    header = ("deals", "sampler", "compile CPU s", "run CPU s", "bulk ESS", "R-hat", "CPU s for 400 ESS, warm-up included")
+    header = (
+        "deals",
+        "sampler",
+        "compile CPU s",
+        "run CPU s",
+        "bulk ESS",
+        "R-hat",
+        "CPU s for 400 ESS",
+    )
     rows = []
     for record in results:
         own = {**record["sampling"], "compile": float("nan"), "run": record["sampling"]["cpu"], "scaled": False}

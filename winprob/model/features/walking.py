@@ -124,9 +124,7 @@ def _number_leaves(trees: Trees, root: int, order: Array, count: Array, first: A
 
 
 @cached_njit(nogil=True)
-def _close_leaves(
-    codes: Codes, trees: Trees, node: int, to_left: int, first: int, used: Array, is_open: Array
-) -> None:
+def _close_leaves(codes: Codes, trees: Trees, node: int, to_left: int, first: int, used: Array, is_open: Array) -> None:
     """Whatever goes right at a node cannot reach the leaves to its left."""
     column = trees.feature[node]
     blank = codes.size[column] - 1
