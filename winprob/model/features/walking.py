@@ -147,11 +147,11 @@ def _close_leaves(codes: Codes, trees: Trees, node: int, to_left: int, first: in
 def _has_level(trees: Trees, node: int, level: int) -> bool:
     """Whether deals of a level go left at a split on levels."""
     word = trees.left_levels[int(trees.threshold[node]), level // _WORD]
-    return (word >> (level % _WORD)) & 1 != 0
+    return bool((word >> (level % _WORD)) & 1)
 
 
 @cached_njit(nogil=True)
 def _lowest(bits: int) -> int:
     """The place of the lowest bit that is set."""
     lowest = np.uint32(bits & (~bits + np.uint32(1)))
-    return _PLACES[np.uint32(lowest * np.uint32(_SEQUENCE)) >> np.uint32(27)]
+    return int(_PLACES[np.uint32(lowest * np.uint32(_SEQUENCE)) >> np.uint32(27)])
