@@ -2,7 +2,9 @@
 
 The bound: the bare NumPy arithmetic of the same size, one ``scipy.special.expit`` over an array (scenario, draw) or
 (deal and role, draw) in float32, on one core. Beyond it, a call validates, describes and tabulates. The draws come from
-the prior on the scaling of a simulated team: time does not depend on the values of the draws.
+the prior on the scaling of a simulated team: time does not depend on the values of the draws. Models as in
+``prediction``, one without trees, one with trees, one with trees and combinations of levels. CPU time, so that it means
+something on a busy machine too.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +34,7 @@ WHAT_IF, LEVERS = 15.0, 20.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=31, help="takes of each, in turn")
+    parser.add_argument("--models", nargs="+", choices=tuple(prediction.MODELS), default=list(prediction.MODELS))
     parser.add_argument("--quick", action="store_true", help="few takes, to try it out")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -38,20 +42,22 @@ def main() -> None:
     if asked.worker:
         print(json.dumps(measure(asked.worker, times)))
         return
+    results, figures = {}, []
     with tempfile.TemporaryDirectory() as folder:
-        prediction.make_model(Path(folder) / "model.nc")
-        got = timing.worker("what_if.py", f"--times={times}", f"--worker={folder}/model.nc")
-    figures = figures_of(got)
+        for name in asked.models:
+            prediction.make_model(Path(folder) / f"{name}.nc", name)
+            results[name] = timing.worker("what_if.py", f"--times={times}", f"--worker={folder}/{name}.nc")
+            figures += figures_of(name, results[name])
     print(timing.figures_table(figures))
-    timing.save("what_if", figures, deals=DEALS, draws=DRAWS, **got)
+    timing.save("what_if", figures, deals=DEALS, draws=DRAWS, models=results)
 
 
 def measure(model: Path, times: int) -> dict[str, float]:
-    """Median seconds of each call, in a process that does nothing else."""
+    """Median CPU seconds of each call, in a process that does nothing else."""
     import winprob
 
     posterior = winprob.Posterior.load(model)
-    table = winprob.simulate(1, DEALS, seed=2).open
+    table = prediction.with_covariates(winprob.simulate(1, DEALS, seed=2).open, seed=2)
     deal = str(table["deal_id"].iloc[7])
     one = table[table["deal_id"] == deal]
     calls: dict[str, Callable[[], object]] = {
@@ -68,7 +74,12 @@ def measure(model: Path, times: int) -> dict[str, float]:
 
 
 def _clock(call: Callable[[], object]) -> Callable[[], float]:
-    return lambda: timing.seconds(call)
+    def clocked() -> float:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+
+    return clocked
 
 
 def _bound(rows: int) -> Callable[[], object]:
@@ -78,7 +89,7 @@ def _bound(rows: int) -> Callable[[], object]:
     return lambda: expit(log_odds)
 
 
-def figures_of(got: dict[str, float]) -> list[timing.Figure]:
+def figures_of(model: str, got: dict[str, float]) -> list[timing.Figure]:
     ms = {name: 1000 * seconds for name, seconds in got.items()}
     quantities = (
         ("what-if of one deal, two changes", "what_if", "bound_what_if", WHAT_IF),
@@ -87,8 +98,8 @@ def figures_of(got: dict[str, float]) -> list[timing.Figure]:
     )
     figures = []
     for quantity, name, bound, aim in quantities:
-        figures.append(timing.Figure(quantity=quantity, got=ms[name], aim=aim, unit="ms"))
-        figures.append(timing.Figure(quantity=f"{quantity} / NumPy bound", got=ms[name] / ms[bound]))
+        figures.append(timing.Figure(quantity=f"{model}: {quantity}", got=ms[name], aim=aim, unit="CPU ms"))
+        figures.append(timing.Figure(quantity=f"{model}: {quantity} / NumPy bound", got=ms[name] / ms[bound]))
     return figures
 
 

@@ -156,7 +156,7 @@ def test_a_short_run_is_scaled(bench: dict[str, ModuleType]) -> None:
     spent = {"compile": 10.0, "warm_up": 5.0, "drawing": 20.0}
     assert speed._seconds_to_ess(speed.FULL, **spent, ess=800.0) == 35.0
     longer = speed._seconds_to_ess(speed.SHORT, **spent, ess=100.0)
-    assert longer == pytest.approx(10 + 5 * 8 + 80)
+    assert longer == pytest.approx(10 + 5 * 4 + 80)
 
 
 def test_pymc_clock_tells_phases_apart(bench: dict[str, ModuleType]) -> None:

@@ -51,6 +51,30 @@ def test_log_odds_are_those_of_the_library_that_grew_the_trees(grown: tuple[Any,
         np.testing.assert_allclose(companion._raw(given)[:, 0], model.decision_function(given), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("leaves", [16, 60])
+def test_log_odds_of_many_deals_are_those_of_each(leaves: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many deals are read from tables of leaves, unless a tree has too many leaves for that; few walk the trees."""
+    monkeypatch.setitem(boosting._TREES, "max_leaf_nodes", leaves)
+    monkeypatch.setitem(boosting._TREES, "max_iter", 10)
+    given = table()
+    companion, _ = grow(given, given["won"])
+    inputs = companion.inputs(given["level"], given["numbers"])
+    inputs[::7, 1] = inputs[::5, 2] = np.nan
+    each = np.concatenate([companion.log_odds(deal[None]) for deal in inputs])
+    np.testing.assert_array_equal(companion.log_odds(inputs), each)
+
+
+def test_a_split_of_blanks_from_numbers_has_a_threshold_that_a_file_takes() -> None:
+    given = table()
+    inputs = np.concatenate([given["level"] % 5, np.where(given["numbers"] > 0, np.nan, given["numbers"])], axis=1)
+    won = np.isnan(inputs[:, 2]).astype(float)
+    model = boosting._grown(inputs, 2, won, np.ones(ROWS), np.arange(ROWS), 1, [0] * inputs.shape[1])
+    companion = boosting._as_arrays([model], np.arange(5), 2, ("a", "b", "x", "y"))
+    assert np.isinf(np.concatenate([trees[0].nodes["num_threshold"] for trees in model._predictors])).any()
+    assert np.isfinite(companion.threshold).all()
+    np.testing.assert_allclose(companion._raw(inputs)[:, 0], model.decision_function(inputs), rtol=1e-12)
+
+
 def test_contributions_are_shapley_values(grown: tuple[Any, Companion, np.ndarray]) -> None:
     """By brute force over all coalitions of the four columns."""
     _, companion, inputs = grown

@@ -12,7 +12,7 @@ from winprob.model.posterior import Posterior
 from winprob.model.win.terms import coefficients, logits
 
 #: Deals per block: large enough for the same reading, coach and method to occur many times.
-BLOCK = 1024
+BLOCK = 2048
 
 
 def predict(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:

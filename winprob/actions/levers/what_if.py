@@ -43,12 +43,15 @@ class Change:
         return f"{self.column}={UNKNOWN if pd.isna(self.value) else _shown(self.value)}"
 
     def apply(self, row: pd.DataFrame) -> pd.DataFrame:
-        """The row with this one value changed. A role's support replaces the readings of its people."""
-        columns: dict[str, Any] = {self.column: pd.array([self.value] * len(row), dtype=_dtype(self.value))}
+        """The row with this one value changed."""
+        values = self.values(row)
+        return row.assign(**{name: pd.array([value] * len(row), dtype=_dtype(value)) for name, value in values.items()})
+
+    def values(self, deals: pd.DataFrame) -> dict[str, Any]:
+        """Value by column. A role's support replaces the readings of its people."""
         people = self.column.replace("_support", "_readings")
-        if self.column in SUPPORTS and people in row:
-            columns[people] = pd.array([None] * len(row), dtype="str")
-        return row.assign(**columns)
+        replaced = {people: None} if self.column in SUPPORTS and people in deals else {}
+        return {self.column: self.value, **replaced}
 
 
 def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Mapping[str, object]) -> pd.DataFrame:
@@ -74,12 +77,19 @@ def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Ma
         The frame is not valid, the deal is not in it, or a change is impossible: all of these are listed.
     """
     valid = validate_deals(deals)
-    keys = valid[[name for name in (ID, "as_of") if name in valid]].reset_index(drop=True)
-    place = int(last_reading(keys, deal_id).index[0])
-    scenarios = _scenario_rows(valid, place, read_changes(changes, posterior.scaling))
+    scenarios = _scenario_rows(valid, _place(valid, deal_id), read_changes(changes, posterior.scaling))
     features = describe(scenarios, posterior.scaling)
     coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
     return _comparison(scenarios[ID].tolist(), to_win_prob(logits(coefs, features)))
+
+
+def _place(valid: pd.DataFrame, deal_id: str) -> int:
+    """The row of the deal's last reading."""
+    rows = np.flatnonzero((valid[ID] == deal_id).to_numpy())
+    if len(rows) == 1:
+        return int(rows[0])
+    keys = valid[[name for name in (ID, "as_of") if name in valid]].reset_index(drop=True)
+    return int(last_reading(keys, deal_id).index[0])
 
 
 def _scenario_rows(valid: pd.DataFrame, place: int, changes: Sequence[Change]) -> pd.DataFrame:
@@ -89,19 +99,28 @@ def _scenario_rows(valid: pd.DataFrame, place: int, changes: Sequence[Change]) -
 
     Only a changed date can contradict another column, so only dates are validated again.
     """
-    touched = [name for change in changes for name in (change.column, change.column.replace("_support", "_readings"))]
-    narrow = valid[[name for name in dict.fromkeys(touched) if name in valid]].iloc[[place]]
-    together = narrow
+    alone = {change.name: (change,) for change in changes} if len(changes) > 1 else {}
+    scenarios: dict[str, tuple[Change, ...]] = {PRESENT: (), **alone, TOGETHER: tuple(changes)}
+    values: dict[str, list[pd.Series]] = {}
+    picked: dict[str, list[int]] = {}
     for change in changes:
-        together = change.apply(together)
-    alone = {change.name: change.apply(narrow) for change in changes} if len(changes) > 1 else {}
-    changed = pd.concat([narrow, *alone.values(), together], ignore_index=True)
-    columns = {str(name): values.array for name, values in changed.items()}
-    names = pd.array([PRESENT, *alone, TOGETHER], dtype="str")
-    scenarios = valid.take([place] * len(names)).assign(**columns, **{ID: names})
+        for column, value in change.values(valid).items():
+            own = values.setdefault(column, [_now(valid, place, column, value)])
+            own.append(pd.Series([value], dtype=_dtype(value)))
+            before = picked.get(column, [0] * len(scenarios))
+            of_scenario = zip(scenarios.values(), before, strict=True)
+            picked[column] = [len(own) - 1 if change in some else old for some, old in of_scenario]
+    columns = {name: pd.concat(own, ignore_index=True).array.take(picked[name]) for name, own in values.items()}
+    names = pd.array(list(scenarios), dtype="str")
+    rows = valid.take([place] * len(names)).assign(**columns, **{ID: names})
     if any(change.column in DATES for change in changes):
-        validate_deals(scenarios[[name for name in (ID, *DATES) if name in scenarios]])
-    return scenarios
+        validate_deals(rows[[name for name in (ID, *DATES) if name in rows]])
+    return rows
+
+
+def _now(valid: pd.DataFrame, place: int, column: str, value: Any) -> pd.Series:
+    """A column's value in the row as recorded, as a series of one."""
+    return valid[column].iloc[[place]] if column in valid else pd.Series([None], dtype=_dtype(value))
 
 
 def _comparison(scenarios: Sequence[str], chance: Array) -> pd.DataFrame:

@@ -24,6 +24,8 @@ from winprob.arrays import Array
 _WORD = 32
 #: Log-odds of the trees are bounded: beyond, they know nothing that the data could have shown.
 _FARTHEST = 7.0
+#: Up to so many deals are walked through the trees one by one; for more, tables of the leaves are worth their making.
+_FEW = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,24 +106,32 @@ class Companion:
 
     def _raw(self, inputs: Array) -> Array:
         # Numba takes a moment to import: only a model with trees needs it.
-        from winprob.model.features.walking import walk_trees
+        from winprob.model.features.walking import Codes, Trees, read_trees, walk_trees
 
         totals = np.repeat(self.start[None], len(inputs), axis=0)
-        walk_trees(
-            np.ascontiguousarray(inputs),
-            self.fields,
-            self.booster,
-            self.root,
-            self.feature,
-            self.threshold,
-            self.blank_left,
-            self.left,
-            self.right,
-            self.value,
-            self.left_levels,
-            totals,
-        )
+        trees = Trees(**{name: getattr(self, name) for name in Trees._fields})
+        if len(inputs) <= _FEW or not read_trees(Codes(*self._coded(inputs)), trees, totals):
+            totals = np.repeat(self.start[None], len(inputs), axis=0)
+            walk_trees(np.ascontiguousarray(inputs), trees, totals)
         return totals
+
+    def _coded(self, inputs: Array) -> tuple[Array, Array, Array]:
+        """Inputs and splits as small numbers, see ``walking.Codes``."""
+        codes = np.empty(inputs.shape[::-1], dtype=np.uint32)
+        places, sizes = np.zeros(len(self.feature), dtype=np.int64), np.empty(len(codes), dtype=np.int64)
+        for column, values in enumerate(inputs.T):
+            blank = np.isnan(values)
+            if column < self.fields:
+                codes[column] = np.where(blank, 0, values)
+                sizes[column] = _WORD * self.left_levels.shape[1] + 1
+            else:
+                split = self.feature == column
+                cuts = np.unique(self.threshold[split])
+                places[split] = np.searchsorted(cuts, self.threshold[split])
+                codes[column] = np.searchsorted(cuts, values)
+                sizes[column] = len(cuts) + 2
+            codes[column, blank] = sizes[column] - 1
+        return codes, places, sizes
 
     def contributions(self, inputs: Array) -> Array:
         """(column,) Shapley values of one deal's columns, averaged over the boosters, exact for trees.

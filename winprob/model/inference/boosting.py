@@ -134,7 +134,7 @@ def _as_arrays(models: Sequence[Any], category: Array, fields: int, names: Seque
             nodes.append(
                 {
                     "feature": np.where(split, own["feature_idx"], -1),
-                    "threshold": np.where(on_levels, own["bitset_idx"] + rows, own["num_threshold"]),
+                    "threshold": np.where(on_levels, own["bitset_idx"] + rows, _finite(own["num_threshold"])),
                     "blank_left": own["missing_go_to_left"].astype(np.int64),
                     "left": own["left"].astype(np.int64) + size,
                     "right": own["right"].astype(np.int64) + size,
@@ -161,6 +161,11 @@ def _as_arrays(models: Sequence[Any], category: Array, fields: int, names: Seque
         additive=np.zeros(0),
         **arrays,
     )
+
+
+def _finite(thresholds: Array) -> Array:
+    """Thresholds as a model file takes them: a split of blanks from all numbers has an infinite one."""
+    return np.minimum(thresholds, np.finfo(float).max)
 
 
 def _bits(model: Any, trees: Any) -> Array:

@@ -8,6 +8,7 @@ gather for each fact.
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -29,6 +30,8 @@ _SUMMED = tuple(
 )
 _DENSE = tuple(term for term in TERMS if term.part == "column" and term.dense)
 _SHOWN = tuple(term for term in TERMS if term.part in ("effect", "column"))
+#: Draws at a time where there are many deals, and how many are few.
+_DRAWS, _FEW = 256, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,35 +106,54 @@ def _picked(effects: Array, codes: Array) -> Array:
 
 
 def support_terms(coefs: Coefficients, features: Features) -> tuple[list[Array], Array]:
-    """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw).
-
-    Few patterns of report, coach and method occur in many deals, so each is computed once.
-    """
-    means, variances, rows = _support_rows(coefs, features)
-    return [means[row] for row in rows.T], _add_up(variances, rows)
+    """What each role's support adds, a (deal, draw) for each role, and the variance it leaves, (deal, draw)."""
+    reports = _reports(features)
+    means, variances = _support(coefs, reports, slice(None))
+    each = [means[row] * reading[:, None] for row, reading in zip(reports.row.T, reports.reading.T, strict=True)]
+    return each, _add_up(variances, reports.row)
 
 
 def attenuation(variance: Array) -> Array:
     """The factor by which the variance of latent support shrinks the log-odds (probit approximation, MacKay 1992)."""
-    return 1 / np.sqrt(1 + np.float32(np.pi / 8) * variance)
+    shrink = np.asarray(np.float32(np.pi / 8) * variance)
+    shrink += 1
+    np.sqrt(shrink, out=shrink)
+    return np.reciprocal(shrink, out=shrink)
 
 
 def logits(coefs: Coefficients, features: Features) -> Array:
     """Log-odds of winning, (deal, draw)."""
-    return logits_and_attenuation(coefs, features)[0]
+    log_odds = np.empty((len(features), len(coefs.intercept)), dtype=np.float32)
+    for part, predictor, shrink in _in_parts(coefs, features):
+        np.multiply(predictor, shrink, out=log_odds[:, part])
+    return log_odds
 
 
 def logits_and_attenuation(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
     """Log-odds of winning and the factor by which ``attenuation`` has shrunk them, each (deal, draw)."""
-    predictor = _add_up(coefs.table, *_facts(coefs, features))
-    for term in _DENSE:
-        if len(coefs.dense[term.name]):
-            predictor += getattr(features, term.reads) @ coefs.dense[term.name]
-    means, variances, rows = _support_rows(coefs, features)
-    predictor += _add_up(means, rows)
-    shrink = attenuation(_add_up(variances, rows))
-    predictor *= shrink
-    return predictor, shrink
+    log_odds = np.empty((len(features), len(coefs.intercept)), dtype=np.float32)
+    shrinks = np.empty_like(log_odds)
+    for part, predictor, shrink in _in_parts(coefs, features):
+        np.multiply(predictor, shrink, out=log_odds[:, part])
+        shrinks[:, part] = shrink
+    return log_odds, shrinks
+
+
+def _in_parts(coefs: Coefficients, features: Features) -> Iterator[tuple[slice, Array, Array]]:
+    """The predictor and its attenuation, each (deal, draw), for some of the draws at a time: what is added up for many
+    deals then stays in the processor's second-level cache. A part of a few deals has all draws.
+    """
+    draws, facts, reports = len(coefs.intercept), _facts(coefs, features), _reports(features)
+    width = _DRAWS if len(features) > _FEW else max(draws, 1)
+    for start in range(0, draws, width):
+        part = slice(start, min(start + width, draws))
+        predictor = _add_up(coefs.table[:, part], *facts)
+        for term in _DENSE:
+            if len(coefs.dense[term.name]):
+                predictor += getattr(features, term.reads) @ coefs.dense[term.name][:, part]
+        means, variances = _support(coefs, reports, part)
+        predictor += _add_up(means, reports.row, reports.reading)
+        yield part, predictor, attenuation(_add_up(variances, reports.row))
 
 
 def _add_up(table: Array, rows: Array, amounts: Array | None = None) -> Array:
@@ -157,41 +179,70 @@ def _facts(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
     return np.concatenate(rows, axis=1), np.concatenate(amounts, axis=1)
 
 
-def _support_rows(coefs: Coefficients, features: Features) -> tuple[Array, Array, Array]:
-    """Weighted mean and variance of support for each distinct (role, method, coach, report), each (pattern, draw), and
-    which of them a deal has, (deal, role): few patterns occur in many deals, so each is computed once.
+class _Reports(NamedTuple):
+    """The few distinct reports on a role, which occur in many deals, so that each is computed once.
+
+    Attributes
+    ----------
+    coach, readers, variance : (report,) the coach, and how many readings there are and what they hide
+    role, method, report : (row,) of each distinct role, method and report
+    row : (deal, role) the row of a deal's report on a role
+    reading : (deal, role) its reading, 1 where there is none
     """
-    means, variances, rows, known = [], [], [], 0
-    for role in range(len(ROLES)):
-        first, pattern = _patterns(features, role)
-        mean, variance = _support_of(coefs, features.take(first), role)
-        means.append(mean)
-        variances.append(variance)
-        rows.append(known + pattern)
-        known += len(first)
-    return np.concatenate(means), np.concatenate(variances), np.stack(rows, axis=1)
+
+    coach: Array
+    readers: Array
+    variance: Array
+    role: Array
+    method: Array
+    report: Array
+    row: Array
+    reading: Array
 
 
-def _support_of(coefs: Coefficients, features: Features, role: int) -> tuple[Array, Array]:
-    """Weighted mean and weighted variance of one role's latent support, each (deal, draw), see ``graph``."""
-    rho = coefs.reliability[features.coach]
-    weight = coefs.role_weight[role][features.method]
-    readers = features.readers[:, role, None].astype(np.float32)
+def _reports(features: Features) -> _Reports:
+    shape = features.readers.shape
+    role = np.broadcast_to(np.arange(shape[1]), shape).ravel()
+    coach, method = (np.repeat(codes, shape[1]) for codes in (features.coach, features.method))
+    readers, variance = features.readers.ravel(), features.reading_variance.ravel()
+    one, report = _distinct(coach, *(np.unique(values, return_inverse=True)[1] for values in (readers, variance)))
+    first, row = _distinct(role, method, report)
+    return _Reports(
+        coach=coach[one],
+        readers=readers[one, None].astype(np.float32),
+        variance=variance[one, None].astype(np.float32),
+        role=role[first],
+        method=method[first],
+        report=report[first],
+        row=row.reshape(shape),
+        reading=np.where(features.readers == 0, 1, features.unbiased).astype(np.float32),
+    )
+
+
+def _distinct(*codes: Array) -> tuple[Array, Array]:
+    """The first place of each distinct combination of codes, and the combination at each place."""
+    key = codes[0]
+    for code in codes[1:]:
+        key = key * (code.max(initial=0) + 1) + code
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return first, which
+
+
+def _support(coefs: Coefficients, reports: _Reports, part: slice) -> tuple[Array, Array]:
+    """Weighted mean of a role's latent support for a reading of 1, and its weighted variance, each (row, draw), see
+    ``graph``. Without a reading the mean is that of unknown support.
+    """
+    rho, readers = coefs.reliability[reports.coach, part], reports.readers
     spread = 1 + (readers - 1) * rho**2
     gain = rho * readers / spread
-    mean = gain * features.unbiased[:, role, None].astype(np.float32) + (readers == 0) * coefs.unknown_support[role]
-    variance = (1 - rho**2) / spread + gain**2 * features.reading_variance[:, role, None].astype(np.float32)
-    return weight * mean, weight**2 * variance
-
-
-def _patterns(features: Features, role: int) -> tuple[Array, Array]:
-    """The first row of each distinct (method, coach, report), and the pattern that each row belongs to."""
-    key = features.method * 8 + features.coach
-    for column in (features.readers, features.unbiased, features.reading_variance):
-        values, code = np.unique(column[:, role], return_inverse=True)
-        key = key * len(values) + code
-    _, first, pattern = np.unique(key, return_index=True, return_inverse=True)
-    return first, pattern
+    variance = (1 - rho**2) / spread + gain**2 * reports.variance
+    weight = coefs.role_weight[reports.role, reports.method, part]
+    silent = np.flatnonzero(readers[reports.report, 0] == 0)
+    means, variances = gain[reports.report], variance[reports.report]
+    means[silent] = coefs.unknown_support[reports.role[silent], part]
+    means *= weight
+    variances *= weight**2
+    return means, variances
 
 
 def _draws_last(values: Array) -> Array:
