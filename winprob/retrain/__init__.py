@@ -1,0 +1,1 @@
+"""Retraining: models on file, the gate that a new one must pass, and whether the current one is still calibrated."""
