@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
     from winprob.report.visit_sheet import render_brief
+    from winprob.retrain import monitor_model
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
@@ -68,6 +69,7 @@ __all__ = [
     "fit",
     "fit_prior",
     "forecast_quarter",
+    "monitor_model",
     "plan_questions",
     "plan_visits",
     "post_mortem",
@@ -121,6 +123,7 @@ _HOME = {
     "fit": "model.inference",
     "fit_prior": "model.inference",
     "forecast_quarter": "quarter",
+    "monitor_model": "retrain",
     "plan_questions": "actions.questions",
     "plan_visits": "actions.visits",
     "post_mortem": "actions.levers",
