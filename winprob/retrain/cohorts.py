@@ -95,7 +95,7 @@ def _from_history(
 def _with_closing_days(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     """The rows, where a closed deal has no day of closing with that of the first snapshot that shows it closed."""
     seen = snapshots[is_closed(snapshots)].groupby(ID)["as_of"].min()
-    return rows.assign(closed_on=rows["closed_on"].fillna(rows[ID].map(seen)))
+    return rows.assign(closed_on=rows["closed_on"].fillna(rows[ID].map(seen).astype(rows["closed_on"].dtype)))
 
 
 def _by_quarter(readings: pd.DataFrame, calendar: CalendarSettings) -> Iterator[Cohort]:
@@ -111,7 +111,7 @@ def _by_quarter(readings: pd.DataFrame, calendar: CalendarSettings) -> Iterator[
 
 
 def _dated(deals: pd.DataFrame) -> pd.DataFrame:
-    """The valid table, once it has readings, outcomes and days of closing.
+    """The valid table, once it has readings and outcomes.
 
     Raises
     ------
@@ -119,12 +119,12 @@ def _dated(deals: pd.DataFrame) -> pd.DataFrame:
         A column is absent or empty, or a reading has no day.
     """
     table = validate_deals(deals)
-    absent = [name for name in ("as_of", "outcome", "closed_on") if column_or_missing(table, name).isna().all()]
+    absent = [name for name in ("as_of", "outcome") if column_or_missing(table, name).isna().all()]
     if absent or table["as_of"].isna().any():
         raise DealTableError(
             gettext(
-                "monitoring needs {columns} in every row that has one: what was known on a day, and what came of the "
-                "deal later. {remedy}",
+                "monitoring needs {columns} in every row: what was known on a day, and what came of the deal later. "
+                "{remedy}",
                 columns=", ".join(map(repr, absent or ["as_of"])),
                 remedy=_remedy(),
             )
@@ -134,11 +134,12 @@ def _dated(deals: pd.DataFrame) -> pd.DataFrame:
 
 def _has_hindsight(table: pd.DataFrame) -> bool:
     """Whether rows show an outcome from after the day of their reading, which no snapshot does."""
-    return bool((is_closed(table) & mask_of(table["closed_on"] > table["as_of"] + pd.Timedelta(days=1))).any())
+    later = column_or_missing(table, "closed_on") > table["as_of"] + pd.Timedelta(days=1)
+    return bool((is_closed(table) & mask_of(later)).any())
 
 
 def _require_several_days(table: pd.DataFrame) -> None:
-    if table["as_of"].nunique() == 1:
+    if table["as_of"].min() == table["as_of"].max():
         raise DealTableError(
             gettext(
                 "this export shows every deal as it is on one day, {day}: it does not hold what was known when a "

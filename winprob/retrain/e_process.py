@@ -36,12 +36,15 @@ from scipy.special import logsumexp
 from winprob.arrays import Array
 from winprob.settings import MonitorSettings
 
-#: The prior of each parameter reaches this many standard deviations, on a grid of steps of a quarter and a half of one.
+#: The prior of each parameter reaches this many standard deviations, on a grid of steps of a quarter
+#: (intercept) and a half (slope) of one.
 _REACH, _INTERCEPTS, _SLOPES = 3.0, 25, 13
 #: Chances are kept this far from 0 and 1, so that a single deal cannot decide.
 EDGE = 1e-6
 #: The product of ``1 + odds`` over this many deals fits a float: odds are below exp(69) for any accepted setting.
 _AT_ONCE = 8
+#: Log of the largest e-value reported; floats end soon after.
+_LARGEST = 700.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,9 @@ def e_process(cohorts: Iterable[tuple[Array, Array]], grid: Recalibrations) -> E
         joint = grid.log_weight + log_mean(recalibrated)
         log_e.append(logsumexp(joint) - log_mean(model).item())
         weights.append(np.exp(joint - logsumexp(joint)))
-    return Evidence(e_value=np.exp(log_e), weight=np.array(weights).reshape(-1, *grid.log_weight.shape))
+    return Evidence(
+        e_value=np.exp(np.minimum(log_e, _LARGEST)), weight=np.array(weights).reshape(-1, *grid.log_weight.shape)
+    )
 
 
 def log_likelihoods(chance: Array, happened: Array, grid: Recalibrations) -> Array:

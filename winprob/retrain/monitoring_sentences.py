@@ -55,7 +55,8 @@ def verdict_sentence(result: Monitoring) -> str:
         )
     return gettext(
         "ALARM since {period}: the model is not calibrated any more. The e-value reached {e:,.0f}; that of a "
-        "calibrated model reaches {threshold:.0f} with a probability of {share:.0%} at most, however often it is checked.",
+        "calibrated model reaches {threshold:.0f} with a probability of {share:.0%} at most, however often it is "
+        "checked.",
         period=result.alarm_since,
         e=rows["e_value"].max(),
         threshold=result.threshold,
@@ -109,8 +110,8 @@ def _where(result: Monitoring) -> Iterator[str]:
     column, level = str(worst["column"]), str(worst["level"])
     yield gettext(
         "Where to look first, as a question and not a verdict: {column} = {level}, {won} of {deals} deals won by "
-        "quarter end, {expected:.1f} expected ({difference:+.1f} standard deviations). {count} groups were compared; by luck "
-        "alone the largest difference among them exceeds {usual:.1f} half of the time.",
+        "quarter end, {expected:.1f} expected ({difference:+.1f} standard deviations). {count} groups were compared; "
+        "by luck alone the largest difference among them exceeds {usual:.1f} half of the time.",
         column=column_label(column),
         level=label(column, level) if column in _WORDS else level,
         won=worst["won"],
