@@ -95,7 +95,8 @@ def _from_history(
 def _with_closing_days(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     """The rows, where a closed deal has no day of closing with that of the first snapshot that shows it closed."""
     seen = snapshots[is_closed(snapshots)].groupby(ID)["as_of"].min()
-    return rows.assign(closed_on=rows["closed_on"].fillna(rows[ID].map(seen).astype(rows["closed_on"].dtype)))
+    closed_on, shown = (pd.to_datetime(days) for days in (rows["closed_on"], rows[ID].map(seen.to_dict())))
+    return rows.assign(closed_on=closed_on.fillna(shown))
 
 
 def _by_quarter(readings: pd.DataFrame, calendar: CalendarSettings) -> Iterator[Cohort]:
