@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the first team; the others follow")
     parser.add_argument("--intercept-sd", type=float, default=MonitorSettings().intercept_sd)
     parser.add_argument("--slope-sd", type=float, default=MonitorSettings().slope_sd)
+    parser.add_argument("--draws", type=int, default=10_000, help="of the posterior that the monitor has; all but one")
     parser.add_argument("--ends", type=int, default=40, help="runs with the slower tests on won, lost and open")
     parser.add_argument("--quick", action="store_true", help="one model and five runs, to try it out")
     asked = parser.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
     runs = pd.DataFrame(
         record
         for at in range(asked.teams)
-        for record in run_team(pools[at % len(pools)], asked.per_quarter, grid, rng, ends=at < asked.ends)
+        for record in run_team(pools[at % len(pools)], asked, grid, rng, ends=at < asked.ends)
     )
     table = summarise(runs)
     print(f"{asked.teams} runs on {asked.models} models, {WATCHED} quarters of {asked.per_quarter} deals\n")
@@ -132,12 +133,13 @@ def snapshots(pipeline: Pipeline) -> pd.DataFrame:
 
 
 def run_team(
-    pool: list[Quarter], deals: int, grid: Recalibrations, rng: np.random.Generator, *, ends: bool
+    pool: list[Quarter], asked: argparse.Namespace, grid: Recalibrations, rng: np.random.Generator, *, ends: bool
 ) -> Iterator[dict]:
     """A record for each kind of truth and each test: the number of deals seen at the first alarm, NaN without one."""
-    chosen = [sample(quarter, deals, rng) for quarter in pool]
+    chosen = [sample(quarter, asked.per_quarter, rng) for quarter in pool]
     truth = int(rng.integers(pool[0].win_prob.shape[1]))
     others = np.delete(np.arange(pool[0].win_prob.shape[1]), truth)
+    others = others[:: max(len(others) // asked.draws, 1)]
     luck = [rng.random(len(quarter.win_prob)) for quarter in chosen]
     for kind in ("as believed", "as its mean", "odds of winning -1.2", "odds of a win in the quarter -1.2"):
         came = [end_of(quarter, truth, kind, draw) for quarter, draw in zip(chosen, luck, strict=True)]

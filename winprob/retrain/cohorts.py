@@ -58,17 +58,19 @@ def quarter_cohorts(
     DealTableError
         The frame is not a valid deal table, or its cohorts would not be whole.
     """
-    table = None if not isinstance(deals, pd.DataFrame) else _dated(deals)
+    table = _dated(deals) if isinstance(deals, pd.DataFrame) else None
     in_hindsight = table is not None and _has_hindsight(table)
-    source = deals if table is None else table
-    readings, known_on = _from_table(table, as_of) if in_hindsight else _from_history(source, settings.calendar, as_of)
+    if table is not None and in_hindsight:
+        readings, known_on = _from_table(table, as_of)
+    else:
+        readings, known_on = _from_history(deals if table is None else table, settings.calendar, as_of)
     begin, settled = pd.Timestamp(since or dt.date(1970, 1, 1)), dt.timedelta(days=settings.monitor.settle_days)
     cohorts = [
         cohort
         for cohort in _by_quarter(readings, settings.calendar)
         if cohort.quarter.end + settled <= known_on and cohort.deals["as_of"].min() >= begin
     ]
-    if in_hindsight:
+    if table is not None and in_hindsight:
         _require_whole(table, cohorts)
     return cohorts
 
