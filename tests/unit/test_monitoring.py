@@ -13,18 +13,19 @@ import pytest
 from click.testing import CliRunner
 
 import winprob
-from winprob import draw_win_prob_by, monitor_model, render_card, write_snapshot
+from winprob import draw_win_prob_by, monitor_model, predict, render_card, render_review, write_snapshot
 from winprob.cli import main
 from winprob.errors import DealTableError, HistoryError, UndatedError
 from winprob.i18n import use_language
 from winprob.model.hazards import Hazards, learn_hazards
 from winprob.model.posterior import Posterior
+from winprob.quarter import Bridge, Forecast
 from winprob.retrain import Monitoring, monitoring_sentences
 from winprob.retrain.cohorts import quarter_cohorts, trained_until
 from winprob.retrain.e_process import e_process, log_odds_of, recalibrations
 from winprob.retrain.monitoring import MONITOR_COLUMNS, SEGMENT_COLUMNS, segment_deviations
 from winprob.settings import CalendarSettings, MonitorSettings, Settings
-from winprob.simulation import simulate_pipeline
+from winprob.simulation import Simulation, simulate_pipeline
 
 DAYS = [dt.date(2025, month, 1) for month in (1, 4, 7, 10)] + [dt.date(2026, 1, 1)]
 QUARTERS = ["2025Q1", "2025Q2", "2025Q3", "2025Q4"]
@@ -296,6 +297,18 @@ def test_the_card_shows_the_evidence_over_time(model: Posterior, alarm: Monitori
     assert "Calibration since training" not in render_card(model)
     with use_language("zh"):
         assert "警报" in render_card(model, monitoring=alarm)
+
+
+def test_the_review_has_one_line_of_it_in_the_track_record(
+    posterior: Posterior, team: Simulation, make_forecast: Callable[..., tuple[Forecast, Bridge]], alarm: Monitoring
+) -> None:
+    forecast, _ = make_forecast(team.open, predict(posterior, team.open))
+    without = render_review(posterior, team.open, forecast)
+    page = render_review(posterior, team.open, forecast, monitoring=alarm)
+    assert "NOTHING ON RECORD" in without
+    assert "NOTHING ON RECORD" not in page
+    assert page.count("ALARM since") == 1
+    assert "ALARM since" not in without
 
 
 def folder_of(history: pd.DataFrame, path: Path) -> Path:
