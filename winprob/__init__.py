@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
     from winprob.report.visit_sheet import render_brief
-    from winprob.retrain import Registry
+    from winprob.retrain import Registry, monitor_model
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
@@ -70,6 +70,7 @@ __all__ = [
     "fit",
     "fit_prior",
     "forecast_quarter",
+    "monitor_model",
     "plan_questions",
     "plan_visits",
     "post_mortem",
@@ -124,6 +125,7 @@ _HOME = {
     "fit": "model.inference",
     "fit_prior": "model.inference",
     "forecast_quarter": "quarter",
+    "monitor_model": "retrain",
     "plan_questions": "actions.questions",
     "plan_visits": "actions.visits",
     "post_mortem": "actions.levers",

@@ -149,6 +149,7 @@ class ReviewInputs:
 )
 @options.file("--log", help="Folder of past forecasts: adds their track record.")
 @options.file("--record", help="The file that winprob backtest --record wrote.")
+@options.file("--monitor", help="A history: adds to the track record whether the model is still calibrated.")
 @options.settings
 @options.seed
 def report(
@@ -161,6 +162,7 @@ def report(
     executives: Path | None,
     log: Path | None,
     record: Path | None,
+    monitor: Path | None,
     settings: Path | None,
     seed: int,
 ) -> None:
@@ -195,6 +197,7 @@ def report(
             findings=findings,
             scores=winprob.score_forecasts(log, inputs.deals, rates=inputs.rates) if log else None,
             record=read_record(record) if record else None,
+            monitoring=winprob.monitor_model(posterior, monitor) if monitor else None,
             settings=inputs.settings.review,
         )
     _write_review(page, out, pdf)

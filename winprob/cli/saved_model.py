@@ -61,14 +61,17 @@ def _require_terms(terms: tuple[str, ...], known: list[str]) -> None:
 @click.option(
     "--record", type=options.FILE, help="The calibration record: the file that winprob backtest --record wrote."
 )
+@options.file("--monitor", help="A history: adds whether the model is still calibrated, with a chart over time.")
 @click.option("--format", "output_format", type=click.Choice(["md", "html"]), help="Default: by --out, else md.")
 @options.target("--out", help="Write the card to this file instead of the screen.")
 @options.idle_seed
-def card(model: Path, record: Path | None, output_format: str | None, out: Path | None) -> None:
+def card(model: Path, record: Path | None, monitor: Path | None, output_format: str | None, out: Path | None) -> None:
     """The model card: purpose, training data, calibration, and what is not proven."""
     from winprob.report.card import read_record
 
     require_writable(out)
     chosen = output_format or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
-    text = winprob.render_card(load_model(model), read_record(record) if record else None, form=chosen)
+    posterior = load_model(model)
+    monitoring = winprob.monitor_model(posterior, monitor) if monitor else None
+    text = winprob.render_card(posterior, read_record(record) if record else None, form=chosen, monitoring=monitoring)
     write_page(text, out, gettext("The model card is in {path}.", path=out))

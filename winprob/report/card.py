@@ -20,13 +20,15 @@ from winprob.model.posterior_file import FORMAT
 from winprob.model.role_evidence import role_readings, weight_prior_share
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.backtest import calibration_section, difference_section
+from winprob.report.diagnosis import gates_section
 from winprob.report.effects import effects_section
+from winprob.report.monitoring import monitoring_sections
 from winprob.report.numbers import percent
-from winprob.report.sheet import Section, Sheet, grid_of, to_html, to_markdown
+from winprob.report.sheet import Section, Sheet, grid_of, pairs_grid, to_html, to_markdown
+from winprob.retrain import Monitoring
 
 #: Required parts of a backtest record.
 _NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")
-_GATES = ("r_hat", "bulk_ess", "tail_ess", "divergent_share", "bfmi")
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -58,7 +60,11 @@ def _not_a_record(path: Path, reason: str) -> str:
 
 
 def render_card(
-    posterior: Posterior, record: Mapping[str, Any] | None = None, *, form: Literal["md", "html"] | str = "md"
+    posterior: Posterior,
+    record: Mapping[str, Any] | None = None,
+    *,
+    form: Literal["md", "html"] | str = "md",
+    monitoring: Monitoring | None = None,
 ) -> str:
     """Render the card of a fitted model in the current language.
 
@@ -66,6 +72,7 @@ def render_card(
     ----------
     record : as ``evaluation.Backtest.record`` returns it; without one the card states that none is on record
     form : ``md`` or ``html``
+    monitoring : as ``monitor_model`` returns it: adds the evidence since training, with a chart
 
     Raises
     ------
@@ -73,7 +80,7 @@ def render_card(
         The record is not one of a backtest.
     """
     try:
-        sheet = _card(posterior, record)
+        sheet = _card(posterior, card_sections(posterior, record, monitoring))
         return to_html(sheet) if form == "html" else to_markdown(sheet)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if record is None:
@@ -83,12 +90,13 @@ def render_card(
         ) from error
 
 
-def _card(posterior: Posterior, record: Mapping[str, Any] | None) -> Sheet:
-    sections = tuple(card_sections(posterior, record))
-    return Sheet(title=gettext("Model card"), lead=(_in_one_line(posterior),), sections=sections)
+def _card(posterior: Posterior, sections: list[Section]) -> Sheet:
+    return Sheet(title=gettext("Model card"), lead=(_in_one_line(posterior),), sections=tuple(sections))
 
 
-def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> list[Section]:
+def card_sections(
+    posterior: Posterior, record: Mapping[str, Any] | None, monitoring: Monitoring | None = None
+) -> list[Section]:
     """The sections of the card, in order."""
     return [
         _details(posterior),
@@ -96,9 +104,10 @@ def card_sections(posterior: Posterior, record: Mapping[str, Any] | None) -> lis
         _factors(posterior),
         effects_section(posterior),
         *_calibration(record),
+        *monitoring_sections(monitoring),
         _data(posterior),
         _prior(posterior),
-        _gates(posterior),
+        gates_section(posterior),
         _ethics(),
         _limits(),
         _proof(),
@@ -124,7 +133,7 @@ def _details(posterior: Posterior) -> Section:
         (gettext("hash of the training data"), source.data_hash or "–"),
         (gettext("draws"), f"{posterior.draws['intercept'].size}"),
     ]
-    return Section(title=gettext("Details"), grid=_pairs(rows))
+    return Section(title=gettext("Details"), grid=pairs_grid(rows))
 
 
 def _use() -> Section:
@@ -161,7 +170,7 @@ def _factors(posterior: Posterior) -> Section:
             ),
             _names(posterior),
         ),
-        grid=_pairs([*method, *fields, *numbers, *pairs]),
+        grid=pairs_grid([*method, *fields, *numbers, *pairs]),
     )
 
 
@@ -225,7 +234,7 @@ def _data(posterior: Posterior) -> Section:
         *_unknown_shares(posterior),
         *_tiers(posterior),
     ]
-    return Section(title=gettext("Training data"), grid=_pairs(rows))
+    return Section(title=gettext("Training data"), grid=pairs_grid(rows))
 
 
 def _unknown_shares(posterior: Posterior) -> list[tuple[str, str]]:
@@ -263,23 +272,8 @@ def _prior(posterior: Posterior) -> Section:
                 "winprob diagnose shows which parameters depend on the prior."
             ),
         ),
-        grid=_pairs(rows),
+        grid=pairs_grid(rows),
     )
-
-
-def _gates(posterior: Posterior) -> Section:
-    measured, wanted = posterior.provenance.gates, posterior.settings.gates
-    if not measured:
-        return Section(title=gettext("Sampler diagnostics"), words=(gettext("Drawn directly from the prior: exact."),))
-    signs = {"r_hat": "<", "bulk_ess": ">", "tail_ess": ">", "divergent_share": "<=", "bfmi": ">"}
-    table = pd.DataFrame(
-        {
-            gettext("diagnostic"): list(_GATES),
-            gettext("measured"): [f"{measured[name]:.4g}" for name in _GATES],
-            gettext("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in _GATES],
-        }
-    )
-    return Section(title=gettext("Sampler diagnostics"), grid=grid_of(table))
 
 
 def _ethics() -> Section:
@@ -344,7 +338,3 @@ def _proof() -> Section:
             ),
         ),
     )
-
-
-def _pairs(rows: list[tuple[Any, Any]]) -> Any:
-    return grid_of(pd.DataFrame(rows, columns=[gettext("what"), gettext("value")]).map(str))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from winprob.i18n import gettext
 from winprob.methodology import label
+from winprob.model.posterior import Posterior
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -128,3 +129,19 @@ def _dots(
         title=title,
         caption=caption,
     )
+
+
+def gates_section(posterior: Posterior) -> Section:
+    """Convergence diagnostics of the sampler, as measured and as wanted."""
+    measured, wanted = posterior.provenance.gates, posterior.settings.gates
+    if not measured:
+        return Section(title=gettext("Sampler diagnostics"), words=(gettext("Drawn directly from the prior: exact."),))
+    signs = {"r_hat": "<", "bulk_ess": ">", "tail_ess": ">", "divergent_share": "<=", "bfmi": ">"}
+    table = pd.DataFrame(
+        {
+            gettext("diagnostic"): list(signs),
+            gettext("measured"): [f"{measured[name]:.4g}" for name in signs],
+            gettext("wanted"): [f"{signs[name]} {getattr(wanted, name):g}" for name in signs],
+        }
+    )
+    return Section(title=gettext("Sampler diagnostics"), grid=grid_of(table))

@@ -110,6 +110,11 @@ def grid_of(frame: pd.DataFrame, *, digits: int = 3) -> Grid:
     )
 
 
+def pairs_grid(rows: Sequence[tuple[object, object]]) -> Grid:
+    """Names and values as a table."""
+    return grid_of(pd.DataFrame(rows, columns=[gettext("what"), gettext("value")]).map(str))
+
+
 def _cell(value: object, digits: int) -> str:
     if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return BLANK

@@ -4,6 +4,7 @@ from winprob.settings.decisions import (
     CalendarSettings,
     EvaluationSettings,
     LeverSettings,
+    MonitorSettings,
     QuarterSettings,
     ReviewSettings,
     VisitSettings,
@@ -21,6 +22,6 @@ from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
     "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
-    "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings", "SamplerSettings",
-    "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
+    "MonitorSettings", "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings",
+    "SamplerSettings", "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Settings of evaluation, levers, executive visits, the fiscal calendar, the quarter and its review page."""
+"""Settings of evaluation, levers, executive visits, the fiscal calendar, the quarter, its review page, monitoring."""
 
 from datetime import date
 from itertools import pairwise
@@ -145,3 +145,25 @@ class ReviewSettings:
     disagreement: Chance = 0.25
     deals: Positive = 25
     risky_deals: Positive = 6
+
+
+@record
+class MonitorSettings:
+    """The test of whether a model is still calibrated, repeated after every quarter.
+
+    The two standard deviations state which deviations it is meant to find, and decide its power, not its error rate.
+
+    Attributes
+    ----------
+    false_alarm : chance that a calibrated model is ever reported; the alarm is an e-value of one over it
+    intercept_sd : of the shift in log-odds: 0.8 is a chance of 30% that is in truth 16% or 49%
+    slope_sd : of the log of the slope: 0.3 is chances too far from one half, or too close to it, by a third
+    draws : posterior draws used, spread evenly; more are slower and closer to the model's own doubt
+    settle_days : a quarter counts this many days after its end, because wins are entered late
+    """
+
+    false_alarm: Chance = 0.05
+    intercept_sd: Annotated[float, Field(gt=0, le=2)] = 0.8
+    slope_sd: Annotated[float, Field(gt=0, le=0.5)] = 0.3
+    draws: Annotated[int, Field(ge=50)] = 1000
+    settle_days: Annotated[int, Field(ge=0)] = 0

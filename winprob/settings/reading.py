@@ -32,6 +32,7 @@ class Settings:
     timing: model.TimingSettings = field(default_factory=model.TimingSettings)
     review: decisions.ReviewSettings = field(default_factory=decisions.ReviewSettings)
     quarter: decisions.QuarterSettings = field(default_factory=decisions.QuarterSettings)
+    monitor: decisions.MonitorSettings = field(default_factory=decisions.MonitorSettings)
     refit: model.RefitSettings = field(default_factory=model.RefitSettings)
 
     def for_refits(self) -> Settings:

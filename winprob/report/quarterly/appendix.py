@@ -10,6 +10,7 @@ from winprob.quarter import track_record_sentences
 from winprob.report import numbers
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
+from winprob.report.monitoring import track_record_line
 from winprob.report.quarterly.deals import sort_keys
 from winprob.report.quarterly.headline import line_name
 from winprob.report.quarterly.inputs import ReviewInputs
@@ -17,8 +18,8 @@ from winprob.report.sheet import Column, Grid, Section, grid_of
 
 
 def track_record(inputs: ReviewInputs) -> list[Section]:
-    """Past forecasts and the backtest; without either, how to start a record."""
-    return [*_forecasts(inputs), *_backtest(inputs)] or [
+    """Past forecasts, calibration since training and the backtest; without any, how to start a record."""
+    return [*_forecasts(inputs), *track_record_line(inputs.monitoring), *_backtest(inputs)] or [
         Section(
             title="",
             words=(

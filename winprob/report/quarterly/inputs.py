@@ -13,6 +13,7 @@ from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
 from winprob.quarter import Bridge, Forecast
 from winprob.report.numbers import FACTS, missing_facts
+from winprob.retrain import Monitoring
 from winprob.settings import ReviewSettings
 
 #: Coverage states of a role that is in contact.
@@ -34,6 +35,7 @@ class ReviewInputs:
     findings : of the data check, None where it was not run
     scores : one row for each past forecast; None without a log
     record : of a backtest, or None
+    monitoring : whether the model is still calibrated, or None
     """
 
     posterior: Posterior
@@ -46,6 +48,7 @@ class ReviewInputs:
     findings: pd.DataFrame | None
     scores: pd.DataFrame | None
     record: Mapping[str, Any] | None
+    monitoring: Monitoring | None
     settings: ReviewSettings
     simulated: bool
 

@@ -15,6 +15,7 @@ from winprob.report.quarterly import appendix, follow_up, headline, risk
 from winprob.report.quarterly.deals import deal_rows
 from winprob.report.quarterly.inputs import ReviewInputs, join_facts, names_by_id
 from winprob.report.templates import render
+from winprob.retrain import Monitoring
 from winprob.settings import ReviewSettings
 
 
@@ -29,6 +30,7 @@ def render_review(
     findings: pd.DataFrame | None = None,
     scores: pd.DataFrame | None = None,
     record: Mapping[str, Any] | None = None,
+    monitoring: Monitoring | None = None,
     settings: ReviewSettings | None = None,
     simulated: bool = False,
 ) -> str:
@@ -43,6 +45,7 @@ def render_review(
     findings : of the data check
     scores : past forecasts and realised bookings, as ``score_forecasts`` returns them
     record : of a backtest, as ``winprob backtest --record`` writes it
+    monitoring : as ``monitor_model`` returns it: adds a line to the track record
     settings : thresholds of exceptions; by default the model's own settings
     simulated : whether the deals are simulated, which the page then states first
 
@@ -63,6 +66,7 @@ def render_review(
         findings=findings,
         scores=scores,
         record=record,
+        monitoring=monitoring,
         settings=settings or posterior.settings.review,
         simulated=simulated,
     )
