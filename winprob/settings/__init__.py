@@ -18,9 +18,10 @@ from winprob.settings.model import (
     TimingSettings,
 )
 from winprob.settings.reading import Settings, read_settings, settings_from
+from winprob.settings.retraining import RetrainingSettings
 
 __all__ = [
     "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
-    "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings", "SamplerSettings",
-    "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
+    "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "RetrainingSettings", "ReviewSettings",
+    "SamplerSettings", "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
 ]  # fmt: skip
