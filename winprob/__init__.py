@@ -44,11 +44,13 @@ if TYPE_CHECKING:
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
     from winprob.report.visit_sheet import render_brief
+    from winprob.retrain import Registry
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
 __all__ = [
     "Posterior",
+    "Registry",
     "Settings",
     "WinprobError",
     "allocate",
@@ -102,6 +104,7 @@ __all__ = [
 
 _HOME = {
     "Posterior": "model.posterior",
+    "Registry": "retrain",
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "actions.visits",

@@ -11,6 +11,7 @@
     ├── PlanError           executives, visit log or rules are wrong, or conflict
     ├── ForecastError       a quarter cannot be forecast from these deals, day, target and rates
     ├── PosteriorError      a model file is damaged, of another kind, or of a newer format
+    ├── RegistryError       a folder is not a registry of models, is altered, or a model in it may not become current
     ├── UndatedError        a question with a date to a model without a time-to-close part
     ├── NotConvergedError   the draws did not pass the convergence gates; nothing was saved
     └── OutputError         a result cannot be written
@@ -53,6 +54,10 @@ class ForecastError(WinprobError):
 
 class PosteriorError(WinprobError):
     """A model file is damaged, is not a model, or was written in another format."""
+
+
+class RegistryError(WinprobError):
+    """A folder is not a registry of models, was altered, or a model in it is missing or may not become current."""
 
 
 class UndatedError(WinprobError):

@@ -34,13 +34,19 @@ class WinprobCommand(click.Command):
             return super().invoke(ctx)
 
 
-class WinprobGroup(click.Group):
-    """The commands in the order of use. A `WinprobError` becomes one message on stderr and exit code 1."""
+class CommandGroup(click.Group):
+    """Commands in the order of use."""
 
     command_class = WinprobCommand
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+class WinprobGroup(CommandGroup):
+    """All commands. A `WinprobError` becomes one message on stderr and exit code 1."""
+
+    group_class = CommandGroup
 
     def main(self, args: Sequence[str] | None = None, *further: Any, **named: Any) -> Any:
         arguments = sys.argv[1:] if args is None else list(args)

@@ -76,7 +76,7 @@ def require_separate(parameters: Sequence[click.Parameter], values: Mapping[str,
 
 
 model_argument = click.argument("model", type=FILE)
-model = file("--model", required=True, help="The fitted model, a NetCDF file.")
+model = file("--model", required=True, help="The fitted model: a NetCDF file, or a registry for its current model.")
 seed = click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of every random draw.")
 unseen_seed = click.option(
     "--seed", type=SEED, help="Seed of the draws for sellers, regions and quarters that the model never saw."
@@ -251,8 +251,24 @@ def load_settings(path: Path | None) -> "winprob.Settings":
 
 
 def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
-    """The model in a file; ``seed`` replaces its seed for the draws of levels that it never saw."""
-    posterior = winprob.Posterior.load(path)
+    """The model in a file, or the current one of a registry.
+
+    ``seed`` replaces its seed for the draws of levels that it never saw.
+
+    Raises
+    ------
+    PosteriorError
+        It is missing, is not a model, is damaged, or is of another format.
+    RegistryError
+        The registry has no current model, or was altered.
+    """
+    if os.path.isdir(path):
+        from winprob.retrain import Registry, require_registry
+
+        require_registry(path)
+        posterior = Registry(path).load()
+    else:
+        posterior = winprob.Posterior.load(path)
     return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
 
 

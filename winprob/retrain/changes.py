@@ -13,7 +13,7 @@ from winprob.data.schema import COVERAGE_COLUMNS, ID, SUPPORTS, Mask, column_or_
 from winprob.errors import WinprobError
 from winprob.model.draws import TAILS, summarise
 from winprob.model.effects import WEIGHT, effect_draws
-from winprob.model.explanation import BASE_RATE, DOUBT, explain, term_title
+from winprob.model.explanation import explain
 from winprob.model.features import COACH_LEVELS
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import predict
@@ -21,6 +21,8 @@ from winprob.model.win.terms import ROLE_TERMS
 from winprob.quarter import bridge_forecasts, coming_quarter
 from winprob.retrain.evidence import Evidence, LearnedFrom
 
+#: The quantity of ``data_changes`` that is not the share unknown of a column.
+WIN_RATE = "win_rate"
 #: The facts of the method whose blanks are counted.
 _FACTS = ("stage", "coach", "decision_method", "approver_coverage", *SUPPORTS)
 #: Reasons named for a deal whose probability moves.
@@ -33,12 +35,14 @@ class Changes:
 
     Attributes
     ----------
-    data : ``quantity, old, old_lower, old_upper, new, new_lower, new_upper, old_n, new_n``: win rate and share unknown
-        of each fact, in deals that the current model learned from and in the deals closed since, with 90 % intervals
+    data : ``quantity, old, old_lower, old_upper, new, new_lower, new_upper, old_n, new_n``: ``win_rate``, and the share
+        unknown of each column of the method, in deals that the current model learned from and in the deals closed
+        since, with 90 % intervals
     levels : ``column, level, change`` (``new`` or ``gone``) of the categories that the models learned
-    parameters : ``parameter, old, old_lower, old_upper, new, new_lower, new_upper, width_ratio``: weights of roles,
-        reliability of coaches, stages. A width ratio below 1 is an interval that has narrowed
-    moves : ``deal_id, old, new, change, reasons`` of the open deals whose win probability moves most
+    parameters : ``kind, level, old, old_lower, old_upper, new, new_lower, new_upper, width_ratio``: ``weight`` of roles,
+        ``reliability`` of coaches, ``stage``. A width ratio below 1 is an interval that has narrowed
+    moves : ``deal_id, old, new, change, reasons`` of the open deals whose win probability moves most; a reason is a
+        term and the change of its log-odds
     open_deals : how many open deals were compared
     quarter : ``quarter, currency, old, new`` of the coming quarter's P50; None where it cannot be forecast
     """
@@ -90,11 +94,11 @@ def _old(closed: pd.DataFrame, learned: LearnedFrom) -> Mask:
 
 def data_changes(closed: pd.DataFrame, old: Mask) -> pd.DataFrame:
     """Win rate, and the share unknown of every fact of the method, among old and new deals."""
-    flags = {"win rate": mask_of(closed["outcome"] == "won")}
+    flags = {WIN_RATE: mask_of(closed["outcome"] == "won")}
     for name in _FACTS:
         cells = column_or_missing(closed, name)
         unknown = cells.isna() | (cells.astype("str") == "unknown") if name in COVERAGE_COLUMNS else cells.isna()
-        flags[f"{name} unknown"] = mask_of(unknown)
+        flags[name] = mask_of(unknown)
     records = [
         (name, *_rate(flag[old]), *_rate(flag[~old]), int(old.sum()), int((~old).sum())) for name, flag in flags.items()
     ]
@@ -126,13 +130,15 @@ def level_changes(current: Posterior, candidate: Posterior) -> pd.DataFrame:
 def parameter_changes(current: Posterior, candidate: Posterior) -> pd.DataFrame:
     """Means and 90 % intervals of the parameters that an analyst reads, old and new, and how the widths compare."""
     then, now = (
-        pd.DataFrame(_parameters(one), columns=["parameter", "mean", "lower", "upper"]) for one in (current, candidate)
+        pd.DataFrame(_parameters(one), columns=["kind", "level", "mean", "lower", "upper"])
+        for one in (current, candidate)
     )
-    table = then.merge(now, on="parameter", suffixes=("_old", "_new"))
+    table = then.merge(now, on=["kind", "level"], suffixes=("_old", "_new"))
     widths = [table[f"upper_{side}"] - table[f"lower_{side}"] for side in ("old", "new")]
     return pd.DataFrame(
         {
-            "parameter": table["parameter"],
+            "kind": table["kind"],
+            "level": table["level"],
             **{
                 f"{side}{'' if end == 'mean' else f'_{end}'}": table[f"{end}_{side}"]
                 for side in ("old", "new")
@@ -143,14 +149,14 @@ def parameter_changes(current: Posterior, candidate: Posterior) -> pd.DataFrame:
     )
 
 
-def _parameters(posterior: Posterior) -> Iterator[tuple[str, float, float, float]]:
+def _parameters(posterior: Posterior) -> Iterator[tuple[str, str, float, float, float]]:
     for at, level in enumerate(COACH_LEVELS[: posterior.flat["reliability"].shape[1]]):
-        yield f"reliability: {level}", *_ends(posterior.flat["reliability"][:, at])
+        yield "reliability", level, *_ends(posterior.flat["reliability"][:, at])
     for one in effect_draws(posterior):
         if one.term in ROLE_TERMS and one.level == WEIGHT:
-            yield f"weight: {term_title(one.term)}", *_ends(one.draws)
+            yield "weight", one.term, *_ends(one.draws)
         elif one.term == "stage":
-            yield f"stage: {one.level}", *_ends(one.draws)
+            yield "stage", one.level, *_ends(one.draws)
 
 
 def _ends(draws: Array) -> tuple[float, float, float]:
@@ -175,16 +181,12 @@ def largest_moves(
     return pd.DataFrame(records, columns=columns)
 
 
-def _reasons(current: Posterior, candidate: Posterior, deals: pd.DataFrame, name: str) -> str:
-    """The terms whose log-odds moved most: ``Buying stage +0.31``."""
+def _reasons(current: Posterior, candidate: Posterior, deals: pd.DataFrame, name: str) -> list[tuple[str, float]]:
+    """The terms whose log-odds moved most."""
     then, now = (explain(one, deals, name).set_index("term")["log_odds"] for one in (current, candidate))
     moved = now.subtract(then, fill_value=0.0)
     most = moved.reindex(moved.abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
-    return ", ".join(f"{_title(str(term))} {change:+.2f}" for term, change in most.items())
-
-
-def _title(term: str) -> str:
-    return {BASE_RATE: "base rate", DOUBT: "doubt"}.get(term) or term_title(term)
+    return [(str(term), float(change)) for term, change in most.items()]
 
 
 def quarter_change(

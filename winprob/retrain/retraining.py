@@ -10,6 +10,7 @@ import pandas as pd
 
 from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, WinprobError
+from winprob.i18n import LANGUAGES, use_language
 from winprob.model.posterior import Posterior
 from winprob.retrain.changes import Changes, find_changes
 from winprob.retrain.definitions import Definitions, changed_concepts, dated, define, without_old_readings
@@ -25,6 +26,7 @@ from winprob.retrain.evidence import (
 from winprob.retrain.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
 from winprob.retrain.recipe import Recipe, changed_parts, recipe_from, recipe_of
 from winprob.retrain.scoring import NewDeals, Progress, new_deals, score
+from winprob.retrain.sentences import decision_sentences, gate_sentences
 from winprob.settings import Settings
 
 #: Share of the progress bar that the scoring takes; the fit on everything takes the rest.
@@ -77,8 +79,19 @@ class Retraining:
     changes: Changes | None = None
 
     def record(self) -> dict[str, Any]:
-        """Plain values, as ``gate.json`` holds them: gate, recipe, changes, and the deals that were learned from."""
+        """Plain values, as ``gate.json`` holds them: gate, recipe, changes, and the deals that were learned from.
+
+        ``verdict`` is ``promote`` for every verdict that lets the candidate replace the current model.
+        """
+        text, sentences = {}, {}
+        for each in LANGUAGES:
+            with use_language(each):
+                sentences[each] = [*gate_sentences(self.gate), *decision_sentences(self.gate)]
+                text[each] = sentences[each][0]
         return {
+            "verdict": "promote" if self.gate.allows else self.gate.verdict,
+            "text": text,
+            "sentences": sentences,
             "gate": self.gate.record(),
             "recipe": self.recipe.record(),
             "changes": self.changes.record() if self.changes else None,

@@ -24,8 +24,6 @@ from winprob.errors import HistoryError, InputError
 from winprob.i18n import gettext
 
 MANIFEST = "_winprob_history.json"
-#: Prefix of a writer's temporary folder; one left behind by a killed writer is removed by the next.
-SCRATCH = ".winprob-"
 _KIND, _FORMAT = "winprob history", 1
 _DAY_IS = "as_of="
 
@@ -37,13 +35,6 @@ def manifest_text() -> str:
 def is_history(path: str | Path) -> bool:
     """Whether ``path`` is a folder with the manifest of a history."""
     return os.path.isfile(Path(path, MANIFEST))
-
-
-def is_fresh(folder: Path) -> bool:
-    """Whether the folder does not exist or holds only hidden files."""
-    return not os.path.exists(folder) or (
-        os.path.isdir(folder) and all(item.name.startswith(".") for item in folder.iterdir())
-    )
 
 
 def require_history(path: str | Path) -> Path:

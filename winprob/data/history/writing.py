@@ -7,8 +7,6 @@ can lock a folder.
 
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,15 @@ from winprob.data.history.folder import place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
 from winprob.data.tables.replacing import translate_os_errors
+from winprob.data.tables.shared_folder import (
+    clear_scratch,
+    is_fresh,
+    locked,
+    replace_synced,
+    scratch,
+    sync_folder,
+    write_synced,
+)
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 from winprob.i18n import gettext
 
@@ -69,10 +76,10 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     day = export_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
-    with _translate_os_errors(folder), _locked(_made(folder)) as alone:
+    with _translate_os_errors(folder), locked(_made(folder)) as alone:
         if alone:
-            _clear(folder)
-        if layout.is_fresh(folder):
+            clear_scratch(folder)
+        if is_fresh(folder):
             _sign(folder)
         place = layout.place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
@@ -91,7 +98,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 
 def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
-    if not layout.is_fresh(folder):
+    if not is_fresh(folder):
         return layout.require_history(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,68 +109,23 @@ def _made(folder: Path) -> Path:
 
 def _sign(folder: Path) -> None:
     """Make an empty folder a history."""
-    with _scratch(folder) as aside:
-        _write(aside / layout.MANIFEST, layout.manifest_text().encode())
-        os.replace(aside / layout.MANIFEST, folder / layout.MANIFEST)
-        _sync_folder(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Wait for a lock on the folder, held until the block ends; False where the system has no such locks."""
-    try:
-        # Imported here: not available on Windows.
-        import fcntl
-    except ImportError:
-        yield False
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        yield _lock(fcntl, handle)
-    finally:
-        # Closing unlocks; so does the system when the process is killed.
-        os.close(handle)
-
-
-def _lock(fcntl: Any, handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        # Some network drives cannot lock folders; the rename still decides between two writers.
-        return False
-    return True
-
-
-def _clear(folder: Path) -> None:
-    """Remove the temporary folders of killed writers."""
-    for leftover in folder.glob(f"{layout.SCRATCH}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    aside = folder / f"{layout.SCRATCH}{secrets.token_hex(6)}"
-    aside.mkdir()
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    replace_synced(folder / layout.MANIFEST, layout.manifest_text().encode())
 
 
 def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
     """Write the snapshot; False where another writer was first."""
-    with _scratch(folder) as aside:
+    with scratch(folder) as aside:
         data = snapshot_file.snapshot_bytes(content, covariates)
-        _write(aside / snapshot_file.SNAPSHOT, data)
-        _write(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
-        _sync_folder(aside)
+        write_synced(aside / snapshot_file.SNAPSHOT, data)
+        write_synced(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
+        sync_folder(aside)
         try:
             os.rename(aside, place)
         except OSError as fault:
             if fault.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.EACCES) and place.exists():
                 return False
             raise
-        _sync_folder(folder)
+        sync_folder(folder)
     return True
 
 
@@ -176,34 +138,8 @@ def _add_checksums(folder: Path) -> None:
             snapshot_file.read_content(place)
         except InputError:
             continue
-        with _scratch(folder) as aside:
-            _write(
-                aside / snapshot_file.CHECKSUM,
-                snapshot_file.checksum_bytes((place / snapshot_file.SNAPSHOT).read_bytes()),
-            )
-            os.replace(aside / snapshot_file.CHECKSUM, place / snapshot_file.CHECKSUM)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Synchronise a folder's directory entries to disk, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as fault:
-        # Some file systems cannot synchronise a folder.
-        if fault.errno != errno.EINVAL:
-            raise
-    finally:
-        os.close(handle)
+        data = (place / snapshot_file.SNAPSHOT).read_bytes()
+        replace_synced(place / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data), folder)
 
 
 @contextmanager

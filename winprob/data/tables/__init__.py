@@ -19,7 +19,7 @@ from winprob.data.tables.people import cover
 from winprob.data.tables.presets import preset_text
 from winprob.data.tables.rates import read_rates
 from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
-from winprob.data.tables.replacing import replacing, require_writable, scratch_folder
+from winprob.data.tables.replacing import replacing, require_writable, scratch_folder, translate_os_errors
 from winprob.data.tables.sheets.files import MappingSource, PeopleSource
 from winprob.data.tables.targets import Place, require_separate
 from winprob.data.tables.values.columns import parse_days, parse_numbers
@@ -65,6 +65,7 @@ __all__ = [
     "require_writable",
     "resolve_format",
     "scratch_folder",
+    "translate_os_errors",
     "write_blocks",
     "write_table",
 ]
