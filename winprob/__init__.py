@@ -43,14 +43,17 @@ if TYPE_CHECKING:
     )
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
+    from winprob.report.retraining import render_retraining
     from winprob.report.visit_sheet import render_brief
-    from winprob.retrain import Registry
+    from winprob.retrain import CurrentModel, Registry, Retraining, run_retraining
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
 __all__ = [
+    "CurrentModel",
     "Posterior",
     "Registry",
+    "Retraining",
     "Settings",
     "WinprobError",
     "allocate",
@@ -87,10 +90,12 @@ __all__ = [
     "read_visits",
     "render_brief",
     "render_card",
+    "render_retraining",
     "render_review",
     "replay_changes",
     "review_table",
     "run_backtest",
+    "run_retraining",
     "score_forecasts",
     "simulate",
     "slip_prob",
@@ -103,8 +108,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "CurrentModel": "retrain",
     "Posterior": "model.posterior",
     "Registry": "retrain",
+    "Retraining": "retrain",
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "actions.visits",
@@ -141,10 +148,12 @@ _HOME = {
     "read_visits": "data.tables",
     "render_brief": "report.visit_sheet",
     "render_card": "report.card",
+    "render_retraining": "report.retraining",
     "render_review": "report.quarterly",
     "replay_changes": "data.history",
     "review_table": "data.history",
     "run_backtest": "evaluation",
+    "run_retraining": "retrain",
     "score_forecasts": "quarter",
     "simulate": "simulation",
     "slip_prob": "model.timing",

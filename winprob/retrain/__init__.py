@@ -6,6 +6,7 @@ from winprob.retrain.definitions import Definitions, define, definitions_from
 from winprob.retrain.entry import Entry, needs_reason, verdict_text
 from winprob.retrain.gate import Gate
 from winprob.retrain.overview import models_table, moves_table
+from winprob.retrain.recipe import to_toml
 from winprob.retrain.registry import Registry
 from winprob.retrain.registry_files import is_registry, require_registry
 from winprob.retrain.registry_log import LogLine
@@ -32,5 +33,6 @@ __all__ = [
     "needs_reason",
     "require_registry",
     "run_retraining",
+    "to_toml",
     "verdict_text",
 ]

@@ -39,8 +39,8 @@ class Changes:
         unknown of each column of the method, in deals that the current model learned from and in the deals closed
         since, with 90 % intervals
     levels : ``column, level, change`` (``new`` or ``gone``) of the categories that the models learned
-    parameters : ``kind, level, old, old_lower, old_upper, new, new_lower, new_upper, width_ratio``: ``weight`` of roles,
-        ``reliability`` of coaches, ``stage``. A width ratio below 1 is an interval that has narrowed
+    parameters : ``kind, level, old, old_lower, old_upper, new, new_lower, new_upper, width_ratio``: ``weight`` of
+        roles, ``reliability`` of coaches, ``stage``. A width ratio below 1 is an interval that has narrowed
     moves : ``deal_id, old, new, change, reasons`` of the open deals whose win probability moves most; a reason is a
         term and the change of its log-odds
     open_deals : how many open deals were compared
