@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import chi2
 
 from winprob.arrays import Array
 from winprob.evaluation.calibration import GROUPINGS, LEAST_GROUP, count_cdf
-from winprob.evaluation.scores import EDGE, recalibration
+from winprob.evaluation.scores import EDGE, log_losses, recalibration
 from winprob.model.draws import TAILS
 
 #: Simulated sets of outcomes behind the p-value of the coverage of groups.
@@ -26,19 +27,16 @@ class Calibration:
     Attributes
     ----------
     p_value : of slope 1 and intercept 0 together (score test, robust to clusters); NaN where it cannot be computed
+    loss : log loss that recalibration would save, in nats per deal; NaN likewise
     expected, won : mean predicted probability, and share won
     """
 
     slope: float
     intercept: float
     p_value: float
+    loss: float
     expected: float
     won: float
-
-    @property
-    def distance(self) -> float:
-        """How far from calibrated: the root mean square of the two gaps to the ideal."""
-        return float(np.hypot(self.slope - 1, self.intercept))
 
 
 def calibrate(won: Array, win_prob: Array, clusters: Array) -> Calibration:
@@ -57,9 +55,12 @@ def calibrate(won: Array, win_prob: Array, clusters: Array) -> Calibration:
     slope, intercept = recalibration(won, win_prob)
     summary = {"slope": slope, "intercept": intercept, "expected": float(win_prob.mean()), "won": float(won.mean())}
     if not np.isfinite(slope):
-        return Calibration(p_value=float("nan"), **summary)
+        return Calibration(p_value=float("nan"), loss=float("nan"), **summary)
     clipped = np.clip(win_prob, EDGE, 1 - EDGE)
-    design = np.column_stack([np.ones(len(won)), np.log(clipped / (1 - clipped))])
+    log_odds = np.log(clipped / (1 - clipped))
+    saved = log_losses(won, clipped) - log_losses(won, expit(intercept + slope * log_odds))
+    summary["loss"] = float(saved.mean())
+    design = np.column_stack([np.ones(len(won)), log_odds])
     score = design * (won - clipped)[:, None]
     codes = np.unique(clusters, return_inverse=True)[1]
     sums = np.stack([np.bincount(codes, weights=column) for column in score.T], axis=1)

@@ -152,11 +152,11 @@ def _as_known_on(table: pd.DataFrame, last: pd.Timestamp, later: Collection[str]
     done = closed & mask_of(ended.isna() | (ended <= last))
     waiting = ~done & mask_of(read <= last) & (is_closed(table) | is_censored(table))
     rows, open_now = table[done | waiting], waiting[done | waiting]
-    until = column_or_missing(rows, "known_until").fillna(last)
+    until = rows["known_until"] if "known_until" in rows else pd.Series(last, index=rows.index)
     known = rows.assign(
         outcome=rows["outcome"].mask(open_now, "open"),
         **({"closed_on": rows["closed_on"].mask(open_now)} if "closed_on" in rows else {}),
-        **({"known_until": until.mask(until > last, last).where(open_now)} if open_now.any() else {}),
+        **({"known_until": until.fillna(last).mask(until > last, last).where(open_now)} if open_now.any() else {}),
     )
     known.attrs = table.attrs
     return known

@@ -186,10 +186,11 @@ def verdict_of(
     if not facts.changed and not difference.upper < settings.margin:
         return "worse"
     ours, theirs = calibration["candidate"], calibration["current"]
-    if ours.p_value < settings.miscalibrated and not ours.distance <= theirs.distance:
+    # What both models miss, such as news shortly before the close, keeps neither from being current.
+    if ours.p_value < settings.miscalibrated and not ours.loss <= theirs.loss + settings.margin:
         return "miscalibrated"
-    covered, covered_now = coverage["candidate"], coverage["current"]
-    if covered.p_value < settings.miscalibrated and not covered.share >= covered_now.share:
+    covered, before = coverage["candidate"], coverage["current"]
+    if covered.p_value < settings.miscalibrated and not covered.share >= before.share - 1 / covered.groups:
         return "not_covered"
     return "promote"
 

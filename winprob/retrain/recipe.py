@@ -14,7 +14,7 @@ from winprob.settings import Settings
 #: The settings on which what a model learns depends. The others choose what is shown, or how a model is judged.
 LEARNED_BY = ("sampler", "gates", "priors", "covariates", "timing")
 #: The parts that are not settings, as ``changed_parts`` names them.
-MAPPING, COVARIATES, DEFINITIONS = "mapping", "covariates of the mapping", "definitions"
+MAPPING, COVARIATES, DEFINITIONS = "mapping", "mapping covariates", "definitions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

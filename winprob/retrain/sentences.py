@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.retrain.gate import Difference, Gate
+from winprob.retrain.recipe import COVARIATES, DEFINITIONS, MAPPING
 
 
 def gate_sentences(gate: Gate) -> list[str]:
@@ -106,8 +107,8 @@ def _numbers(gate: Gate) -> Iterator[str]:
         kind=clusters[scored.cluster_by],
     )
     yield gettext(
-        "The candidate's recipe was fitted {blocks} times on what had closed before, and has not seen the deals on "
-        "which it is scored.",
+        "The candidate's recipe was fitted anew before each block of new deals (blocks: {blocks}), on what was known "
+        "then: no deal is scored by a model that has seen how it ended.",
         blocks=scored.blocks,
     )
     ours, theirs = gate.calibration["candidate"], gate.calibration["current"]
@@ -121,7 +122,7 @@ def _numbers(gate: Gate) -> Iterator[str]:
 
 def _warnings(gate: Gate) -> Iterator[str]:
     if gate.changed:
-        yield gettext("Changed since the current model: {parts}.", parts=", ".join(gate.changed))
+        yield gettext("Changed since the current model: {parts}.", parts=", ".join(map(_part, gate.changed)))
     if gate.redefined or gate.lost:
         yield _lost_facts(gate)
     if gate.other_mapping == "own":
@@ -152,6 +153,15 @@ def _warnings(gate: Gate) -> Iterator[str]:
             rewritten=gate.rewritten,
             past=gate.past,
         )
+
+
+def _part(name: str) -> str:
+    """A part of the recipe as a user reads it; a table of the settings keeps its name."""
+    kind, _, concept = name.partition(": ")
+    if kind == DEFINITIONS:
+        return gettext("definition of {concept}", concept=column_label(concept))
+    titles = {MAPPING: gettext("mapping"), COVARIATES: gettext("covariates of the mapping")}
+    return titles.get(name) or f"[{name}]"
 
 
 def _lost_facts(gate: Gate) -> str:

@@ -24,8 +24,9 @@ class RetrainingSettings:
     least_clusters : accounts (or sellers, or deals) among them, below which the interval cannot be trusted
     block_deals : the candidate's recipe is fitted again before each fiscal quarter of new deals, or before as many
         quarters as hold this number
-    miscalibrated : p-value of the tests of calibration and of the coverage of groups, below which the candidate fails
-        where it is also worse than the current model
+    miscalibrated : p-value of the tests of calibration and of the coverage of groups, below which the candidate is
+        held, where it is also worse than the current model: miscalibration costs it more by ``margin`` nats, or more
+        than one group more is not covered
     rewritten_share : of the deals that the current model learned from, those whose outcome is another one now, above
         which the past has been rewritten and the candidate is held
     changed_definitions : where the words, criteria or mapping of a fact have changed, readings under another definition
