@@ -67,7 +67,7 @@ class Retraining:
 
     Attributes
     ----------
-    candidate : fitted to everything; None where that fit did not converge
+    candidate : fitted to everything; None where that fit did not converge, or was left out
     changes : None without a current model, or without a candidate
     """
 
@@ -107,6 +107,7 @@ def run_retraining(
     settings: Settings | None = None,
     mapping: Mapping[str, Any] | None = None,
     seen_by_current: Callable[[], pd.DataFrame] | None = None,
+    judge_only: bool = False,
     progress: Progress | None = None,
 ) -> Retraining:
     """Fit a candidate to all deals, and judge by deals that neither has seen whether it may replace the current model.
@@ -122,6 +123,7 @@ def run_retraining(
     mapping : the content of the mapping by which the deals were read; its definitions are compared with the current
         model's
     seen_by_current : reads the deals by the current model's own mapping, where that is another one
+    judge_only : leave out the fit to everything; there is no candidate then, only the gate
     progress : called with the current step and how much of it is done
 
     Raises
@@ -153,7 +155,8 @@ def run_retraining(
         guessed=guessed,
         other_mapping="same" if seen_by_current is None else "lost" if other is None else "own",
     )
-    candidate, gate = run.fitted(run.judged(new, known.posterior, other, facts))
+    gate = run.judged(new, known.posterior, other, facts)
+    candidate, gate = (None, gate) if judge_only else run.fitted(gate)
     changes = None if candidate is None else find_changes(known.posterior, candidate, evidence, learned, seed=seed)
     return run.result(gate, candidate, recipe, changes)
 
