@@ -210,9 +210,10 @@ def test_every_command_of_the_program_is_on_a_page() -> None:
 
 @on_every_page
 def test_every_option_it_names_exists(page: str) -> None:
+    groups = [command for command in main.commands.values() if isinstance(command, click.Group)]
     options = {
         option
-        for command in main.commands.values()
+        for command in (*main.commands.values(), *(inner for group in groups for inner in group.commands.values()))
         for parameter in command.params
         if isinstance(parameter, click.Option)
         for option in parameter.opts

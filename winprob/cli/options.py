@@ -262,14 +262,22 @@ def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
     RegistryError
         The registry has no current model, or was altered.
     """
-    if os.path.isdir(path):
-        from winprob.retrain import Registry, require_registry
-
-        require_registry(path)
-        posterior = Registry(path).load()
-    else:
-        posterior = winprob.Posterior.load(path)
+    posterior = existing_registry(path).load() if os.path.isdir(path) else winprob.Posterior.load(path)
     return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
+
+
+def existing_registry(path: Path) -> "winprob.Registry":
+    """The registry in a folder.
+
+    Raises
+    ------
+    RegistryError
+        The folder is missing, or is not a registry.
+    """
+    from winprob.retrain import require_registry
+
+    require_registry(path)
+    return winprob.Registry(path)
 
 
 def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:

@@ -32,10 +32,9 @@ def models() -> None:
 @options.output
 def list_models(registry: Path, output: Output) -> None:
     """Every model: its training data, whether it is current, and the verdict of the gate."""
-    from winprob.retrain import Registry, models_table, require_registry
+    from winprob.retrain import models_table
 
-    require_registry(registry)
-    show(models_table(Registry(registry)), output, percent=("win_rate",))
+    show(models_table(options.existing_registry(registry)), output, percent=("win_rate",))
 
 
 @models.command("show")
@@ -46,10 +45,9 @@ def list_models(registry: Path, output: Output) -> None:
 def show_model(which: str, registry: Path, output: Output) -> None:
     """What happened to a model; what it learned, and the verdict of the gate."""
     from winprob.model.summary import posterior_sentences
-    from winprob.retrain import Registry, moves_table, require_registry, verdict_text
+    from winprob.retrain import moves_table, verdict_text
 
-    require_registry(registry)
-    models = Registry(registry)
+    models = options.existing_registry(registry)
     entry = models.entry(which)
     posterior, verdict = entry.load(), verdict_text(entry)
     show(moves_table(models, entry), output)
@@ -67,10 +65,7 @@ def show_model(which: str, registry: Path, output: Output) -> None:
 @options.idle_seed
 def promote(which: str, registry: Path, reason: str, by: str | None) -> None:
     """Make a model the current one, from now on used wherever --model names the registry."""
-    from winprob.retrain import Registry, require_registry
-
-    require_registry(registry)
-    entry = Registry(registry).promote(which, reason, by=by)
+    entry = options.existing_registry(registry).promote(which, reason, by=by)
     echo_notes(gettext("{name} is the current model of {path}.", name=entry.name, path=registry))
 
 
@@ -81,10 +76,7 @@ def promote(which: str, registry: Path, reason: str, by: str | None) -> None:
 @options.idle_seed
 def revert(registry: Path, reason: str, by: str | None) -> None:
     """Make the model current again that was current before the last promotion."""
-    from winprob.retrain import Registry, require_registry
-
-    require_registry(registry)
-    entry = Registry(registry).revert(reason, by=by)
+    entry = options.existing_registry(registry).revert(reason, by=by)
     echo_notes(gettext("{name} is the current model of {path}.", name=entry.name, path=registry))
 
 
@@ -96,10 +88,10 @@ def revert(registry: Path, reason: str, by: str | None) -> None:
 @options.output
 def compare(first: str, second: str, registry: Path, output: Output) -> None:
     """What differs between two models: settings, mapping, definitions, training data, and the roles' weights."""
-    from winprob.retrain import Registry, compare_models, require_registry
+    from winprob.retrain import compare_models
 
-    require_registry(registry)
-    one, other = (Registry(registry).entry(which) for which in (first, second))
+    models = options.existing_registry(registry)
+    one, other = models.entry(first), models.entry(second)
     table = compare_models(one, other)
     show(table, output)
     changed = int(table["part"].isin(["settings", "mapping", "definitions"]).sum())
@@ -122,9 +114,7 @@ def verify(registry: Path, output: Output) -> None:
     """Look for altered, missing and added files, and for altered lines of the log. Exit code 1 if there is any."""
     import pandas as pd
 
-    from winprob.retrain import Registry
-
-    models = Registry(registry)
+    models = options.existing_registry(registry)
     faults = models.verify()
     show(pd.DataFrame({"fault": faults}, dtype=object), output)
     if faults:

@@ -8,16 +8,9 @@ from winprob.data.tables import shared_folder
 from winprob.errors import RegistryError
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
+from winprob.retrain import registry_files as layout
 from winprob.retrain import registry_writing as steps
 from winprob.retrain.entry import Entry, content_hash, entry_faults, entry_of, needs_reason
-from winprob.retrain.registry_files import (
-    possible,
-    read_current,
-    read_log,
-    registry_faults,
-    require_possible,
-    require_registry,
-)
 from winprob.retrain.registry_log import ADDING, FILE_NAME, MODEL, Log, LogLine
 
 
@@ -38,7 +31,7 @@ class Registry:
         RegistryError
             The folder is not a registry, or its log was altered.
         """
-        return read_log(self.path).lines
+        return layout.read_log(self.path).lines
 
     def entries(self) -> list[Entry]:
         """Every model, oldest first.
@@ -48,7 +41,7 @@ class Registry:
         RegistryError
             The folder is not a registry, or its log was altered.
         """
-        return [entry_of(self.path, line) for line in read_log(self.path).added.values()]
+        return [entry_of(self.path, line) for line in layout.read_log(self.path).added.values()]
 
     def entry(self, which: int | str) -> Entry:
         """A model by its number or name: ``7``, ``"7"``, ``"0007"`` or ``"0007-3fa9c1"``.
@@ -56,7 +49,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            There is no such model.
+            It does not exist.
         """
         entries, text = self.entries(), str(which)
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
@@ -76,13 +69,13 @@ class Registry:
         RegistryError
             The folder is not a registry or was altered, or ``current`` names another model than the log.
         """
-        name, log = read_current(self.path), read_log(self.path)
-        if name not in possible(log):
+        name, log = layout.read_current(self.path), layout.read_log(self.path)
+        if name not in layout.possible(log):
             # A writer may have changed both between the two.
-            require_registry(self.path)
+            layout.require_registry(self.path)
             with shared_folder.locked(self.path):
-                name, log = read_current(self.path), read_log(self.path)
-        require_possible(self.path, name, log)
+                name, log = layout.read_current(self.path), layout.read_log(self.path)
+        layout.require_possible(self.path, name, log)
         return entry_of(self.path, log.added[name]) if name else None
 
     def load(self, which: int | str | None = None) -> Posterior:
@@ -91,7 +84,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            There is no current model or no such model, or its file is missing or altered.
+            The model does not exist, none is current, or its file is missing or altered.
         PosteriorError
             Its file is not a model that this version reads.
         """
@@ -113,9 +106,9 @@ class Registry:
         RegistryError
             The folder is not a registry.
         """
-        require_registry(self.path)
+        layout.require_registry(self.path)
         with shared_folder.locked(self.path):
-            return list(registry_faults(self.path))
+            return list(layout.registry_faults(self.path))
 
     def add(self, files: Mapping[str, bytes], *, verb: str = "add", reason: str = "", by: str | None = None) -> Entry:
         """Add a model, whole or not at all. It does not become current.
@@ -156,7 +149,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            There is no such model, it is current, damaged, held without a reason, or was compared with another.
+            The model does not exist, is current, damaged, held without a reason, or was compared with another.
         """
         with steps.writing(self.path) as log:
             entry = self.entry(which)

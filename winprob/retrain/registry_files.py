@@ -46,10 +46,13 @@ def require_registry(path: Path) -> None:
         manifest = json.loads((path / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):
         manifest = None
+    if not os.path.exists(path):
+        raise RegistryError(gettext("registry {path} does not exist. Name the folder of a registry.", path=path))
     if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
         raise RegistryError(
             gettext(
-                "{path} is not a registry of models: it has no valid {file}. Name the folder of a registry.",
+                "{path} is not a registry of models: {file} is missing or damaged. Name the folder of a registry, or "
+                "the file of a model.",
                 path=path,
                 file=MANIFEST,
             )
@@ -114,7 +117,7 @@ def log_bytes(path: Path) -> bytes:
 
 
 def read_current(path: Path) -> str | None:
-    """The name in ``current``, None where there is no such file.
+    """The name in ``current``, None where the file does not exist.
 
     Raises
     ------
@@ -199,7 +202,7 @@ def _current_faults(path: Path, log: Log) -> Iterator[str]:
         yield str(fault)
         return
     if name is not None and not (path / name).is_dir():
-        yield gettext("{path} names {name}, and there is no such folder", path=path / CURRENT, name=name)
+        yield gettext("{path} names {name}, which has no folder", path=path / CURRENT, name=name)
 
 
 def _unfinished(path: Path, log: Log, data: bytes) -> Iterator[str]:

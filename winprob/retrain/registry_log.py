@@ -3,10 +3,11 @@
 ::
 
     {"when": "2026-07-01T08:00:00+00:00", "who": "wang", "verb": "promote", "from": "0006-1b22d0", "to": "0007-3fa9c1",
-     "reason": "", "files": {}, "previous": "9f86..."}
+     "reason": "", "files": {}, "previous": "9f86...", "hash": "60b7..."}
 
-``add`` and ``hold`` name in ``to`` the model that they add, with the SHA-256 of each of its files; ``promote`` and
-``revert`` name the current model before and after. A line is appended and never changed.
+``previous`` is the SHA-256 of the line before; ``hash`` that of the line itself without ``hash``, because no line
+follows the last. ``add`` and ``hold`` name in ``to`` the model that they add, with the SHA-256 of each of its files;
+``promote`` and ``revert`` name the current model before and after. A line is appended and never changed.
 """
 
 import json
@@ -26,6 +27,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: Verbs that add a model, and verbs that change which one is current.
 ADDING, MOVING = ("add", "hold"), ("promote", "revert")
 MOST_BYTES = 1_000_000
+_SEAL = re.compile(rb', "hash": "[0-9a-f]{64}"}$')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEXTS, _MAYBE_NAMES = ("when", "who", "verb", "reason"), ("from", "to")
 
@@ -101,7 +103,12 @@ def line_bytes(line: LogLine, previous: str | None) -> bytes:
         "files": dict(line.files),
         "previous": previous,
     }
-    return json.dumps(content, ensure_ascii=False).encode(errors="replace") + b"\n"
+    return _sealed(json.dumps(content, ensure_ascii=False).encode(errors="replace")) + b"\n"
+
+
+def _sealed(text: bytes) -> bytes:
+    """The text of a JSON object with its own hash as the last field."""
+    return text[:-1] + f', "hash": "{sha256(text).hexdigest()}"}}'.encode()
 
 
 def parse_log(data: bytes) -> Log:
@@ -163,6 +170,8 @@ def _parse(text: bytes) -> tuple[LogLine, str | None] | str:
         content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return gettext("not JSON")
+    if not _SEAL.search(text) or _sealed(_SEAL.sub(b"}", text)) != text:
+        return gettext("altered: it differs from its own hash")
     fault = _fault(content)
     if fault:
         return gettext("field {name!r} is missing or wrong", name=fault)

@@ -15,17 +15,8 @@ from pathlib import Path
 from winprob.data.tables import shared_folder, translate_os_errors
 from winprob.errors import OutputError, RegistryError
 from winprob.i18n import gettext
+from winprob.retrain import registry_files as layout
 from winprob.retrain.entry import place_of, staged_place
-from winprob.retrain.registry_files import (
-    CURRENT,
-    MANIFEST,
-    log_bytes,
-    manifest_bytes,
-    read_current,
-    require_possible,
-    require_registry,
-    require_unbroken,
-)
 from winprob.retrain.registry_log import ADDING, LOG, MOST_BYTES, NAME, Log, LogLine, line_bytes, parse_log
 
 
@@ -47,8 +38,8 @@ def writing(path: Path) -> Iterator[Log]:
             _make(path)
         with shared_folder.locked(path) as alone:
             if shared_folder.is_fresh(path):
-                shared_folder.replace_synced(path / MANIFEST, manifest_bytes())
-            require_registry(path)
+                shared_folder.replace_synced(path / layout.MANIFEST, layout.manifest_bytes())
+            layout.require_registry(path)
             log = _mended(path)
             if alone:
                 shared_folder.clear_scratch(path)
@@ -70,10 +61,10 @@ def _mended(path: Path) -> Log:
     RegistryError
         The log was altered, or ``current`` names a model that no killed writer could have left there.
     """
-    data = log_bytes(path)
-    log = require_unbroken(path, parse_log(data))
-    name = read_current(path)
-    require_possible(path, name, log)
+    data = layout.log_bytes(path)
+    log = layout.require_unbroken(path, parse_log(data))
+    name = layout.read_current(path)
+    layout.require_possible(path, name, log)
     if log.unended or log.whole < len(data):
         _end_log(path / LOG, log)
     last = log.lines[-1] if log.lines else None
@@ -141,7 +132,7 @@ def append(path: Path, line: LogLine, log: Log) -> None:
 
 def point(path: Path, name: str) -> None:
     """Write the name of the current model, replaced by one rename."""
-    shared_folder.replace_synced(path / CURRENT, f"{name}\n".encode())
+    shared_folder.replace_synced(path / layout.CURRENT, f"{name}\n".encode())
 
 
 def new_line(

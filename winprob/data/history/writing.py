@@ -21,16 +21,8 @@ from winprob.data.history.days import OTHER_ZONE, Day, export_day
 from winprob.data.history.folder import place_of, snapshot_days
 from winprob.data.schema import ID, NAMES, as_numbers, as_text, fact_columns, latest_places, validate_deals
 from winprob.data.schema.findings import Finding, mask_of, refuse, shown_cell, spot
+from winprob.data.tables import shared_folder
 from winprob.data.tables.replacing import translate_os_errors
-from winprob.data.tables.shared_folder import (
-    clear_scratch,
-    is_fresh,
-    locked,
-    replace_synced,
-    scratch,
-    sync_folder,
-    write_synced,
-)
 from winprob.errors import DealTableError, HistoryError, InputError, OutputError
 from winprob.i18n import gettext
 
@@ -76,10 +68,10 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
     day = export_day(as_of)
     content = content_of(deals, day)
     folder = Path(history)
-    with _translate_os_errors(folder), locked(_made(folder)) as alone:
+    with _translate_os_errors(folder), shared_folder.locked(_made(folder)) as alone:
         if alone:
-            clear_scratch(folder)
-        if is_fresh(folder):
+            shared_folder.clear_scratch(folder)
+        if shared_folder.is_fresh(folder):
             _sign(folder)
         place = layout.place_of(folder, day)
         added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
@@ -98,7 +90,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 
 def _made(folder: Path) -> Path:
     """The history's folder, or a new one."""
-    if not is_fresh(folder):
+    if not shared_folder.is_fresh(folder):
         return layout.require_history(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,23 +101,23 @@ def _made(folder: Path) -> Path:
 
 def _sign(folder: Path) -> None:
     """Make an empty folder a history."""
-    replace_synced(folder / layout.MANIFEST, layout.manifest_text().encode())
+    shared_folder.replace_synced(folder / layout.MANIFEST, layout.manifest_text().encode())
 
 
 def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
     """Write the snapshot; False where another writer was first."""
-    with scratch(folder) as aside:
+    with shared_folder.scratch(folder) as aside:
         data = snapshot_file.snapshot_bytes(content, covariates)
-        write_synced(aside / snapshot_file.SNAPSHOT, data)
-        write_synced(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
-        sync_folder(aside)
+        shared_folder.write_synced(aside / snapshot_file.SNAPSHOT, data)
+        shared_folder.write_synced(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
+        shared_folder.sync_folder(aside)
         try:
             os.rename(aside, place)
         except OSError as fault:
             if fault.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.EACCES) and place.exists():
                 return False
             raise
-        sync_folder(folder)
+        shared_folder.sync_folder(folder)
     return True
 
 
@@ -139,7 +131,7 @@ def _add_checksums(folder: Path) -> None:
         except InputError:
             continue
         data = (place / snapshot_file.SNAPSHOT).read_bytes()
-        replace_synced(place / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data), folder)
+        shared_folder.replace_synced(place / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data), folder)
 
 
 @contextmanager
