@@ -5,6 +5,7 @@ from winprob.settings.decisions import (
     EvaluationSettings,
     LeverSettings,
     QuarterSettings,
+    RetrainingSettings,
     ReviewSettings,
     VisitSettings,
 )
@@ -18,7 +19,6 @@ from winprob.settings.model import (
     TimingSettings,
 )
 from winprob.settings.reading import Settings, read_settings, settings_from
-from winprob.settings.retraining import RetrainingSettings
 
 __all__ = [
     "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",

@@ -11,7 +11,6 @@ from typing import Any
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
 from winprob.settings import decisions, model
-from winprob.settings.retraining import RetrainingSettings
 from winprob.toml import build, read_toml, record
 
 #: Settings that have a new name, by table and old name. The old name is accepted in one version.
@@ -34,7 +33,7 @@ class Settings:
     review: decisions.ReviewSettings = field(default_factory=decisions.ReviewSettings)
     quarter: decisions.QuarterSettings = field(default_factory=decisions.QuarterSettings)
     refit: model.RefitSettings = field(default_factory=model.RefitSettings)
-    retraining: RetrainingSettings = field(default_factory=RetrainingSettings)
+    retraining: decisions.RetrainingSettings = field(default_factory=decisions.RetrainingSettings)
 
     def for_refits(self) -> Settings:
         """The same settings, with the sampler and gates of ``refit``."""
