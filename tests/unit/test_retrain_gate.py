@@ -64,6 +64,18 @@ def test_the_interval_is_that_of_cluster_robust_normal_theory():
     assert (got.deals, got.clusters) == (600, 150)
 
 
+def test_each_block_has_its_own_difference_and_they_average_to_that_of_all_deals():
+    rng = np.random.default_rng(6)
+    won, ours = (rng.random(60) < 0.5).astype(float), rng.uniform(0.3, 0.7, 60)
+    scores, new = scores_of(ours, np.full(60, 0.5), won, np.arange(60))
+    block = np.repeat([0, 1], [20, 40])
+    days = (pd.Timestamp("2026-07-01"), None)
+    gate = judge(replace(scores, block=block, origins=days), new, Facts(), OPTIONS, seed=1)
+    assert [(one.since, one.deals) for one in gate.blocks] == [("2026-07-01", 20), (None, 40)]
+    assert gate.difference is not None
+    assert np.average([one.mean for one in gate.blocks], weights=[20, 40]) == pytest.approx(gate.difference.mean)
+
+
 def test_readings_of_one_deal_count_as_one_deal():
     won = np.array([1.0, 1.0, 1.0, 0.0])
     ours, theirs = np.array([0.9, 0.5, 0.7, 0.2]), np.array([0.5, 0.5, 0.5, 0.5])

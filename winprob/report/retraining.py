@@ -12,7 +12,7 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
-from winprob.report.charts import INK, SOFT, Chart, _svg
+from winprob.report.charts import INK, SOFT, Chart, _svg, _width
 from winprob.report.effects import _level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
@@ -22,7 +22,7 @@ from winprob.retrain.sentences import decision_sentences, gate_sentences
 if TYPE_CHECKING:
     from winprob.retrain import Changes, Gate, Retraining
 
-_SPAN, _TALL = 460, 64
+_SPAN, _ROW, _LETTER = 420, 26, 6.6
 
 
 def render_retraining(retraining: Retraining) -> str:
@@ -66,38 +66,56 @@ def _change_sections(changes: Changes) -> Iterator[Section]:
 
 
 def _draw_difference(gate: Gate) -> Chart:
-    """The paired difference with its interval, next to what is allowed."""
-    scored = gate.difference
-    if scored is None:
-        raise ValueError("nothing was scored")
+    """The paired difference of all new deals and of each block, next to what is allowed."""
+    rows = _difference_rows(gate)
     allowed = 0.0 if gate.changed else gate.settings.margin
-    reach = 1.15 * max(abs(scored.lower), abs(scored.upper), allowed, 0.01)
+    reach = 1.1 * max(allowed, *(abs(row[end]) for row in rows for end in ("lower", "upper")))
     axis = alt.Axis(
-        orient="top", grid=True, format="+.3f", tickCount=7, title=gettext("nats per deal"), titleColor=SOFT
+        orient="top", grid=True, format="+.3f", tickCount=5, title=gettext("nats per deal"), titleColor=SOFT
     )
     x = alt.X("mean:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), axis=axis)
-    row = {"mean": scored.mean, "lower": scored.lower, "upper": scored.upper, "place": 0.5}
-    base = alt.Chart(alt.Data(values=[row])).encode(
-        y=alt.Y("place:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
-    )
-    limits = alt.Chart(alt.Data(values=[{"mean": 0.0, "kind": "zero"}, {"mean": allowed, "kind": "limit"}]))
+    height = _ROW * len(rows)
+    places = alt.Y("place:Q", scale=alt.Scale(domain=[0, len(rows)], reverse=True, nice=False), axis=None)
+    base = alt.Chart(alt.Data(values=rows)).encode(y=places)
+    limits = alt.Chart(alt.Data(values=[{"mean": 0.0}, {"mean": allowed}]))
     layers = [
         limits.mark_rule(strokeDash=[4, 3], color=INK).encode(x=x),
         base.mark_rule(size=6, color="#9fb0bf").encode(x=alt.X("lower:Q", axis=axis), x2="upper:Q"),
         base.mark_point(shape="circle", size=60, opacity=1, filled=True, color=INK).encode(x=x),
+        base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N"),
     ]
     title = gettext("Log loss of the candidate less the current model's")
     caption = gettext(
-        "Dot: mean over the new deals. Bar: 90% interval. Left of 0 the candidate is better. The bar must end left of "
-        "the dashed line at {allowed:+.3f}.",
+        "Dot: mean over the new deals. Bar: 90% interval. Left of 0 the candidate is better. The bar of all new deals "
+        "must end left of the dashed line at {allowed:+.3f}.",
         allowed=allowed,
     )
-    chart = alt.layer(*layers, width=_SPAN, height=_TALL, padding={"left": 20, "right": 20, "top": 44, "bottom": 6})
+    names = max(_width(str(row["name"])) for row in rows)
+    padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
+    chart = alt.layer(*layers, width=_SPAN, height=height, padding=padding)
     return Chart(
         svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
         title=title,
         caption=caption,
     )
+
+
+def _difference_rows(gate: Gate) -> list[dict[str, Any]]:
+    """All new deals, then each block where there are several."""
+    scored = gate.difference
+    if scored is None:
+        raise ValueError("nothing was scored")
+    rows = [{"name": gettext("all new deals ({deals})", deals=scored.deals), **_ends(scored)}]
+    if len(gate.blocks) > 1:
+        rows += [
+            {"name": gettext("closed from {day} ({deals})", day=block.since, deals=block.deals), **_ends(block)}
+            for block in gate.blocks
+        ]
+    return [{**row, "place": at + 0.5} for at, row in enumerate(rows)]
+
+
+def _ends(one: Any) -> dict[str, float]:
+    return {"mean": one.mean, "lower": one.lower, "upper": one.upper}
 
 
 def _scores(gate: Gate) -> Grid | None:

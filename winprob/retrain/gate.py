@@ -5,7 +5,7 @@ recipe, fitted again, must not be worse by more than a margin; a changed recipe 
 model's accuracy, as other tools use, lets broken candidates through.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -48,6 +48,17 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDifference:
+    """The same of one block: the first day of its closes (ISO, None without days), and how many deals it has."""
+
+    since: str | None
+    deals: int
+    mean: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """The gate's numbers and verdict.
 
@@ -55,7 +66,7 @@ class Gate:
     ----------
     verdict : see ``Verdict``
     changed : parts of the recipe that differ from the current model's; empty for the same recipe
-    difference : None where nothing was scored
+    difference, blocks : None and empty where nothing was scored
     new_deals, hindsight, entered_late, never_open : counts of deals: scored; scored on facts of an unknown or later
         day; not scored because they closed before the current model's data ended; or because they were never seen open
     past, rewritten : deals that the current model learned from, and those whose outcome is the other one now
@@ -72,6 +83,7 @@ class Gate:
     seed: int
     changed: tuple[str, ...] = ()
     difference: Difference | None = None
+    blocks: tuple[BlockDifference, ...] = ()
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     new_deals: int = 0
@@ -146,6 +158,7 @@ def judge(scores: Scores, new: NewDeals, facts: Facts, settings: RetrainingSetti
         settings=settings,
         seed=seed,
         difference=difference,
+        blocks=tuple(_block_differences(scores, seed)),
         calibration=calibration,
         coverage=coverage,
         **judged,
@@ -168,6 +181,16 @@ def difference_of(scores: Scores, cluster_by: str, *, seed: int) -> Difference:
         cluster_by=cluster_by,
         blocks=len(scores.origins),
     )
+
+
+def _block_differences(scores: Scores, seed: int) -> Iterator[BlockDifference]:
+    deals = scores.per_deal()
+    for number, origin in enumerate(scores.origins):
+        own = deals[deals["block"] == number]
+        losses, labels = (own["candidate"].to_numpy(), own["current"].to_numpy()), own["cluster"].to_numpy()
+        mean, lower, upper = paired_difference(*losses, labels, seed=seed)
+        since = None if origin is None else origin.date().isoformat()
+        yield BlockDifference(since=since, deals=len(own), mean=mean, lower=lower, upper=upper)
 
 
 def verdict_of(

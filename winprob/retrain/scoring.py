@@ -76,14 +76,17 @@ class Scores:
     failed: tuple[str, ...] = ()
 
     def per_deal(self) -> pd.DataFrame:
-        """(deal,) ``deal_id, cluster, current, candidate``: log losses, averaged over the deal's readings."""
+        """(deal,) ``deal_id, cluster, block, current, candidate``: log losses, averaged over the deal's readings."""
         losses = {
             name: log_losses(self.won, draws.mean(axis=1, dtype=float))
             for name, draws in (("current", self.current), ("candidate", self.candidate))
         }
-        table = pd.DataFrame({ID: self.readings[ID], "cluster": self.cluster, **losses})
+        table = pd.DataFrame({ID: self.readings[ID], "cluster": self.cluster, "block": self.block, **losses})
         return table.groupby(ID, sort=False, as_index=False).agg(
-            cluster=("cluster", "first"), current=("current", "mean"), candidate=("candidate", "mean")
+            cluster=("cluster", "first"),
+            block=("block", "first"),
+            current=("current", "mean"),
+            candidate=("candidate", "mean"),
         )
 
     def last_readings(self) -> Array:

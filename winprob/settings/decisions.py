@@ -1,4 +1,4 @@
-"""Settings of evaluation, retraining, levers, executive visits, the fiscal calendar, the quarter and its review page."""
+"""Settings of evaluation, retraining, levers, executive visits, fiscal calendar, the quarter and its review page."""
 
 from datetime import date
 from itertools import pairwise
