@@ -133,7 +133,7 @@ def _scores(gate: Gate) -> Grid | None:
     rows = []
     for name, loss in losses.items():
         own, covered = gate.calibration[name], gate.coverage[name]
-        numbers = (f"{loss:.3f}", *(_number(value) for value in (own.slope, own.intercept, own.p_value)))
+        numbers = (f"{loss:.3f}", *(_number(value) for value in (own.slope, own.intercept)), _p_value(own.p_value))
         rows.append([names[name], *numbers, BLANK if math.isnan(covered.share) else percent(covered.share)])
     return Grid(columns=_columns([gettext("model")], heads), rows=rows)
 
@@ -144,6 +144,12 @@ def _columns(texts: list[str], numbers: list[str]) -> list[Column]:
 
 def _number(value: float) -> str:
     return BLANK if math.isnan(value) else f"{value:.2f}"
+
+
+def _p_value(value: float) -> str:
+    if math.isnan(value):
+        return BLANK
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _data(data: pd.DataFrame) -> Grid:
