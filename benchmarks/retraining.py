@@ -27,9 +27,9 @@ from winprob.errors import NotConvergedError
 from winprob.methodology import DECISION_METHODS
 from winprob.model import inference
 from winprob.model.posterior import Posterior
-from winprob.retrain import CurrentModel, Gate, define, run_retraining
-from winprob.retrain.evidence import evidence_of, learned_from
-from winprob.retrain.recipe import recipe_of
+from winprob.retrain.candidate import CurrentModel, Gate, define, run_retraining
+from winprob.retrain.candidate.evidence import evidence_of, learned_from
+from winprob.retrain.candidate.recipe import recipe_of
 from winprob.settings import GateSettings, RefitSettings, RetrainingSettings, SamplerSettings, Settings
 from winprob.simulation import AS_OF, Truth, simulate
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from winprob.report.quarterly import render_review
     from winprob.report.retraining import render_retraining
     from winprob.report.visit_sheet import render_brief
-    from winprob.retrain import CurrentModel, Registry, Retraining, run_retraining
+    from winprob.retrain import Registry
+    from winprob.retrain.candidate import CurrentModel, Retraining, run_retraining
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
@@ -108,10 +109,10 @@ __all__ = [
 ]
 
 _HOME = {
-    "CurrentModel": "retrain",
+    "CurrentModel": "retrain.candidate",
     "Posterior": "model.posterior",
     "Registry": "retrain",
-    "Retraining": "retrain",
+    "Retraining": "retrain.candidate",
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "actions.visits",
@@ -153,7 +154,7 @@ _HOME = {
     "replay_changes": "data.history",
     "review_table": "data.history",
     "run_backtest": "evaluation",
-    "run_retraining": "retrain",
+    "run_retraining": "retrain.candidate",
     "score_forecasts": "quarter",
     "simulate": "simulation",
     "slip_prob": "model.timing",

@@ -12,10 +12,10 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from winprob.i18n import use_language
-from winprob.retrain.conditions import Calibration, Coverage, calibrate, cover
-from winprob.retrain.gate import Difference, Facts, Gate, difference_of, judge, verdict_before, verdict_of
-from winprob.retrain.scoring import NewDeals, Scores
-from winprob.retrain.sentences import decision_sentences, gate_sentences
+from winprob.retrain.candidate.conditions import Calibration, Coverage, calibrate, cover
+from winprob.retrain.candidate.gate import Difference, Facts, Gate, difference_of, judge, verdict_before, verdict_of
+from winprob.retrain.candidate.scoring import NewDeals, Scores
+from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
 from winprob.settings import RetrainingSettings
 
 OPTIONS = RetrainingSettings()

@@ -17,12 +17,12 @@ from winprob.data.schema import is_closed, validate_deals
 from winprob.errors import NotConvergedError
 from winprob.methodology import load
 from winprob.model import inference
-from winprob.retrain import CurrentModel, define, definitions_from, run_retraining, to_toml
-from winprob.retrain.changes import WIN_RATE, data_changes, largest_moves, level_changes, parameter_changes
-from winprob.retrain.definitions import Definition, changed_concepts, dated, without_old_readings
-from winprob.retrain.evidence import LearnedFrom, evidence_of, fingerprint, learned_by_count, learned_from
-from winprob.retrain.recipe import Recipe, changed_parts, recipe_from, recipe_of
-from winprob.retrain.scoring import blocks_of, cluster_labels, new_deals
+from winprob.retrain.candidate import CurrentModel, define, definitions_from, run_retraining, to_toml
+from winprob.retrain.candidate.changes import WIN_RATE, data_changes, largest_moves, level_changes, parameter_changes
+from winprob.retrain.candidate.definitions import Definition, changed_concepts, dated, without_old_readings
+from winprob.retrain.candidate.evidence import LearnedFrom, evidence_of, fingerprint, learned_by_count, learned_from
+from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.scoring import blocks_of, cluster_labels, new_deals
 from winprob.settings import CalendarSettings, RetrainingSettings, Settings, settings_from
 from winprob.simulation import simulate_pipeline
 

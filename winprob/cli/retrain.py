@@ -19,7 +19,8 @@ from winprob.errors import DealTableError, RegistryError
 from winprob.i18n import gettext
 
 if TYPE_CHECKING:
-    from winprob.retrain import CurrentModel, Entry, Gate, Registry, Retraining
+    from winprob.retrain import Entry, Registry
+    from winprob.retrain.candidate import CurrentModel, Gate, Retraining
 
 #: Exit code where the candidate is left: for a scheduler, neither success nor fault.
 HELD = 3
@@ -57,7 +58,8 @@ def retrain(
     Exit code 0: promoted. 3: held, or left as a candidate. 1: a fault.
     """
     from winprob.report.retraining import render_retraining
-    from winprob.retrain import Registry, decision_sentences, gate_sentences, run_retraining
+    from winprob.retrain import Registry
+    from winprob.retrain.candidate import decision_sentences, gate_sentences, run_retraining
 
     chosen = load_settings(settings)
     require_writable(page)
@@ -129,7 +131,7 @@ def _current_model(entry: "Entry | None") -> "CurrentModel | None":
     RegistryError
         A file of it was altered, or its definitions are not readable.
     """
-    from winprob.retrain import CurrentModel, definitions_from
+    from winprob.retrain.candidate import CurrentModel, definitions_from
 
     if entry is None:
         return None
@@ -186,7 +188,7 @@ def candidate_files(
     retraining: "Retraining", candidate: "winprob.Posterior", html: str, mapping: dict[str, Any]
 ) -> dict[str, bytes]:
     """The files of a candidate in the registry, by name."""
-    from winprob.retrain import to_toml
+    from winprob.retrain.candidate import to_toml
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.nc")

@@ -16,11 +16,11 @@ from winprob.report.charts import INK, SOFT, Chart, _svg, _width
 from winprob.report.effects import _level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
-from winprob.retrain.changes import WIN_RATE
-from winprob.retrain.sentences import decision_sentences, gate_sentences
+from winprob.retrain.candidate.changes import WIN_RATE
+from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
 
 if TYPE_CHECKING:
-    from winprob.retrain import Changes, Gate, Retraining
+    from winprob.retrain.candidate import Changes, Gate, Retraining
 
 _SPAN, _ROW, _LETTER = 420, 26, 6.6
 

@@ -19,7 +19,7 @@ from winprob.model.posterior import Posterior
 from winprob.model.prediction import predict
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.quarter import bridge_forecasts, coming_quarter
-from winprob.retrain.evidence import Evidence, LearnedFrom
+from winprob.retrain.candidate.evidence import Evidence, LearnedFrom
 
 #: The quantity of ``data_changes`` that is not the share unknown of a column.
 WIN_RATE = "win_rate"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.retrain.definitions import Definitions, digest_of
+from winprob.retrain.candidate.definitions import Definitions, digest_of
 from winprob.settings import Settings
 
 #: The settings on which what a model learns depends. The others choose what is shown, or how a model is judged.

@@ -18,7 +18,7 @@ from winprob.evaluation.scores import log_losses
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_valid_win_prob
-from winprob.retrain.evidence import Evidence, FitInputs, LearnedFrom
+from winprob.retrain.candidate.evidence import Evidence, FitInputs, LearnedFrom
 from winprob.settings import Settings
 
 Progress = Callable[[str, float], None]

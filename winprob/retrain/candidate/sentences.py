@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from winprob.i18n import gettext
 from winprob.methodology import column_label
-from winprob.retrain.gate import Difference, Gate
-from winprob.retrain.recipe import COVARIATES, DEFINITIONS, MAPPING
+from winprob.retrain.candidate.gate import Difference, Gate
+from winprob.retrain.candidate.recipe import COVARIATES, DEFINITIONS, MAPPING
 
 
 def gate_sentences(gate: Gate) -> list[str]:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from winprob.evaluation.scores import paired_difference
-from winprob.retrain.conditions import Calibration, Coverage, calibrate, cover
-from winprob.retrain.scoring import NewDeals, Scores
+from winprob.retrain.candidate.conditions import Calibration, Coverage, calibrate, cover
+from winprob.retrain.candidate.scoring import NewDeals, Scores
 from winprob.settings import RetrainingSettings
 
 #: ``promote`` and ``first`` let the candidate replace the current model, every other verdict holds it.

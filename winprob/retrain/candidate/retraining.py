@@ -12,9 +12,9 @@ from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, WinprobError
 from winprob.i18n import LANGUAGES, use_language
 from winprob.model.posterior import Posterior
-from winprob.retrain.changes import Changes, find_changes
-from winprob.retrain.definitions import Definitions, changed_concepts, dated, define, without_old_readings
-from winprob.retrain.evidence import (
+from winprob.retrain.candidate.changes import Changes, find_changes
+from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
+from winprob.retrain.candidate.evidence import (
     Evidence,
     FitInputs,
     LearnedFrom,
@@ -23,10 +23,10 @@ from winprob.retrain.evidence import (
     learned_from,
     learned_on_record,
 )
-from winprob.retrain.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
-from winprob.retrain.recipe import Recipe, changed_parts, recipe_from, recipe_of
-from winprob.retrain.scoring import NewDeals, Progress, new_deals, score
-from winprob.retrain.sentences import decision_sentences, gate_sentences
+from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
+from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
+from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
 from winprob.settings import Settings
 
 #: Share of the progress bar that the scoring takes; the fit on everything takes the rest.
