@@ -25,9 +25,9 @@ import winprob
 from winprob.data.fiscal import quarters_between
 from winprob.data.history import training_rows
 from winprob.model.timing import outlooks, same_day
-from winprob.retrain.cohorts import quarter_cohorts, trained_until
-from winprob.retrain.e_process import Recalibrations, e_process, log_mean, log_odds_of, recalibrations
 from winprob.retrain.monitoring import monitor_model
+from winprob.retrain.monitoring.cohorts import quarter_cohorts, trained_until
+from winprob.retrain.monitoring.e_process import Recalibrations, e_process, log_mean, log_odds_of, recalibrations
 from winprob.settings import CalendarSettings, MonitorSettings, Settings
 from winprob.simulation import Pace, Pipeline, simulate_pipeline
 

@@ -49,7 +49,7 @@ CHILDREN = {
         "retraining",
         "extending-the-model",
     ],
-    "reference/README": ["commands", "api", "model", "registry", "data", "glossary"],
+    "reference/README": ["commands", "api", "model", "registry", "retraining", "data", "glossary"],
     "evidence/README": ["*"],
     "decisions/README": ["0*"],
 }

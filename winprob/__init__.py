@@ -43,14 +43,19 @@ if TYPE_CHECKING:
     )
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
+    from winprob.report.retraining import render_retraining
     from winprob.report.visit_sheet import render_brief
-    from winprob.retrain import Registry, monitor_model
+    from winprob.retrain import Registry
+    from winprob.retrain.candidate import CurrentModel, Retraining, run_retraining
+    from winprob.retrain.monitoring import monitor_model
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
 __all__ = [
+    "CurrentModel",
     "Posterior",
     "Registry",
+    "Retraining",
     "Settings",
     "WinprobError",
     "allocate",
@@ -88,10 +93,12 @@ __all__ = [
     "read_visits",
     "render_brief",
     "render_card",
+    "render_retraining",
     "render_review",
     "replay_changes",
     "review_table",
     "run_backtest",
+    "run_retraining",
     "score_forecasts",
     "simulate",
     "slip_prob",
@@ -104,8 +111,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "CurrentModel": "retrain.candidate",
     "Posterior": "model.posterior",
     "Registry": "retrain",
+    "Retraining": "retrain.candidate",
     "Settings": "settings",
     "WinprobError": "errors",
     "allocate": "actions.visits",
@@ -125,7 +134,7 @@ _HOME = {
     "fit": "model.inference",
     "fit_prior": "model.inference",
     "forecast_quarter": "quarter",
-    "monitor_model": "retrain",
+    "monitor_model": "retrain.monitoring",
     "plan_questions": "actions.questions",
     "plan_visits": "actions.visits",
     "post_mortem": "actions.levers",
@@ -143,10 +152,12 @@ _HOME = {
     "read_visits": "data.tables",
     "render_brief": "report.visit_sheet",
     "render_card": "report.card",
+    "render_retraining": "report.retraining",
     "render_review": "report.quarterly",
     "replay_changes": "data.history",
     "review_table": "data.history",
     "run_backtest": "evaluation",
+    "run_retraining": "retrain.candidate",
     "score_forecasts": "quarter",
     "simulate": "simulation",
     "slip_prob": "model.timing",

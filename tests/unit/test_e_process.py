@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from winprob.errors import SettingsError
-from winprob.retrain.e_process import Recalibrations, e_process, log_likelihoods, log_odds_of, recalibrations
+from winprob.retrain.monitoring.e_process import Recalibrations, e_process, log_likelihoods, log_odds_of, recalibrations
 from winprob.settings import MonitorSettings, settings_from
 
 GRID = recalibrations(MonitorSettings())

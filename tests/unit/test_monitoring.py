@@ -20,10 +20,10 @@ from winprob.i18n import use_language
 from winprob.model.hazards import Hazards, learn_hazards
 from winprob.model.posterior import Posterior
 from winprob.quarter import Bridge, Forecast
-from winprob.retrain import Monitoring, monitoring_sentences
-from winprob.retrain.cohorts import quarter_cohorts, trained_until
-from winprob.retrain.e_process import e_process, log_odds_of, recalibrations
-from winprob.retrain.monitoring import MONITOR_COLUMNS, SEGMENT_COLUMNS, segment_deviations
+from winprob.retrain.monitoring import Monitoring, monitoring_sentences
+from winprob.retrain.monitoring.cohorts import quarter_cohorts, trained_until
+from winprob.retrain.monitoring.e_process import e_process, log_odds_of, recalibrations
+from winprob.retrain.monitoring.watch import MONITOR_COLUMNS, SEGMENT_COLUMNS, segment_deviations
 from winprob.settings import CalendarSettings, MonitorSettings, Settings
 from winprob.simulation import Simulation, simulate_pipeline
 

@@ -45,7 +45,7 @@ def monitor(
     error.
     """
     from winprob.data.tables import resolve_format
-    from winprob.retrain import monitoring_sentences
+    from winprob.retrain.monitoring import monitoring_sentences
 
     chosen = registry or model
     if chosen is None or (registry and model):

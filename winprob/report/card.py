@@ -25,7 +25,7 @@ from winprob.report.effects import effects_section
 from winprob.report.monitoring import monitoring_sections
 from winprob.report.numbers import percent
 from winprob.report.sheet import Section, Sheet, grid_of, pairs_grid, to_html, to_markdown
-from winprob.retrain import Monitoring
+from winprob.retrain.monitoring import Monitoring
 
 #: Required parts of a backtest record.
 _NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")

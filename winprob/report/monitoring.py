@@ -6,7 +6,7 @@ import numpy as np
 from winprob.i18n import gettext
 from winprob.report.charts import INK, SOFT, Chart, _svg
 from winprob.report.sheet import Section, grid_of
-from winprob.retrain import Monitoring, monitoring_sentences, verdict_sentence
+from winprob.retrain.monitoring import Monitoring, monitoring_sentences, verdict_sentence
 
 #: E-values are drawn within these bounds; one beyond is as clear.
 _SHOWN = (0.01, 10_000.0)

@@ -6,6 +6,7 @@ from winprob.settings.decisions import (
     LeverSettings,
     MonitorSettings,
     QuarterSettings,
+    RetrainingSettings,
     ReviewSettings,
     VisitSettings,
 )
@@ -22,6 +23,7 @@ from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
     "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
-    "MonitorSettings", "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "ReviewSettings",
+    "MonitorSettings", "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "RetrainingSettings",
+    "ReviewSettings",
     "SamplerSettings", "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
 ]  # fmt: skip

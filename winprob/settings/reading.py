@@ -34,6 +34,7 @@ class Settings:
     quarter: decisions.QuarterSettings = field(default_factory=decisions.QuarterSettings)
     monitor: decisions.MonitorSettings = field(default_factory=decisions.MonitorSettings)
     refit: model.RefitSettings = field(default_factory=model.RefitSettings)
+    retraining: decisions.RetrainingSettings = field(default_factory=decisions.RetrainingSettings)
 
     def for_refits(self) -> Settings:
         """The same settings, with the sampler and gates of ``refit``."""

@@ -13,7 +13,7 @@ from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
 from winprob.quarter import Bridge, Forecast
 from winprob.report.numbers import FACTS, missing_facts
-from winprob.retrain import Monitoring
+from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
 
 #: Coverage states of a role that is in contact.

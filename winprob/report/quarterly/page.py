@@ -15,7 +15,7 @@ from winprob.report.quarterly import appendix, follow_up, headline, risk
 from winprob.report.quarterly.deals import deal_rows
 from winprob.report.quarterly.inputs import ReviewInputs, join_facts, names_by_id
 from winprob.report.templates import render
-from winprob.retrain import Monitoring
+from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
 
 

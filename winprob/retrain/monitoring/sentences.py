@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
-from winprob.retrain.monitoring import Monitoring
+from winprob.retrain.monitoring.watch import Monitoring
 
 #: Columns whose levels are words of the method.
 _WORDS = ("stage", "rep_category", "decision_method", "coach")

@@ -12,8 +12,8 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
 from winprob.model.posterior import Posterior
-from winprob.retrain.cohorts import Cohort, draw_chances, quarter_cohorts, trained_until
-from winprob.retrain.e_process import Evidence, Recalibrations, e_process, log_odds_of, recalibrations
+from winprob.retrain.monitoring.cohorts import Cohort, draw_chances, quarter_cohorts, trained_until
+from winprob.retrain.monitoring.e_process import Evidence, Recalibrations, e_process, log_odds_of, recalibrations
 from winprob.settings import MonitorSettings, Settings
 
 MONITOR_COLUMNS = ("period", "n", "e_value", "slope", "intercept", "expected", "won", "early_sign")

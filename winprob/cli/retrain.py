@@ -1,0 +1,206 @@
+"""Command ``retrain``: fit a candidate, judge it by the gate, and leave it in the registry or make it current."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import winprob
+from winprob.cli import app, options
+from winprob.cli.model import _training_table, page_option
+from winprob.cli.options import Frame, Output, Source, load_settings
+from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
+from winprob.errors import DealTableError, RegistryError
+from winprob.i18n import gettext
+
+if TYPE_CHECKING:
+    from winprob.retrain import Entry, Registry
+    from winprob.retrain.candidate import CurrentModel, Gate, Retraining
+
+#: Exit code where the candidate is left: for a scheduler, neither success nor fault.
+HELD = 3
+COLUMNS = ("model", "log_loss", "calibration_slope", "calibration_intercept", "coverage_90", "n")
+_NO_MAPPING = "# No mapping: columns are recognised by their headers, or the data are a history.\n"
+
+
+@app.main.command()
+@options.source()
+@options.target("--registry", type=options.KEPT_FOLDER, required=True, help="The registry; made if it does not exist.")
+@click.option(
+    "--promote",
+    type=click.Choice(["ask", "auto"]),
+    default="ask",
+    show_default=True,
+    help="auto: a candidate that passes the gate becomes the current model. ask: it is left for you to promote.",
+)
+@click.option("--reason", default="", help="Why, for the log.")
+@page_option
+@options.settings
+@options.seed
+@options.output
+def retrain(
+    source: Source,
+    registry: Path,
+    promote: str,
+    reason: str,
+    page: Path | None,
+    settings: Path | None,
+    seed: int,
+    output: Output,
+) -> None:
+    """Fit a candidate, compare it with the registry's current model on deals that neither has seen, and judge it.
+
+    Exit code 0: promoted. 3: held, or left as a candidate. 1: a fault.
+    """
+    from winprob.report.retraining import render_retraining
+    from winprob.retrain import Registry
+    from winprob.retrain.candidate import decision_sentences, gate_sentences, run_retraining
+
+    chosen = load_settings(settings)
+    require_writable(page)
+    models = Registry(registry)
+    # Before the work, not after it: raises where the folder is neither a registry nor empty.
+    current = models.current()
+    deals, remarks = _checked(source, chosen)
+    with progress() as follow:
+        retraining = run_retraining(
+            deals,
+            _current_model(current),
+            seed=seed,
+            settings=chosen,
+            mapping=source.entries(),
+            seen_by_current=_by_own_mapping(source, current),
+            progress=follow,
+        )
+    gate = retraining.gate
+    show(scores_table(gate), output, digits=3)
+    html = render_retraining(retraining)
+    if page:
+        write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))
+    echo_notes(*gate_sentences(gate), *remarks)
+    if not _settled(models, retraining, html, source, current, promote == "auto", reason):
+        echo_notes(*decision_sentences(gate))
+        raise SystemExit(HELD)
+
+
+def scores_table(gate: "Gate") -> Frame:
+    """Scores of candidate and current model on the new deals; empty where nothing was scored."""
+    import pandas as pd
+
+    scored = gate.difference
+    if scored is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    records = [
+        (name, loss, one.slope, one.intercept, gate.coverage[name].share, scored.deals)
+        for name, loss in (("candidate", scored.candidate), ("current", scored.current))
+        for one in (gate.calibration[name],)
+    ]
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _checked(source: Source, settings: "winprob.Settings") -> tuple[Frame | Path, list[str]]:
+    """The deals, once ``winprob check`` finds no error in them, and remarks for after the work.
+
+    Raises
+    ------
+    DealTableError
+        The check found errors.
+    """
+    findings = source.check()
+    errors = findings[findings["severity"] == "error"]
+    if len(errors):
+        listed = "; ".join(f"{row.column}: {row.message}" for row in errors.itertuples())
+        raise DealTableError(gettext("winprob check finds errors to fix first: {errors}", errors=listed))
+    table, remarks = _training_table(source, settings)
+    warnings = int((findings["severity"] == "warning").sum())
+    if warnings:
+        remarks.append(gettext("{warnings} warnings: winprob check lists them.", warnings=warnings))
+    return (source.path if os.path.isdir(source.path) else table), remarks
+
+
+def _current_model(entry: "Entry | None") -> "CurrentModel | None":
+    """The registry's current model with its records.
+
+    Raises
+    ------
+    RegistryError
+        A file of it was altered, or its definitions are not readable.
+    """
+    from winprob.retrain.candidate import CurrentModel, definitions_from
+
+    if entry is None:
+        return None
+    text = entry.read("definitions.json")
+    try:
+        definitions = definitions_from(json.loads(text)) if text else None
+    except (ValueError, AttributeError, RecursionError) as fault:
+        raise RegistryError(
+            gettext(
+                "{path} is not a file of definitions: {reason}.", path=entry.path / "definitions.json", reason=fault
+            )
+        ) from None
+    return CurrentModel(posterior=entry.load(), record=entry.gate(), definitions=definitions)
+
+
+def _by_own_mapping(source: Source, entry: "Entry | None") -> Callable[[], Frame] | None:
+    """Reads the export by the current model's mapping; None where that is the mapping of today."""
+    from winprob.toml import parse_toml
+
+    text = None if entry is None or os.path.isdir(source.path) else entry.read("mapping.toml")
+    if text is None:
+        return None
+    own = parse_toml(text, "mapping.toml", RegistryError)
+    if json.dumps(own, sort_keys=True, default=str) == json.dumps(source.entries(), sort_keys=True, default=str):
+        return None
+    return replace(source, mapping=own or None).read_past
+
+
+def _settled(
+    models: "Registry",
+    retraining: "Retraining",
+    html: str,
+    source: Source,
+    current: "Entry | None",
+    auto: bool,
+    reason: str,
+) -> bool:
+    """Add the candidate, and promote it where the gate and the user allow: whether it is the current model now."""
+    gate, candidate = retraining.gate, retraining.candidate
+    if candidate is None:
+        echo_notes(gettext("Nothing was added to {path}: there is no candidate.", path=models.path))
+        return False
+    files = candidate_files(retraining, candidate, html, source.entries())
+    entry = models.add(files, verb="add" if gate.allows else "hold", reason=reason)
+    if not (gate.allows and auto):
+        echo_notes(gettext("{name} is left as a candidate in {path}.", name=entry.name, path=models.path))
+        return False
+    models.promote(entry.number, reason, compared_with=current.name if current else None)
+    echo_notes(gettext("{name} is the current model of {path}.", name=entry.name, path=models.path))
+    return True
+
+
+def candidate_files(
+    retraining: "Retraining", candidate: "winprob.Posterior", html: str, mapping: dict[str, Any]
+) -> dict[str, bytes]:
+    """The files of a candidate in the registry, by name."""
+    from winprob.retrain.candidate import to_toml
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.nc")
+        candidate.save(path)
+        model = path.read_bytes()
+    record = json.dumps(retraining.record(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    texts = {
+        "card.html": winprob.render_card(candidate, form="html"),
+        "gate.json": record,
+        "report.html": html,
+        "settings.toml": to_toml(asdict(candidate.settings)),
+        "mapping.toml": to_toml(mapping) if mapping else _NO_MAPPING,
+        "definitions.json": retraining.definitions.to_json(),
+    }
+    return {"model.nc": model, **{name: text.encode() for name, text in texts.items()}}

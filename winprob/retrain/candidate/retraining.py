@@ -1,0 +1,254 @@
+"""Retraining from end to end: score a candidate's recipe against the current model, judge it, fit it on everything."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from winprob.data.schema import ID
+from winprob.errors import NotConvergedError, WinprobError
+from winprob.i18n import LANGUAGES, use_language
+from winprob.model.posterior import Posterior
+from winprob.retrain.candidate.changes import Changes, find_changes
+from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
+from winprob.retrain.candidate.evidence import (
+    Evidence,
+    FitInputs,
+    LearnedFrom,
+    evidence_of,
+    learned_by_count,
+    learned_from,
+    learned_on_record,
+)
+from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
+from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
+from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
+from winprob.settings import Settings
+
+#: Share of the progress bar that the scoring takes; the fit on everything takes the rest.
+_SCORING = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentModel:
+    """The model in use, and what the registry has on record about it.
+
+    Attributes
+    ----------
+    record : the content of its ``gate.json``; empty without one
+    definitions : those of its ``definitions.json``; None without one
+    """
+
+    posterior: Posterior
+    record: Mapping[str, Any]
+    definitions: Definitions | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was made."""
+        return recipe_from(self.record.get("recipe"), self.posterior.settings)
+
+    def learned(self, closed: pd.DataFrame) -> tuple[LearnedFrom, bool]:
+        """The deals it learned from, and whether these had to be guessed."""
+        known = learned_on_record(self.record.get("learned_from"))
+        if known is not None:
+            return known, False
+        provenance = self.posterior.provenance
+        return learned_by_count(closed, provenance.closed or provenance.available, provenance.last_day), True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """A candidate, the gate's verdict on it, and what has changed.
+
+    Attributes
+    ----------
+    candidate : fitted to everything; None where that fit did not converge, or was left out
+    changes : None without a current model, or without a candidate
+    """
+
+    gate: Gate
+    candidate: Posterior | None
+    recipe: Recipe
+    definitions: Definitions
+    learned: LearnedFrom
+    changes: Changes | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, as ``gate.json`` holds them: gate, recipe, changes, and the deals that were learned from.
+
+        ``verdict`` is ``promote`` for every verdict that lets the candidate replace the current model.
+        """
+        text, sentences = {}, {}
+        for each in LANGUAGES:
+            with use_language(each):
+                sentences[each] = [*gate_sentences(self.gate), *decision_sentences(self.gate)]
+                text[each] = sentences[each][0]
+        return {
+            "verdict": "promote" if self.gate.allows else self.gate.verdict,
+            "text": text,
+            "sentences": sentences,
+            "gate": self.gate.record(),
+            "recipe": self.recipe.record(),
+            "changes": self.changes.record() if self.changes else None,
+            "learned_from": self.learned.record(),
+        }
+
+
+def run_retraining(
+    deals: pd.DataFrame | Path | str,
+    current: CurrentModel | Posterior | None = None,
+    *,
+    seed: int,
+    settings: Settings | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    seen_by_current: Callable[[], pd.DataFrame] | None = None,
+    judge_only: bool = False,
+    progress: Progress | None = None,
+) -> Retraining:
+    """Fit a candidate to all deals, and judge by deals that neither has seen whether it may replace the current model.
+
+    The current model stays as it is. The candidate's recipe is fitted again before each block of newly closed deals, on
+    what was known then, and scored on the block; then it is fitted to everything.
+
+    Parameters
+    ----------
+    deals : frame in canonical columns, or the folder of a history
+    current : the model in use; None for the first one
+    seed : of the sampler and of the bootstrap
+    mapping : the content of the mapping by which the deals were read; its definitions are compared with the current
+        model's
+    seen_by_current : reads the deals by the current model's own mapping, where that is another one
+    judge_only : leave out the fit to everything; there is no candidate then, only the gate
+    progress : called with the current step and how much of it is done
+
+    Raises
+    ------
+    DealTableError, HistoryError
+        The deals are not valid, or too few to learn from.
+    """
+    settings = settings or Settings()
+    known = CurrentModel(posterior=current, record={}) if isinstance(current, Posterior) else current
+    evidence = evidence_of(deals, settings.calendar)
+    today = define(mapping)
+    recipe = recipe_of(settings, mapping, evidence.table, today)
+    if known is None:
+        run = _Run(evidence, settings, seed, today, progress or _silent)
+        candidate, gate = run.fitted(first_gate(settings.retraining, seed=seed))
+        return run.result(gate, candidate, recipe)
+    learned, guessed = known.learned(evidence.closed)
+    definitions = dated(known.definitions, today, _since(settings, learned))
+    run = _Run(evidence, settings, seed, definitions, progress or _silent)
+    new = new_deals(evidence, learned)
+    other = _seen_by_current(seen_by_current, new, settings)
+    rewritten, past = learned.rewritten(evidence.closed)
+    facts = Facts(
+        changed=changed_parts(known.recipe, recipe),
+        past=past,
+        rewritten=rewritten,
+        redefined=changed_concepts(known.definitions, today) if known.definitions else (),
+        lost=run.prepared(evidence.everything())[1],
+        guessed=guessed,
+        other_mapping="same" if seen_by_current is None else "lost" if other is None else "own",
+    )
+    gate = run.judged(new, known.posterior, other, facts)
+    candidate, gate = (None, gate) if judge_only else run.fitted(gate)
+    changes = None if candidate is None else find_changes(known.posterior, candidate, evidence, learned, seed=seed)
+    return run.result(gate, candidate, recipe, changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every step of a retraining needs."""
+
+    evidence: Evidence
+    settings: Settings
+    seed: int
+    definitions: Definitions
+    progress: Progress
+
+    def prepared(self, inputs: FitInputs) -> tuple[FitInputs, dict[str, int]]:
+        """The tables of a fit without facts that were read under another definition, and how many rows lost one."""
+        deals, lost = without_old_readings(inputs.deals, self.definitions)
+        readings = None if inputs.readings is None else without_old_readings(inputs.readings, self.definitions)[0]
+        return replace(inputs, deals=deals, readings=readings), lost
+
+    def judged(self, new: NewDeals, current: Posterior, other: pd.DataFrame | None, facts: Facts) -> Gate:
+        """The gate, scored where the verdict depends on it."""
+        options = self.settings.retraining
+        early = verdict_before(new.deals, int(new.cluster.nunique()), facts, options)
+        if early is not None:
+            return held_gate(early, options, facts, new, seed=self.seed)
+        scores = score(
+            new,
+            self.evidence,
+            current,
+            self.settings,
+            seed=self.seed,
+            seen_by_current=other,
+            prepare=lambda inputs: self.prepared(inputs)[0],
+            progress=lambda step, share: self.progress(step, _SCORING * share),
+        )
+        return judge(scores, new, facts, options, seed=self.seed)
+
+    def fitted(self, gate: Gate) -> tuple[Posterior | None, Gate]:
+        """The candidate fitted to everything, and the gate, which holds it where that fit did not converge."""
+        from winprob.model import inference
+
+        inputs, _ = self.prepared(self.evidence.everything())
+        try:
+            posterior = inference.fit(
+                inputs.deals,
+                seed=self.seed,
+                settings=self.settings,
+                progress=lambda step, share: self.progress(step, _SCORING + (1 - _SCORING) * share),
+                **inputs.more,
+            )
+        except NotConvergedError as error:
+            verdict = "not_converged" if gate.allows else gate.verdict
+            return None, replace(gate, verdict=verdict, reasons=(*gate.reasons, str(error)))
+        return posterior, gate
+
+    def result(
+        self, gate: Gate, candidate: Posterior | None, recipe: Recipe, changes: Changes | None = None
+    ) -> Retraining:
+        return Retraining(
+            gate=gate,
+            candidate=candidate,
+            recipe=recipe,
+            definitions=self.definitions,
+            learned=learned_from(self.evidence),
+            changes=changes,
+        )
+
+
+def _silent(what: str, share: float) -> None:
+    """Progress without a display."""
+
+
+def _since(settings: Settings, learned: LearnedFrom) -> dt.date | None:
+    """The first day of readings under the definitions of today, where they have changed."""
+    if settings.retraining.definitions_since:
+        return dt.date.fromisoformat(settings.retraining.definitions_since)
+    return None if learned.until is None else learned.until.date() + dt.timedelta(days=1)
+
+
+def _seen_by_current(read: Callable[[], pd.DataFrame] | None, new: NewDeals, settings: Settings) -> pd.DataFrame | None:
+    """The readings of the new deals by the current model's mapping; None where it no longer reads all of them alike."""
+    if read is None:
+        return None
+    try:
+        rows, _ = evidence_of(read(), settings.calendar).before_close()
+    except WinprobError:
+        return None
+    keys = [name for name in (ID, "as_of") if name in new.readings and name in rows]
+    found = new.readings[keys].reset_index().merge(rows.reset_index(names="place"), on=keys, how="left")
+    found = found.drop_duplicates("index")
+    if found["place"].isna().any():
+        return None
+    other = rows.iloc[found["place"].astype(int)].reset_index(drop=True)
+    return other if (other["outcome"] == new.readings["outcome"].reset_index(drop=True)).all() else None
