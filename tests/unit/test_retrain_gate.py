@@ -228,6 +228,14 @@ def test_a_judged_gate_is_plain_json_and_has_sentences_in_both_languages():
     assert not set(english) & set(chinese)
 
 
+@pytest.mark.parametrize(("ours", "warned"), [(GOOD, False), (BAD, True)])
+def test_a_candidate_that_passes_and_is_not_calibrated_comes_with_a_warning(ours, warned):
+    gate = Gate(verdict="promote", settings=OPTIONS, seed=1, difference=difference(-0.02, 0.01), new_deals=60)
+    both, covered = {"candidate": ours, "current": BAD}, {"candidate": COVERED, "current": COVERED}
+    sentences = gate_sentences(replace(gate, calibration=both, coverage=covered))
+    assert any("not calibrated" in sentence for sentence in sentences) == warned
+
+
 @pytest.mark.parametrize(
     "verdict", ["first", "not_enough", "not_converged", "rewritten", "definitions", "worse", "not_better"]
 )

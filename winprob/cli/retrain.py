@@ -78,7 +78,8 @@ def retrain(
             progress=follow,
         )
     gate = retraining.gate
-    show(scores_table(gate), output, digits=3)
+    if gate.difference or output.out or output.output_format != "table":
+        show(scores_table(gate), output, digits=3)
     html = render_retraining(retraining)
     if page:
         write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))

@@ -17,7 +17,7 @@ from winprob.report.effects import _level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
 from winprob.retrain.candidate.changes import WIN_RATE
-from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
+from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences, p_value_text
 
 if TYPE_CHECKING:
     from winprob.retrain.candidate import Changes, Gate, Retraining
@@ -133,7 +133,8 @@ def _scores(gate: Gate) -> Grid | None:
     rows = []
     for name, loss in losses.items():
         own, covered = gate.calibration[name], gate.coverage[name]
-        numbers = (f"{loss:.3f}", *(_number(value) for value in (own.slope, own.intercept)), _p_value(own.p_value))
+        p_value = p_value_text(own.p_value) or BLANK
+        numbers = (f"{loss:.3f}", _number(own.slope), _number(own.intercept), p_value)
         rows.append([names[name], *numbers, BLANK if math.isnan(covered.share) else percent(covered.share)])
     return Grid(columns=_columns([gettext("model")], heads), rows=rows)
 
@@ -144,12 +145,6 @@ def _columns(texts: list[str], numbers: list[str]) -> list[Column]:
 
 def _number(value: float) -> str:
     return BLANK if math.isnan(value) else f"{value:.2f}"
-
-
-def _p_value(value: float) -> str:
-    if math.isnan(value):
-        return BLANK
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _data(data: pd.DataFrame) -> Grid:

@@ -1,5 +1,6 @@
 """The gate in sentences: the verdict, the numbers behind it, and what the analyst should decide."""
 
+import math
 from collections.abc import Iterator
 
 from winprob.i18n import gettext
@@ -121,6 +122,7 @@ def _numbers(gate: Gate) -> Iterator[str]:
 
 
 def _warnings(gate: Gate) -> Iterator[str]:
+    yield from _misfit(gate)
     if gate.changed:
         yield gettext("Changed since the current model: {parts}.", parts=", ".join(map(_part, gate.changed)))
     if gate.redefined or gate.lost:
@@ -153,6 +155,39 @@ def _warnings(gate: Gate) -> Iterator[str]:
             rewritten=gate.rewritten,
             past=gate.past,
         )
+
+
+def _misfit(gate: Gate) -> Iterator[str]:
+    """That a candidate passes for being no worse than a current model which is wrong too."""
+    if gate.verdict != "promote":
+        return
+    ours, covered = gate.calibration["candidate"], gate.coverage["candidate"]
+    if ours.p_value < gate.settings.miscalibrated:
+        yield gettext(
+            "warning: the candidate is not calibrated on the new deals (expected {expected:.0%}, won {won:.0%}, slope "
+            "{slope:.2f}, p-value {p}). It passes because the current model is no better. Readings shortly before the "
+            "close may differ from those that a model learns from; winprob monitor tests the current model on whole "
+            "quarters.",
+            expected=ours.expected,
+            won=ours.won,
+            slope=ours.slope,
+            p=p_value_text(ours.p_value),
+        )
+    elif covered.p_value < gate.settings.miscalibrated:
+        yield gettext(
+            "warning: only {share:.0%} of {groups} groups of new deals won as many deals as the candidate's 90% "
+            "intervals expect (p-value {p}). It passes because the current model is no better.",
+            share=covered.share,
+            groups=covered.groups,
+            p=p_value_text(covered.p_value),
+        )
+
+
+def p_value_text(value: float) -> str:
+    """A p-value as shown; a missing one is blank."""
+    if math.isnan(value):
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _part(name: str) -> str:
