@@ -44,7 +44,7 @@ def verdict_sentence(result: Monitoring) -> str:
         return _nothing_yet(result)
     if result.alarm_since is None:
         return gettext(
-            "Calibrated so far: the e-value is {e:.2f} after {quarters} quarters and {deals} deals, and an alarm "
+            "Calibrated so far: the e-value is {e:.2f} (quarters: {quarters}, deals: {deals}), and an alarm "
             "starts at {threshold:.0f}. {won} deals were won by quarter end, {expected:.1f} were expected.",
             e=rows["e_value"].iloc[-1],
             quarters=len(rows),
