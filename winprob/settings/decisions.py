@@ -23,7 +23,8 @@ class EvaluationSettings:
     ----------
     stage_default : win probability of each stage in the CRM's table, a baseline; set your own
     least_training : least number of closed deals for a fit in a backtest
-    mature_share : a quarter's deals enter training once this share of them has closed, because quick closers differ
+    mature_share : the audit of a history warns where a smaller share of its early deals has closed; backtests no longer
+        use it, since their fits learn from open deals too
     folds, repeats : of k-fold, where dates do not allow a rolling origin
     kept_draws : draws of each prediction that are kept for intervals
     """
