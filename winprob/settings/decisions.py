@@ -135,7 +135,7 @@ class ReviewSettings:
     Attributes
     ----------
     stale_days : a deal whose last reading is older is stale
-    pushes : a deal whose close date was moved out this many times is an exception
+    pushes : a deal whose close date was moved out this many times, by a week or more, is an exception
     disagreement : model and seller disagree where their probabilities differ by more than this
     deals : deals shown in full; the appendix has all
     risky_deals : deals listed for their contribution to the risk
