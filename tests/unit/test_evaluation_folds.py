@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from winprob.data.schema import validate_deals
+from winprob.data.tables import closed_only
 from winprob.errors import DealTableError
 from winprob.evaluation.folds import KFOLD, ROLLING, identical_rows, known_at_origin, plan_folds
 from winprob.model.inference.training_data import learn_time, odds_of_waiting
@@ -84,6 +85,23 @@ def test_an_origin_needs_a_quarter_of_closings_before_it(deals):
     origins = [fold.origin for fold in plan_folds(cut, few, protocol="rolling", seed=1).folds]
     assert origins
     assert min(origins) > first
+
+
+def test_closed_deals_alone_are_warned_of_with_their_times():
+    closed = pd.DataFrame(
+        {
+            "deal_id": [f"D{at}" for at in range(60)],
+            "as_of": pd.Timestamp(2025, 1, 1),
+            "closed_on": pd.Timestamp(2025, 1, 1) + pd.to_timedelta([10] * 20 + [90] * 40, unit="D"),
+            "outcome": ["won"] * 20 + ["lost"] * 40,
+        }
+    )
+    (found,) = closed_only(closed)
+    assert "won deals took 10 days at the median and lost ones 90" in found.message
+    assert "100% were won, of all 33%" in found.message
+    waiting = pd.concat([closed, closed.head(1).assign(deal_id="O", outcome="open", closed_on=pd.NaT)])
+    assert not list(closed_only(waiting))
+    assert not list(closed_only(closed.drop(columns="as_of")))
 
 
 def test_with_the_open_deals_quick_wins_do_not_raise_the_win_rate():
