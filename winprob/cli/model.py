@@ -182,12 +182,7 @@ def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, o
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
     if posterior.hazards is not None and not posterior.hazards.still_open:
-        echo_notes(
-            gettext(
-                "This model has learned from closed deals alone: where deals are won more quickly than they are lost, "
-                "it is too optimistic about deals that have stayed open."
-            )
-        )
+        echo_notes(gettext("Learned from closed deals alone: if wins are quick, long-open deals are rated too high."))
 
 
 def _chances(
