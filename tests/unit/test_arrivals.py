@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from scipy.stats import nbinom
 
+from winprob.data.fiscal import find_quarter
 from winprob.data.schema import validate_deals
+from winprob.model.arrival_rate import draw_growing_counts
 from winprob.model.arrivals import Arrivals, draw_arrivals, draw_counts, learn_arrivals, opened_within
 from winprob.settings import CalendarSettings
 
 CALENDAR = CalendarSettings()
+PAIR = ((draw_growing_counts, (np.random.default_rng(5),)), (draw_counts, ()))
 
 
 def deals(*rows: tuple[str, str, float, str]) -> pd.DataFrame:
@@ -49,6 +52,68 @@ def test_counts_without_spread_and_season_are_the_gamma_poisson_predictive() -> 
         assert (got <= count).mean() == pytest.approx(exact.cdf(count), abs=0.004)
 
 
+def test_a_level_without_steps_growth_spread_and_season_is_the_gamma_poisson_predictive() -> None:
+    seen, draws = np.array([7.0, 4.0, 9.0, 5.0]), 200_000
+    rng = np.random.default_rng(1)
+    still = {"spreads": (0.0,), "steps": (0.0,), "growth": 0.0, "season_spread": 0.0}
+    got = draw_growing_counts(seen, np.arange(4), 0, rng.random((4, draws)), rng, **still)
+    exact = nbinom(seen.sum() + 0.5, len(seen) / (len(seen) + 1))
+    for count in range(0, 20, 3):
+        assert (got <= count).mean() == pytest.approx(exact.cdf(count), abs=0.004)
+
+
+def test_a_random_walk_with_drift_has_the_predictive_of_its_kalman_filter() -> None:
+    """Counts so large that their logs are normal: the filter is exact, with the same priors."""
+    step, growth, seen = 0.1, 0.05, 4000.0 * np.exp([0.0, 0.12, 0.05, 0.2, 0.31, 0.28])
+    noise = 1 / seen
+    mean, cov = np.zeros(2), np.diag([100.0, growth**2])
+    move = np.array([[1.0, 1.0], [0.0, 1.0]])
+    for at, value in enumerate(np.log(seen)):
+        if at:
+            mean, cov = move @ mean, move @ cov @ move.T + np.diag([step**2, 0.0])
+        gain = cov[:, 0] / (cov[0, 0] + noise[at])
+        mean, cov = mean + gain * (value - mean[0]), cov - np.outer(gain, cov[0])
+    mean, cov = move @ move @ mean, move @ move @ cov @ (move @ move).T + np.diag([2 * step**2, 0.0])
+    rng = np.random.default_rng(2)
+    walk = {"spreads": (0.0,), "steps": (step,), "growth": growth, "season_spread": 0.0, "ahead": 2}
+    got = np.log(draw_growing_counts(seen, np.zeros(6), 0, rng.random((4, 40_000)), rng, **walk))
+    assert got.mean() == pytest.approx(mean[0], abs=0.01)
+    assert got.std() == pytest.approx(np.sqrt(cov[0, 0] + np.exp(-mean[0])), rel=0.03)
+
+
+def test_growth_is_followed_and_its_absence_costs_little() -> None:
+    rng = np.random.default_rng(3)
+    grown, even = 20 * np.exp(0.08 * np.arange(12)), np.full(12, 30.0)
+    uniforms = rng.random((4, 20_000))
+    season = np.arange(12) % 4
+    follow, lag = (draw(grown, season, 0, uniforms, *more) for draw, more in PAIR)
+    assert lag.mean() < follow.mean() == pytest.approx(20 * np.exp(0.08 * 12), rel=0.08)
+    calm, still = (draw(even, season, 0, uniforms, *more) for draw, more in PAIR)
+    assert calm.mean() == pytest.approx(30, rel=0.05)
+    assert still.std() < calm.std() < 1.5 * still.std()
+
+
+def test_a_quarter_further_ahead_is_less_certain() -> None:
+    seen, seasons, uniforms = np.full(12, 30.0), np.arange(12) % 4, np.random.default_rng(3).random((4, 20_000))
+    near, far = (
+        draw_growing_counts(seen, seasons, 0, uniforms, np.random.default_rng(4), ahead=ahead) for ahead in (1, 5)
+    )
+    assert far.std() > 1.15 * near.std()
+
+
+def test_a_model_fitted_before_growth_was_learned_draws_as_it_did() -> None:
+    arrivals = made([[4, 2], [6, 3], [5, 4], [7, 5]])
+    stored = json.loads(json.dumps(arrivals.to_dict()))
+    del stored["last_day"]
+    old = Arrivals.from_dict(stored)
+    assert old == arrivals
+    drawn, again = (
+        draw_arrivals(old, days_left=14, season=1, rates={"CNY": 1.0}, draws=500, seed=1, ahead=ahead)
+        for ahead in (1, 4)
+    )
+    np.testing.assert_array_equal(drawn, again)
+
+
 def test_quarters_that_vary_more_than_chance_widen_the_count() -> None:
     uniforms = np.random.default_rng(2).random((4, 20_000))
     even = draw_counts(np.full(12, 40.0), np.zeros(12), 0, uniforms)
@@ -76,6 +141,9 @@ def test_a_quarter_is_counted_by_when_its_won_deals_were_opened() -> None:
     learned = learn_arrivals(table, CALENDAR)
     assert learned is not None
     assert learned.quarters == ("2025Q1", "2025Q2")
+    assert learned.last_day == "2025-06-30"
+    ahead = [learned.quarters_ahead(find_quarter(name, CALENDAR)) for name in ("2025Q3", "2025Q4", "2026Q3")]
+    assert ahead == [1, 2, 5]
     counts = np.array(learned.counts, dtype=float)
     assert opened_within(counts, 7).tolist() == [1, 0]
     assert opened_within(counts, 28).tolist() == [2, 0]

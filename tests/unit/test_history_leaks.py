@@ -92,6 +92,18 @@ def test_nothing_is_cried_on_a_restless_team(seed: int) -> None:
     assert cried(restless_history(seed)) == []
 
 
+def test_a_date_moved_in_small_steps_is_noted() -> None:
+    days = pd.date_range("2026-01-05", periods=14, freq="21D")
+    pushed = pd.DataFrame(
+        {"deal_id": "P", "as_of": days, "outcome": "open", "expected_close_on": days + pd.Timedelta(days=30)}
+    )
+    calm = pushed.assign(deal_id="C", expected_close_on=pd.Timestamp("2027-01-31"))
+    notes = check_history(pd.concat([pushed, calm]))["message"]
+    wanted = "of 1 of 2 open deals has slipped by 90 days or more in all; deal 'P' by 273 days in 13 moves"
+    assert notes.str.contains(wanted, regex=False).sum() == 1
+    assert not check_history(calm)["message"].str.contains("slipped").any()
+
+
 @pytest.fixture(scope="module")
 def clean() -> Frame:
     return pipeline_history(7)

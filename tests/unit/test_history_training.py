@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from winprob.data.history import (
+    count_slips,
     deal_ends,
     label_sentences,
     read_known,
@@ -112,10 +113,38 @@ def test_reviews_that_are_asked_for_and_other_fiscal_years() -> None:
     assert [f"{day:%m-%d}" for day in sorted(february["as_of"].unique())] == ["01-05", "02-02", "05-04", "08-03"]
 
 
-def test_pushes_count_moves_of_a_month_or_more() -> None:
+def test_pushes_count_moves_of_a_week_or_more() -> None:
     dates = ["2026-02-10", "2026-03-09", "2026-04-09", None, "2026-05-09", "2026-05-01"]
     pushed = training_rows(pd.DataFrame(life("D", 0, ["open"] * 6, expected_close_on=dates)), reviews=DAYS)
-    assert pushed["pushes"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert pushed["pushes"].tolist() == [0, 1, 2, 2, 3, 3]
+    assert pushed["days_slipped"].tolist() == [0, 27, 58, 58, 88, 88]
+    assert pushed["month_pushes"].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_date_moved_273_days_in_steps_of_21_days_is_pushed_13_times() -> None:
+    dates = pd.Series(pd.Timestamp(2026, 1, 31) + pd.to_timedelta(21 * np.arange(14), unit="D"))
+    moves, days = count_slips(np.zeros(14, dtype=int), dates)
+    assert (moves[-1], days[-1]) == (13, 273)
+
+
+@pytest.mark.parametrize(
+    ("days", "moves", "slipped"),
+    [
+        ([0, 3, 6, 9, 12, 18], [0, 0, 0, 1, 1, 2], [0, 0, 0, 9, 9, 18]),
+        ([0, 20, 0, 20], [0, 1, 1, 2], [0, 20, 20, 40]),
+        ([0, -3, 3, 4], [0, 0, 0, 1], [0, 0, 0, 7]),
+        ([0, 6, 0, 6], [0, 0, 0, 0], [0, 0, 0, 0]),
+        ([None, 0, None, 7], [0, 0, 0, 1], [0, 0, 0, 7]),
+    ],
+    ids=["small steps add up", "out, back and out again", "since the earliest", "to and fro", "blanks"],
+)
+def test_a_move_is_counted_from_the_last_date_that_counted(
+    days: list[int | None], moves: list[int], slipped: list[int]
+):
+    dates = pd.Series([pd.NaT if day is None else pd.Timestamp(2026, 3, 1) + pd.Timedelta(days=day) for day in days])
+    got = count_slips(np.array([0] * len(days) + [1] * len(days)), pd.concat([dates, dates]))
+    assert got[0].tolist() == [*moves, *moves]
+    assert got[1].tolist() == [*slipped, *slipped]
 
 
 def test_rows_weigh_as_much_as_there_are_closed_deals_and_open_ones_do_no_harm() -> None:
@@ -177,8 +206,12 @@ def test_against_a_slow_reading_of_the_same_history(monthly: pd.DataFrame) -> No
         closed = trail[trail["outcome"] != "open"]
         assert got["closed_amount"] == closed["amount"].iloc[0] if len(closed) else np.isnan(got["closed_amount"])
         hoped = trail.loc[trail["as_of"] <= row.as_of, "expected_close_on"].tolist()
-        moves = [later >= sooner + pd.DateOffset(months=1) for sooner, later in pairwise(hoped)]
-        assert got["pushes"] == sum(moves)
+        marks = [hoped[0]]
+        for day in hoped[1:]:
+            if day < marks[-1] or (day - marks[-1]).days >= 7:
+                marks.append(day)
+        later = [(after - before).days for before, after in pairwise(marks) if after > before]
+        assert (got["pushes"], got["days_slipped"]) == (len(later), sum(later))
 
 
 def test_no_fold_of_a_backtest_learns_what_came_later(monthly: pd.DataFrame) -> None:

@@ -262,6 +262,7 @@ def test_exceptions_name_the_deals_that_break_a_rule(
     odd.loc[first, "as_of"] = pd.Timestamp("2026-08-01")
     odd.loc[second, [f"{role}_coverage" for role in ("approver", "evaluator", "influencer", "procurement")]] = "unknown"
     odd["pushes"] = [3.0 if name == third else 2.0 for name in odd.index]
+    odd["days_slipped"] = 41.0
     odd["rep_probability"] = known.set_index("deal_id")["win_prob"].reindex(odd.index)
     odd.loc[first, "rep_probability"] += -0.3 if odd.loc[first, "rep_probability"] > 0.5 else 0.3
     known.loc[1, "rep_category"] = "commit"
@@ -270,7 +271,7 @@ def test_exceptions_name_the_deals_that_break_a_rule(
     assert named["Stale"].startswith(first)
     assert named["Single-threaded"] == second
     assert named["Commit, and the approver is not in contact"] == second
-    assert named["Close date pushed 3 times or more"] == f"{third} (3×)"
+    assert named["Close date pushed 3 times or more"] == f"{third} (3×, 41 days in all)"
     assert named["Model and seller disagree by more than 25 points"].startswith(first)
     assert len(named) == 5
 

@@ -89,6 +89,19 @@ def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
     )
 
 
+def test_a_model_fitted_before_days_slipped_were_read_predicts_as_it_did(posterior, deals):
+    old = replace(posterior, hazards=constant((0.05, 0.02)))
+    assert not [fact for fact in old.hazards.scaling.facts if "slipped" in fact]
+    day = READ + dt.timedelta(days=56)
+    deals, many = deals.assign(pushes=[0.0, 1.0, 2.0, 0.0]), [3.0, 9.0, 9.0, 5.0]
+    effect = old.hazards.draws["effect"].copy()
+    effect[:, :, old.hazards.scaling.facts.index("pushes")] = 0.5
+    scaling = TimingScaling(numbers=((0.0, 1.0),) * 4, segments=())
+    old = replace(old, hazards=replace(old.hazards, draws={**old.hazards.draws, "effect": effect}, scaling=scaling))
+    slipped = deals.assign(month_pushes=deals["pushes"], pushes=many, days_slipped=[21.0, 70.0, 300.0, 40.0])
+    np.testing.assert_array_equal(draw_win_prob_by(old, slipped, day), draw_win_prob_by(old, deals, day))
+
+
 # --- closed forms -------------------------------------------------------------------------------------------------
 
 

@@ -114,7 +114,7 @@ def _training_table(
 def _export_remarks(deals: options.Frame, known: options.Frame, day: dt.date | None) -> Iterator[str]:
     """How many closed deals were left out by ``day``, and what in the others is hindsight."""
     from winprob.data.schema import is_closed
-    from winprob.data.tables import hindsight
+    from winprob.data.tables import closed_only, hindsight
 
     closed, kept = (int(some["deal_id"][is_closed(some)].nunique()) for some in (deals, known))
     if kept < closed:
@@ -124,7 +124,7 @@ def _export_remarks(deals: options.Frame, known: options.Frame, day: dt.date | N
             closed=closed,
             day=day,
         )
-    for finding in hindsight(known):
+    for finding in (*hindsight(known), *closed_only(known)):
         yield gettext("warning: {column}: {text}", column=finding.column, text=finding.message)
 
 
@@ -181,6 +181,8 @@ def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, o
         show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
+    if posterior.hazards is not None and not posterior.hazards.still_open:
+        echo_notes(gettext("Learned from closed deals alone: if wins are quick, long-open deals are rated too high."))
 
 
 def _chances(

@@ -14,7 +14,7 @@ from winprob.data.schema import SELLER_FORECAST, column_or_missing, validate_dea
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
-from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, plan_folds
+from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, known_at_origin, plan_folds
 from winprob.evaluation.scores import log_losses, paired_difference, score
 from winprob.i18n import gettext
 from winprob.model.features import uses_seller_forecast
@@ -171,7 +171,7 @@ def run_backtest(
 
     Parameters
     ----------
-    deals : frame in canonical columns; open deals are not scored, but determine which quarters are mature
+    deals : frame in canonical columns; open deals are not scored, but fits of a rolling origin learn from their wait
     previous : a fitted model to compare with, on rows that cannot have been in its training data
     protocol : ``auto``, ``rolling`` (rolling origin by fiscal quarter) or ``k-fold``
     keep : folder for completed folds, from which an interrupted run resumes; it contains no names
@@ -256,7 +256,7 @@ class _Folds:
     def _refit(self, fold: Fold, settings: Settings) -> Array:
         from winprob.model import inference
 
-        posterior = inference.fit(self._rows(fold.train), seed=self.seed, settings=settings.for_refits())
+        posterior = inference.fit(known_at_origin(self.deals, fold), seed=self.seed, settings=settings.for_refits())
         return _draws(posterior, self._rows(fold.test), settings)
 
     def _refit_with_seller(self, fold: Fold) -> Array:

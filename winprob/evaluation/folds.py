@@ -1,19 +1,19 @@
 """Training and test sets of a backtest: rolling origin by fiscal quarter where dates allow, else k-fold; a fold cache.
 
-Identical rows and the readings of one deal are never split between training and test.
+Identical rows and the readings of one deal are never split between the closed training rows and the test.
 """
 
 import hashlib
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.data.schema import fact_columns, is_closed
+from winprob.data.schema import column_or_missing, fact_columns, is_censored, is_closed
 from winprob.data.tables import replacing
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
@@ -22,6 +22,9 @@ from winprob.settings import Settings
 
 ROLLING, KFOLD = "rolling", "k-fold"
 _LEAST_ORIGINS = 2
+#: How much of the quarter before an origin may be missing from the record of closings: deals that close early in a
+#: quarter and those that close in its last weeks are not won equally often.
+_SLACK = pd.Timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class Fold:
 
     Attributes
     ----------
+    train : closed rows
+    waiting : rows of deals that were open at the origin, whatever became of them; none in k-fold
     origin : the forecast origin, the day on which the fit could have been made; None in k-fold
     """
 
@@ -37,6 +42,7 @@ class Fold:
     repeat: int
     train: Array
     test: Array
+    waiting: Array = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     origin: pd.Timestamp | None = None
 
 
@@ -79,6 +85,25 @@ def plan_folds(deals: pd.DataFrame, settings: Settings, *, protocol: str, seed: 
             gettext("no rolling-origin backtest by quarter: {missing}. Use --protocol k-fold.", missing=missing)
         )
     return _k_fold(deals, settings, seed, gettext("k-fold, since a rolling origin is not possible: {why}", why=missing))
+
+
+def known_at_origin(deals: pd.DataFrame, fold: Fold) -> pd.DataFrame:
+    """The rows that a fold learns from, as they were known at its origin: a deal that closed later is open.
+
+    Without the open deals a fit learns from those that closed quickly, which are won more or less often than the
+    others; with them it corrects for the time to close. What a row holds from after the origin is blank: the outcome,
+    the day and the amount of a later close, and what was last known of the deal.
+    """
+    if fold.origin is None:
+        return deals.iloc[fold.train]
+    rows = np.sort(np.concatenate([fold.train, fold.waiting]))
+    table, eve = deals.iloc[rows], fold.origin - pd.Timedelta(days=1)
+    later = np.isin(rows, fold.waiting)
+    until = column_or_missing(table, "known_until").astype("datetime64[us]").fillna(eve).clip(upper=eve)
+    known: dict[str, object] = {"outcome": table["outcome"].mask(later, "open"), "known_until": until}
+    hindsight = [name for name in ("closed_on", "closed_amount") if name in table]
+    known |= {name: table[name].mask(later) for name in hindsight}
+    return table.assign(**known)
 
 
 def closed_rows(deals: pd.DataFrame) -> Array:
@@ -135,21 +160,25 @@ def _rolling(deals: pd.DataFrame, settings: Settings) -> tuple[list[Fold], int, 
     for column in ("as_of", "closed_on"):
         if column not in deals or deals[column].isna().all():
             return [], 0, gettext("it needs the column {column!r}", column=column)
-    known = is_closed(deals)
+    closed = is_closed(deals)
     read, ended = (deals[column].astype("datetime64[us]") for column in ("as_of", "closed_on"))
-    quarter = _quarters(read, settings)
+    quarter, first = _quarters(read, settings), ended[closed].min()
     folds, not_scored = [], 0
     for at in sorted(quarter.dropna().unique()):
         origin = _first_day(int(at), settings)
-        train = np.flatnonzero(known & (ended < origin) & _mature(quarter, ended, origin, known, settings))
+        past, done = (read < origin).to_numpy(), closed & (ended < origin).to_numpy()
+        train = np.flatnonzero(past & done)
+        waiting = np.flatnonzero(past & (is_censored(deals) | (closed & (ended >= origin).to_numpy())))
         here = (quarter == at).to_numpy()
-        test = np.flatnonzero(known & here & (ended >= origin).to_numpy())
-        if len(train) < settings.evaluation.least_training or not len(test) or not _both(deals, train):
+        test = np.flatnonzero(here & closed & (ended >= origin).to_numpy())
+        young = first > _first_day(int(at) - 1, settings) + _SLACK
+        if young or len(train) < settings.evaluation.least_training or not len(test) or not _both(deals, train):
             continue
-        not_scored += int((here & ~known).sum())
-        folds.append(Fold(name=quarter_name(int(at)), repeat=0, train=train, test=test, origin=origin))
+        not_scored += int((here & ~closed).sum())
+        fold = Fold(name=quarter_name(int(at)), repeat=0, train=train, test=test, waiting=waiting, origin=origin)
+        folds.append(fold)
     missing = gettext(
-        "fewer than {origins} quarters have {least} mature closed deals before them",
+        "fewer than {origins} quarters have {least} closed deals and a whole quarter of closings before them",
         origins=_LEAST_ORIGINS,
         least=settings.evaluation.least_training,
     )
@@ -158,12 +187,6 @@ def _rolling(deals: pd.DataFrame, settings: Settings) -> tuple[list[Fold], int, 
 
 def _both(deals: pd.DataFrame, rows: Array) -> bool:
     return (deals["outcome"].iloc[rows] == "won").nunique() == 2
-
-
-def _mature(quarter: pd.Series, ended: pd.Series, origin: pd.Timestamp, known: Array, settings: Settings) -> Array:
-    """(row,) whether enough deals read in the same quarter had closed by then: fast closers are a biased sample."""
-    share = (pd.Series(known, index=ended.index) & (ended < origin)).groupby(quarter).transform("mean")
-    return np.asarray(share >= settings.evaluation.mature_share)
 
 
 def _quarters(day: pd.Series, settings: Settings) -> pd.Series:
@@ -208,8 +231,8 @@ class FoldCache:
     def _path(self, fold: Fold) -> Path | None:
         if self._folder is None:
             return None
-        rows = hashlib.sha256(fold.train.tobytes() + b"|" + fold.test.tobytes()).hexdigest()[:12]
-        return self._folder / f"{fold.name}-{rows}.npz"
+        places = b"|".join(rows.tobytes() for rows in (fold.train, fold.waiting, fold.test))
+        return self._folder / f"{fold.name}-{hashlib.sha256(places).hexdigest()[:12]}.npz"
 
 
 def _key(deals: pd.DataFrame, settings: Settings, seed: int) -> str:

@@ -3,8 +3,9 @@
 Learned from the deals won in past quarters, by the number of weeks from opening to the quarter's end. A forecast made
 some weeks before the end of a quarter, begun or not, includes the deals opened later than that.
 
-Counts are gamma-Poisson (negative binomial): the rate varies between quarters as a gamma, and a season factor with an
-informative prior scales it. Mean, variation and season are integrated over a grid, exactly up to its mesh. Amounts are
+Counts are gamma-Poisson (negative binomial) about a local level with growth and a season, see `arrival_rate`. A model
+fitted before has no day of its last quarter; its rate is the same in every quarter up to a gamma and a season, all
+integrated over a grid, exactly up to its mesh. Amounts are
 log-normal with unknown mean and variance (normal-inverse-gamma). Only counts and moments are stored, no deal: moments
 are pooled over neighbouring weeks until they rest on five deals (decision 022).
 """
@@ -20,19 +21,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv, gammaln, logsumexp, ndtri, pdtr, pdtrik
+from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, quarters_between
 from winprob.data.schema import FEWEST_DEALS, as_numbers, column_or_missing, latest_places
+from winprob.model.arrival_rate import SEASON_SPREAD, draw_growing_counts, poisson_quantile
 from winprob.settings import CalendarSettings
 
 #: Bins of weeks from opening to the end of a quarter; earlier openings count in the last.
 WEEKS = 53
 #: Tolerance with which a record covers a whole quarter.
 _SLACK = dt.timedelta(days=7)
-#: Prior sd of the log season factor.
-SEASON_SPREAD = 0.2
 #: Grid of the coefficient of variation of the rate between quarters, and the scale of its half-normal prior.
 SPREADS = tuple(np.linspace(0, 1.2, 17))
 _SPREAD_SCALE = 0.3
@@ -55,12 +55,19 @@ class Arrivals:
     counts : (quarter, week) deals won, by weeks from opening to the end of the quarter
     amounts : by currency (blank where unknown), (week, 3): count, sum of logs, sum of squared logs; each week
         with any holds at least ``FEWEST_DEALS`` of its neighbourhood, and a currency of fewer deals is left out
+    last_day : ISO day on which the last of the quarters ended; None in a model fitted before it was stored
     """
 
     quarters: tuple[str, ...]
     seasons: tuple[int, ...]
     counts: tuple[tuple[int, ...], ...]
     amounts: Mapping[str, tuple[tuple[float, float, float], ...]]
+    last_day: str | None = None
+
+    def quarters_ahead(self, quarter: Quarter) -> int:
+        """How many quarters after the last one of the record a quarter is, by its length."""
+        last = dt.date.fromisoformat(self.last_day or quarter.start.isoformat())
+        return max(round((quarter.end - last).days / quarter.days), 1)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can represent it."""
@@ -75,6 +82,7 @@ class Arrivals:
             seasons=tuple(table["seasons"]),
             counts=tuple(tuple(counts) for counts in table["counts"]),
             amounts=amounts,
+            last_day=table.get("last_day"),
         )
 
 
@@ -107,6 +115,7 @@ def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals 
         seasons=tuple(season_of(quarter) for quarter in quarters),
         counts=tuple(tuple(row) for row in counts.tolist()),
         amounts=_moments(won, week),
+        last_day=quarters[-1].end.isoformat(),
     )
 
 
@@ -116,19 +125,31 @@ def season_of(quarter: Quarter) -> int:
 
 
 def draw_arrivals(
-    arrivals: Arrivals, *, days_left: int, season: int, rates: Mapping[str, float], draws: int, seed: int
+    arrivals: Arrivals,
+    *,
+    days_left: int,
+    season: int,
+    rates: Mapping[str, float],
+    draws: int,
+    seed: int,
+    ahead: int = 1,
 ) -> Array:
     """(draw,) bookings of deals opened in the last ``days_left`` days of a quarter and won in it.
 
     Parameters
     ----------
     rates : exchange rate of each currency into the report's; currencies without a rate are left out
+    ahead : how many quarters after the last one of the record
     """
     if days_left <= 0:
         return np.zeros(draws)
     uniforms = np.random.default_rng([seed, zlib.crc32(b"arrivals")]).random((6, draws))
     observed = opened_within(np.array(arrivals.counts, dtype=float), days_left)
-    counts = draw_counts(observed, np.array(arrivals.seasons), season, uniforms[:4])
+    past = observed, np.array(arrivals.seasons), season, uniforms[:4]
+    if arrivals.last_day is None:
+        counts = draw_counts(*past)
+    else:
+        counts = draw_growing_counts(*past, np.random.default_rng([seed, zlib.crc32(b"level")]), ahead=ahead)
     moments = _pooled(arrivals.amounts, days_left, rates)
     if moments[0] <= 0:
         return np.zeros(draws)
@@ -151,7 +172,7 @@ def draw_counts(
     spreads: tuple[float, ...] = SPREADS,
     season_spread: float = SEASON_SPREAD,
 ) -> Array:
-    """(draw,) posterior predictive count of a coming quarter, given the counts of past ones.
+    """(draw,) posterior predictive count of a coming quarter like the past ones, for models fitted before.
 
     Parameters
     ----------
@@ -166,7 +187,7 @@ def draw_counts(
     mean, cv = rate[at_rate] * shifts[at_season], spread[at_spread]
     shape = 1 / np.maximum(cv, 1e-6) ** 2
     mean = np.where(cv > 0, mean * gammaincinv(shape, uniforms[2]) / shape, mean)
-    return _poisson_quantile(uniforms[3], mean)
+    return poisson_quantile(uniforms[3], mean)
 
 
 def _posterior_grid(
@@ -207,14 +228,6 @@ def _draw_cell(weight: Array, uniforms: Array) -> Array:
     edges = np.cumsum(weight)
     place: Array = np.minimum(np.searchsorted(edges, uniforms * edges[-1], side="right"), len(weight) - 1)
     return place
-
-
-def _poisson_quantile(uniforms: Array, mean: Array) -> Array:
-    count = np.ceil(pdtrik(uniforms, mean))
-    fewer = np.maximum(count - 1, 0)
-    # ``pdtrik`` is exact up to rounding: the next lower count may already reach the quantile.
-    reached = np.where(pdtr(fewer, mean) >= uniforms, fewer, count)
-    return np.asarray(np.where(np.isfinite(reached), reached, 0).astype(int))
 
 
 def _moments(won: pd.DataFrame, week: Array) -> dict[str, tuple[tuple[float, float, float], ...]]:

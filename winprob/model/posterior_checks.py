@@ -1,5 +1,6 @@
 """Check the parts of a model file against each other: shapes, ranges and types, before any of them is used."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -165,6 +166,8 @@ def require_arrivals(arrivals: Arrivals) -> None:
     _numbers("seasons", arrivals.seasons, (quarters,), lowest=0, highest=3)
     _numbers("counts", arrivals.counts, (quarters, WEEKS), lowest=0, highest=1e9)
     _texts("currencies", list(arrivals.amounts))
+    if arrivals.last_day is not None:
+        dt.date.fromisoformat(arrivals.last_day)
     for weeks in arrivals.amounts.values():
         table = _numbers("amounts", weeks, (WEEKS, 3))
         _require(bool((table[:, 0] >= 0).all() and (table[:, 2] >= 0).all()), "amounts")

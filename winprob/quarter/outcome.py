@@ -140,6 +140,7 @@ def _new(
         arrivals,
         days_left=(quarter.end - days.arrivals).days,
         season=season_of(quarter),
+        ahead=arrivals.quarters_ahead(quarter),
         rates=factors,
         draws=draws,
         seed=seed,

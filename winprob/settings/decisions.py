@@ -23,7 +23,8 @@ class EvaluationSettings:
     ----------
     stage_default : win probability of each stage in the CRM's table, a baseline; set your own
     least_training : least number of closed deals for a fit in a backtest
-    mature_share : a quarter's deals enter training once this share of them has closed, because quick closers differ
+    mature_share : the audit of a history warns where a smaller share of its early deals has closed; backtests no longer
+        use it, since their fits learn from open deals too
     folds, repeats : of k-fold, where dates do not allow a rolling origin
     kept_draws : draws of each prediction that are kept for intervals
     """
@@ -178,7 +179,7 @@ class ReviewSettings:
     Attributes
     ----------
     stale_days : a deal whose last reading is older is stale
-    pushes : a deal whose close date was moved out this many times is an exception
+    pushes : a deal whose close date was moved out this many times, by a week or more, is an exception
     disagreement : model and seller disagree where their probabilities differ by more than this
     deals : deals shown in full; the appendix has all
     risky_deals : deals listed for their contribution to the risk

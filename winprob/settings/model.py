@@ -154,7 +154,7 @@ class TimingSettings:
     near, near_step : long before the seller's close date, and from one span of weeks about it to the next
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
     stage, segment, number, unknown : of each stage, each segment, an sd of the log of age, of the time to the seller's
-        date, of pushes, of the amount; of not knowing one
+        date, of pushes, of the amount, of the days slipped; of not knowing one
     stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
     number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close

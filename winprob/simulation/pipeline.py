@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from winprob.data.history import count_slips
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
 from winprob.methodology import COVERAGES, OUTCOMES, REP_CATEGORIES, ROLES, STAGES
@@ -78,9 +79,16 @@ class Pipeline:
         return pd.DataFrame({name: columns.get(str(name), record[name]) for name in record})
 
     def pushes_on(self, day: dt.date) -> pd.Series:
-        """Number of pushes of the expected close date of each deal in ``known_on(day)``, by ``deal_id``."""
+        """Number of pushes of the expected close date of each deal in ``known_on(day)``, by ``deal_id``.
+
+        As ``history.training_rows`` counts them, were there a snapshot of every day.
+        """
         rows = np.flatnonzero(self._life.created <= np.datetime64(day))
-        _, pushes = self._life.take(rows).expected_at(np.datetime64(day))
+        life = self._life.take(rows)
+        _, latest = life.expected_at(np.datetime64(day))
+        deal = np.repeat(np.arange(len(rows)), life.expected.shape[1])
+        moves, _ = count_slips(deal, life.expected.ravel())
+        pushes = moves.reshape(life.expected.shape)[np.arange(len(rows)), latest]
         return pd.Series(pushes, index=pd.Index(self._record["deal_id"].iloc[rows], name="deal_id"), name="pushes")
 
 
@@ -111,9 +119,9 @@ class _Life:
         return reached
 
     def expected_at(self, today: np.datetime64) -> tuple[Days, Codes]:
-        """The expected close date, the first not yet passed, and its number of pushes."""
-        pushes = np.minimum((self.expected <= today).sum(axis=1), self.expected.shape[1] - 1)
-        return self.expected[np.arange(len(pushes)), pushes], pushes
+        """The expected close date, the first not yet passed, and its place among the deal's dates."""
+        latest = np.minimum((self.expected <= today).sum(axis=1), self.expected.shape[1] - 1)
+        return self.expected[np.arange(len(latest)), latest], latest
 
     def amount_at(self, done: Floats, closed: Flags) -> Floats:
         """The current one of three amounts: initial, evaluated, closing."""

@@ -4,6 +4,7 @@ from winprob.data.history.audit.check import check_history
 from winprob.data.history.days import FIRST_DAY, Every, as_day, export_day, review_days
 from winprob.data.history.folder import is_history, read_history
 from winprob.data.history.replay import replay_changes
+from winprob.data.history.slips import count_slips
 from winprob.data.history.trail import deal_ends, review_table
 from winprob.data.history.training import (
     label_sentences,
@@ -21,6 +22,7 @@ __all__ = [
     "Snapshot",
     "as_day",
     "check_history",
+    "count_slips",
     "deal_ends",
     "export_day",
     "is_history",

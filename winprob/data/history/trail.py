@@ -11,6 +11,7 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.history.days import FIRST_DAY, Day, as_day
 from winprob.data.history.folder import read_history
+from winprob.data.history.slips import slip_columns
 from winprob.data.schema import COVERAGE_COLUMNS, DATES, ID, as_days, fact_columns, is_closed, is_open, validate_deals
 from winprob.data.schema.access import column_or_missing
 from winprob.data.schema.findings import Mask, Spot, mask_of, shown_cell, spot
@@ -127,7 +128,8 @@ def _with_usable_days(snapshots: pd.DataFrame) -> pd.DataFrame:
 
 
 def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
-    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` as ``training_rows`` counts them.
+    """The last snapshot by ``as_of``, open and closed deals, with ``pushes`` and ``days_slipped`` as in
+    ``training_rows``.
 
     Raises
     ------
@@ -136,7 +138,8 @@ def review_table(history: str | Path | pd.DataFrame, *, as_of: Day | None = None
     """
     trail = follow(history, as_of=as_of)
     last = trail.rows["as_of"] == trail.days[-1]
-    return trail.rows.assign(pushes=pushes(trail))[last].reset_index(drop=True)
+    slips = slip_columns(trail.deal, trail.rows["expected_close_on"])
+    return trail.rows.assign(**slips)[last].reset_index(drop=True)
 
 
 def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -> pd.DataFrame:
@@ -152,14 +155,6 @@ def deal_ends(history: str | Path | pd.DataFrame, *, as_of: Day | None = None) -
     """
     trail = follow(history, as_of=as_of)
     return trail.rows[trail.last].reset_index(drop=True)
-
-
-def pushes(trail: Trail) -> Array:
-    """(row,) number of times the expected close date has moved later by a month or more between snapshots."""
-    expected = trail.rows["expected_close_on"].groupby(trail.deal).ffill()
-    before = expected.shift().mask(trail.first)
-    pushed = (expected >= before + pd.DateOffset(months=1)).astype(np.int64)
-    return np.asarray(pushed.groupby(trail.deal).cumsum())
 
 
 def _dated(history: pd.DataFrame) -> pd.DataFrame:

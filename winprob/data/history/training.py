@@ -12,7 +12,8 @@ from winprob.arrays import Array
 from winprob.data.fiscal import quarter_of
 from winprob.data.history.days import Day, as_day
 from winprob.data.history.folder import read_history, require_days, require_history
-from winprob.data.history.trail import Trail, follow, pushes, review_table
+from winprob.data.history.slips import slip_columns
+from winprob.data.history.trail import Trail, follow, review_table
 from winprob.data.schema import ELAPSED, ID, Mask, elapsed, is_open
 from winprob.data.tables import MappingSource, PeopleSource, read_deals
 from winprob.errors import HistoryError
@@ -43,7 +44,9 @@ def training_rows(
         A valid deal table in order of deals and days: facts, ``opened_on`` and ``amount`` as on the review day
         ``as_of``; ``outcome`` and ``closed_on`` from the deal's last snapshot (``open`` is censored, and a close that
         was entered late is dated on the review day at the earliest). Also ``closed_amount`` (when it first
-        appeared closed), ``pushes`` (how often the expected close date had moved by a month or more by then),
+        appeared closed), ``pushes`` (how often the expected close date had moved later by a week or more by
+        then, small steps added up) ``days_slipped`` (by how many days in all, see ``slips.count_slips``),
+        ``month_pushes`` (moves of a month or more between snapshots, for models fitted before),
         ``age`` and ``days_to_expected_close`` (days since ``opened_on`` and until the seller's date; covariates), and
         ``known_until`` (the last snapshot of the deal). ``attrs["maturity"]`` holds the counts of
         ``label_sentences``.
@@ -110,7 +113,7 @@ def _hindsight(trail: Trail) -> dict[str, pd.Series]:
     return {
         **taken,
         "closed_amount": pd.Series(np.where((at_close >= 0) & trail.closed[end], amount[at_close], np.nan)),
-        "pushes": pd.Series(pushes(trail)),
+        **{name: pd.Series(values) for name, values in slip_columns(trail.deal, rows["expected_close_on"]).items()},
         "known_until": pd.Series(rows["as_of"].array[end]),
     }
 

@@ -48,6 +48,7 @@ def suspect(deals: pd.DataFrame, mapping: DealMapping) -> Iterator[Finding]:
     if "outcome" not in deals:
         return
     yield from read_after_close(deals)
+    yield from closed_only(deals)
     closed, still_open = is_closed(deals), is_censored(deals)
     won = mask_of(deals["outcome"] == "won")
     gaps = _gaps(deals)
@@ -138,6 +139,26 @@ def _gaps(deals: pd.DataFrame) -> dict[str, float]:
     late = float(mask_of(read.isna() | (read > ended)).mean()) if len(closed) else 0.0
     gap = HINDSIGHT_GAP if late > 0.5 else KNOWN_GAP
     return {column: gap for column in fact_columns(deals) if column not in NOT_LEARNED and column not in READINGS}
+
+
+def closed_only(deals: pd.DataFrame) -> Iterator[Finding]:
+    """A warning on closed deals with days of reading and closing but without the deals still open, with both times."""
+    closed = is_closed(deals)
+    days = (column_or_missing(deals, "closed_on") - column_or_missing(deals, "as_of")).dt.days.to_numpy(dtype=float)
+    won, dated = mask_of(column_or_missing(deals, "outcome") == "won"), closed & (days >= 0)
+    if is_censored(deals).any() or min((won & dated).sum(), (~won & dated).sum()) < _ENOUGH:
+        return
+    soon = dated & (days <= np.quantile(days[dated], 1 / 3))
+    message = gettext(
+        "no open deals (outcome 'open'), so that training cannot correct for deals that close quickly: won deals "
+        "took {won} days at the median and lost ones {lost}; of the third that closed soonest {soon} were won, of all "
+        "{every}",
+        won=int(np.median(days[won & dated])),
+        lost=int(np.median(days[~won & dated])),
+        soon=f"{won[soon].mean():.0%}",
+        every=f"{won[dated].mean():.0%}",
+    )
+    yield whole("warning", "outcome", message)
 
 
 def _filled(deals: pd.DataFrame, column: str) -> Mask:

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
-from winprob.model.hazards.design import BY_STAGE, NUMBERS, Design, TimingScaling
+from winprob.model.hazards.design import BY_STAGE, Design, TimingScaling
 from winprob.settings import TimingSettings
 
 
@@ -168,7 +168,7 @@ def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Arra
 
 def _fact_scales(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
     numbers = []
-    for name in NUMBERS:
+    for name in scaling.names:
         by_stage = [settings.number_by_stage] * len(STAGE_STATES) if name in BY_STAGE else []
         numbers += [settings.number, settings.unknown, *by_stage]
     scales = [

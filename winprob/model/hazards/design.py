@@ -18,9 +18,11 @@ from winprob.methodology import STAGES
 from winprob.model.hazards.clock import NEVER, STAGE_STATES, cell_design, exposure
 from winprob.settings import CalendarSettings
 
-NUMBERS = ("age", "ahead", "pushes", "amount")
+#: A model fitted before a number was added has the first ones only: new ones go to the end.
+NUMBERS = ("age", "ahead", "pushes", "amount", "days_slipped")
 #: Numbers with a slope for each stage.
 BY_STAGE = ("age", "ahead")
+_MONTHLY = "month_pushes"
 _SPANS = {"age": ("opened_on", "as_of"), "ahead": ("as_of", "expected_close_on")}
 
 
@@ -39,10 +41,20 @@ class TimingScaling:
     segments: tuple[str, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The numbers that this scaling has: the first of ``NUMBERS``."""
+        return NUMBERS[: len(self.numbers)]
+
+    def column(self, name: str, deals: pd.DataFrame) -> str:
+        """The column of a number: without days slipped, pushes were moves of a month or more, where these are known."""
+        monthly = name == "pushes" and "days_slipped" not in self.names and _MONTHLY in deals
+        return _MONTHLY if monthly else name
+
+    @property
     def facts(self) -> tuple[str, ...]:
         """Names of the covariates of a hazard, in order."""
         by_stage = {name: [f"{name}|stage={s}" for s in STAGE_STATES] for name in BY_STAGE}
-        numbers = [fact for name in NUMBERS for fact in (name, f"{name}=", *by_stage.get(name, ()))]
+        numbers = [fact for name in self.names for fact in (name, f"{name}=", *by_stage.get(name, ()))]
         return (*(f"stage={s}" for s in STAGE_STATES), *numbers, *(f"segment={s}" for s in self.segments))
 
 
@@ -148,6 +160,9 @@ def learn_timing_scaling(deals: pd.DataFrame, weight: Array) -> TimingScaling:
         # Where all values are equal, one log unit is the scale.
         sd = float(np.sqrt(np.average((values[known] - mean) ** 2, weights=share)))
         numbers.append((mean, sd if sd > 1e-9 else 1.0))
+    if not numbers[-1][1]:
+        # A table without slips is described as before they were counted.
+        numbers.pop()
     segments = sorted(set(column_or_missing(deals, "segment").dropna()))
     return TimingScaling(numbers=tuple(numbers), segments=tuple(segments))
 
@@ -156,9 +171,9 @@ def fact_values(deals: pd.DataFrame, scaling: TimingScaling) -> Array:
     """(deal, fact) covariate values; a blank has its own indicator, an unknown segment is the average one."""
     stage = np.eye(len(STAGE_STATES))[stage_codes(deals)]
     parts = [stage]
-    for name, (mean, sd) in zip(NUMBERS, scaling.numbers, strict=True):
+    for name, (mean, sd) in zip(scaling.names, scaling.numbers, strict=True):
         # A number that was never known in training counts as unknown.
-        values = (_log_number(deals, name) - mean) / sd if sd else np.full(len(deals), np.nan)
+        values = (_log_number(deals, scaling.column(name, deals)) - mean) / sd if sd else np.full(len(deals), np.nan)
         parts.append(np.stack([np.nan_to_num(values), np.isnan(values)], axis=1))
         if name in BY_STAGE:
             parts.append(stage * np.nan_to_num(values)[:, None])
@@ -192,8 +207,8 @@ def stage_codes(deals: pd.DataFrame) -> Array:
 
 
 def _log_number(deals: pd.DataFrame, name: str) -> Array:
-    """(deal,) log1p of weeks since opening, weeks to the expected close (0 once it has passed), pushes or amount; NaN
-    where unknown.
+    """(deal,) log1p of weeks since opening, weeks to the expected close (0 once it has passed), pushes, days slipped
+    or amount; NaN where unknown.
     """
     if name in _SPANS:
         begin, end = (days(deals, column) for column in _SPANS[name])

@@ -150,7 +150,14 @@ def _by_time(inputs: ReviewInputs) -> Iterator[tuple[str, pd.DataFrame, list[str
     pushes = pd.to_numeric(column_or_missing(deals, "pushes"), errors="coerce")
     pushed = deals[pushes >= wanted.pushes]
     name = gettext("Close date pushed {count} times or more", count=wanted.pushes)
-    yield name, pushed, [f"{int(count)}×" for count in pushes[pushed.index]]
+    slipped = pd.to_numeric(column_or_missing(pushed, "days_slipped"), errors="coerce")
+    yield name, pushed, list(map(_pushed_by, pushes[pushed.index], slipped))
+
+
+def _pushed_by(moves: float, slipped: float) -> str:
+    if math.isnan(slipped):
+        return f"{int(moves)}×"
+    return gettext("{moves}×, {days} days in all", moves=int(moves), days=int(slipped))
 
 
 def _by_people(inputs: ReviewInputs) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:

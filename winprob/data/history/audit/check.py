@@ -15,12 +15,16 @@ from winprob.data.history.audit.giveaways import GIVEAWAY_RULES
 from winprob.data.history.audit.snapshots import IDENTITY_RULES, ORDER_RULES
 from winprob.data.history.days import listed
 from winprob.data.history.folder import place_of, read_days, require_days, require_history
+from winprob.data.history.slips import count_slips
 from winprob.data.history.snapshot_file import has_checksum
 from winprob.data.history.trail import ENOUGH, Trail, follow
-from winprob.data.schema import Finding, findings_table, training_errors, whole
-from winprob.data.schema.findings import Severity
+from winprob.data.schema import ID, Finding, findings_table, training_errors, whole
+from winprob.data.schema.findings import Severity, shown_cell
 from winprob.i18n import gettext
 from winprob.settings import EvaluationSettings
+
+#: Days slipped in all from which an open deal is counted: a quarter.
+_FAR = 90
 
 
 def check_history(history: str | Path | pd.DataFrame) -> pd.DataFrame:
@@ -110,10 +114,31 @@ def labels(trail: Trail) -> Iterator[Finding]:
         yield from (replace(finding, severity="warning") for finding in training_errors(trail.rows[trail.last]))
 
 
+def slips(trail: Trail) -> Iterator[Finding]:
+    """A note on open deals whose expected close date has moved later by a quarter or more in all."""
+    moves, days = count_slips(trail.deal, trail.rows["expected_close_on"])
+    now_open = trail.last & trail.open
+    far = now_open & (days >= _FAR)
+    if far.any():
+        most = int(np.argmax(np.where(far, days, -1)))
+        message = gettext(
+            "the close date of {deals} of {open} open deals has slipped by {far} days or more in all; deal {deal} by "
+            "{days} days in {moves} moves of a week or more",
+            deals=int(far.sum()),
+            open=int(now_open.sum()),
+            far=_FAR,
+            deal=shown_cell(trail.rows[ID].iloc[most]),
+            days=int(days[most]),
+            moves=int(moves[most]),
+        )
+        yield whole("note", "expected_close_on", message)
+
+
 RULES: tuple[Callable[[Trail], Iterator[Finding]], ...] = (
     *ORDER_RULES,
     *IDENTITY_RULES,
     *CLOSING_RULES,
     *GIVEAWAY_RULES,
     labels,
+    slips,
 )
