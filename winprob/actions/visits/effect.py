@@ -27,8 +27,8 @@ _PARTS = {"common": slice(0, 1), "role": slice(1, 1 + len(ROLES))} | {
 }
 _COUNT = _PARTS["copies"].stop
 #: Nodes over a tier before, at the quantiles of Gauss and Legendre.
-_NODES, _NODE_WEIGHTS = (np.polynomial.legendre.leggauss(16)[0] + 1) / 2, np.polynomial.legendre.leggauss(16)[1] / 2
-_STEP, _ITERATIONS, _SMALLEST, _NEGLIGIBLE = 1e-4, 100, 1e-9, 1e-12
+_NODES, _NODE_WEIGHTS = (np.polynomial.legendre.leggauss(12)[0] + 1) / 2, np.polynomial.legendre.leggauss(12)[1] / 2
+_STEP, _ITERATIONS, _SMALLEST, _NEGLIGIBLE = 1e-4, 100, 1e-7, 1e-12
 #: Degrees of freedom of the drift's prior: Cauchy.
 _FREEDOM = 1
 

@@ -70,7 +70,7 @@ def comparison_pairs(visits: pd.DataFrame, readings: pd.DataFrame) -> Pairs:
     readings : valid deals; a deal with one reading has no pair
     """
     day = column_or_missing(readings, "as_of")
-    dated = readings[day.notna().to_numpy(dtype=bool)]
+    dated = readings.assign(as_of=pd.to_datetime(day))[day.notna().to_numpy(dtype=bool)]
     ordered = dated.sort_values(["deal_id", "as_of"], kind="stable").reset_index(drop=True)
     seen = set(zip(visits["deal_id"], visits["role"], strict=True))
     blocks = [_adjacent(ordered, role, visits["date"], seen) for role in range(len(ROLES))]
@@ -86,7 +86,7 @@ def _adjacent(ordered: pd.DataFrame, role: int, dates: pd.Series, seen: set[tupl
     """The pairs of one role; readings that lack a tier are passed over."""
     tier = column_or_missing(ordered, f"{ROLES[role]}_support")
     known = ordered[tier.notna().to_numpy(dtype=bool)]
-    deal, day = known["deal_id"].to_numpy(), pd.to_datetime(column_or_missing(known, "as_of")).to_numpy()
+    deal, day = known["deal_id"].to_numpy(), known["as_of"].to_numpy()
     tiers = column_or_missing(known, f"{ROLES[role]}_support").to_numpy(dtype=float).astype(int) - 1
     coach = _coaches(column_or_missing(known, "coach"))
     never = np.array([(name, ROLES[role]) not in seen for name in deal], dtype=bool)
