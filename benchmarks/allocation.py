@@ -2,8 +2,9 @@
 
 Each team's closed deals are learned from, and a log of past visits; executives are then planned over its open deals, by
 winprob and by three plans of common sense under the same rules. In truth a visit succeeds with the chance of its role
-and coverage and moves the role's true support by one tier's width; the log's tiers are readings of it, with noise; what the visits add is exact arithmetic at the
-true parameters. Every team is kept, so that a run that was stopped goes on where it was.
+and coverage and moves the role's true support by one tier's width; the tiers of the log are readings of it, with noise.
+What the visits add is exact arithmetic at the true parameters. Every team is kept, so that a run that was stopped goes
+on where it was.
 """
 
 from __future__ import annotations

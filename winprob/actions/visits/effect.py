@@ -29,8 +29,8 @@ _COUNT = _PARTS["copies"].stop
 #: Nodes over a tier before, at the quantiles of Gauss and Legendre.
 _NODES, _NODE_WEIGHTS = (np.polynomial.legendre.leggauss(12)[0] + 1) / 2, np.polynomial.legendre.leggauss(12)[1] / 2
 _STEP, _ITERATIONS, _SMALLEST, _NEGLIGIBLE = 1e-4, 100, 1e-7, 1e-12
-#: Degrees of freedom of the drift's prior: Cauchy.
-_FREEDOM = 1
+#: Roles not visited from which on their drift is known better than assumed.
+_ENOUGH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,9 @@ class EffectPrior:
     ----------
     mean : (role,) effect of a visit, in sds of true support
     sd, role_sd : of a role's effect, and the part of it that roles do not share
-    drift : scale of the move that every role makes between its two readings: a Cauchy,
-        because the win model takes support as stationary, and roles that were not visited may prove otherwise
+    drift : sd of the move that every role makes between its two readings; small, as the win model takes support as
+        stationary
+    drift_compared : the same where at least ``_ENOUGH`` roles that were not visited show the drift themselves
     log_tau : mean and sd
     copies : mean and sd of the logit of the share of copies
     """
@@ -72,6 +73,7 @@ class EffectPrior:
     sd: float = 0.3
     role_sd: float = 0.15
     drift: float = 0.05
+    drift_compared: float = 0.3
     log_tau: tuple[float, float] = (np.log(0.3), 0.5)
     copies: tuple[float, float] = (-1.0, 1.5)
 
@@ -120,7 +122,7 @@ def learn_effect(pairs: Pairs, factor: Array, instrument: Instrument, prior: Eff
     ----------
     Tierney, Kadane (1986), Accurate approximations for posterior moments, doi 10.1080/01621459.1986.10478240.
     """
-    cells, priors = _Cells.of(pairs, factor, instrument), _Priors.of(prior, instrument)
+    cells, priors = _Cells.of(pairs, factor, instrument), _Priors.of(prior, instrument, pairs)
     at, height = priors.mean.copy(), -np.inf
     for _ in range(_ITERATIONS):
         gradient, information = _score(at, cells, priors)
@@ -204,18 +206,19 @@ def _chances(at: Array, cells: _Cells) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Priors:
-    """(parameter,) mean and precision; the drift's is a t, a normal of a precision that falls with its distance."""
+    """(parameter,) mean and precision."""
 
     mean: Array
     precision: Array
 
     @staticmethod
-    def of(prior: EffectPrior, instrument: Instrument) -> _Priors:
+    def of(prior: EffectPrior, instrument: Instrument, pairs: Pairs) -> _Priors:
         middle = float(prior.mean.mean())
+        enough = pairs.weight[~pairs.visited].sum() >= _ENOUGH
         by_name = {
             "common": (middle, np.sqrt(prior.sd**2 - prior.role_sd**2)),
             "role": (prior.mean - middle, prior.role_sd),
-            "drift": (0.0, prior.drift),
+            "drift": (0.0, prior.drift_compared if enough else prior.drift),
             "log_tau": prior.log_tau,
             "reliability": (0.0, instrument.doubt),
             "copies": prior.copies,
@@ -226,15 +229,7 @@ class _Priors:
         return _Priors(mean=mean, precision=precision)
 
     def log_density(self, at: Array) -> float:
-        squares = self.precision * (at - self.mean) ** 2
-        drift = squares[_PARTS["drift"]].item()
-        return float(-0.5 * (squares.sum() - drift + (_FREEDOM + 1) * np.log1p(drift / _FREEDOM)))
-
-    def precision_at(self, at: Array) -> Array:
-        """Of the normal with the same slope there (Lange, Little, Taylor 1989, doi 10.1080/01621459.1989.10478852)."""
-        precision, drift = self.precision.copy(), _PARTS["drift"]
-        precision[drift] *= (_FREEDOM + 1) / (_FREEDOM + self.precision[drift] * at[drift] ** 2)
-        return precision
+        return float(-0.5 * self.precision @ (at - self.mean) ** 2)
 
 
 def _log_posterior(at: Array, cells: _Cells, priors: _Priors) -> float:
@@ -257,10 +252,12 @@ def _score(at: Array, cells: _Cells, priors: _Priors) -> tuple[Array, Array]:
     """Gradient of the log posterior, and its expected information, by central differences of the probabilities."""
     ends = [_chances(at + sign * _STEP * unit, cells) for unit in np.eye(_COUNT) for sign in (1, -1)]
     slope = np.stack([(up - down) / (2 * _STEP) for up, down in zip(ends[::2], ends[1::2], strict=True)], axis=2)
-    chance, rows, precision = _chances(at, cells), np.arange(len(cells.after)), priors.precision_at(at)
-    gradient = (cells.weight / chance[rows, cells.after]) @ slope[rows, cells.after] - precision * (at - priors.mean)
+    chance, rows = _chances(at, cells), np.arange(len(cells.after))
+    gradient = (cells.weight / chance[rows, cells.after]) @ slope[rows, cells.after] - priors.precision * (
+        at - priors.mean
+    )
     weighted = slope * (cells.weight[:, None] / np.maximum(chance, _NEGLIGIBLE))[:, :, None]
-    return gradient, np.tensordot(slope, weighted, axes=((0, 1), (0, 1))) + np.diag(precision)
+    return gradient, np.tensordot(slope, weighted, axes=((0, 1), (0, 1))) + np.diag(priors.precision)
 
 
 def _average_prior_sd(prior: EffectPrior, visits: Array) -> float:
