@@ -2,8 +2,9 @@
 
 Each team's closed deals are learned from, and a log of past visits; executives are then planned over its open deals, by
 winprob and by three plans of common sense under the same rules. In truth a visit succeeds with the chance of its role
-and coverage and moves the role's true support by one tier's width; what the visits add is exact arithmetic at the
-true parameters. Every team is kept, so that a run that was stopped goes on where it was.
+and coverage and moves the role's true support by one tier's width; the tiers of the log are readings of it, with noise.
+What the visits add is exact arithmetic at the true parameters. Every team is kept, so that a run that was stopped goes
+on where it was.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ from winprob.actions.visits.baselines import PLANS
 from winprob.actions.visits.candidates import pick_candidates
 from winprob.actions.visits.eligibility import executive_groups, find_access
 from winprob.actions.visits.executives import Roster, roster_from
-from winprob.actions.visits.gains import STATES, role_sets
+from winprob.actions.visits.gains import role_sets
+from winprob.actions.visits.pairs import STATES
 from winprob.actions.visits.problem import NO_VISIT, Problem
 from winprob.actions.visits.program import solve
 from winprob.data.schema import validate_deals
-from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES
+from winprob.methodology.vocabulary import COACH_STATES, COVERAGES, DECISION_METHODS, ROLES
 from winprob.model.inference import fit, fit_prior
 from winprob.model.posterior import Posterior
 from winprob.settings import Settings, VisitSettings
-from winprob.simulation import Truth, simulate
+from winprob.simulation import Simulation, Truth, simulate
+from winprob.simulation.deals import tier_cuts
 
 Array = np.ndarray
 Cell = dict[str, Array]
@@ -94,7 +97,7 @@ def world_of(closed: int, seed: int) -> World:
     return World(
         closed=first.closed,
         open=deals,
-        visits=_log(first.closed, by_state, rng),
+        visits=_log(first, by_state, rng),
         truth=first.truth,
         logit=latent.logit_win_prob,
         moves=first.truth.array("role_weight").T[method] * visit_steps(deals, first.truth),
@@ -102,16 +105,23 @@ def world_of(closed: int, seed: int) -> World:
     )
 
 
-def _log(closed: pd.DataFrame, by_state: Array, rng: np.random.Generator) -> pd.DataFrame:
-    """Past visits to roles of closed deals that could rise, as a team keeps them: without the coverage of that day."""
-    rows = []
+def _log(team: Simulation, by_state: Array, rng: np.random.Generator) -> pd.DataFrame:
+    """Past visits to roles of closed deals, as a team keeps them: the tier read before, and read again after."""
+    rows, closed, truth = [], team.closed, team.truth
+    cuts, steps = tier_cuts(truth), visit_steps(closed, truth)
+    coach = pd.Index(COACH_STATES).get_indexer(team.latent_closed.facts["coach"])
     while len(rows) < LOGGED:
-        deal, role = closed.iloc[rng.integers(len(closed))], int(rng.integers(len(ROLES)))
+        at, role = int(rng.integers(len(closed))), int(rng.integers(len(ROLES)))
+        deal = closed.iloc[at]
         tier = deal[f"{ROLES[role]}_support"]
         if pd.isna(tier) or tier == 4:
             continue
         coverage = COVERAGES.index(deal[f"{ROLES[role]}_coverage"])
-        after = tier + (rng.random() < by_state[role, coverage])
+        moved = steps[at, role] * (rng.random() < by_state[role, coverage])
+        rho = truth.array("reliability")[coach[at]]
+        support = team.latent_closed.support[at, role] + moved
+        reading = rho * support + np.sqrt(1 - rho**2) * rng.standard_normal()
+        after = 1 + int((reading > cuts[role]).sum())
         rows.append((deal["deal_id"], ROLES[role], "E1", deal["as_of"], tier, after))
     return pd.DataFrame(rows, columns=["deal_id", "role", "executive", "date", "tier_before", "tier_after"])
 
@@ -135,7 +145,7 @@ def judge(closed: int, seed: int) -> Cell:
     """What each plan adds in truth, in wins and in bookings, and what winprob said that it would add."""
     world, executives = world_of(closed, seed), roster()
     posterior = fit(world.closed, seed=seed, settings=Settings().for_refits())
-    common = {"visits": world.visits, "seed": seed, "time_limit": 4.0}
+    common = {"visits": world.visits, "readings": world.closed, "seed": seed, "time_limit": 4.0}
     asked = dict(zip(OURS, ({}, {"goal": "wins"}, {"risk": 0.9}), strict=True))
     plans = {name: plan_visits(posterior, world.open, executives, **common, **more) for name, more in asked.items()}
     visits = {name: plan.visits for name, plan in plans.items()}

@@ -31,6 +31,7 @@ MODULES = (
     "startup",
     "run",
     "allocation",
+    "visits",
 )
 FIELDS = (
     "Product Seller Authority Comp_size Competitors Purch_dept Partnership Budgt_alloc Forml_tend RFI RFP Growth "
@@ -205,3 +206,16 @@ def test_what_visits_add_in_truth_is_exact(bench: dict[str, ModuleType]) -> None
     added = world.added(visited)
     assert added[deal] == pytest.approx(wanted)
     assert np.count_nonzero(added) == 1
+
+
+def test_simulated_visits_go_to_low_tiers_and_move_support(bench: dict[str, ModuleType]) -> None:
+    """A log without an effect rises less often than one with an effect, and neither names a role twice a month."""
+    visits = bench["visits"]
+    rose = []
+    for effect in (0.0, 1.0):
+        log, table = visits.simulate_log(visits.WORLDS[1], effect, np.random.default_rng(3))
+        assert len(log) == visits.VISITS
+        assert not log.duplicated(["deal_id", "role", "date"]).any()
+        assert log["tier_before"].mean() < table["approver_support"].mean()
+        rose.append((log["tier_after"] > log["tier_before"]).mean())
+    assert rose[1] > rose[0] + 0.1

@@ -1,4 +1,4 @@
-"""The log of past visits is read strictly, and updates the chance of success in closed form."""
+"""The log of past visits is read strictly; success is the settings' prior until a visit can be counted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from winprob.actions.visits.gains import STATES, learn_success
+from winprob.actions.visits.effect import Instrument
+from winprob.actions.visits.pairs import STATES
+from winprob.actions.visits.success import Success, instrument_of, learn_success
+from winprob.data.schema import validate_deals
 from winprob.data.schema.visits import validate_visits
-from winprob.data.tables import read_rates, read_visits
+from winprob.data.tables import read_deals, read_rates, read_visits
 from winprob.errors import InputError, PlanError
 from winprob.methodology.vocabulary import ROLES
 from winprob.settings import VisitSettings
@@ -42,6 +45,7 @@ def log(*rows: dict[str, object]) -> pd.DataFrame:
         ({"executive": ""}, "'executive' is not a name"),
         ({"deal_id": None}, "'deal_id' is not a name"),
         ({"coverage": "warm"}, "'coverage' is not unknown, identified"),
+        ({"coach": "sure"}, "'coach' is not none, unvalidated, validated .* has 'sure'"),
     ],
 )
 def test_an_offence_is_named_with_its_place(row, words):
@@ -65,6 +69,7 @@ def test_a_file_is_read_in_chinese_and_in_english(tmp_path):
     row = read_visits(path).iloc[0]
     assert (row["role"], row["executive"], row["tier_before"], row["tier_after"]) == ("decision_maker", "李", 2, 4)
     assert row["date"] == pd.Timestamp("2026-03-01")
+    assert pd.isna(row["coach"])
     path.write_text("deal_id,role,executive,date,tier_before,tier_after\nD1,approver,Li,2026-03-01,0,9\n")
     with pytest.raises(PlanError, match=r"(?s)'tier_before'.*has '0'.*'tier_after'.*has '9'"):
         read_visits(path)
@@ -85,53 +90,71 @@ def test_the_input_is_not_changed():
 # --- success ------------------------------------------------------------------------------------------------------
 
 
+READ = Instrument(
+    reliability=np.array([0.54, 0.68, 0.85, 0.70]), doubt=0.5, cuts=np.tile([-0.84, 0.13, 1.04], (len(ROLES), 1))
+)
+NONE_KNOWN = validate_deals(pd.DataFrame({"deal_id": ["D9"], "outcome": ["open"]}))
+
+
+def learned(visits: pd.DataFrame | None, settings: VisitSettings | None = None) -> Success:
+    valid = None if visits is None else validate_visits(visits)
+    return learn_success(valid, NONE_KNOWN, READ, settings or VisitSettings())
+
+
 def test_without_a_log_the_prior_stands():
     settings = VisitSettings(prior_sample_size=5.0)
-    got = learn_success(None, settings)
+    got = learned(None, settings)
     np.testing.assert_allclose(got.mean, [getattr(settings, role) for role in ROLES])
     np.testing.assert_allclose(got.wins + got.losses, 5.0)
+    assert (got.per_step(np.array([[0.5, 2.0]])) == 1).all()
 
 
-def test_the_update_is_beta_binomial():
-    """Oracle: prior times likelihood on a grid."""
+def test_the_chance_is_the_effect_in_tiers():
+    """Twice as wide a tier is moved by half as large a share; coverage enters as in the settings."""
+    got = learned(log(*[{"tier_after": 4}] * 30))
+    assert got.effect is not None
     settings = VisitSettings()
-    rows = [{"coverage": "engaged", "tier_after": after} for after in (3, 4, 2, 1, 3)]
-    got = learn_success(validate_visits(log(*rows)), settings)
-    role, state = ROLES.index("approver"), STATES.index("engaged")
-    grid = (np.arange(20000) + 0.5) / 20000
-    prior = stats.beta(
-        settings.prior_sample_size * settings.approver[3], settings.prior_sample_size * (1 - settings.approver[3])
-    )
-    weight = prior.pdf(grid) * grid**3 * (1 - grid) ** 2
-    assert got.counted == 5
-    assert got.mean[role, state] == pytest.approx((grid * weight).sum() / weight.sum(), rel=1e-4)
-    others = np.delete(got.mean[role], state)
-    np.testing.assert_allclose(others, np.delete(settings.approver, state))
+    at = STATES.index("engaged")
+    relative = settings.approver[at] / np.mean(settings.approver)
+    assert got.mean[0, at] == pytest.approx(got.effect.mean[0] * relative / got.step[0])
+    np.testing.assert_allclose(got.per_step(got.step * np.array([[1.0, 2.0, 0.5, 1.0, 0.0]])), [[1, 0.5, 2, 1, 1]])
+    assert 0.7 < got.step[0] < 1.1
 
 
-def test_a_visit_without_its_coverage_counts_for_the_role():
-    got = learn_success(validate_visits(log({}, {})), VisitSettings(prior_sample_size=8.0))
-    assert (got.wins + got.losses)[0].tolist() == [10.0] * len(STATES)
-    assert (got.wins + got.losses)[1].tolist() == [8.0] * len(STATES)
+def test_a_larger_prior_sample_is_moved_less():
+    visits = log(*[{"tier_after": 2}] * 40)
+    sizes = (8.0, 80.0, 1e9)
+    means = [learned(visits, VisitSettings(prior_sample_size=size)).effect.mean[0] for size in sizes]
+    assert means[0] < means[1] < means[2]
+    assert means[2] == pytest.approx(0.3 * np.mean(VisitSettings().approver) / 0.37, rel=1e-3)
 
 
-def test_what_tells_nothing_is_left_out_and_counted():
-    rows = [{"tier_before": None}, {"tier_after": None}, {"tier_before": 4, "tier_after": 4}, {"tier_before": 4}]
-    got = learn_success(validate_visits(log(*rows)), VisitSettings())
-    assert (got.counted, got.unjudged, got.at_top) == (0, 2, 2)
-    np.testing.assert_allclose(got.wins, learn_success(None, VisitSettings()).wins)
+def test_a_blank_tier_is_left_out_and_the_top_tier_counts():
+    """From the top a reading that does not fall is news: without an effect most do."""
+    blank = learned(log({"tier_before": None}, {"tier_after": None}))
+    assert (blank.counted, blank.unjudged, blank.effect) == (0, 2, None)
+    stayed = learned(log(*[{"tier_before": 4, "tier_after": 4}] * 20))
+    fell = learned(log(*[{"tier_before": 4, "tier_after": 3}] * 20))
+    assert stayed.counted == 20
+    assert stayed.effect.mean[0] > fell.effect.mean[0] + 0.1
 
 
-def test_the_draws_are_the_betas():
-    got = learn_success(None, VisitSettings())
-    draws = got.draw(20000, np.random.default_rng(1))
-    np.testing.assert_allclose(draws.mean(axis=2), got.mean, atol=0.01)
-    test = stats.kstest(draws[0, 0], stats.beta(got.wins[0, 0], got.losses[0, 0]).cdf)
-    assert test.pvalue > 1e-3
+def test_the_draws_are_the_posteriors():
+    prior, with_log = learned(None), learned(log(*[{}] * 10))
+    for got in (prior, with_log):
+        draws = got.draw(20000, np.random.default_rng(1))
+        np.testing.assert_allclose(draws.mean(axis=2), got.mean, atol=0.012)
+        ends = np.quantile(draws, [0.05, 0.95], axis=2)
+        np.testing.assert_allclose(ends, got.interval, atol=0.03)
+    draws = prior.draw(20000, np.random.default_rng(1))
+    assert stats.kstest(draws[0, 0], stats.beta(prior.wins[0, 0], prior.losses[0, 0]).cdf).pvalue > 1e-3
+    draws = with_log.draw(20000, np.random.default_rng(1))
+    np.testing.assert_allclose(np.cov(draws[:, -1] * with_log.step[:, None]), with_log.effect.covariance, atol=0.005)
 
 
-def test_the_sample_is_read():
-    got = learn_success(read_visits(ROOT / "data/visits.csv"), VisitSettings())
+def test_the_sample_is_read(posterior):
+    visits, deals = read_visits(ROOT / "data/visits.csv"), read_deals(ROOT / "data/open.csv")
+    got = learn_success(visits, deals, instrument_of(posterior), VisitSettings())
     assert (got.counted, got.unjudged) == (29, 1)
 
 

@@ -12,6 +12,7 @@ import winprob
 from winprob.actions.visits import allocate, plan_visits
 from winprob.actions.visits.executives import roster_from
 from winprob.actions.visits.sentences import plan_sentences
+from winprob.actions.visits.success import instrument_of
 from winprob.data.schema import validate_deals
 from winprob.errors import PlanError
 from winprob.i18n import use_language
@@ -326,3 +327,53 @@ def test_the_sample_is_planned(posterior):
     assert plan.visits_learned_from == 29
     assert len(plan.visits) == 10
     assert ((plan.visits["deal_id"] == "D00303") & (plan.visits["role"] == "approver")).any()
+
+
+def test_a_null_log_is_said_and_lowers_every_gain(posterior, team):
+    """Readings rise by themselves where visits go to low tiers: counted as successes they were a chance of .4."""
+    rng, instrument, visits = np.random.default_rng(8), instrument_of(posterior), 800
+    role, support, reliability = np.arange(4000) % len(ROLES), rng.normal(size=4000), instrument.reliability[-1]
+
+    def read():
+        noise = np.sqrt(1 - reliability**2) * rng.normal(size=4000)
+        return 1 + ((reliability * support + noise)[:, None] > instrument.cuts[role]).sum(axis=1)
+
+    before, after = read(), read()
+    chosen = np.argsort(before * rng.random(4000), kind="stable")[:visits]
+    past = pd.DataFrame(
+        {
+            "deal_id": [f"X{at}" for at in range(visits)],
+            "role": np.array(ROLES)[role[chosen]],
+            "executive": "Li",
+            "date": "2026-01-01",
+            "tier_before": before[chosen],
+            "tier_after": after[chosen],
+        }
+    )
+    assert (past["tier_after"] > past["tier_before"]).mean() > 0.3
+    plan = plan_visits(posterior, team.open, people(LI), visits=past, **FAST)
+    assert plan.effect.mean <= 0.10
+    assert plan.gain.mean < 0.6 * plan_visits(posterior, team.open, people(LI), **FAST).gain.mean
+    sentences = " ".join(plan_sentences(plan))
+    assert "Over 800 past visits, visits have shown no effect so far" in sentences
+    assert "No readings of roles that were not visited" in sentences
+    with use_language("zh"):
+        assert "拜访迄今没有显示出效果" in " ".join(plan_sentences(plan))
+    raised = plan_visits(posterior, team.open, people(LI), visits=past.assign(tier_after=4), **FAST)
+    assert "visits have raised true support by +" in " ".join(plan_sentences(raised))
+    few = plan_visits(posterior, team.open, people(LI), visits=past[:3], **FAST)
+    assert "have shown no effect so far, and they are too few to show one" in " ".join(plan_sentences(few))
+
+
+def test_roles_that_were_not_visited_are_compared_with(posterior, team):
+    again = team.open.assign(as_of=team.open["as_of"] + pd.Timedelta(days=30))
+    history = pd.concat([team.open, again])
+    day = history["as_of"].min()
+    past = pd.DataFrame(
+        {"deal_id": "X", "role": "approver", "executive": "Li", "date": day, "tier_before": 2, "tier_after": [2, 3]}
+    )
+    later = past.assign(date=history["as_of"].max())
+    past = pd.concat([past, later])
+    plan = plan_visits(posterior, team.open, people(LI), visits=past, readings=history, **FAST)
+    assert plan.compared_roles > 20
+    assert any(f"compared with {plan.compared_roles} roles" in line for line in plan_sentences(plan))

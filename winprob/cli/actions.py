@@ -162,7 +162,7 @@ def intel(
     "--executives", type=options.FILE, required=True, help="A TOML file: the executives, their slots and limits."
 )
 @options.model
-@options.file("--visits", help="A log of past visits, from which visit success is learned.")
+@options.file("--visits", help="A log of past visits, from which their effect is learned.")
 @click.option("--goal", type=GOALS, default="bookings", show_default=True, help="What the plan maximises.")
 @click.option(
     "--risk",
@@ -201,6 +201,7 @@ def allocate(
             source.read_known(),
             roster,
             visits=winprob.read_visits(visits) if visits else None,
+            readings=source.read_past() if visits and source.path.is_dir() else None,
             settings=load_settings(settings).visits if settings else None,
             goal=goal,
             risk=risk,

@@ -6,21 +6,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
 
 from winprob.actions.visits.baselines import baseline_plans
 from winprob.actions.visits.candidates import Candidates
 from winprob.actions.visits.eligibility import Access, ExecutiveGroups
 from winprob.actions.visits.executives import Roster
-from winprob.actions.visits.gains import STATES, Outlook, RoleSet, Success, blocks, shares
+from winprob.actions.visits.gains import Outlook, RoleSet, blocks, shares
+from winprob.actions.visits.pairs import STATES
 from winprob.actions.visits.problem import NO_VISIT, Problem, Solution
 from winprob.actions.visits.program import BestByDraw, solve
+from winprob.actions.visits.success import Success
 from winprob.actions.visits.tail import one_visit_more, tail_mean
 from winprob.arrays import Array
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES
-from winprob.model.draws import TAILS, summarise
+from winprob.model.draws import summarise
 from winprob.settings import VisitSettings
 
 COLUMNS = ("executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best")
@@ -58,8 +59,12 @@ class Plan:
     common_sense : ``plan, expected_gain, lower, upper, difference, difference_lower, difference_upper`` of the baseline
         plans; the difference is this plan's gain minus theirs, draw by draw
     common_sense_visits : ``plan, deal_id, role``, the visits of the baseline plans
-    success : ``role, coverage, mean, lower, upper``, the probability that a visit moves a role one tier up
-    visits_learned_from : number of past visits that this probability was updated with
+    success : ``role, coverage, mean, lower, upper``, the probability that a visit moves a role one tier up: the share
+        of a tier by which it moves true support on average, below 0 where visits lower it
+    visits_learned_from : number of past visits that this probability was learned from
+    effect : of a visit on true support, in its sds, averaged over the past visits; None where none was counted
+    compared_roles : number of roles not visited that the visited ones were compared with
+    too_few : whether more than half of the prior variance of the effect remains
     notes : sentences on what was left out, and other caveats
     """
 
@@ -76,6 +81,9 @@ class Plan:
     common_sense_visits: pd.DataFrame
     success: pd.DataFrame
     visits_learned_from: int
+    effect: Estimate | None
+    compared_roles: int
+    too_few: bool
     notes: tuple[str, ...]
 
 
@@ -138,6 +146,9 @@ def assess_plan(
         common_sense_visits=_listed(baselines, picked),
         success=_success_table(success),
         visits_learned_from=success.counted,
+        effect=_effect_estimate(success),
+        compared_roles=0 if success.effect is None else round(success.effect.compared),
+        too_few=success.effect is not None and success.effect.average[1] ** 2 > 0.5 * success.effect.prior_sd**2,
         notes=(*picked.notes, *case.access.notes, *_log_notes(success)),
     )
 
@@ -242,7 +253,7 @@ def _listed(baselines: Mapping[str, Array], picked: Candidates) -> pd.DataFrame:
 
 
 def _success_table(success: Success) -> pd.DataFrame:
-    lower, upper = beta.ppf(np.array(TAILS)[:, None, None], success.wins, success.losses)
+    lower, upper = success.interval
     return pd.DataFrame(
         {
             "role": np.repeat(ROLES, len(STATES)),
@@ -254,17 +265,14 @@ def _success_table(success: Success) -> pd.DataFrame:
     )
 
 
+def _effect_estimate(success: Success) -> Estimate | None:
+    if success.effect is None:
+        return None
+    lower, upper = success.effect.interval
+    return Estimate(mean=success.effect.average[0], lower=lower, upper=upper)
+
+
 def _log_notes(success: Success) -> list[str]:
-    notes = []
-    if success.at_top:
-        notes.append(
-            gettext(
-                "Past visits not counted, the role was at the top tier and could not rise: {count}.",
-                count=success.at_top,
-            )
-        )
-    if success.unjudged:
-        notes.append(
-            gettext("Past visits not counted, the tier before or after is blank: {count}.", count=success.unjudged)
-        )
-    return notes
+    if not success.unjudged:
+        return []
+    return [gettext("Past visits not counted, the tier before or after is blank: {count}.", count=success.unjudged)]

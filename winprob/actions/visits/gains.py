@@ -1,4 +1,4 @@
-"""Expected gain of visits: beta-binomial success of a visit, and what visits to a set of roles add, draw by draw.
+"""Expected gain of visits: what visits to a set of roles add, draw by draw.
 
 Two moves in one deal do not add up in probability, so the gain of each set of roles that may be visited is computed
 over all combinations of visits that succeed.
@@ -12,83 +12,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from winprob.actions.visits.pairs import STATES
+from winprob.actions.visits.success import Success
 from winprob.arrays import Array
-from winprob.methodology import COVERAGES, ROLES, SUPPORT_TIERS
+from winprob.methodology import COVERAGES, ROLES
 from winprob.model.features import Features, describe
 from winprob.model.posterior import Posterior
 from winprob.model.win.lifts import lifts, steps_up
 from winprob.model.win.terms import Coefficients, coefficients
-from winprob.settings import VisitSettings
 
 RoleSet = tuple[int, ...]
 
 #: Deals in a block: bounds the memory.
 BLOCK = 64
-#: States of coverage; the last is a blank.
-STATES = (*COVERAGES, "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Success:
-    """Beta posterior of the probability that a visit moves a role one tier up.
-
-    Attributes
-    ----------
-    wins, losses : (role, state) the two parameters of each beta
-    counted : number of visits it was updated with
-    unjudged : number of visits left out because the tier before or after is blank
-    at_top : number of visits left out because the role was at the top tier and could not rise
-    """
-
-    wins: Array
-    losses: Array
-    counted: int
-    unjudged: int
-    at_top: int
-
-    @property
-    def mean(self) -> Array:
-        """(role, state) posterior mean."""
-        return np.asarray(self.wins / (self.wins + self.losses))
-
-    def draw(self, count: int, rng: np.random.Generator) -> Array:
-        """(role, state, draw) probabilities, independent between cells, float32."""
-        shape = (*self.wins.shape, count)
-        return rng.beta(self.wins[:, :, None], self.losses[:, :, None], shape).astype(np.float32)
-
-
-def learn_success(visits: pd.DataFrame | None, settings: VisitSettings) -> Success:
-    """The beta posterior of each role and coverage given these visits (valid), in closed form.
-
-    A success is a tier after above the tier before. A visit counts for the role at the coverage it was made at; where
-    the log does not record it, for the role at every coverage, which then differ by their priors only.
-    """
-    prior = np.array([getattr(settings, role) for role in ROLES])
-    wins, losses = settings.prior_sample_size * prior, settings.prior_sample_size * (1 - prior)
-    if visits is None or visits.empty:
-        return Success(wins=wins, losses=losses, counted=0, unjudged=0, at_top=0)
-    blank = visits["tier_before"].isna() | visits["tier_after"].isna()
-    top = ~blank & (visits["tier_before"] == SUPPORT_TIERS[-1])
-    counted = visits[~blank & ~top]
-    won = (counted["tier_after"] > counted["tier_before"]).to_numpy()
-    return Success(
-        wins=wins + _counts(counted[won]),
-        losses=losses + _counts(counted[~won]),
-        counted=len(counted),
-        unjudged=int(blank.sum()),
-        at_top=int(top.sum()),
-    )
-
-
-def _counts(visits: pd.DataFrame) -> Array:
-    """(role, state) number of visits."""
-    counts = np.zeros((len(ROLES), len(STATES)))
-    role = pd.Index(ROLES).get_indexer(pd.Index(visits["role"]))
-    state = pd.Index(STATES[:-1]).get_indexer(pd.Index(visits["coverage"]))
-    known = state >= 0
-    np.add.at(counts, (role[known], state[known]), 1)
-    np.add.at(counts, role[~known], 1)
-    return counts
 
 
 def role_sets(most: int) -> tuple[RoleSet, ...]:
@@ -112,8 +48,9 @@ class Outlook:
     ----------
     steps : (deal, role) change of true support by one tier up
     worth : (deal,) value of a win
-    chance : (role, state, draw) probability that a visit moves the role
+    chance : (role, state, draw) share of a typical tier by which a visit moves the role
     state : (deal, role) coverage of each role, a code into ``STATES``
+    per_step : (deal, role) what turns it into the share of the deal's own step
     """
 
     coefs: Coefficients
@@ -122,11 +59,14 @@ class Outlook:
     worth: Array
     chance: Array
     state: Array
+    per_step: Array
 
     def gains(self, rows: Array, sets: tuple[RoleSet, ...]) -> Array:
         """(set, deal, draw) gain of each set of visits in these deals' expected worth."""
         lift = lifts(self.coefs, self.features.take(rows), self.steps[rows])
         chance = np.stack([self.chance[role][self.state[rows, role]] for role in range(len(ROLES))])
+        # A move by more than a tier counts as a tier.
+        chance = np.clip(chance * self.per_step[rows].T[:, :, None].astype(np.float32), -1, 1)
         added = set_gains(lift.log_odds, lift.log_odds_lift, chance, sets)
         added *= self.worth[rows][:, None].astype(np.float32)
         return added
@@ -146,13 +86,15 @@ def outlook_of(posterior: Posterior, deals: pd.DataFrame, worth: Array, success:
     """The outlook of valid deals; ``seed`` is that of the draws of ``success``."""
     features = describe(deals, posterior.scaling)
     expected = posterior.flat["unknown_support"].mean(axis=0)
+    steps = steps_up(features, posterior.scaling, expected)
     return Outlook(
         coefs=coefficients(posterior.flat, features, seed=posterior.provenance.seed),
         features=features,
-        steps=steps_up(features, posterior.scaling, expected),
+        steps=steps,
         worth=worth,
         chance=success.draw(len(posterior.flat["unknown_support"]), np.random.default_rng(seed)),
         state=_coverage_states(deals),
+        per_step=success.per_step(steps),
     )
 
 
@@ -174,7 +116,8 @@ def blocks(count: int) -> Iterator[Array]:
 def set_gains(log_odds: Array, lift: Array, chance: Array, sets: tuple[RoleSet, ...]) -> Array:
     """(set, deal, draw) expected change of win probability by visits to each set of roles.
 
-    Visits succeed independently: ``sum_S P(exactly S move) * (win_prob after S - before)``.
+    Visits succeed independently: ``sum_S P(exactly S move) * (win_prob after S - before)``. A negative chance (a draw
+    in which visits lower support) is the same sum, the loss of a step that the gain of one mirrors.
 
     Parameters
     ----------

@@ -12,9 +12,10 @@ from winprob.actions.visits.assessment import FURTHER, Assignment, Case, Plan, a
 from winprob.actions.visits.candidates import Candidates, pick_candidates
 from winprob.actions.visits.eligibility import assign, executive_groups, find_access
 from winprob.actions.visits.executives import Roster, read_executives, roster_from
-from winprob.actions.visits.gains import blocks, learn_success, outlook_of, role_sets
+from winprob.actions.visits.gains import blocks, outlook_of, role_sets
 from winprob.actions.visits.problem import Problem, Solution
 from winprob.actions.visits.program import BestByDraw, best_by_draw, solve
+from winprob.actions.visits.success import instrument_of, learn_success
 from winprob.actions.visits.tail import solve_tail
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing, validate_deals, validate_visits
@@ -35,6 +36,7 @@ def allocate(
     executives: Roster | Path | str | Mapping[str, Any],
     *,
     visits: pd.DataFrame | None = None,
+    readings: pd.DataFrame | None = None,
     settings: VisitSettings | None = None,
     goal: str = "bookings",
     risk: float | None = None,
@@ -48,7 +50,10 @@ def allocate(
     posterior : a fitted model
     deals : frame in canonical columns; of several readings of a deal the last counts, closed deals are left out
     executives : a roster, the TOML file that holds it, or its plain tables
-    visits : log of past visits (``deal_id, role, executive, date, tier_before, tier_after``, ``coverage`` optional)
+    visits : log of past visits (``deal_id, role, executive, date, tier_before, tier_after``; optional
+        ``coverage`` and ``coach`` of that day)
+    readings : deals, open or closed, with several readings each (``training_rows``): over the same time, their roles
+        that were not visited are what the visited ones are compared with; ``deals`` by default
     settings : prior success of visits and their limits; by default the model's own settings
     goal : ``bookings``, or ``wins`` where every deal counts the same
     risk : 0..1; plan for the mean of the worst ``1 - risk`` of draws instead of the mean of all
@@ -66,7 +71,7 @@ def allocate(
     DealTableError
         The deals are not valid.
     """
-    options: Any = {"visits": visits, "settings": settings, "goal": goal, "risk": risk}
+    options: Any = {"visits": visits, "readings": readings, "settings": settings, "goal": goal, "risk": risk}
     return plan_visits(posterior, deals, executives, **options, time_limit=time_limit, seed=seed).visits
 
 
@@ -76,6 +81,7 @@ def plan_visits(
     executives: Roster | Path | str | Mapping[str, Any],
     *,
     visits: pd.DataFrame | None = None,
+    readings: pd.DataFrame | None = None,
     settings: VisitSettings | None = None,
     goal: str = "bookings",
     risk: float | None = None,
@@ -88,7 +94,12 @@ def plan_visits(
     chosen = posterior.settings.visits if settings is None else settings
     roster = _roster(executives)
     valid = validate_deals(deals)
-    success = learn_success(None if visits is None else validate_visits(visits), chosen)
+    success = learn_success(
+        None if visits is None else validate_visits(visits),
+        valid if readings is None else validate_deals(readings),
+        instrument_of(posterior),
+        chosen,
+    )
     picked = pick_candidates(valid, goal)
     outlook = outlook_of(posterior, picked.deals, picked.worth, success, seed)
     access = find_access(roster, picked.deals, valid, outlook.steps > 0, chosen.most_per_deal)

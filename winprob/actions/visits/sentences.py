@@ -94,17 +94,44 @@ def _slot_sentences(plan: Plan) -> Iterator[str]:
 
 
 def _assumption_sentences(plan: Plan) -> Iterator[str]:
-    if plan.visits_learned_from:
-        yield gettext(
-            "The chance that a visit moves a role is estimated from {count} past visits and the prior.",
-            count=plan.visits_learned_from,
-        )
-    else:
-        yield gettext("The chance that a visit moves a role is the prior of the settings: no past visit was counted.")
+    yield from _success_sentences(plan)
     yield gettext(
         "Gains assume that support, once moved, has the association with winning that the model learned; it is not "
         "shown to be causal."
     )
+
+
+def _success_sentences(plan: Plan) -> Iterator[str]:
+    if plan.effect is None:
+        yield gettext("The chance that a visit moves a role is the prior of the settings: no past visit was counted.")
+        return
+    ends = {name: f"{getattr(plan.effect, name):+.2f}" for name in ("mean", "lower", "upper")}
+    fields = {"count": plan.visits_learned_from, **ends}
+    if plan.effect.lower > 0:
+        yield gettext(
+            "Over {count} past visits, visits have raised true support by {mean} standard deviations ({lower} to "
+            "{upper}) beyond what readings do by themselves.",
+            **fields,
+        )
+    elif plan.too_few:
+        yield gettext(
+            "Over {count} past visits, visits have shown no effect so far, and they are too few to show one: true "
+            "support moves by {mean} standard deviations ({lower} to {upper}), most of it the prior.",
+            **fields,
+        )
+    else:
+        yield gettext(
+            "Over {count} past visits, visits have shown no effect so far: true support moved by {mean} standard "
+            "deviations ({lower} to {upper}) beyond what readings do by themselves.",
+            **fields,
+        )
+    if plan.compared_roles:
+        yield gettext("Visited roles were compared with {count} roles that were not.", count=plan.compared_roles)
+    else:
+        yield gettext(
+            "No readings of roles that were not visited were given to compare with: it is assumed that their support "
+            "stays as it is on average."
+        )
 
 
 def _amounts(plan: Plan, estimate: Estimate) -> dict[str, str]:

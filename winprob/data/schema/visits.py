@@ -10,17 +10,18 @@ from winprob.data.schema.dtypes import as_days, as_numbers, as_text
 from winprob.data.schema.findings import Mask, mask_of, shown_cell
 from winprob.errors import PlanError
 from winprob.i18n import gettext
-from winprob.methodology import COVERAGES, ROLES, SUPPORT_TIERS
+from winprob.methodology import COACH_STATES, COVERAGES, ROLES, SUPPORT_TIERS
 
 TIERS = ("tier_before", "tier_after")
-#: The optional column ``coverage`` is how far the role was covered on that day.
+#: Optional columns: how far the role was covered, and the deal's coach, on that day.
+OPTIONAL = {"coverage": COVERAGES, "coach": COACH_STATES}
 VISIT_COLUMNS = (ID, "role", "executive", "date", *TIERS)
 
 
 def validate_visits(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same visits in canonical types, with ``coverage`` (blank where the log has none).
+    """The same visits in canonical types, with ``coverage`` and ``coach`` (blank where the log has none).
 
-    A tier may be blank: such a visit is not an observation of success and is left out later. The input is not changed.
+    A tier may be blank: nothing is learned from such a visit. The input is not changed.
 
     Raises
     ------
@@ -50,7 +51,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     visits["date"] = as_days(frame["date"])
     for name in TIERS:
         visits[name] = as_numbers(frame[name])
-    visits["coverage"] = as_text(frame["coverage"]) if "coverage" in frame else pd.Series(pd.NA, frame.index, "str")
+    for name in OPTIONAL:
+        visits[name] = as_text(frame[name]) if name in frame else pd.Series(pd.NA, frame.index, "str")
     return visits
 
 
@@ -62,8 +64,9 @@ def _faults(visits: pd.DataFrame, given: pd.DataFrame) -> Iterator[str]:
     for name in TIERS:
         outside = ~visits[name].isin(SUPPORT_TIERS) & given[name].notna() & as_text(given[name]).notna()
         yield from _fault(name, mask_of(outside), given, "1..4")
-    stray = visits["coverage"].notna() & ~visits["coverage"].isin(COVERAGES)
-    yield from _fault("coverage", mask_of(stray), given, ", ".join(COVERAGES))
+    for name, accepted in OPTIONAL.items():
+        stray = visits[name].notna() & ~visits[name].isin(accepted)
+        yield from _fault(name, mask_of(stray), given, ", ".join(accepted))
 
 
 def _fault(column: str, mask: Mask, given: pd.DataFrame, wanted: str) -> Iterator[str]:

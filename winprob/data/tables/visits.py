@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from winprob.data.schema import ID, as_text
-from winprob.data.schema.visits import TIERS, VISIT_COLUMNS, validate_visits
+from winprob.data.schema.visits import OPTIONAL, TIERS, VISIT_COLUMNS, validate_visits
 from winprob.data.tables.sheets.files import Sheet, parse_sheet, read_bytes
 from winprob.data.tables.sheets.sheet import log_notes
 from winprob.data.tables.values.columns import parse_days
@@ -20,7 +20,7 @@ _CHINESE = {
     "拜访后支持度": "tier_after",
 }
 #: The methodology's kind of value of each column.
-_WORDS = {"role": "role", "coverage": "coverage", **dict.fromkeys(TIERS, "support")}
+_WORDS = {"role": "role", "coverage": "coverage", "coach": "coach", **dict.fromkeys(TIERS, "support")}
 
 
 def read_visits(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
@@ -29,7 +29,8 @@ def read_visits(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
     Returns
     -------
     DataFrame
-        ``deal_id, role, executive, date, tier_before, tier_after, coverage``, a row a visit; missing where blank.
+        ``deal_id, role, executive, date, tier_before, tier_after, coverage, coach``, a row a visit; missing where
+        blank.
 
     Raises
     ------
@@ -48,10 +49,10 @@ def read_visits(path: str | Path, *, encoding: str | None = None) -> pd.DataFram
 def visit_column(header: str) -> str | None:
     """The visit log's column that a header means."""
     name = _CHINESE.get(header.strip(), header.strip().lower().replace(" ", "_"))
-    if name in (*VISIT_COLUMNS, "coverage"):
+    if name in (*VISIT_COLUMNS, *OPTIONAL):
         return name
     name = canonical_column(header) or ""
-    return name if name in (ID, "role", "coverage") else None
+    return name if name in (ID, "role", *OPTIONAL) else None
 
 
 def visits_on(sheet: Sheet) -> pd.DataFrame:
