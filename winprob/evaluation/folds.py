@@ -99,8 +99,9 @@ def known_at_origin(deals: pd.DataFrame, fold: Fold) -> pd.DataFrame:
     rows = np.sort(np.concatenate([fold.train, fold.waiting]))
     table, eve = deals.iloc[rows], fold.origin - pd.Timedelta(days=1)
     later = np.isin(rows, fold.waiting)
-    until = column_or_missing(table, "known_until").astype("datetime64[us]").fillna(eve).clip(upper=eve)
-    known: dict[str, object] = {"outcome": table["outcome"].mask(later, "open"), "known_until": until}
+    until = column_or_missing(table, "known_until").astype("datetime64[us]")
+    until = until.where(until <= eve, eve)
+    known: dict[str, pd.Series] = {"outcome": table["outcome"].mask(later, "open"), "known_until": until}
     hindsight = [name for name in ("closed_on", "closed_amount") if name in table]
     known |= {name: table[name].mask(later) for name in hindsight}
     return table.assign(**known)

@@ -12,6 +12,7 @@ A reading of a role that no one visited may be a copy of the one before; a share
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
@@ -215,7 +216,7 @@ class _Priors:
     def of(prior: EffectPrior, instrument: Instrument, pairs: Pairs) -> _Priors:
         middle = float(prior.mean.mean())
         enough = pairs.weight[~pairs.visited].sum() >= _ENOUGH
-        by_name = {
+        by_name: dict[str, tuple[Any, Any]] = {
             "common": (middle, np.sqrt(prior.sd**2 - prior.role_sd**2)),
             "role": (prior.mean - middle, prior.role_sd),
             "drift": (0.0, prior.drift_compared if enough else prior.drift),
