@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
@@ -128,13 +129,17 @@ def _table(
 
 
 def _direction(chances: Sequence[Array], evidence: Evidence, grid: Recalibrations) -> Direction:
-    """The clearer of two deviations, in posterior standard deviations: of the level at the average deal, of the slope.
+    """The clearer of two deviations, in posterior standard deviations: of the level, or of the slope.
 
-    The intercept alone is not the level: it applies to a deal whose chance is one half.
+    The level is the mean probability, so that it agrees with the wins and the expected wins. At the average log-odds
+    it would not: where many deals have next to no chance, a slope above 1 can raise one and lower the other.
     """
-    average = float(np.mean(np.concatenate([log_odds_of(chance.mean(axis=1)) for chance in chances])))
+    log_odds = np.concatenate([log_odds_of(chance.mean(axis=1, dtype=np.float64)) for chance in chances])
     weight = evidence.weight[-1]
-    level = grid.intercept + (grid.slope[:, None] - 1) * average
+    recalibrated = [
+        [expit(intercept + slope * log_odds).mean() for intercept in grid.intercept] for slope in grid.slope
+    ]
+    level = np.array(recalibrated) - expit(log_odds).mean()
     of_level, of_slope = (_in_deviations(value, weight) for value in (level, np.log(grid.slope)[:, None] + 0 * level))
     if abs(of_level) >= abs(of_slope):
         return "too_high" if of_level < 0 else "too_low"
