@@ -23,7 +23,7 @@ from winprob.quarter import Bridge, Forecast
 from winprob.retrain.monitoring import Monitoring, monitoring_sentences
 from winprob.retrain.monitoring.cohorts import quarter_cohorts, trained_until
 from winprob.retrain.monitoring.e_process import e_process, log_odds_of, recalibrations
-from winprob.retrain.monitoring.watch import MONITOR_COLUMNS, SEGMENT_COLUMNS, segment_deviations
+from winprob.retrain.monitoring.watch import MONITOR_COLUMNS, SEGMENT_COLUMNS, _direction, segment_deviations
 from winprob.settings import CalendarSettings, MonitorSettings, Settings
 from winprob.simulation import Simulation, simulate_pipeline
 
@@ -248,6 +248,16 @@ def test_the_direction_is_that_of_the_clearest_deviation(
         return rng.random(len(chance)) < 1 / (1 + np.exp(-(shift + centre + slope * (log_odds - centre))))
 
     assert monitor_model(model, with_outcomes(model, history, draw)).direction == direction
+
+
+def test_the_direction_agrees_with_the_wins_where_chances_are_far_apart() -> None:
+    """Half of the deals are as good as won: the average log-odds are high, and say nothing of the mean chance."""
+    chance, won = np.repeat([0.2, 0.99999], 300), np.repeat([False, True], 300)
+    won[:24] = True
+    assert won.sum() < chance.sum() - 30
+    draws = [chance[:, None] + np.zeros(50)]
+    grid = recalibrations(MonitorSettings())
+    assert _direction(draws, e_process([(draws[0], won)], grid), grid) == "too_high"
 
 
 def test_segments_are_compared_with_the_doubt_that_their_deals_share(history: pd.DataFrame) -> None:

@@ -133,11 +133,11 @@ class Retraining:
 
         Raises
         ------
-        ValueError
+        RegistryError
             There is no candidate.
         """
         if self.candidate is None:
-            raise ValueError("there is no candidate")
+            raise RegistryError(gettext("there is no candidate to add: its fit did not converge, or was left out."))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.nc")
             self.candidate.save(path)
