@@ -188,6 +188,14 @@ def test_miscalibration_holds_a_candidate_only_where_the_current_model_is_better
     )
 
 
+@pytest.mark.parametrize(("ours", "theirs", "warned"), [(BAD, BAD, True), (GOOD, BAD, False), (BAD, GOOD, False)])
+def test_a_passed_candidate_comes_with_a_warning_where_neither_model_is_calibrated(ours, theirs, warned):
+    scored = difference(-0.01, 0.01)
+    both = {"candidate": ours, "current": theirs}
+    gate = Gate(verdict="promote", settings=OPTIONS, seed=1, difference=scored, calibration=both)
+    assert any("neither model is calibrated" in sentence for sentence in gate_sentences(gate)) is warned
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "verdict"),
     [(EXPOSED, COVERED, "not_covered"), (EXPOSED, EXPOSED, "promote"), (COVERED, EXPOSED, "promote")],

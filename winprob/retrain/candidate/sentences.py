@@ -121,6 +121,14 @@ def _numbers(gate: Gate) -> Iterator[str]:
 
 
 def _warnings(gate: Gate) -> Iterator[str]:
+    level = gate.settings.miscalibrated
+    if gate.allows and gate.calibration and all(each.p_value < level for each in gate.calibration.values()):
+        yield gettext(
+            "warning: neither model is calibrated on the new deals (slope and intercept differ from 1 and 0, p < "
+            "{level:g}), so that neither is held for it. The fit to everything has learned from these deals; only "
+            "those that close next can show whether that is enough.",
+            level=level,
+        )
     if gate.changed:
         yield gettext("Changed since the current model: {parts}.", parts=", ".join(map(_part, gate.changed)))
     if gate.redefined or gate.lost:

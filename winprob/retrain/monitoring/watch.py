@@ -101,20 +101,20 @@ def monitor_model(
     pairs = [(chance, cohort.won) for chance, cohort in zip(chances, cohorts, strict=True)]
     grid = recalibrations(chosen.monitor)
     evidence = e_process(pairs, grid)
+    means = [chance.mean(axis=1, keepdims=True, dtype=np.float64) for chance in chances]
+    against_means = e_process(zip(means, (cohort.won for cohort in cohorts), strict=True), grid)
     return Monitoring(
-        table=_table(cohorts, chances, evidence, grid),
+        table=_table(cohorts, means, evidence, against_means, grid),
         segments=segment_deviations(cohorts, chances),
-        direction=_direction(chances, evidence, grid) if cohorts else None,
+        direction=_direction(means, against_means, grid) if cohorts else None,
         trained_until=learned,
         settings=chosen.monitor,
     )
 
 
 def _table(
-    cohorts: Sequence[Cohort], chances: Sequence[Array], evidence: Evidence, grid: Recalibrations
+    cohorts: Sequence[Cohort], means: Sequence[Array], evidence: Evidence, against_means: Evidence, grid: Recalibrations
 ) -> pd.DataFrame:
-    means = [chance.mean(axis=1, keepdims=True, dtype=np.float64) for chance in chances]
-    against_means = e_process(((mean, cohort.won) for mean, cohort in zip(means, cohorts, strict=True)), grid)
     columns = (
         [cohort.quarter.name for cohort in cohorts],
         [len(cohort.won) for cohort in cohorts],
@@ -128,14 +128,14 @@ def _table(
     return pd.DataFrame(dict(zip(MONITOR_COLUMNS, columns, strict=True)))
 
 
-def _direction(chances: Sequence[Array], evidence: Evidence, grid: Recalibrations) -> Direction:
+def _direction(means: Sequence[Array], against_means: Evidence, grid: Recalibrations) -> Direction:
     """The clearer of two deviations, in posterior standard deviations: of the level, or of the slope.
 
-    The level is the mean probability, so that it agrees with the wins and the expected wins. At the average log-odds
-    it would not: where many deals have next to no chance, a slope above 1 can raise one and lower the other.
+    Both are of the mean chances, and the level is their average, so that it agrees with the wins and the expected wins.
+    The recalibration of the predictive need not: outcomes far from the mean choose draws near them first.
     """
-    log_odds = np.concatenate([log_odds_of(chance.mean(axis=1, dtype=np.float64)) for chance in chances])
-    weight = evidence.weight[-1]
+    log_odds = np.concatenate([log_odds_of(mean[:, 0]) for mean in means])
+    weight = against_means.weight[-1]
     recalibrated = [
         [expit(intercept + slope * log_odds).mean() for intercept in grid.intercept] for slope in grid.slope
     ]
