@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.optimize import brentq
+from scipy.special import expit
 
 import winprob
 from winprob import Registry, draw_win_prob_by, monitor_model, predict, render_card, render_review, write_snapshot
@@ -240,12 +242,13 @@ def test_an_alarm_stays(model: Posterior, lost: pd.DataFrame) -> None:
 def test_the_direction_is_that_of_the_clearest_deviation(
     model: Posterior, history: pd.DataFrame, shift: float, slope: float, direction: str
 ) -> None:
-    """Outcomes recalibrated about the average log-odds of the deals."""
+    """Outcomes of another slope, of which as many are won as expected, and then shifted."""
 
     def draw(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        log_odds = log_odds_of(chance).mean(axis=1)
-        centre = log_odds.mean()
-        return rng.random(len(chance)) < 1 / (1 + np.exp(-(shift + centre + slope * (log_odds - centre))))
+        mean = chance.mean(axis=1, keepdims=True, dtype=float)
+        log_odds = log_odds_of(mean)[:, 0]
+        level = brentq(lambda by: expit(by + slope * log_odds).mean() - mean.mean(), -9, 9)
+        return rng.random(len(chance)) < expit(shift + level + slope * log_odds)
 
     assert monitor_model(model, with_outcomes(model, history, draw)).direction == direction
 

@@ -376,7 +376,7 @@ def test_a_retraining_goes_through_a_registry_in_python(fits, deals, tmp_path):
     again = run_retraining(deals, current, seed=1, settings=SETTINGS, judge_only=True)
     # What it learned from and its recipe are on record: no deal is new, and nothing has changed.
     assert (again.gate.verdict, again.gate.new_deals, again.gate.changed) == ("not_enough", 0, ())
-    with pytest.raises(RegistryError, match="there is no candidate"):
+    with pytest.raises(RegistryError, match="without a candidate"):
         again.files()
 
 

@@ -15,14 +15,7 @@ from winprob.errors import NotConvergedError, RegistryError, WinprobError
 from winprob.i18n import LANGUAGES, gettext, use_language
 from winprob.model.posterior import Posterior
 from winprob.retrain.candidate.changes import Changes, find_changes
-from winprob.retrain.candidate.definitions import (
-    Definitions,
-    changed_concepts,
-    dated,
-    define,
-    definitions_from,
-    without_old_readings,
-)
+from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
 from winprob.retrain.candidate.evidence import (
     Evidence,
     FitInputs,
@@ -68,7 +61,7 @@ class CurrentModel:
         """
         text = entry.read("definitions.json")
         try:
-            definitions = definitions_from(json.loads(text)) if text else None
+            definitions = Definitions.from_json(text) if text else None
         except (ValueError, AttributeError, RecursionError) as fault:
             raise RegistryError(
                 gettext(
@@ -134,10 +127,12 @@ class Retraining:
         Raises
         ------
         RegistryError
-            There is no candidate.
+            The fit to everything did not converge, or was left out.
         """
         if self.candidate is None:
-            raise RegistryError(gettext("there is no candidate to add: its fit did not converge, or was left out."))
+            raise RegistryError(
+                gettext("without a candidate nothing can be added: its fit did not converge, or was left out.")
+            )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.nc")
             self.candidate.save(path)

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
@@ -134,12 +133,9 @@ def _direction(means: Sequence[Array], against_means: Evidence, grid: Recalibrat
     Both are of the mean chances, and the level is their average, so that it agrees with the wins and the expected wins.
     The recalibration of the predictive need not: outcomes far from the mean choose draws near them first.
     """
-    log_odds = np.concatenate([log_odds_of(mean[:, 0]) for mean in means])
-    weight = against_means.weight[-1]
-    recalibrated = [
-        [expit(intercept + slope * log_odds).mean() for intercept in grid.intercept] for slope in grid.slope
-    ]
-    level = np.array(recalibrated) - expit(log_odds).mean()
+    weight, odds = against_means.weight[-1], np.exp(np.concatenate([log_odds_of(mean[:, 0]) for mean in means]))
+    recalibrated = [[1 - (1 / (1 + np.exp(by) * odds**slope)).mean() for by in grid.intercept] for slope in grid.slope]
+    level = np.array(recalibrated) - 1 + (1 / (1 + odds)).mean()
     of_level, of_slope = (_in_deviations(value, weight) for value in (level, np.log(grid.slope)[:, None] + 0 * level))
     if abs(of_level) >= abs(of_slope):
         return "too_high" if of_level < 0 else "too_low"
