@@ -202,3 +202,9 @@ def test_no_cohort_is_no_evidence() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError):
         settings_from({"monitor": wrong})
+
+
+def test_the_largest_e_value_is_a_billion() -> None:
+    """More digits fill the screen and add nothing."""
+    cohorts = [(np.full((500, 2), 0.9), np.zeros(500, dtype=bool))] * 2
+    assert e_process(cohorts, GRID).e_value == pytest.approx([1e9, 1e9])

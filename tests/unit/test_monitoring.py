@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.optimize import brentq
+from scipy.special import expit
 
 import winprob
 from winprob import Registry, draw_win_prob_by, monitor_model, predict, render_card, render_review, write_snapshot
@@ -23,7 +25,7 @@ from winprob.quarter import Bridge, Forecast
 from winprob.retrain.monitoring import Monitoring, monitoring_sentences
 from winprob.retrain.monitoring.cohorts import quarter_cohorts, trained_until
 from winprob.retrain.monitoring.e_process import e_process, log_odds_of, recalibrations
-from winprob.retrain.monitoring.watch import MONITOR_COLUMNS, SEGMENT_COLUMNS, segment_deviations
+from winprob.retrain.monitoring.watch import MONITOR_COLUMNS, SEGMENT_COLUMNS, _direction, segment_deviations
 from winprob.settings import CalendarSettings, MonitorSettings, Settings
 from winprob.simulation import Simulation, simulate_pipeline
 
@@ -240,14 +242,25 @@ def test_an_alarm_stays(model: Posterior, lost: pd.DataFrame) -> None:
 def test_the_direction_is_that_of_the_clearest_deviation(
     model: Posterior, history: pd.DataFrame, shift: float, slope: float, direction: str
 ) -> None:
-    """Outcomes recalibrated about the average log-odds of the deals."""
+    """Outcomes of another slope, of which as many are won as expected, and then shifted."""
 
     def draw(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        log_odds = log_odds_of(chance).mean(axis=1)
-        centre = log_odds.mean()
-        return rng.random(len(chance)) < 1 / (1 + np.exp(-(shift + centre + slope * (log_odds - centre))))
+        mean = chance.mean(axis=1, keepdims=True, dtype=float)
+        log_odds = log_odds_of(mean)[:, 0]
+        level = brentq(lambda by: expit(by + slope * log_odds).mean() - mean.mean(), -9, 9)
+        return rng.random(len(chance)) < expit(shift + level + slope * log_odds)
 
     assert monitor_model(model, with_outcomes(model, history, draw)).direction == direction
+
+
+def test_the_direction_agrees_with_the_wins_where_chances_are_far_apart() -> None:
+    """Half of the deals are as good as won: the average log-odds are high, and say nothing of the mean chance."""
+    chance, won = np.repeat([0.2, 0.99999], 300), np.repeat([False, True], 300)
+    won[:24] = True
+    assert won.sum() < chance.sum() - 30
+    means = [chance[:, None]]
+    grid = recalibrations(MonitorSettings())
+    assert _direction(means, e_process([(means[0], won)], grid), grid) == "too_high"
 
 
 def test_segments_are_compared_with_the_doubt_that_their_deals_share(history: pd.DataFrame) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from winprob.data.history import read_history, write_snapshot
 from winprob.data.schema import is_closed, validate_deals
-from winprob.errors import NotConvergedError
+from winprob.errors import NotConvergedError, RegistryError
 from winprob.methodology import load
 from winprob.model import inference
+from winprob.retrain import Registry
 from winprob.retrain.candidate import CurrentModel, define, definitions_from, run_retraining, to_toml
 from winprob.retrain.candidate.changes import WIN_RATE, data_changes, largest_moves, level_changes, parameter_changes
 from winprob.retrain.candidate.definitions import Definition, changed_concepts, dated, without_old_readings
@@ -360,3 +361,27 @@ def test_a_rewritten_outcome_is_counted():
     closed = pd.DataFrame({"deal_id": ["1", "2", "3"], "outcome": ["won", "lost", "no_decision"]})
     known = LearnedFrom(until=None, won={fingerprint("1"): False, fingerprint("3"): False, fingerprint("9"): True})
     assert known.rewritten(closed) == (1, 2)
+
+
+# --- through a registry ----------------------------------------------------------------------------------------------
+
+
+def test_a_retraining_goes_through_a_registry_in_python(fits, deals, tmp_path):
+    registry = Registry(tmp_path / "registry")
+    first = run_retraining(deals, seed=1, settings=SETTINGS)
+    entry = registry.add(first.files())
+    assert set(entry.files) == {"model.nc", "gate.json", "settings.toml", "definitions.json"}
+    current = CurrentModel.from_entry(entry)
+    assert current.definitions == first.definitions
+    again = run_retraining(deals, current, seed=1, settings=SETTINGS, judge_only=True)
+    # What it learned from and its recipe are on record: no deal is new, and nothing has changed.
+    assert (again.gate.verdict, again.gate.new_deals, again.gate.changed) == ("not_enough", 0, ())
+    with pytest.raises(RegistryError, match="without a candidate"):
+        again.files()
+
+
+def test_definitions_in_a_registry_that_are_none_are_refused(fits, deals, tmp_path):
+    files = run_retraining(deals, seed=1, settings=SETTINGS).files()
+    entry = Registry(tmp_path / "registry").add({**files, "definitions.json": b"[]"})
+    with pytest.raises(RegistryError, match="not a file of definitions"):
+        CurrentModel.from_entry(entry)

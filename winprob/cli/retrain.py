@@ -2,9 +2,8 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from winprob.i18n import gettext
 
 if TYPE_CHECKING:
     from winprob.retrain import Entry, Registry
-    from winprob.retrain.candidate import CurrentModel, Gate, Retraining
+    from winprob.retrain.candidate import Gate, Retraining
 
 #: Exit code where the candidate is left: for a scheduler, neither success nor fault.
 HELD = 3
@@ -59,7 +58,7 @@ def retrain(
     """
     from winprob.report.retraining import render_retraining
     from winprob.retrain import Registry
-    from winprob.retrain.candidate import decision_sentences, gate_sentences, run_retraining
+    from winprob.retrain.candidate import CurrentModel, decision_sentences, gate_sentences, run_retraining
 
     chosen = load_settings(settings)
     require_writable(page)
@@ -70,7 +69,7 @@ def retrain(
     with progress() as follow:
         retraining = run_retraining(
             deals,
-            _current_model(current),
+            CurrentModel.from_entry(current) if current else None,
             seed=seed,
             settings=chosen,
             mapping=source.entries(),
@@ -124,30 +123,6 @@ def _checked(source: Source, settings: "winprob.Settings") -> tuple[Frame | Path
     return (source.path if os.path.isdir(source.path) else table), remarks
 
 
-def _current_model(entry: "Entry | None") -> "CurrentModel | None":
-    """The registry's current model with its records.
-
-    Raises
-    ------
-    RegistryError
-        A file of it was altered, or its definitions are not readable.
-    """
-    from winprob.retrain.candidate import CurrentModel, definitions_from
-
-    if entry is None:
-        return None
-    text = entry.read("definitions.json")
-    try:
-        definitions = definitions_from(json.loads(text)) if text else None
-    except (ValueError, AttributeError, RecursionError) as fault:
-        raise RegistryError(
-            gettext(
-                "{path} is not a file of definitions: {reason}.", path=entry.path / "definitions.json", reason=fault
-            )
-        ) from None
-    return CurrentModel(posterior=entry.load(), record=entry.gate(), definitions=definitions)
-
-
 def _by_own_mapping(source: Source, entry: "Entry | None") -> Callable[[], Frame] | None:
     """Reads the export by the current model's mapping; None where that is the mapping of today."""
     from winprob.toml import parse_toml
@@ -191,17 +166,9 @@ def candidate_files(
     """The files of a candidate in the registry, by name."""
     from winprob.retrain.candidate import to_toml
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.nc")
-        candidate.save(path)
-        model = path.read_bytes()
-    record = json.dumps(retraining.record(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     texts = {
         "card.html": winprob.render_card(candidate, form="html"),
-        "gate.json": record,
         "report.html": html,
-        "settings.toml": to_toml(asdict(candidate.settings)),
         "mapping.toml": to_toml(mapping) if mapping else _NO_MAPPING,
-        "definitions.json": retraining.definitions.to_json(),
     }
-    return {"model.nc": model, **{name: text.encode() for name, text in texts.items()}}
+    return {**retraining.files(), **{name: text.encode() for name, text in texts.items()}}

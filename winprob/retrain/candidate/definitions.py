@@ -61,6 +61,17 @@ class Definitions:
             for concept, one in self.by_concept.items()
         }
 
+    @classmethod
+    def from_json(cls, text: bytes) -> "Definitions":
+        """The content of a ``definitions.json``.
+
+        Raises
+        ------
+        ValueError
+            It is not one.
+        """
+        return definitions_from(json.loads(text))
+
     def to_json(self) -> str:
         """The content of ``definitions.json``."""
         return canonical_json(self.record(), indent=1) + "\n"

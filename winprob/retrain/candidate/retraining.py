@@ -1,16 +1,18 @@
 """Retraining from end to end: score a candidate's recipe against the current model, judge it, fit it on everything."""
 
 import datetime as dt
+import json
+import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from winprob.data.schema import ID
-from winprob.errors import NotConvergedError, WinprobError
-from winprob.i18n import LANGUAGES, use_language
+from winprob.errors import NotConvergedError, RegistryError, WinprobError
+from winprob.i18n import LANGUAGES, gettext, use_language
 from winprob.model.posterior import Posterior
 from winprob.retrain.candidate.changes import Changes, find_changes
 from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
@@ -24,9 +26,10 @@ from winprob.retrain.candidate.evidence import (
     learned_on_record,
 )
 from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
-from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of, to_toml
 from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
 from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
+from winprob.retrain.entry import Entry
 from winprob.settings import Settings
 
 #: Share of the progress bar that the scoring takes; the fit on everything takes the rest.
@@ -46,6 +49,26 @@ class CurrentModel:
     posterior: Posterior
     record: Mapping[str, Any]
     definitions: Definitions | None = None
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> "CurrentModel":
+        """A model of a registry with its records.
+
+        Raises
+        ------
+        RegistryError
+            A file of it was altered, or its definitions are not readable.
+        """
+        text = entry.read("definitions.json")
+        try:
+            definitions = Definitions.from_json(text) if text else None
+        except (ValueError, AttributeError, RecursionError) as fault:
+            raise RegistryError(
+                gettext(
+                    "{path} is not a file of definitions: {reason}.", path=entry.path / "definitions.json", reason=fault
+                )
+            ) from None
+        return cls(posterior=entry.load(), record=entry.gate(), definitions=definitions)
 
     @property
     def recipe(self) -> Recipe:
@@ -97,6 +120,29 @@ class Retraining:
             "changes": self.changes.record() if self.changes else None,
             "learned_from": self.learned.record(),
         }
+
+    def files(self) -> dict[str, bytes]:
+        """The candidate's files by name, as ``Registry.add`` takes them: model, gate, settings and definitions.
+
+        Raises
+        ------
+        RegistryError
+            The fit to everything did not converge, or was left out.
+        """
+        if self.candidate is None:
+            raise RegistryError(
+                gettext("without a candidate nothing can be added: its fit did not converge, or was left out.")
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.nc")
+            self.candidate.save(path)
+            model = path.read_bytes()
+        texts = {
+            "gate.json": json.dumps(self.record(), ensure_ascii=False, indent=1, sort_keys=True) + "\n",
+            "settings.toml": to_toml(asdict(self.candidate.settings)),
+            "definitions.json": self.definitions.to_json(),
+        }
+        return {"model.nc": model, **{name: text.encode() for name, text in texts.items()}}
 
 
 def run_retraining(

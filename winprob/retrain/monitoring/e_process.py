@@ -43,8 +43,8 @@ _REACH, _INTERCEPTS, _SLOPES = 3.0, 25, 13
 EDGE = 1e-6
 #: The product of ``1 + odds`` over this many deals fits a float: odds are below exp(69) for any accepted setting.
 _AT_ONCE = 8
-#: Log of the largest e-value reported; floats end soon after.
-_LARGEST = 700.0
+#: The largest e-value reported: more digits add no evidence, and would fill the screen.
+LARGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Evidence:
 
     Attributes
     ----------
-    e_value : (cohort,) the e-process
+    e_value : (cohort,) the e-process, ``LARGEST`` where it is larger
     weight : (cohort, slope, intercept) posterior weights of the recalibrations, summing to 1
     """
 
@@ -104,7 +104,7 @@ def e_process(cohorts: Iterable[tuple[Array, Array]], grid: Recalibrations) -> E
         log_e.append(logsumexp(joint) - log_mean(model).item())
         weights.append(np.exp(joint - logsumexp(joint)))
     return Evidence(
-        e_value=np.exp(np.minimum(log_e, _LARGEST)), weight=np.array(weights).reshape(-1, *grid.log_weight.shape)
+        e_value=np.exp(np.minimum(log_e, np.log(LARGEST))), weight=np.array(weights).reshape(-1, *grid.log_weight.shape)
     )
 
 

@@ -100,20 +100,20 @@ def monitor_model(
     pairs = [(chance, cohort.won) for chance, cohort in zip(chances, cohorts, strict=True)]
     grid = recalibrations(chosen.monitor)
     evidence = e_process(pairs, grid)
+    means = [chance.mean(axis=1, keepdims=True, dtype=np.float64) for chance in chances]
+    against_means = e_process(zip(means, (cohort.won for cohort in cohorts), strict=True), grid)
     return Monitoring(
-        table=_table(cohorts, chances, evidence, grid),
+        table=_table(cohorts, means, evidence, against_means, grid),
         segments=segment_deviations(cohorts, chances),
-        direction=_direction(chances, evidence, grid) if cohorts else None,
+        direction=_direction(means, against_means, grid) if cohorts else None,
         trained_until=learned,
         settings=chosen.monitor,
     )
 
 
 def _table(
-    cohorts: Sequence[Cohort], chances: Sequence[Array], evidence: Evidence, grid: Recalibrations
+    cohorts: Sequence[Cohort], means: Sequence[Array], evidence: Evidence, against_means: Evidence, grid: Recalibrations
 ) -> pd.DataFrame:
-    means = [chance.mean(axis=1, keepdims=True, dtype=np.float64) for chance in chances]
-    against_means = e_process(((mean, cohort.won) for mean, cohort in zip(means, cohorts, strict=True)), grid)
     columns = (
         [cohort.quarter.name for cohort in cohorts],
         [len(cohort.won) for cohort in cohorts],
@@ -127,14 +127,15 @@ def _table(
     return pd.DataFrame(dict(zip(MONITOR_COLUMNS, columns, strict=True)))
 
 
-def _direction(chances: Sequence[Array], evidence: Evidence, grid: Recalibrations) -> Direction:
-    """The clearer of two deviations, in posterior standard deviations: of the level at the average deal, of the slope.
+def _direction(means: Sequence[Array], against_means: Evidence, grid: Recalibrations) -> Direction:
+    """The clearer of two deviations, in posterior standard deviations: of the level, or of the slope.
 
-    The intercept alone is not the level: it applies to a deal whose chance is one half.
+    Both are of the mean chances, and the level is their average, so that it agrees with the wins and the expected wins.
+    The recalibration of the predictive need not: outcomes far from the mean choose draws near them first.
     """
-    average = float(np.mean(np.concatenate([log_odds_of(chance.mean(axis=1)) for chance in chances])))
-    weight = evidence.weight[-1]
-    level = grid.intercept + (grid.slope[:, None] - 1) * average
+    weight, odds = against_means.weight[-1], np.exp(np.concatenate([log_odds_of(mean[:, 0]) for mean in means]))
+    recalibrated = [[1 - (1 / (1 + np.exp(by) * odds**slope)).mean() for by in grid.intercept] for slope in grid.slope]
+    level = np.array(recalibrated) - 1 + (1 / (1 + odds)).mean()
     of_level, of_slope = (_in_deviations(value, weight) for value in (level, np.log(grid.slope)[:, None] + 0 * level))
     if abs(of_level) >= abs(of_slope):
         return "too_high" if of_level < 0 else "too_low"
