@@ -49,7 +49,9 @@ def data(bench: dict[str, ModuleType], tmp_path: Path) -> Any:
 
 
 def asked(**more: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"seed": 1, "settings": None, "no_peers": False, "no_winprob": True, **more})
+    return argparse.Namespace(
+        **{"seed": 1, "settings": None, "no_peers": False, "no_winprob": True, "without": [], **more}
+    )
 
 
 def frame(**columns: Any) -> pd.DataFrame:

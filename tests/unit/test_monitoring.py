@@ -211,7 +211,7 @@ def test_no_alarm_where_the_model_is_right(model: Posterior, calm: pd.DataFrame)
     assert result.turned_in is None
     sentences = list(monitoring_sentences(result))
     assert sentences[0].startswith("Calibrated so far: the e-value is ")
-    assert "4 quarters" in sentences[0]
+    assert "quarters: 4" in sentences[0]
 
 
 def test_an_alarm_says_since_when_in_which_direction_where_and_what_to_do(model: Posterior, lost: pd.DataFrame) -> None:
