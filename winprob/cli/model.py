@@ -62,7 +62,7 @@ def train(
     if source is None:
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
-        table, remarks = _training_table(source, chosen, as_of)
+        table, remarks = training_table(source, chosen, as_of)
         remarks += seller_forecast_sentences(table, chosen)
         echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
         with progress() as follow, _kept_for_resume(left):
@@ -91,7 +91,7 @@ def _kept_for_resume(left: Path) -> Iterator[None]:
         raise NotConvergedError(f"{error} {how}") from error
 
 
-def _training_table(
+def training_table(
     source: Source, settings: "winprob.Settings", as_of: dt.date | None = None
 ) -> tuple[options.Frame, list[str]]:
     """An export's deals with remarks for after the work, or a history's training rows with a note on their outcomes.
@@ -269,7 +269,7 @@ def backtest(
     from winprob.evaluation.sentences import backtest_sentences
 
     chosen = load_settings(settings)
-    table, remarks = _training_table(source, chosen)
+    table, remarks = training_table(source, chosen)
     require_writable(page, record)
     model = load_model(previous) if previous else None
     with progress() as follow:
@@ -310,7 +310,7 @@ def diagnose(source: Source, model: Path, page: Path | None, seed: int, output: 
 
     require_writable(page)
     posterior = load_model(model)
-    table, remarks = _training_table(source, posterior.settings)
+    table, remarks = training_table(source, posterior.settings)
     result = diagnose_model(posterior, table, seed=seed)
     show(result.table(), output)
     sentences = [*diagnosis_sentences(result), *remarks]
@@ -335,7 +335,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     from winprob.evaluation import learning_curve as curves
 
     chosen = load_settings(settings)
-    table, remarks = _training_table(source, chosen)
+    table, remarks = training_table(source, chosen)
     with progress() as follow:
         curve = curves.learning_curve(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
     show(curve, output, digits=3)

@@ -11,7 +11,7 @@ import click
 
 import winprob
 from winprob.cli import app, options
-from winprob.cli.model import _training_table, page_option
+from winprob.cli.model import page_option, training_table
 from winprob.cli.options import Frame, Output, Source, load_settings
 from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
 from winprob.errors import DealTableError, RegistryError
@@ -116,7 +116,7 @@ def _checked(source: Source, settings: "winprob.Settings") -> tuple[Frame | Path
     if len(errors):
         listed = "; ".join(f"{row.column}: {row.message}" for row in errors.itertuples())
         raise DealTableError(gettext("winprob check finds errors to fix first: {errors}", errors=listed))
-    table, remarks = _training_table(source, settings)
+    table, remarks = training_table(source, settings)
     warnings = int((findings["severity"] == "warning").sum())
     if warnings:
         remarks.append(gettext("{warnings} warnings: winprob check lists them.", warnings=warnings))

@@ -140,7 +140,7 @@ def _categories(posterior: Posterior, of_term: dict[str, list[Effect]], sizes: d
 
 
 def _group(term: str, effects: Sequence[Effect], more: int = 0) -> _Group:
-    rows = [{"name": _level_title(term, one.level), **_ends(one)} for one in effects]
+    rows = [{"name": level_title(term, one.level), **_ends(one)} for one in effects]
     return _Group(title=term_title(term), rows=rows, more=more)
 
 
@@ -148,7 +148,7 @@ def _ends(one: Effect) -> dict[str, float]:
     return dict(zip(("mean", "lower", "upper"), (float(end) for end in summarise(one.draws)), strict=True))
 
 
-def _level_title(term: str, level: str) -> str:
+def level_title(term: str, level: str) -> str:
     """The level as a reader knows it, in the current language."""
     if level == NO_VALUE:
         return gettext("blank")
@@ -249,7 +249,7 @@ def _panel(column: Any, effects: Sequence[Effect], y_scale: alt.Scale) -> alt.La
     beyond = [right + _APART * width * count for count in range(1, len(apart) + 1)]
     dots = [row for row in values if not row["line"]]
     dots += [
-        {**_ends(one), "at": place, "name": _level_title(column.name, one.level)}
+        {**_ends(one), "at": place, "name": level_title(column.name, one.level)}
         for one, place in zip(apart, beyond, strict=True)
     ]
     x_scale = alt.Scale(domain=[left - 0.03 * width, max([right, *beyond]) + 0.03 * width], nice=False, zero=False)

@@ -13,7 +13,7 @@ from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
 from winprob.report.charts import INK, SOFT, Chart, _svg, _width
-from winprob.report.effects import _level_title
+from winprob.report.effects import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
 from winprob.retrain.candidate.changes import WIN_RATE
@@ -177,7 +177,7 @@ def _levels(levels: pd.DataFrame) -> Iterator[str]:
 
 def _level_names(levels: pd.DataFrame) -> str:
     pairs = zip(levels["column"], levels["level"], strict=True)
-    return ", ".join(f"{term_title(name)}: {_level_title(name, level)}" for name, level in pairs)
+    return ", ".join(f"{term_title(name)}: {level_title(name, level)}" for name, level in pairs)
 
 
 def _parameters(table: pd.DataFrame) -> Grid:
@@ -201,7 +201,7 @@ def _parameter(row: Mapping[Any, Any]) -> str:
     if kind == "reliability":
         named = gettext("unknown") if level == "unknown" else label("coach", level)
         return gettext("reliability under coach: {coach}", coach=named)
-    return gettext("{what}: {value}", what=term_title("stage"), value=_level_title("stage", level))
+    return gettext("{what}: {value}", what=term_title("stage"), value=level_title("stage", level))
 
 
 def _interval(row: Mapping[Any, Any], side: str) -> str:
