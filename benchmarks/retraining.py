@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import _timing as timing
 import numpy as np
@@ -29,6 +29,7 @@ from winprob.model import inference
 from winprob.model.posterior import Posterior
 from winprob.retrain.candidate import CurrentModel, Gate, define, run_retraining
 from winprob.retrain.candidate.evidence import evidence_of, learned_from
+from winprob.retrain.candidate.gate import Verdict
 from winprob.retrain.candidate.recipe import recipe_of
 from winprob.settings import GateSettings, RefitSettings, RetrainingSettings, SamplerSettings, Settings
 from winprob.simulation import AS_OF, Truth, simulate
@@ -58,17 +59,7 @@ AIMS = {
     "drifted": (0.95, 1.0),
     "weights": (0.95, 1.0),
 }
-VERDICTS = (
-    "promote",
-    "not_enough",
-    "not_converged",
-    "rewritten",
-    "definitions",
-    "worse",
-    "not_better",
-    "miscalibrated",
-    "not_covered",
-)
+VERDICTS = tuple(verdict for verdict in get_args(Verdict) if verdict != "first")
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from winprob.model.posterior import Posterior
 from winprob.retrain.registry_log import MODEL, LogLine
 
 GATE = "gate.json"
-#: Verdicts of a gate after which no reason is needed to make the model current.
-_PASSED = ("promote", "promoted", "passed")
+#: The verdict in ``gate.json`` after which no reason is needed to make the model current.
+_PASSED = "promote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Entry:
 def needs_reason(entry: Entry) -> bool:
     """Whether the gate did not pass the model, so that only a person with a reason may make it current."""
     verdict = entry.gate().get("verdict")
-    return entry.held or (verdict is not None and verdict not in _PASSED)
+    return entry.held or (verdict is not None and verdict != _PASSED)
 
 
 def verdict_text(entry: Entry) -> str:
