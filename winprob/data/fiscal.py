@@ -71,6 +71,11 @@ def previous_quarter(quarter: Quarter, calendar: CalendarSettings) -> Quarter:
     return quarter_of(quarter.start - dt.timedelta(days=1), calendar)
 
 
+def season_of(quarter: Quarter) -> int:
+    """Season 0..3, by the calendar month of the quarter's middle."""
+    return ((quarter.start + (quarter.end - quarter.start) / 2).month - 1) // 3
+
+
 def quarters_between(first: dt.date, last: dt.date, calendar: CalendarSettings) -> Iterator[Quarter]:
     """Every quarter from that of ``first`` to that of ``last``."""
     quarter = quarter_of(first, calendar)

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
 from winprob.arrays import Array
-from winprob.data.fiscal import Quarter, quarters_between
+from winprob.data.fiscal import Quarter, quarters_between, season_of
 from winprob.data.schema import FEWEST_DEALS, as_numbers, column_or_missing, latest_places
 from winprob.model.arrival_rate import SEASON_SPREAD, draw_growing_counts, poisson_quantile
 from winprob.settings import CalendarSettings
@@ -117,11 +117,6 @@ def learn_arrivals(deals: pd.DataFrame, calendar: CalendarSettings) -> Arrivals 
         amounts=_moments(won, week),
         last_day=quarters[-1].end.isoformat(),
     )
-
-
-def season_of(quarter: Quarter) -> int:
-    """Season 0..3, by the calendar month of the quarter's middle."""
-    return ((quarter.start + (quarter.end - quarter.start) / 2).month - 1) // 3
 
 
 def draw_arrivals(

@@ -24,7 +24,7 @@ from winprob.model import posterior_checks as checks
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.features import TREE_DIMS, Companion, InteractionBasis, Scaling, require_trees
-from winprob.model.hazards import HAZARD_DIMS, Hazards
+from winprob.model.hazards import HAZARD_DIMS, YOUNGER, Hazards
 from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
 from winprob.settings import Settings, settings_from
@@ -324,6 +324,7 @@ def _read_hazards(file: Any, entry: Mapping[str, Any]) -> Hazards:
     draws = {
         name: read_array(file["hazards"], name, [None, *(sizes[dim] for dim in dims)])
         for name, dims in HAZARD_DIMS.items()
+        if entry.get("quarters") or name not in YOUNGER
     }
     if len({len(values) for values in draws.values()}) != 1:
         raise ValueError("the draws of the time-to-close model have different lengths")

@@ -9,10 +9,10 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.exchange_rates import rates_for
-from winprob.data.fiscal import Quarter
+from winprob.data.fiscal import Quarter, season_of
 from winprob.data.schema import Mask, column_or_missing, mask_of
 from winprob.model.amounts import draw_ratios
-from winprob.model.arrivals import Arrivals, draw_arrivals, season_of
+from winprob.model.arrivals import Arrivals, draw_arrivals
 from winprob.model.draws import to_win_prob
 from winprob.model.features import describe
 from winprob.model.posterior import Posterior

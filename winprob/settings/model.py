@@ -155,6 +155,9 @@ class TimingSettings:
     quarter_pull : of the first week of a fiscal quarter, and of each of the last two
     stage, segment, number, unknown : of each stage, each segment, an sd of the log of age, of the time to the seller's
         date, of pushes, of the amount, of the days slipped; of not knowing one
+    near_by_stage : of nearness to the seller's date at each stage, from one span of weeks to the next
+    season, shock : sds of half-normal priors of the sd of a season's pace, and of the shock of a quarter's
+    pull_by_season : of the first and of the last two weeks of a fiscal quarter, by season
     stage_soon : of the stage in the first weeks after a reading, halved every eight weeks
     number_by_stage : of an sd of log age, and of the time to the seller's date, at each stage
     incidence, incidence_stage : log-odds of being won, which open deals make part of the time to close
@@ -165,7 +168,11 @@ class TimingSettings:
     since_step: Scale = 0.3
     near: Scale = 1.0
     near_step: Scale = 0.5
+    near_by_stage: Scale = 0.2
     quarter_pull: Scale = 0.5
+    pull_by_season: Scale = 0.2
+    season: Scale = 0.3
+    shock: Scale = 0.2
     stage: Scale = 1.0
     stage_soon: Scale = 3.0
     number: Scale = 0.3

@@ -3,7 +3,16 @@
 from winprob.model.hazards.clock import NEVER
 from winprob.model.hazards.design import TimingScaling, days
 from winprob.model.hazards.learning import learn_hazards, why_undated
-from winprob.model.hazards.survival import BLOCK, ENDS, HAZARD_DIMS, DealHazards, Hazards, hazards_of, waiting_odds
+from winprob.model.hazards.survival import (
+    BLOCK,
+    ENDS,
+    HAZARD_DIMS,
+    YOUNGER,
+    DealHazards,
+    Hazards,
+    hazards_of,
+    waiting_odds,
+)
 
 __all__ = [
     "BLOCK",
@@ -13,6 +22,7 @@ __all__ = [
     "Hazards",
     "NEVER",
     "TimingScaling",
+    "YOUNGER",
     "days",
     "hazards_of",
     "learn_hazards",

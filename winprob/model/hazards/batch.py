@@ -100,6 +100,7 @@ class BatchDensity:
     cells, turned_cells : (cell, effect) time effects of each cell, and the transpose
     levels : (level, 1 + stage) distinct rows of the incidence design
     won, counted : (level,) weight of deals won, and of all
+    paces : (end, point) which sds of the paces each point has; without it those of the density
     """
 
     density: TimingDensity
@@ -109,12 +110,15 @@ class BatchDensity:
     levels: Array
     won: Array
     counted: Array
+    paces: Array | None = None
 
     def __call__(self, points: Array) -> tuple[Array, Array]:
         """(point,) log density, and (unknown, point) gradient, at points (unknown, point)."""
         offset = points - self.density.mean[:, None]
         gradient = -self.density.precision @ offset
         value = 0.5 * (offset * gradient).sum(axis=0)
+        if self.paces is not None:
+            value += self._add_paces(points, gradient)
         facts, parts, slopes = self.density.design.facts.shape[1], self._parts(points), self._parts(gradient)
         cells = [np.exp(self.cells @ part[facts:]) for part in parts[:2]]
         by_cell = [np.zeros_like(cell) for cell in cells]
@@ -127,6 +131,15 @@ class BatchDensity:
             slope[facts:] += self.turned_cells @ weeks
         return value, gradient
 
+    def _add_paces(self, points: Array, gradient: Array) -> Array:
+        """(point,) what other sds of the paces change in the log prior; its gradient is added to ``gradient``."""
+        value, change = np.zeros(points.shape[1]), self.density.pace.change
+        for places, chosen in zip(self.density.pace_places, self.paces, strict=True):
+            slope = -np.einsum("pst,tp->sp", change[chosen], points[places])
+            gradient[places] += slope
+            value += 0.5 * (points[places] * slope).sum(axis=0)
+        return value
+
     def _parts(self, points: Array) -> tuple[Array, Array, Array]:
         one = self.density.per_end
         return points[:one], points[one : 2 * one], points[2 * one :]
@@ -138,8 +151,8 @@ class BatchDensity:
         return np.asarray(self.won @ logit - self.counted @ _softplus(logit))
 
 
-def batch_density(density: TimingDensity) -> BatchDensity:
-    """The same density, prepared for many points."""
+def batch_density(density: TimingDensity, paces: Array | None = None) -> BatchDensity:
+    """The same density, prepared for many points, with sds of the paces (end, point) of their own."""
     design = density.design
     levels, level = np.unique(design.incidence, axis=0, return_inverse=True)
     rows = np.arange(len(design.weight))
@@ -152,6 +165,7 @@ def batch_density(density: TimingDensity) -> BatchDensity:
         levels=levels,
         won=np.bincount(level.ravel(), design.weight * design.won, len(levels)),
         counted=np.bincount(level.ravel(), design.weight, len(levels)),
+        paces=paces,
     )
 
 

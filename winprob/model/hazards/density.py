@@ -18,6 +18,8 @@ from scipy.special import expit
 from winprob.arrays import Array
 from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS, STAGE_STATES
 from winprob.model.hazards.design import BY_STAGE, Design, TimingScaling
+from winprob.model.hazards.pace import PacePrior
+from winprob.model.hazards.spans import SEASONS
 from winprob.settings import TimingSettings
 
 
@@ -61,12 +63,19 @@ class CumulativeHazard:
 class TimingDensity:
     """Unnormalised log posterior of the unknowns: effects and time effects of won, of lost, then the incidence.
 
-    The prior is normal with ``mean`` and ``precision``.
+    The prior is normal with ``mean`` and ``precision``; the sds of the paces in ``pace`` are those in the middle.
     """
 
     design: Design
     mean: Array
     precision: Array
+    pace: PacePrior
+
+    @property
+    def pace_places(self) -> Array:
+        """(end, span) where the paces are among the unknowns."""
+        ends = np.array([[self.per_end], [2 * self.per_end]])
+        return ends - len(self.design.spans) + np.arange(len(self.design.spans))
 
     @property
     def per_end(self) -> int:
@@ -150,17 +159,23 @@ class TimingDensity:
         return Slopes(value=float(value), gradient=wide, hessian=square)
 
 
-def prior_normal(scaling: TimingScaling, settings: TimingSettings) -> tuple[Array, Array]:
-    """Normal prior: (unknown,) mean and (unknown, unknown) precision, in the order won, lost, incidence."""
+def prior_normal(scaling: TimingScaling, settings: TimingSettings, pace: PacePrior) -> tuple[Array, Array]:
+    """Normal prior: (unknown,) mean and (unknown, unknown) precision, in the order won, lost, incidence.
+
+    Paces have the sds in the middle of the grid of ``pace``.
+    """
     one_mean, one_scale = _fact_scales(scaling, settings)
     since = _walk(len(SINCE_BINS), settings.weekly_hazard[1], settings.since_step)
     near = _walk(len(NEAR_BINS), settings.near, settings.near_step)
     pull = np.eye(len(QUARTER_STATES) - 1) / settings.quarter_pull**2
     soon = np.eye(len(STAGE_STATES)) / settings.stage_soon**2
-    end = block_diag(np.diag(one_scale**-2.0), since, near, pull, soon)
-    end_mean = np.concatenate(
-        [one_mean, np.full(len(SINCE_BINS), settings.weekly_hazard[0]), np.zeros(len(near) + len(pull) + len(soon))]
-    )
+    by_stage = [_walk(len(NEAR_BINS), settings.near_by_stage, settings.near_by_stage)] * len(STAGE_STATES)
+    seasonal = np.eye(len(SEASONS) * len(pull)) / settings.pull_by_season**2
+    paces = pace.precision[pace.middle]
+    end = block_diag(np.diag(one_scale**-2.0), since, near, pull, soon, *by_stage, seasonal, paces)
+    end_mean = np.zeros(len(end))
+    first = len(one_scale)
+    end_mean[:first], end_mean[first : first + len(SINCE_BINS)] = one_mean, settings.weekly_hazard[0]
     chance = np.array([settings.incidence[1], *[settings.incidence_stage] * len(STAGE_STATES)])
     mean = np.concatenate([end_mean, end_mean, [settings.incidence[0]], np.zeros(len(STAGE_STATES))])
     return mean, block_diag(end, end, np.diag(chance**-2.0))

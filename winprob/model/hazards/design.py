@@ -15,7 +15,16 @@ from scipy.sparse import csr_array
 from winprob.arrays import Array
 from winprob.data.schema import as_days, as_numbers, column_or_missing, enough_deals, is_censored, is_closed
 from winprob.methodology import STAGES
-from winprob.model.hazards.clock import NEVER, STAGE_STATES, cell_design, exposure
+from winprob.model.hazards.clock import (
+    CELLS,
+    NEVER,
+    STAGE_STATES,
+    calendar_between,
+    cell_design,
+    exposure,
+    span_design,
+)
+from winprob.model.hazards.spans import Spans
 from winprob.settings import CalendarSettings
 
 #: A model fitted before a number was added has the first ones only: new ones go to the end.
@@ -66,7 +75,8 @@ class Design:
     ----------
     facts : (row, fact) covariates of the hazards
     incidence : (row, 1 + stage) covariates of the probability of being won
-    cells : (cell, effect) time effects of each cell with exposure
+    cells : (cell, effect) time effects of each cell with exposure, a cell of each quarter
+    spans : the quarters with exposure
     before : (row, cell) weeks survived
     within : (row, cell) the week of the close; empty for a censored row
     won, closed : (row,) 0 or 1
@@ -76,6 +86,7 @@ class Design:
     facts: Array
     incidence: Array
     cells: Array
+    spans: Spans
     before: csr_array
     within: csr_array
     won: Array
@@ -116,13 +127,17 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     # The closing week is truncated at known_on; a deal closed on the day of its reading closed in its first week.
     start = np.where(done, read + 7 * (week - 1), observed_until(deals, known_on))
     end = np.where(done, np.maximum(np.minimum(read + 7 * week, known_on), start + 1), start)
-    before = exposure(stage, read, expected, read, start, calendar)
-    within = exposure(stage, read, expected, start, end, calendar)
+    when = calendar_between(read, end, calendar)
+    before = exposure(stage, read, expected, read, start, when)
+    within = exposure(stage, read, expected, start, end, when)
     used = np.flatnonzero(before.sum(axis=0) + within.sum(axis=0))
+    passed, span = np.unique(used // CELLS, return_inverse=True)
+    spans = when.spans.take(passed)
     design = Design(
         facts=fact_values(deals, scaling),
         incidence=incidence_values(stage),
-        cells=cell_design()[used],
+        cells=np.hstack([np.hstack(list(cell_design().values()))[used % CELLS], span_design(used % CELLS, span, spans)]),
+        spans=spans,
         before=before[:, used],
         within=within[:, used],
         won=(done & (deals["outcome"] == "won").to_numpy()).astype(float),

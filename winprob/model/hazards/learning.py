@@ -1,20 +1,24 @@
 """Fit the time-to-close model: posterior draws about the mode, or the reason why it cannot be fitted."""
 
 import datetime as dt
+import math
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import block_diag, cho_solve, cholesky
+from scipy.special import softmax
 
 from winprob.arrays import Array
 from winprob.data.schema import in_order
 from winprob.i18n import gettext
 from winprob.model.hazards.batch import batch_density
-from winprob.model.hazards.clock import NEAR_BINS, QUARTER_STATES, SINCE_BINS
+from winprob.model.hazards.clock import SINCE_BINS, TIME_COORDS
 from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
-from winprob.model.hazards.laplace import find_mode
-from winprob.model.hazards.survival import Hazards
-from winprob.model.hazards.trajectories import ENOUGH, sample_about
+from winprob.model.hazards.laplace import Mode, find_mode
+from winprob.model.hazards.pace import pace_prior
+from winprob.model.hazards.survival import HAZARD_DIMS, TIME_EFFECTS, Hazards
+from winprob.model.hazards.trajectories import ENOUGH, number_of_chains, sample_about
 from winprob.settings import Settings
 
 
@@ -37,11 +41,13 @@ def learn_hazards(
     day = _day_of(deals, known_on)
     rows = in_order(usable(deals, day))
     design, scaling = build_design(rows, day, settings.calendar)
-    mean, precision = prior_normal(scaling, settings.timing)
-    density = TimingDensity(design, mean, precision)
-    points, effective = sample_posterior(density, draws, np.random.default_rng([seed, 5]))
+    pace = pace_prior(design.spans, settings.timing)
+    density = TimingDensity(design, *prior_normal(scaling, settings.timing, pace), pace)
+    rng = np.random.default_rng([seed, 5])
+    points, sds, effective = sample_posterior(density, draws, rng)
     return Hazards(
-        draws=named_draws(points, density, scaling),
+        draws={**named_draws(points, density, scaling), "pace_sd": sds.astype(np.float32)},
+        quarters=design.spans.dates,
         scaling=scaling,
         calendar=settings.calendar,
         known_on=(dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat(),
@@ -80,11 +86,44 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
     return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
 
 
-def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float]:
-    """Posterior draws (draw, unknown) about the mode with more mass, and their smallest effective sample size."""
-    modes = [find_mode(density.slopes, start) for start in starting_points(density)]
-    mode = max(modes, key=lambda candidate: candidate.evidence)
-    return sample_about(mode, batch_density(density), draws, rng)
+def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+    """Posterior draws (draw, unknown) about the mode with more mass, the sds of their paces (draw, end, part), and
+    their smallest effective sample size.
+
+    Each chain has sds of its own, drawn from their Laplace approximation.
+    """
+    candidates = [find_mode(density.slopes, start) for start in starting_points(density)]
+    mode = max(candidates, key=lambda candidate: candidate.evidence)
+    paces = draw_pace_sds(density, mode, number_of_chains(draws), rng)
+    modes = [_moved(density, mode, chosen) for chosen in paces.T]
+    points, effective = sample_about(modes, batch_density(density, paces), draws, rng)
+    sds = density.pace.sds[paces].transpose(1, 0, 2)
+    return points, np.resize(sds, (len(points), *sds.shape[1:])), effective
+
+
+def draw_pace_sds(density: TimingDensity, mode: Mode, chains: int, rng: np.random.Generator) -> Array:
+    """(end, chain) places in the grid of the sds, drawn evenly from their distribution given the data.
+
+    The likelihood of the paces is that of the normal about the mode, the other unknowns integrated out.
+    """
+    places = density.pace_places.ravel()
+    precision = np.linalg.inv(cho_solve((mode.factor, True), np.eye(len(mode.point)))[np.ix_(places, places)])
+    prior = block_diag(*[density.pace.precision[density.pace.middle]] * 2)
+    log_odds = density.pace.evidence(precision - prior, precision @ mode.point[places])
+    reached = np.cumsum(softmax(log_odds))
+    # Evenly: each chain takes its own part of the mass.
+    at = np.searchsorted(reached, (rng.permutation(chains) + rng.random(chains)) / chains)
+    return np.stack(np.unravel_index(np.minimum(at, log_odds.size - 1), log_odds.shape))
+
+
+def _moved(density: TimingDensity, mode: Mode, chosen: Array) -> Mode:
+    """The normal about the mode where the paces have other sds: a normal prior takes the place of another."""
+    precision = mode.factor @ mode.factor.T
+    pull = precision @ mode.point
+    for places, grid in zip(density.pace_places, chosen, strict=True):
+        precision[np.ix_(places, places)] += density.pace.change[grid]
+    factor = cholesky(precision, lower=True)
+    return Mode(point=cho_solve((factor, True), pull), value=mode.value, factor=factor)
 
 
 def starting_points(density: TimingDensity) -> list[Array]:
@@ -99,10 +138,15 @@ def starting_points(density: TimingDensity) -> list[Array]:
 def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -> dict[str, Array]:
     """Draws (draw, unknown) as parameters by name."""
     *ends, incidence = density.parts(points)
-    cuts = np.cumsum([len(scaling.facts), len(SINCE_BINS), len(NEAR_BINS), len(QUARTER_STATES) - 1])
-    parts = np.split(np.stack(ends, axis=1), cuts, axis=2)
-    named = {
-        **dict(zip(("effect", "since", "near", "quarter_pull", "stage_soon"), parts, strict=True)),
-        "incidence": incidence,
+    shapes = {
+        "effect": (len(scaling.facts),),
+        **{name: tuple(len(TIME_COORDS[dim]) for dim in HAZARD_DIMS[name][1:]) for name in TIME_EFFECTS},
+        "pace": (len(density.design.spans),),
     }
-    return {name: values.astype(np.float32) for name, values in named.items()}
+    cuts = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    parts = np.split(np.stack(ends, axis=1), cuts[:-1], axis=2)
+    named = {
+        name: part.reshape(*part.shape[:2], *shape)
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
+    return {name: values.astype(np.float32) for name, values in {**named, "incidence": incidence}.items()}

@@ -11,8 +11,19 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.model.hazards.clock import NEVER, STAGE_STATES, TIME_COORDS, cell_design, exposure
+from winprob.model.hazards.clock import (
+    CELLS,
+    NEVER,
+    QUARTER_STATES,
+    STAGE_STATES,
+    TIME_COORDS,
+    calendar_between,
+    cell_design,
+    exposure,
+)
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
+from winprob.model.hazards.pace import PACE_PARTS, pace_draws
+from winprob.model.hazards.spans import NO_SEASON, Spans, spans_between, spans_of
 from winprob.settings import CalendarSettings, settings_from
 
 #: Competing ends of a deal. No decision is a loss.
@@ -24,8 +35,16 @@ HAZARD_DIMS: dict[str, tuple[str, ...]] = {
     "near": ("end", "near_bin"),
     "quarter_pull": ("end", "quarter_state"),
     "stage_soon": ("end", "stage"),
+    "near_by_stage": ("end", "stage", "near_bin"),
+    "pull_by_season": ("end", "season", "quarter_state"),
+    "pace": ("end", "quarter"),
+    "pace_sd": ("end", "pace_part"),
     "incidence": ("stage_or_all",),
 }
+#: Effects of time on each end, in the order of the columns of the design; those of older files are the first four.
+TIME_EFFECTS = ("since", "near", "quarter_pull", "stage_soon", "near_by_stage", "pull_by_season")
+#: Parameters that older files lack.
+YOUNGER = ("near_by_stage", "pull_by_season", "pace", "pace_sd")
 #: Deals per block.
 BLOCK = 1024
 #: Importance weights were reliable up to this Pareto k (Vehtari et al. 2024, JMLR 25(72)).
@@ -40,6 +59,7 @@ class Hazards:
     ----------
     draws : parameters by name, float32 (draw, *dims); dims as in ``HAZARD_DIMS``, all on the log scale of a weekly
         hazard except ``incidence``, log-odds of being won
+    quarters : first day, ISO, of each quarter that has a pace
     calendar : the fiscal calendar of the training data
     known_on : ISO day on which knowledge ended
     closed, still_open : number of closed and of censored deals in the training data
@@ -55,15 +75,17 @@ class Hazards:
     still_open: int
     effective: float
     reliable: bool
+    quarters: tuple[str, ...] = ()
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim."""
-        return {"end": ENDS, "fact": self.scaling.facts, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES)}
+        return {"end": ENDS, "fact": self.scaling.facts, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), "quarter": self.quarters, "pace_part": PACE_PARTS}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
         plain = {name: getattr(self, name) for name in ("known_on", "closed", "still_open", "effective", "reliable")}
+        plain["quarters"] = list(self.quarters)
         return {**plain, "scaling": asdict(self.scaling), "calendar": asdict(self.calendar)}
 
     @staticmethod
@@ -72,6 +94,7 @@ class Hazards:
         numbers = tuple((float(mean), float(sd)) for mean, sd in table["scaling"]["numbers"])
         plain = {"reliable": table.get("pareto_k", 0.0) <= _RELIABLE_K, **table}
         plain.pop("pareto_k", None)
+        plain["quarters"] = tuple(table.get("quarters", ()))
         return Hazards(
             **{
                 **plain,
@@ -88,6 +111,7 @@ class DealHazards:
 
     Attributes
     ----------
+    model : the hazards they are of
     effect : (end, fact, draw)
     cell : (end, cell, draw) baseline weekly hazard
     facts : (deal, fact)
@@ -95,13 +119,13 @@ class DealHazards:
     read, expected : (deal,) days since 1970
     """
 
+    model: Hazards
     effect: Array
     cell: Array
     facts: Array
     stage: Array
     read: Array
     expected: Array
-    calendar: CalendarSettings
 
     def cumulative(self, rows: slice, start: Array, end: Array) -> Array:
         """(end, deal, draw) cumulative hazard after day ``start`` up to and including day ``end`` (deal,) of some rows.
@@ -111,25 +135,62 @@ class DealHazards:
         key = np.stack([self.stage[rows], self.read[rows], self.expected[rows], start, end])
         paths, which = np.unique(key, axis=1, return_inverse=True)
         stage, read, expected, begun, ended = paths
-        weeks = exposure(stage, read, expected, begun, ended, self.calendar).astype(np.float32)
+        when = calendar_between(begun, ended, self.model.calendar)
+        weeks = exposure(stage, read, expected, begun, ended, when).astype(np.float32)
+        passed = np.unique(weeks.indices)
+        span, cell = np.divmod(passed, CELLS)
+        factor = quarter_factors(self.model, when.spans)
+        some = weeks[:, passed]
         total = np.exp(np.matmul(self.facts[rows], self.effect))
         for at in range(len(ENDS)):
-            total[at] *= (weeks @ self.cell[at])[which.ravel()]
+            weekly = self.cell[at][cell] * factor[at][span, cell % len(QUARTER_STATES)]
+            total[at] *= (some @ weekly)[which.ravel()]
         return np.asarray(total)
+
+
+def quarter_factors(hazards: Hazards, spans: Spans) -> Array:
+    """(end, span, state of the quarter, draw) factor of each quarter's pace, and of its first and last weeks.
+
+    A quarter that the model has not seen is drawn, the same for all deals.
+    """
+    draws = len(hazards.draws["since"])
+    total = np.zeros((len(ENDS), len(spans), len(QUARTER_STATES), draws), dtype=np.float32)
+    if "pace" not in hazards.draws:
+        return np.exp(total)
+    learned = spans_of(hazards.quarters, hazards.calendar)
+    ahead = _after(learned, spans, hazards.calendar)
+    for end in range(len(ENDS)):
+        pace, sds = hazards.draws["pace"][:, end], hazards.draws["pace_sd"][:, end]
+        total[end] += pace_draws(pace, sds, learned, spans, ahead, seed=end).T[:, None]
+        seasonal = np.flatnonzero(spans.seasons != NO_SEASON)
+        pull = hazards.draws["pull_by_season"][:, end]
+        total[end, seasonal, 1:] += pull[:, spans.seasons[seasonal]].transpose(1, 2, 0)
+    return np.exp(total)
+
+
+def _after(learned: Spans, asked: Spans, calendar: CalendarSettings) -> Spans:
+    """Every quarter after the last learned one, until the last one asked."""
+    last = int(learned.starts[-1])
+    between = spans_between(last, max(int(asked.starts[-1]), last), calendar)
+    return between.take(np.flatnonzero(between.starts > last))
 
 
 def hazards_of(hazards: Hazards, deals: pd.DataFrame, read: Array) -> DealHazards:
     """The hazards of deals (valid) read on these days (days since 1970)."""
-    time = np.concatenate([hazards.draws[name] for name in ("since", "near", "quarter_pull", "stage_soon")], axis=2)
-    design = cell_design().astype(np.float32)
+    cells = [(name, design.astype(np.float32)) for name, design in cell_design().items() if name in hazards.draws]
+    draws = len(hazards.draws["since"])
+    logs = [
+        sum(design @ hazards.draws[name][:, at].reshape(draws, -1).T for name, design in cells)
+        for at in range(len(ENDS))
+    ]
     return DealHazards(
+        model=hazards,
         effect=np.ascontiguousarray(hazards.draws["effect"].transpose(1, 2, 0)),
-        cell=np.stack([np.exp(design @ time[:, at].T) for at in range(len(ENDS))]),
+        cell=np.exp(np.stack(logs)),
         facts=fact_values(deals, hazards.scaling).astype(np.float32),
         stage=stage_codes(deals),
         read=read,
         expected=days(deals, "expected_close_on"),
-        calendar=hazards.calendar,
     )
 
 

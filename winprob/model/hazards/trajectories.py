@@ -6,7 +6,7 @@ by the gradient of the remainder (splitting: Shahbaba, Lan, Johnson, Neal 2014, 
 after about a quarter turn, at which draws from a normal posterior would be independent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,31 +45,53 @@ class State:
         return np.asarray(0.5 * (self.position**2 + momentum**2).sum(axis=0) - self.value)
 
 
-def sample_about(mode: Mode, log_density: LogDensity, draws: int, rng: np.random.Generator) -> tuple[Array, float]:
-    """Posterior draws (draw, unknown), the chains in turn, and their smallest effective sample size."""
-    root = solve_triangular(mode.factor, np.eye(len(mode.point)), lower=True, trans=1)
+def number_of_chains(draws: int) -> int:
+    """Chains of ``sample_about``."""
+    return int(np.clip(draws // _LEAST, 1, _CHAINS))
+
+
+def sample_about(
+    modes: Sequence[Mode], log_density: LogDensity, draws: int, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """Posterior draws (draw, unknown), the chains in turn, and their smallest effective sample size.
+
+    Parameters
+    ----------
+    modes : one for all chains, or one for each, where chains have posteriors of their own: ``log_density`` then knows
+        which of them a point belongs to by its place
+    """
+    chains = number_of_chains(draws)
+    rounds = max(-(-draws // chains), 2)
+    centre = np.stack([mode.point for mode in modes], axis=1)
+    roots = np.stack([solve_triangular(mode.factor, np.eye(len(centre)), lower=True, trans=1) for mode in modes])
 
     def at(position: Array) -> State:
-        value, slope = log_density(mode.point[:, None] + root @ position)
+        value, slope = log_density(centre + _each(roots, position))
         normal = 0.5 * (position**2).sum(axis=0)
-        return State(position=position, value=value + normal, slope=root.T @ slope + position)
+        return State(position=position, value=value + normal, slope=_each(roots.transpose(0, 2, 1), slope) + position)
 
-    chains = int(np.clip(draws // _LEAST, 1, _CHAINS))
-    rounds = max(-(-draws // chains), 2)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # From the mode: a chain that starts where the density is steep may never be accepted elsewhere.
-        state, steps = _warm_up(at, np.zeros((len(mode.point), chains)), rng)
+        state, steps = _warm_up(at, np.zeros((len(centre), chains)), rng)
         for apart in _APART:
             kept = []
             for _ in range(rounds):
                 for _ in range(apart):
                     state, _ = move(at, state, steps, rng)
-                kept.append(state.position.T)
-            positions = np.stack(kept)
+                kept.append(state.position)
+            positions = np.stack(kept).transpose(0, 2, 1)
             effective = min(effective_size(positions), float(draws))
             if effective >= ENOUGH * draws:
                 break
-    return mode.point + positions.reshape(-1, len(root))[:draws] @ root.T, effective
+    points = np.stack([centre + _each(roots, position) for position in kept]).transpose(0, 2, 1)
+    return points.reshape(-1, len(centre))[:draws], effective
+
+
+def _each(matrices: Array, columns: Array) -> Array:
+    """(row, chain) the product of each chain's matrix, or of the only one, with its column."""
+    if len(matrices) == 1:
+        return np.asarray(matrices[0] @ columns)
+    return np.asarray(np.matmul(matrices, columns.T[:, :, None])[:, :, 0].T)
 
 
 def _warm_up(at: Callable[[Array], State], start: Array, rng: np.random.Generator) -> tuple[State, int]:
