@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import nutpie
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import STAGES
-from winprob.model.hazards import HAZARD_DIMS, Hazards, TimingScaling, days, hazards_of, learn_hazards
+from winprob.model.hazards import HAZARD_DIMS, YOUNGER, Hazards, TimingScaling, days, hazards_of, learn_hazards
 from winprob.model.hazards.batch import batch_density
 from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, learn_timing_scaling, stage_codes, usable
 from winprob.model.hazards.laplace import find_mode
 from winprob.model.hazards.learning import named_draws, sample_posterior
+from winprob.model.hazards.pace import kernel, pace_prior
+from winprob.model.hazards.spans import spans_between
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate
 
@@ -53,14 +56,19 @@ def flat(scaling: TimingScaling) -> Hazards:
     """A twentieth of the deals that will be won close in a week, a tenth of the others."""
     sizes = {"end": 2, "fact": len(scaling.facts), "since_bin": 11, "near_bin": 12, "quarter_state": 3, "stage": 6}
     sizes["stage_or_all"] = 7
-    draws = {name: np.zeros((1, *(sizes[dim] for dim in dims)), np.float32) for name, dims in HAZARD_DIMS.items()}
+    draws = {
+        name: np.zeros((1, *(sizes[dim] for dim in dims)), np.float32)
+        for name, dims in HAZARD_DIMS.items()
+        if name not in YOUNGER
+    }
     draws["since"] += np.log([0.05, 0.1], dtype=np.float32)[None, :, None]
     return truth_of(draws, scaling)
 
 
-def truth_of(draws: dict[str, np.ndarray], scaling: TimingScaling) -> Hazards:
+def truth_of(draws: dict[str, np.ndarray], scaling: TimingScaling, quarters: tuple[str, ...] = ()) -> Hazards:
     return Hazards(
         draws=draws,
+        quarters=quarters,
         scaling=scaling,
         calendar=CalendarSettings(),
         known_on="2026-06-30",
@@ -92,27 +100,57 @@ def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generato
 
 
 def test_nine_in_ten_intervals_hold_the_truth():
-    """Truth from the prior, data from the truth: each group of unknowns is covered as it should be."""
+    """Truth from the prior, data from the truth: each group of unknowns is covered as it should be.
+
+    The sds of the paces are drawn on a grid of six values each, whose intervals cover too much if anything.
+    """
     settings, inside = Settings(), {name: [] for name in HAZARD_DIMS}
     for seed in range(SETS):
         rng = np.random.default_rng([seed, 11])
         deals = facts(rng)
         scaling = learn_timing_scaling(deals, np.ones(DEALS))
-        mean, precision = prior_normal(scaling, settings.timing)
-        point = mean + np.linalg.solve(np.linalg.cholesky(precision).T, rng.standard_normal(len(mean)))
-        design, _ = build_design(deals, int(days(deals, "as_of").max()), CalendarSettings())
-        drawn = named_draws(point[None], TimingDensity(design, mean, precision), scaling)
-        truth = truth_of(drawn, scaling)
+        truth = prior_truth(deals, scaling, settings, rng)
         learned = learn_hazards(
             closed_by_truth(deals, truth, rng), settings, known_on=KNOWN_ON.date(), draws=1000, seed=seed
         )
         if learned is None:
             continue
+        seen = [truth.quarters.index(quarter) for quarter in learned.quarters]
         for name, values in learned.draws.items():
             low, high = np.quantile(values, (0.05, 0.95), axis=0)
-            inside[name].append(((low <= drawn[name][0]) & (drawn[name][0] <= high)).mean())
+            wanted = truth.draws[name][0][:, seen] if name == "pace" else truth.draws[name][0]
+            inside[name].append(((low <= wanted) & (wanted <= high)).mean())
     coverage = {name: float(np.mean(shares)) for name, shares in inside.items()}
+    assert coverage.pop("pace_sd") >= 0.85
     assert all(0.85 <= share <= 0.95 for share in coverage.values()), coverage
+
+
+def prior_truth(deals: pd.DataFrame, scaling: TimingScaling, settings: Settings, rng: np.random.Generator) -> Hazards:
+    """Hazards from the prior, with sds of seasons and shocks from theirs, over all weeks in which deals may close."""
+    read = days(deals, "as_of")
+    spans = spans_between(int(read.min()), int(read.max()) + 7 * WEEKS, CalendarSettings())
+    pace = pace_prior(spans, settings.timing)
+    mean, precision = prior_normal(scaling, settings.timing, pace)
+    point = mean + np.linalg.solve(np.linalg.cholesky(precision).T, rng.standard_normal(len(mean)))
+    design, _ = build_design(deals, int(read.max()), CalendarSettings())
+    effects = design.cells.shape[1] - len(design.spans) + len(spans)
+    wide = replace(design, spans=spans, cells=np.zeros((0, effects)))
+    drawn = named_draws(point[None], TimingDensity(wide, mean, precision, pace), scaling)
+    sds = np.abs(rng.standard_normal((2, 2))) * (settings.timing.season, settings.timing.shock)
+    roots = [np.linalg.cholesky(kernel(one, spans, spans) + 1e-9 * np.eye(len(spans))) for one in sds]
+    drawn["pace"] = np.stack([root @ rng.standard_normal(len(spans)) for root in roots])[None].astype(np.float32)
+    return truth_of({**drawn, "pace_sd": sds[None].astype(np.float32)}, scaling, spans.dates)
+
+
+def mixed_paces(density: TimingDensity, point: np.ndarray) -> tuple[float, np.ndarray]:
+    """What drawing the sds of the paces adds to the log density with the sds in the middle, and its slope."""
+    prior, value, slope = density.pace, 0.0, np.zeros(len(point))
+    for places in density.pace_places:
+        squared = np.einsum("s,gst,t->g", point[places], prior.change, point[places])
+        parts = prior.log_weight - 0.5 * squared
+        value += logsumexp(parts)
+        slope[places] = -np.einsum("g,gst,t->s", np.exp(parts - logsumexp(parts)), prior.change, point[places])
+    return value, slope
 
 
 def test_the_draws_are_those_of_nuts():
@@ -130,8 +168,9 @@ def test_the_draws_are_those_of_nuts():
     # The dense graph of more deals would take NUTS many minutes.
     deals = deals.iloc[:150]
     design, scaling = build_design(deals, (KNOWN_ON.date() - dt.date(1970, 1, 1)).days, CalendarSettings())
-    density = TimingDensity(design, *prior_normal(scaling, Settings().timing))
-    points, effective = sample_posterior(density, 2000, np.random.default_rng(1))
+    pace = pace_prior(design.spans, Settings().timing)
+    density = TimingDensity(design, *prior_normal(scaling, Settings().timing, pace), pace)
+    points, _, effective = sample_posterior(density, 2000, np.random.default_rng(1))
     assert effective > 600
     root, one, facts_count = np.linalg.cholesky(density.precision), density.per_end, design.facts.shape[1]
     with pm.Model():
@@ -149,6 +188,9 @@ def test_the_draws_are_those_of_nuts():
             mine = (design.closed == 1) & (design.won == 1 - end)
             total += (chance[end][mine] - before[mine] + pt.log(-pt.expm1(-within[mine]))).sum()
             waits.append(chance[end][still] - before[still])
+        for places in density.pace_places:
+            squared = (pt.dot(pace.change, theta[places]) * theta[places]).sum(axis=1)
+            total += pt.logsumexp(pace.log_weight - 0.5 * squared)
         pm.Potential("likelihood", total + pt.logaddexp(*waits).sum())
         pm.Deterministic("theta", theta)
         trace = pm.sample(1000, tune=500, chains=2, cores=1, random_seed=1, progressbar=False, nuts_sampler="nutpie")
@@ -171,7 +213,8 @@ def test_intervals_and_chances_are_those_of_nuts(count):
     deals = validate_deals(pd.concat([team.closed, team.open], ignore_index=True))
     day = int(days(deals, "closed_on").max())
     design, scaling = build_design(usable(deals, day), day, CalendarSettings())
-    density = TimingDensity(design, *prior_normal(scaling, Settings().timing))
+    pace = pace_prior(design.spans, Settings().timing)
+    density = TimingDensity(design, *prior_normal(scaling, Settings().timing, pace), pace)
     got, wanted = sample_posterior(density, 1000, np.random.default_rng(1))[0], nuts_points(density)
     off, spread, *tails = errors(got, wanted)
     sd = wanted.std(axis=0)
@@ -187,13 +230,14 @@ def test_intervals_and_chances_are_those_of_nuts(count):
 
 
 def nuts_points(density: TimingDensity) -> np.ndarray:
-    """Draws (draw, unknown) by NUTS, an unknown each in sds of the Laplace fit."""
+    """Draws (draw, unknown) by NUTS, an unknown each in sds of the Laplace fit; sds of paces summed out."""
     mode, at_points = find_mode(density.slopes, density.mean), batch_density(density)
     root = np.linalg.inv(mode.factor.T)
 
     def log_density(z: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = at_points((mode.point + root @ z)[:, None])
-        return float(value[0]), root.T @ slope[:, 0]
+        point = mode.point + root @ z
+        (value, slope), (added, turned) = at_points(point[:, None]), mixed_paces(density, point)
+        return float(value[0] + added), root.T @ (slope[:, 0] + turned)
 
     size = len(mode.point)
     model = nutpie.compiled_pyfunc.from_pyfunc(

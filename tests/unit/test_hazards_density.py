@@ -16,6 +16,8 @@ from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, incidence_values, stage_codes
 from winprob.model.hazards.laplace import find_mode
 from winprob.model.hazards.learning import sample_posterior, starting_points
+from winprob.model.hazards.pace import pace_prior
+from winprob.model.hazards.reading_weight import reading_weight
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)
@@ -51,7 +53,8 @@ def dated(rows: int, seed: int) -> pd.DataFrame:
 
 def density_of(deals: pd.DataFrame) -> TimingDensity:
     design, scaling = build_design(deals, DAY, CalendarSettings())
-    return TimingDensity(design, *prior_normal(scaling, Settings().timing))
+    pace = pace_prior(design.spans, Settings().timing)
+    return TimingDensity(design, *prior_normal(scaling, Settings().timing, pace), pace)
 
 
 def some_point(density: TimingDensity, seed: int = 0) -> np.ndarray:
@@ -110,6 +113,31 @@ def test_gradient_and_hessian_are_those_of_the_density(density):
     np.testing.assert_allclose(turns @ slopes.gradient, slope, atol=1e-5)
     bend = [(a.gradient - b.gradient) / (2 * step) for a, b in zip(above, below, strict=True)]
     np.testing.assert_allclose(turns @ slopes.hessian, bend, atol=1e-5)
+
+
+def test_scores_of_rows_add_up_to_the_slope(density):
+    point = some_point(density)
+    scores = density.row_scores(point)
+    wanted = density.slopes(point).gradient + density.precision @ (point - density.mean)
+    np.testing.assert_allclose(density.design.weight @ scores, wanted, atol=1e-9)
+
+
+def test_copies_of_a_reading_count_once():
+    """Each deal read twice alike: the two readings count as one, so each counts a half."""
+    once = dated(300, seed=5)
+    twice = pd.concat([once, once], ignore_index=True)
+    density = density_of(twice)
+    mode = find_mode(density.slopes, density.mean)
+    deal = np.tile(np.arange(300), 2)
+    assert reading_weight(density, mode, deal) == pytest.approx(0.5, abs=0.001)
+    assert reading_weight(density, mode, np.arange(600)) == 1
+
+
+def test_readings_of_other_deals_count_in_full():
+    """Rows that are of different deals in truth, and only share a number: their scores cancel as often as they add."""
+    density = density_of(dated(600, seed=6))
+    mode = find_mode(density.slopes, density.mean)
+    assert reading_weight(density, mode, np.repeat(np.arange(300), 2)) > 0.85
 
 
 def test_the_mode_is_where_the_slope_ends(density):
@@ -195,7 +223,7 @@ def test_of_two_modes_the_one_with_more_of_the_density_is_taken():
     one = density_of(validate_deals(deals.assign(closed_on=closed)))
     modes = [find_mode(one.slopes, start) for start in starting_points(one)]
     assert abs(modes[0].value - modes[1].value) > 0.5
-    points, _ = sample_posterior(one, 200, np.random.default_rng(0))
+    points, *_ = sample_posterior(one, 200, np.random.default_rng(0))
     best = max(modes, key=lambda mode: mode.evidence)
     other = min(modes, key=lambda mode: mode.evidence)
     mean = points.mean(axis=0)

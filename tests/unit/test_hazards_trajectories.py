@@ -31,7 +31,7 @@ def test_draws_of_a_normal_are_those_of_the_normal():
     rng = np.random.default_rng(1)
     root = rng.normal(size=(UNKNOWNS, UNKNOWNS))
     precision = root @ root.T + np.eye(UNKNOWNS)
-    draws, effective = sample_about(mode_at(np.zeros(UNKNOWNS), precision), normal(precision), 20_000, rng)
+    draws, effective = sample_about([mode_at(np.zeros(UNKNOWNS), precision)], normal(precision), 20_000, rng)
     white = draws @ np.linalg.cholesky(precision)
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=0.03)
     np.testing.assert_allclose(np.cov(white.T), np.eye(UNKNOWNS), atol=0.04)
@@ -41,7 +41,7 @@ def test_draws_of_a_normal_are_those_of_the_normal():
 @pytest.mark.parametrize(("shape", "scale"), [(1.0, 1.0), (8.0, 0.7), (0.5, 1.5)])
 def test_a_skewed_density_is_drawn_from_even_about_a_wrong_normal(shape, scale):
     mode = mode_at(np.full(UNKNOWNS, np.log(shape)), np.eye(UNKNOWNS) * shape * scale)
-    draws, _ = sample_about(mode, log_gamma(shape), 20_000, np.random.default_rng(2))
+    draws, _ = sample_about([mode], log_gamma(shape), 20_000, np.random.default_rng(2))
     sd = np.sqrt(polygamma(1, shape))
     off = (draws.mean(axis=0) - digamma(shape)) / sd
     assert np.abs(off).max() < 0.05
@@ -55,7 +55,7 @@ def test_no_chain_stays_in_a_steep_tail():
     """The normal is far too wide upwards, where the density falls as the exponential of an exponential."""
     log_density = log_gamma(1.0)
     mode = mode_at(np.zeros(UNKNOWNS), np.eye(UNKNOWNS) / 9)
-    draws, effective = sample_about(mode, log_density, 1000, np.random.default_rng(7))
+    draws, effective = sample_about([mode], log_density, 1000, np.random.default_rng(7))
     assert effective > 200
     for chain in range(25):
         assert len(np.unique(draws[chain::25, 0])) > 10
@@ -64,7 +64,7 @@ def test_no_chain_stays_in_a_steep_tail():
 @pytest.mark.parametrize("draws", [1, 9, 50, 333])
 def test_as_many_draws_as_asked_for(draws):
     points, effective = sample_about(
-        mode_at(np.zeros(2), np.eye(2)), normal(np.eye(2)), draws, np.random.default_rng(1)
+        [mode_at(np.zeros(2), np.eye(2))], normal(np.eye(2)), draws, np.random.default_rng(1)
     )
     assert points.shape == (draws, 2)
     assert effective <= draws

@@ -16,7 +16,16 @@ from winprob import draw_open_prob_at, draw_win_prob, draw_win_prob_by, predict,
 from winprob.cli import main
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
-from winprob.model.hazards import ENDS, HAZARD_DIMS, Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
+from winprob.model.hazards import (
+    ENDS,
+    HAZARD_DIMS,
+    YOUNGER,
+    Hazards,
+    TimingScaling,
+    learn_hazards,
+    waiting_odds,
+    why_undated,
+)
 from winprob.model.posterior import Posterior
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate_pipeline
@@ -63,7 +72,7 @@ def deals(table) -> pd.DataFrame:
 
 
 def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
-    """A hazard that is the same every week, one for each end."""
+    """A hazard that is the same every week, one for each end, and has no pace of quarters, as in older files."""
     sizes = {
         "end": 2,
         "fact": len(TimingScaling(numbers=((0.0, 0.0),) * 4, segments=()).facts),
@@ -74,7 +83,9 @@ def constant(rates: tuple[float, float], draws: int = 3) -> Hazards:
         "stage_or_all": 7,
     }
     parameters = {
-        name: np.zeros((draws, *(sizes[dim] for dim in dims)), dtype=np.float32) for name, dims in HAZARD_DIMS.items()
+        name: np.zeros((draws, *(sizes[dim] for dim in dims)), dtype=np.float32)
+        for name, dims in HAZARD_DIMS.items()
+        if name not in YOUNGER
     }
     parameters["since"] += np.log(rates)[None, :, None].astype(np.float32)
     return Hazards(

@@ -101,9 +101,13 @@ class Source:
     people: Path | None = None
     encoding: str | None = None
 
-    def read_known(self) -> Frame:
-        """The deals of an export; of a history, the open deals of its last snapshot."""
-        return self._read("known")
+    def read_known(self, as_of: dt.date | None = None) -> Frame:
+        """The deals of an export, the open ones known to be open until ``as_of`` (by default the newest reading); of a
+        history, the open deals of its last snapshot.
+        """
+        from winprob.model.waiting import known_open_until
+
+        return known_open_until(self._read("known"), as_of)
 
     def read_past(self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None) -> Frame:
         """All deals of an export; of a history, its training rows as of a day."""
@@ -178,6 +182,10 @@ def day(*names: str, help: str) -> Decorator:
     """An option that takes a date, YYYY-MM-DD."""
     day = click.DateTime(["%Y-%m-%d"])
     return click.option(*names, type=day, callback=lambda _, __, given: given and given.date(), help=help)
+
+
+#: Help of ``--as-of`` where the wait of open deals counts.
+OPEN_UNTIL = "The day until which open deals are known to be open; by default the newest reading or closing."
 
 
 def source(*, required: bool = True) -> Decorator:

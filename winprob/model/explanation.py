@@ -12,6 +12,7 @@ from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
 from winprob.model.features import as_known, describe, numeric_values
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import WAITING, describe_waiting
 from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
 
 BASE_RATE, DOUBT = "base_rate", "doubt"
@@ -57,7 +58,7 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
 
 def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
     """(draw,) log-odds of every term; their sum is the deal's log-odds in every draw."""
-    draws, features = posterior.flat, describe(row, posterior.scaling)
+    draws, features = posterior.flat, describe_waiting(posterior, row)
     coefs = coefficients(draws, features, seed=posterior.provenance.seed)
     supports, variance = support_terms(coefs, features)
     terms = {name: term[0] for name, term in iter_terms(coefs, features, posterior.scaling)}
@@ -67,7 +68,8 @@ def _contributions(posterior: Posterior, row: pd.DataFrame) -> dict[str, Array]:
     base = draws["base_rate_logit"]
     typical = coefs.intercept + sum(average.values(), np.zeros_like(base))
     relative = {name: shrink * (term - average.get(name, 0)) for name, term in terms.items()}
-    return {BASE_RATE: base, **relative, DOUBT: shrink * typical - base}
+    waiting = {WAITING: np.full_like(base, features.waiting[0])} if features.waiting[0] else {}
+    return {BASE_RATE: base, **relative, **waiting, DOUBT: shrink * typical - base}
 
 
 def _moved_most(posterior: Posterior, row: pd.DataFrame) -> str:
@@ -138,7 +140,7 @@ def fact(name: str, facts: pd.Series) -> str:
 
 
 #: Terms without a recorded value.
-_UNVALUED = ("quarter", "combinations", "companion")
+_UNVALUED = ("quarter", "combinations", "companion", WAITING)
 
 
 def term_title(name: str) -> str:
@@ -149,6 +151,7 @@ def term_title(name: str) -> str:
         "companion": gettext("Pattern of the other columns"),
         "age": gettext("Days open"),
         "rep_probability": gettext("Seller's own number"),
+        WAITING: gettext("Still open so long after the reading"),
     }
     if name in titles:
         return titles[name]

@@ -7,8 +7,8 @@ import pandas as pd
 from winprob.arrays import Array, in_blocks
 from winprob.data.schema import validate_deals
 from winprob.model.draws import sorted_tails, to_win_prob
-from winprob.model.features import describe
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import describe_waiting
 from winprob.model.win.terms import coefficients, logits
 
 #: Deals per block: large enough for the same reading, coach and method to occur many times.
@@ -16,7 +16,10 @@ BLOCK = 2048
 
 
 def predict(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
-    """Win probability of every deal, whatever its outcome column contains.
+    """Win probability of every deal; where its ``outcome`` is open, given that it has stayed open since its reading.
+
+    A deal is known to have been open until its ``known_until`` (see ``known_open_until``), or else until the day on
+    which the knowledge of the model ended. An outcome that is not open changes nothing.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ def predict(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
 
 def predict_valid(posterior: Posterior, deals: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
     """``predict`` of a table that has been validated; fewer ``threads`` take less memory."""
-    features, seed = describe(deals, posterior.scaling), posterior.provenance.seed
+    features, seed = describe_waiting(posterior, deals), posterior.provenance.seed
     coefs, prior_coefs = (coefficients(draws, features, seed=seed) for draws in (posterior.flat, posterior.prior))
 
     def summarise_block(rows: slice) -> Array:
@@ -67,7 +70,7 @@ def draw_win_prob(posterior: Posterior, deals: pd.DataFrame) -> Array:
 
 def draw_valid_win_prob(posterior: Posterior, deals: pd.DataFrame) -> Array:
     """``draw_win_prob`` of a table that has been validated."""
-    features = describe(deals, posterior.scaling)
+    features = describe_waiting(posterior, deals)
     return to_win_prob(logits(coefficients(posterior.flat, features, seed=posterior.provenance.seed), features))
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.methodology import ROLES, STAGES, plays
-from winprob.model.features import Features, describe
+from winprob.model.features import Features
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import describe_waiting
 from winprob.model.win.lifts import steps_up
 from winprob.model.win.terms import Coefficients, coefficients
 
@@ -39,7 +40,7 @@ def lever_eligibility(posterior: Posterior, valid: pd.DataFrame) -> LeverEligibi
     An unreported role is taken at its posterior mean level. A role that the method involves at a later stage cannot
     rise yet, unless its support is reported.
     """
-    features = describe(valid, posterior.scaling)
+    features = describe_waiting(posterior, valid)
     expected = posterior.flat["unknown_support"].mean(axis=0, dtype=float)
     steps = steps_up(features, posterior.scaling, expected)
     state = np.where(steps > 0, CAN_RISE, TOP_TIER)

@@ -5,7 +5,7 @@ Values are given as tables write them; every impossible change is reported at on
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -21,6 +21,7 @@ from winprob.methodology import canonical, canonical_column, is_unknown
 from winprob.model.draws import summarise, to_win_prob
 from winprob.model.features import Scaling, describe
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import waiting_log_odds
 from winprob.model.win.terms import coefficients, logits
 
 PRESENT, TOGETHER = "present", "together"
@@ -58,7 +59,7 @@ def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Ma
     """The win probability of a deal as recorded, and with some of its recorded facts changed.
 
     A what-if changes the record: support set to 3 counts as reported, by the coach on record. A lever moves the true
-    support, verified, so the two differ. All scenarios share all draws.
+    support, verified, so the two differ. All scenarios share all draws, and what the deal's wait so far says.
 
     Parameters
     ----------
@@ -77,8 +78,10 @@ def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Ma
         The frame is not valid, the deal is not in it, or a change is impossible: all of these are listed.
     """
     valid = validate_deals(deals)
-    scenarios = _scenario_rows(valid, _place(valid, deal_id), read_changes(changes, posterior.scaling))
-    features = describe(scenarios, posterior.scaling)
+    place = _place(valid, deal_id)
+    scenarios = _scenario_rows(valid, place, read_changes(changes, posterior.scaling))
+    waiting = waiting_log_odds(posterior, valid.iloc[[place]])
+    features = replace(describe(scenarios, posterior.scaling), waiting=np.repeat(waiting, len(scenarios)))
     coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
     return _comparison(scenarios[ID].tolist(), to_win_prob(logits(coefs, features)))
 

@@ -45,13 +45,15 @@ class PosteriorState:
 
     Attributes
     ----------
-    predictor : (deal, draw) log-odds before attenuation
+    predictor : (deal, draw) log-odds before attenuation, without what waiting says
+    waiting : (deal,) see ``Features``
     variance : (deal, draw) variance of support, weighted
     weight : (role, deal, draw) of the role's support in the predictor
     likelihood : (deal, draw) of the answers heard under each draw, 1 where none was heard
     """
 
     predictor: Array
+    waiting: Array
     variance: Array
     weight: Array
     likelihood: Array
@@ -59,12 +61,13 @@ class PosteriorState:
     @property
     def log_odds(self) -> Array:
         """(deal, draw) of winning."""
-        return np.asarray(self.predictor * attenuation(self.variance))
+        return np.asarray(self.predictor * attenuation(self.variance) + self.waiting[:, None])
 
     def take(self, rows: Array) -> PosteriorState:
         """Some of the deals."""
         return PosteriorState(
             predictor=self.predictor[rows],
+            waiting=self.waiting[rows],
             variance=self.variance[rows],
             weight=self.weight[:, rows],
             likelihood=self.likelihood[rows],
@@ -137,7 +140,7 @@ def present(context: Context, now: Situation) -> Answers:
     shrink = attenuation(state.variance)
     return Answers(
         chance=np.ones_like(state.predictor)[:, None],
-        log_odds=(state.predictor * shrink)[:, None],
+        log_odds=state.log_odds[:, None],
         shrink=shrink[:, None],
         weight=state.weight[:, :, None],
         steps=_steps(context, now)[:, None],
@@ -160,7 +163,7 @@ def _of_support(context: Context, now: Situation, fact: SupportFact) -> Answers:
     steps[:, :, role] = _tier_steps(context.scaling, role)
     return Answers(
         chance=reading.chance,
-        log_odds=(state.predictor[:, None] + weight * reading.rise) * shrink,
+        log_odds=(state.predictor[:, None] + weight * reading.rise) * shrink + state.waiting[:, None, None],
         shrink=shrink,
         weight=state.weight[:, :, None],
         steps=steps,
@@ -175,7 +178,7 @@ def _of_word(context: Context, now: Situation, fact: WordFact) -> Answers:
     chance = fact.chance(now.features)[:, :, None] * filled.state.likelihood.reshape(shape)
     return Answers(
         chance=(chance / chance.sum(axis=1, keepdims=True)).astype(np.float32),
-        log_odds=(filled.state.predictor * shrink).reshape(shape),
+        log_odds=filled.state.log_odds.reshape(shape),
         shrink=shrink.reshape(shape),
         weight=filled.state.weight.reshape(len(ROLES), *shape),
         steps=_steps(context, filled).reshape(*shape[:2], len(ROLES)),
@@ -206,7 +209,7 @@ def posterior_state(coefs: Coefficients, features: Features, scaling: Scaling, h
         ``NOT_HEARD``
     """
     variance = support_terms(coefs, features)[1]
-    predictor = logits(coefs, features) / attenuation(variance)
+    predictor = (logits(coefs, features) - features.waiting[:, None]) / attenuation(variance)
     weight = np.stack([coefs.role_weight[role][features.method] for role in range(len(ROLES))])
     likelihood = np.ones_like(predictor)
     for role in np.flatnonzero((heard != NOT_HEARD).any(axis=0)):
@@ -216,7 +219,13 @@ def posterior_state(coefs: Coefficients, features: Features, scaling: Scaling, h
         predictor[rows] += weight[role, rows] * reading.rise[at]
         variance[rows] -= weight[role, rows] ** 2 * reading.fall[at]
         likelihood[rows] *= reading.chance[at]
-    return PosteriorState(predictor=predictor, variance=np.maximum(variance, 0), weight=weight, likelihood=likelihood)
+    return PosteriorState(
+        predictor=predictor,
+        waiting=features.waiting,
+        variance=np.maximum(variance, 0),
+        weight=weight,
+        likelihood=likelihood,
+    )
 
 
 def validated_reading(coefs: Coefficients, features: Features, scaling: Scaling, role: int) -> Reading:

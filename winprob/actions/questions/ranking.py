@@ -12,8 +12,9 @@ from winprob.actions.questions.facts import VALIDATED, Fact, channel_for, facts_
 from winprob.arrays import Array, in_blocks
 from winprob.data.schema import latest_places, validate_deals
 from winprob.methodology import ROLES
-from winprob.model.features import Features, describe
+from winprob.model.features import Features
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import describe_waiting
 from winprob.model.win.terms import coefficients
 
 #: Deals in a block; a question needs a few arrays of deals x answers x draws.
@@ -79,7 +80,7 @@ class OpenQuestions:
 def open_questions(posterior: Posterior, valid: pd.DataFrame, *, seed: int | None = None) -> OpenQuestions:
     """Every open fact of every deal (of a valid table), assessed one at a time."""
     rows = valid.iloc[latest_places(valid)]
-    features, facts = describe(rows, posterior.scaling), facts_of(posterior)
+    features, facts = describe_waiting(posterior, rows), facts_of(posterior)
     context = context_of(posterior, features, seed)
     is_open = np.stack([fact.open_in(features) for fact in facts], axis=1)
 

@@ -16,8 +16,9 @@ from winprob.actions.visits.pairs import STATES
 from winprob.actions.visits.success import Success
 from winprob.arrays import Array
 from winprob.methodology import COVERAGES, ROLES
-from winprob.model.features import Features, describe
+from winprob.model.features import Features
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import describe_waiting
 from winprob.model.win.lifts import lifts, steps_up
 from winprob.model.win.terms import Coefficients, coefficients
 
@@ -84,7 +85,7 @@ class Outlook:
 
 def outlook_of(posterior: Posterior, deals: pd.DataFrame, worth: Array, success: Success, seed: int) -> Outlook:
     """The outlook of valid deals; ``seed`` is that of the draws of ``success``."""
-    features = describe(deals, posterior.scaling)
+    features = describe_waiting(posterior, deals)
     expected = posterior.flat["unknown_support"].mean(axis=0)
     steps = steps_up(features, posterior.scaling, expected)
     return Outlook(

@@ -40,6 +40,7 @@ class Features:
     bin : (deal, column) codes into the bins of all columns end to end
     companion : (deal, booster) log-odds of each booster beyond what single covariates add
     pairs : (deal, component) coordinates of the deal's interactions of two facts
+    waiting : (deal,) log-odds by how long the deal has been open since its reading, 0 where nothing is known of it
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
     unseen : (field, level) pairs that training never saw
     """
@@ -58,6 +59,7 @@ class Features:
     pairs: Array
     companion: Array
     quarter: Array
+    waiting: Array
     unseen: tuple[tuple[int, str], ...]
     ROW_ARRAYS: ClassVar[tuple[str, ...]] = (
         "stage",
@@ -74,6 +76,7 @@ class Features:
         "pairs",
         "companion",
         "quarter",
+        "waiting",
     )
 
     def __len__(self) -> int:
@@ -126,6 +129,7 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
         pairs=_interactions(level, scaling),
         companion=_companion(level, bins, numbers, scaling),
         quarter=quarter_codes(deals, scaling),
+        waiting=np.zeros(len(deals), dtype=np.float32),
         unseen=unseen,
     )
 

@@ -1,7 +1,7 @@
 """Time-to-close model: piecewise-constant weekly hazards of deals won and of deals lost, mixed by a win probability."""
 
 from winprob.model.hazards.clock import NEVER
-from winprob.model.hazards.design import TimingScaling, days
+from winprob.model.hazards.design import TimingScaling, days, last_day
 from winprob.model.hazards.learning import learn_hazards, why_undated
 from winprob.model.hazards.survival import (
     BLOCK,
@@ -25,6 +25,7 @@ __all__ = [
     "YOUNGER",
     "days",
     "hazards_of",
+    "last_day",
     "learn_hazards",
     "waiting_odds",
     "why_undated",

@@ -8,6 +8,7 @@ week, so that cumulative hazards change smoothly from day to day.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,7 @@ NEVER = np.iinfo(np.int64).min
 _BLOCK = 2_000_000
 
 
+@cache
 def cell_design() -> dict[str, Array]:
     """(cell, effect) design matrix of each time effect: bins since the reading, bins of nearness, states of the quarter
     except the middle one, a stage effect that decays with time since the reading, and nearness at each stage.
@@ -73,7 +75,7 @@ def span_design(cell: Array, span: Array, spans: Spans) -> Array:
     pull = np.zeros((len(cell), len(SEASONS), len(QUARTER_STATES) - 1))
     rows = np.flatnonzero((state > 0) & (season != NO_SEASON))
     pull[rows, season[rows], state[rows] - 1] = 1
-    return np.hstack([pull.reshape(len(cell), -1), np.eye(len(spans))[span]])
+    return np.hstack([pull.reshape(len(cell), len(SEASONS) * (len(QUARTER_STATES) - 1)), np.eye(len(spans))[span]])
 
 
 def freshness() -> Array:
@@ -156,4 +158,3 @@ def quarter_states(first: int, last: int, calendar: CalendarSettings) -> Array:
             start = ordinal(quarter.start) - first
             states[max(start + a, 0) : max(start + b, 0)] = state + 1
     return states
-

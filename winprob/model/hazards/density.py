@@ -100,6 +100,25 @@ class TimingDensity:
             hessian += part.hessian
         return Slopes(value=float(value), gradient=gradient, hessian=hessian)
 
+    def row_scores(self, point: Array) -> Array:
+        """(row, unknown) gradient of the log likelihood of each row at a point, each with weight 1."""
+        own, other, incidence = self.parts(point)
+        design, one = self.design, self.per_end
+        chance = expit(design.incidence @ incidence)
+        scores = np.zeros((len(design.weight), len(point)))
+        scores[:, 2 * one :] = design.incidence * (design.won - chance)[:, None]
+        for end, unknown in enumerate((own, other)):
+            rows = np.flatnonzero((design.closed == 1) & (design.won == 1 - end))
+            before, within = (self._cumulative_hazard(unknown, weeks, rows) for weeks in (design.before, design.within))
+            slope = within.jacobian / np.expm1(within.total)[:, None] - before.jacobian
+            scores[rows, end * one : (end + 1) * one] = slope
+        rows = np.flatnonzero(design.closed == 0)
+        won, lost = (self._cumulative_hazard(unknown, design.before, rows) for unknown in (own, other))
+        share = expit((design.incidence @ incidence)[rows] - won.total + lost.total)[:, None]
+        scores[rows, :one], scores[rows, one : 2 * one] = -share * won.jacobian, -(1 - share) * lost.jacobian
+        scores[rows, 2 * one :] += share * design.incidence[rows]
+        return scores
+
     def _cumulative_hazard(self, unknown: Array, weeks: csr_array, rows: Array) -> CumulativeHazard:
         facts = self.design.facts[rows]
         rate = np.exp(facts @ unknown[: facts.shape[1]])

@@ -131,12 +131,13 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     before = exposure(stage, read, expected, read, start, when)
     within = exposure(stage, read, expected, start, end, when)
     used = np.flatnonzero(before.sum(axis=0) + within.sum(axis=0))
+    cell = used % CELLS
     passed, span = np.unique(used // CELLS, return_inverse=True)
     spans = when.spans.take(passed)
     design = Design(
         facts=fact_values(deals, scaling),
         incidence=incidence_values(stage),
-        cells=np.hstack([np.hstack(list(cell_design().values()))[used % CELLS], span_design(used % CELLS, span, spans)]),
+        cells=np.hstack([*(design[cell] for design in cell_design().values()), span_design(cell, span, spans)]),
         spans=spans,
         before=before[:, used],
         within=within[:, used],

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
 from winprob.model.hazards.laplace import Mode, find_mode
 from winprob.model.hazards.pace import pace_prior
+from winprob.model.hazards.reading_weight import reading_weight
 from winprob.model.hazards.survival import HAZARD_DIMS, TIME_EFFECTS, Hazards
 from winprob.model.hazards.trajectories import ENOUGH, number_of_chains, sample_about
 from winprob.settings import Settings
@@ -44,7 +46,8 @@ def learn_hazards(
     pace = pace_prior(design.spans, settings.timing)
     density = TimingDensity(design, *prior_normal(scaling, settings.timing, pace), pace)
     rng = np.random.default_rng([seed, 5])
-    points, sds, effective = sample_posterior(density, draws, rng)
+    deal = rows["deal_id"].factorize()[0]
+    points, sds, effective = sample_posterior(density, draws, rng, deal)
     return Hazards(
         draws={**named_draws(points, density, scaling), "pace_sd": sds.astype(np.float32)},
         quarters=design.spans.dates,
@@ -86,14 +89,24 @@ def _deals(rows: pd.DataFrame, design: Design, *, closed: bool) -> int:
     return int(rows.loc[design.closed == float(closed), "deal_id"].nunique())
 
 
-def sample_posterior(density: TimingDensity, draws: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+def sample_posterior(
+    density: TimingDensity, draws: int, rng: np.random.Generator, deal: Array | None = None
+) -> tuple[Array, Array, float]:
     """Posterior draws (draw, unknown) about the mode with more mass, the sds of their paces (draw, end, part), and
     their smallest effective sample size.
 
     Each chain has sds of its own, drawn from their Laplace approximation.
+
+    Parameters
+    ----------
+    deal : (row,) which deal each row is of: what a reading counts is then learned first
     """
     candidates = [find_mode(density.slopes, start) for start in starting_points(density)]
     mode = max(candidates, key=lambda candidate: candidate.evidence)
+    if deal is not None and len(np.unique(deal)) < len(deal):
+        weight = np.full(len(deal), reading_weight(density, mode, deal))
+        density = replace(density, design=replace(density.design, weight=weight))
+        mode = find_mode(density.slopes, mode.point)
     paces = draw_pace_sds(density, mode, number_of_chains(draws), rng)
     modes = [_moved(density, mode, chosen) for chosen in paces.T]
     points, effective = sample_about(modes, batch_density(density, paces), draws, rng)
@@ -146,7 +159,6 @@ def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -
     cuts = np.cumsum([math.prod(shape) for shape in shapes.values()])
     parts = np.split(np.stack(ends, axis=1), cuts[:-1], axis=2)
     named = {
-        name: part.reshape(*part.shape[:2], *shape)
-        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+        name: part.reshape(*part.shape[:2], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
     }
     return {name: values.astype(np.float32) for name, values in {**named, "incidence": incidence}.items()}

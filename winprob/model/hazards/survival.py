@@ -80,7 +80,8 @@ class Hazards:
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim."""
-        return {"end": ENDS, "fact": self.scaling.facts, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), "quarter": self.quarters, "pace_part": PACE_PARTS}
+        own = {"fact": self.scaling.facts, "quarter": self.quarters, "pace_part": PACE_PARTS}
+        return {"end": ENDS, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), **own}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
@@ -113,7 +114,7 @@ class DealHazards:
     ----------
     model : the hazards they are of
     effect : (end, fact, draw)
-    cell : (end, cell, draw) baseline weekly hazard
+    cell : (end, cell, draw) baseline weekly hazard; None for few deals, which pass through few cells
     facts : (deal, fact)
     stage : (deal,) position in ``STAGE_STATES``
     read, expected : (deal,) days since 1970
@@ -121,7 +122,7 @@ class DealHazards:
 
     model: Hazards
     effect: Array
-    cell: Array
+    cell: Array | None
     facts: Array
     stage: Array
     read: Array
@@ -140,12 +141,23 @@ class DealHazards:
         passed = np.unique(weeks.indices)
         span, cell = np.divmod(passed, CELLS)
         factor = quarter_factors(self.model, when.spans)
+        baseline = cell_hazards(self.model, cell) if self.cell is None else self.cell[:, cell]
         some = weeks[:, passed]
         total = np.exp(np.matmul(self.facts[rows], self.effect))
         for at in range(len(ENDS)):
-            weekly = self.cell[at][cell] * factor[at][span, cell % len(QUARTER_STATES)]
+            weekly = baseline[at] * factor[at][span, cell % len(QUARTER_STATES)]
             total[at] *= (some @ weekly)[which.ravel()]
         return np.asarray(total)
+
+
+def cell_hazards(hazards: Hazards, cells: Array) -> Array:
+    """(end, cell, draw) baseline weekly hazard in some cells."""
+    designs = {name: design[cells] for name, design in cell_design().items() if name in hazards.draws}
+    logs = np.zeros((len(ENDS), len(cells), len(hazards.draws["since"])), dtype=np.float32)
+    for name, design in designs.items():
+        effects = hazards.draws[name].reshape(logs.shape[2], len(ENDS), -1)
+        logs += design.astype(np.float32) @ effects.transpose(1, 2, 0)
+    return np.asarray(np.exp(logs, out=logs))
 
 
 def quarter_factors(hazards: Hazards, spans: Spans) -> Array:
@@ -177,16 +189,10 @@ def _after(learned: Spans, asked: Spans, calendar: CalendarSettings) -> Spans:
 
 def hazards_of(hazards: Hazards, deals: pd.DataFrame, read: Array) -> DealHazards:
     """The hazards of deals (valid) read on these days (days since 1970)."""
-    cells = [(name, design.astype(np.float32)) for name, design in cell_design().items() if name in hazards.draws]
-    draws = len(hazards.draws["since"])
-    logs = [
-        sum(design @ hazards.draws[name][:, at].reshape(draws, -1).T for name, design in cells)
-        for at in range(len(ENDS))
-    ]
     return DealHazards(
         model=hazards,
         effect=np.ascontiguousarray(hazards.draws["effect"].transpose(1, 2, 0)),
-        cell=np.exp(np.stack(logs)),
+        cell=cell_hazards(hazards, np.arange(CELLS)) if len(deals) > BLOCK else None,
         facts=fact_values(deals, hazards.scaling).astype(np.float32),
         stage=stage_codes(deals),
         read=read,

@@ -126,7 +126,7 @@ def logits(coefs: Coefficients, features: Features) -> Array:
     log_odds = np.empty((len(features), len(coefs.intercept)), dtype=np.float32)
     for part, predictor, shrink in _in_parts(coefs, features):
         np.multiply(predictor, shrink, out=log_odds[:, part])
-    return log_odds
+    return _with_waiting(log_odds, features)
 
 
 def logits_and_attenuation(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
@@ -136,7 +136,13 @@ def logits_and_attenuation(coefs: Coefficients, features: Features) -> tuple[Arr
     for part, predictor, shrink in _in_parts(coefs, features):
         np.multiply(predictor, shrink, out=log_odds[:, part])
         shrinks[:, part] = shrink
-    return log_odds, shrinks
+    return _with_waiting(log_odds, features), shrinks
+
+
+def _with_waiting(log_odds: Array, features: Features) -> Array:
+    if features.waiting.any():
+        log_odds += features.waiting[:, None]
+    return log_odds
 
 
 def _in_parts(coefs: Coefficients, features: Features) -> Iterator[tuple[slice, Array, Array]]:

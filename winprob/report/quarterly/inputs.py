@@ -11,6 +11,7 @@ from winprob.actions.visits import Plan
 from winprob.data.schema import column_or_missing, latest_places, validate_deals
 from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
+from winprob.model.waiting import known_open_until
 from winprob.quarter import Bridge, Forecast
 from winprob.report.numbers import FACTS, missing_facts
 from winprob.retrain.monitoring import Monitoring
@@ -75,7 +76,7 @@ def join_facts(forecast: Forecast, deals: pd.DataFrame, before: pd.DataFrame | N
     deals : frame in canonical columns; of several readings the last counts
     before : ``deal_id, mean``, the win probabilities of the last review
     """
-    valid = validate_deals(deals)
+    valid = known_open_until(validate_deals(deals), forecast.as_of)
     facts = valid.iloc[latest_places(valid)].reset_index(drop=True)
     facts = facts.drop(columns=[name for name in facts if name in forecast.deals and name != "deal_id"])
     joined = forecast.deals.merge(facts, on="deal_id", how="left", validate="1:1")
