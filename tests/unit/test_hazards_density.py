@@ -15,9 +15,8 @@ from winprob.model.hazards.clock import CELL_SHAPE
 from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, incidence_values, stage_codes
 from winprob.model.hazards.laplace import find_mode
-from winprob.model.hazards.learning import sample_posterior, starting_points
+from winprob.model.hazards.learning import reading_weight, sample_posterior, starting_points
 from winprob.model.hazards.pace import pace_prior
-from winprob.model.hazards.reading_weight import reading_weight
 from winprob.settings import CalendarSettings, Settings
 
 KNOWN_ON = dt.date(2026, 6, 30)

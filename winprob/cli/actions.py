@@ -21,7 +21,7 @@ QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "change
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @click.option("--deal", help="The levers of this deal only, with a sentence for each.")
 @click.option("--by", type=GROUPS, help="Average over the open deals of each group, with what that adds in bookings.")
 @click.option("--rope", type=click.FloatRange(0, 1), help="The smallest relevant lift; 0.02 is two points.")
@@ -78,7 +78,7 @@ def _note_prior_only(posterior: "winprob.Posterior") -> None:
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @click.option("--deal", required=True, help="The lost deal's id.")
 @options.model
 @options.unseen_seed
@@ -94,7 +94,7 @@ def postmortem(source: Source, deal: str, model: Path, seed: int | None, output:
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @options.deal
 @click.option("--set", "sets", multiple=True, required=True, metavar="COLUMN=VALUE", help="A change; may be repeated.")
 @options.model
@@ -126,7 +126,7 @@ def _parse_changes(sets: tuple[str, ...]) -> dict[str, str]:
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @click.option("--deal", help="The questions about this deal only.")
 @click.option("--top", type=click.IntRange(1), help="Only this number of questions: the most valuable of all deals.")
 @click.option("--more", is_flag=True, help="More columns: the channel to ask, and the uncertainty of the bits.")
@@ -157,7 +157,7 @@ def intel(
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @click.option(
     "--executives", type=options.FILE, required=True, help="A TOML file: the executives, their slots and limits."
 )
@@ -214,7 +214,7 @@ def allocate(
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @options.deal
 @options.model
 @click.option("--role", help="Whom to visit; by default the role whose support has the largest lift.")

@@ -168,19 +168,16 @@ def priors(settings: Path | None, output: Output) -> None:
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @options.model
 @options.day("--by", help="Add the probability that the deal is won by this day.")
-@options.day("--as-of", help=options.OPEN_UNTIL)
 @options.unseen_seed
 @options.output
-def predict(
-    source: Source, model: Path, by: dt.date | None, as_of: dt.date | None, seed: int | None, output: Output
-) -> None:
+def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, output: Output) -> None:
     """The win probability of every deal, with its interval."""
     posterior = load_model(model, seed)
-    if not _predict_in_blocks(posterior, source, by, as_of, output):
-        chances = _chances(posterior, source.read_known(as_of), by)
+    if not _predict_in_blocks(posterior, source, by, output):
+        chances = _chances(posterior, source.read_known(), by)
         show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
@@ -202,9 +199,7 @@ def _chances(
     return chances
 
 
-def _predict_in_blocks(
-    posterior: "winprob.Posterior", source: Source, by: dt.date | None, as_of: dt.date | None, output: Output
-) -> bool:
+def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.date | None, output: Output) -> bool:
     """Predict a large file in bounded memory; false where it must be read at once, as for a message with all errors."""
     from winprob.data.tables import BLOCK_FORMATS, NotInBlocksError, deal_blocks, is_large, write_blocks
     from winprob.model.waiting import known_open_until
@@ -214,7 +209,7 @@ def _predict_in_blocks(
     blocks = deal_blocks(source.path, source.mapping, encoding=source.encoding)
     try:
         # Each thread holds the draws of a thousand deals.
-        known = (known_open_until(block, as_of) if as_of else block for block in blocks)
+        known = (known_open_until(block, source.open_until) if source.open_until else block for block in blocks)
         frames = (_chances(posterior, block, by, threads=2) for block in known)
         write_blocks(frames, output.out, output.output_format)
     except OutputError:
@@ -225,17 +220,16 @@ def _predict_in_blocks(
 
 
 @app.main.command()
-@options.source()
+@options.source(waiting=True)
 @options.deal
 @options.model
-@options.day("--as-of", help=options.OPEN_UNTIL)
 @options.unseen_seed
 @options.output
-def explain(source: Source, deal: str, model: Path, as_of: dt.date | None, seed: int | None, output: Output) -> None:
+def explain(source: Source, deal: str, model: Path, seed: int | None, output: Output) -> None:
     """Explain a deal's win probability: its log-odds term by term, from the base rate."""
     from winprob.data.schema import last_reading
 
-    posterior, table = load_model(model, seed), source.read_known(as_of)
+    posterior, table = load_model(model, seed), source.read_known()
     terms = winprob.explain(posterior, table, deal)
     show(terms, output)
     chance = winprob.predict(posterior, last_reading(table, deal)).iloc[0]

@@ -93,21 +93,21 @@ deal = click.option("--deal", required=True, help="The deal's id.")
 class Source:
     """Where deals are read from: an export or the folder of a history; and how an export is read.
 
-    ``mapping`` is a file, or its content where an option adds to it.
+    ``mapping`` is a file, or its content where an option adds to it; ``open_until`` a day until which open deals are
+    known to be open.
     """
 
     path: Path
     mapping: Path | dict[str, Any] | None = None
     people: Path | None = None
     encoding: str | None = None
+    open_until: dt.date | None = None
 
-    def read_known(self, as_of: dt.date | None = None) -> Frame:
-        """The deals of an export, the open ones known to be open until ``as_of`` (by default the newest reading); of a
-        history, the open deals of its last snapshot.
-        """
+    def read_known(self) -> Frame:
+        """The deals of an export; of a history, the open deals of its last snapshot."""
         from winprob.model.waiting import known_open_until
 
-        return known_open_until(self._read("known"), as_of)
+        return known_open_until(self._read("known"), self.open_until)
 
     def read_past(self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None) -> Frame:
         """All deals of an export; of a history, its training rows as of a day."""
@@ -184,12 +184,9 @@ def day(*names: str, help: str) -> Decorator:
     return click.option(*names, type=day, callback=lambda _, __, given: given and given.date(), help=help)
 
 
-#: Help of ``--as-of`` where the wait of open deals counts.
-OPEN_UNTIL = "The day until which open deals are known to be open; by default the newest reading or closing."
-
-
-def source(*, required: bool = True) -> Decorator:
-    """The argument DEALS and the options for reading it, as the parameter ``source``."""
+def source(*, required: bool = True, waiting: bool = False) -> Decorator:
+    """The argument DEALS and the options for reading it, as the parameter ``source``; ``waiting`` adds ``--as-of``."""
+    until = "The day until which open deals are known to be open; by default the newest reading or closing."
     return _record(
         "source",
         _source,
@@ -202,6 +199,7 @@ def source(*, required: bool = True) -> Decorator:
         file("--mapping", help="A TOML file that names the export's columns."),
         file("--people", help="A people table: who holds which role."),
         click.option("--encoding", help="Text encoding of the export, where the automatic choice is wrong."),
+        *([day("--as-of", help=until)] if waiting else []),
     )
 
 
@@ -308,11 +306,16 @@ def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decora
 
 
 def _source(
-    deals: Path | None, preset: str | None, mapping: Path | None, people: Path | None, encoding: str | None
+    deals: Path | None,
+    preset: str | None,
+    mapping: Path | None,
+    people: Path | None,
+    encoding: str | None,
+    as_of: dt.date | None = None,
 ) -> Source | None:
     if deals is None:
         return None
-    source = Source(path=deals, mapping=mapping, people=people, encoding=encoding)
+    source = Source(path=deals, mapping=mapping, people=people, encoding=encoding, open_until=as_of)
     return source if preset is None else source.with_entries(preset=preset)
 
 

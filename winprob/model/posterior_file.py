@@ -24,7 +24,7 @@ from winprob.model import posterior_checks as checks
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.features import TREE_DIMS, Companion, InteractionBasis, Scaling, require_trees
-from winprob.model.hazards import HAZARD_DIMS, YOUNGER, Hazards
+from winprob.model.hazards import Hazards, stored_dims
 from winprob.model.stored_arrays import read_array, require_own_content
 from winprob.model.win.blocks import DIMS
 from winprob.settings import Settings, settings_from
@@ -118,7 +118,7 @@ def _write_companion(group: Any, companion: Companion) -> None:
 
 def _write_hazards(group: Any, hazards: Hazards) -> None:
     for name, values in hazards.draws.items():
-        dims = ("draw", *HAZARD_DIMS[name])
+        dims = ("draw", *stored_dims(hazards)[name])
         for dim, length in zip(dims, values.shape, strict=True):
             if dim not in group.dimensions:
                 group.dimensions[dim] = length
@@ -323,8 +323,7 @@ def _read_hazards(file: Any, entry: Mapping[str, Any]) -> Hazards:
     sizes = {dim: len(labels) for dim, labels in empty.coords.items()}
     draws = {
         name: read_array(file["hazards"], name, [None, *(sizes[dim] for dim in dims)])
-        for name, dims in HAZARD_DIMS.items()
-        if entry.get("quarters") or name not in YOUNGER
+        for name, dims in stored_dims(empty).items()
     }
     if len({len(values) for values in draws.values()}) != 1:
         raise ValueError("the draws of the time-to-close model have different lengths")

@@ -11,6 +11,7 @@ from winprob.model.hazards.survival import (
     DealHazards,
     Hazards,
     hazards_of,
+    stored_dims,
     waiting_odds,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "days",
     "hazards_of",
     "last_day",
+    "stored_dims",
     "learn_hazards",
     "waiting_odds",
     "why_undated",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import block_diag, cho_solve, cholesky
+from scipy.linalg import block_diag, cho_solve, cholesky, solve_triangular
 from scipy.special import softmax
 
 from winprob.arrays import Array
@@ -18,7 +18,6 @@ from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import Design, TimingScaling, build_design, closed_by, last_day, usable
 from winprob.model.hazards.laplace import Mode, find_mode
 from winprob.model.hazards.pace import pace_prior
-from winprob.model.hazards.reading_weight import reading_weight
 from winprob.model.hazards.survival import HAZARD_DIMS, TIME_EFFECTS, Hazards
 from winprob.model.hazards.trajectories import ENOUGH, number_of_chains, sample_about
 from winprob.settings import Settings
@@ -114,6 +113,34 @@ def sample_posterior(
     return points, np.resize(sds, (len(points), *sds.shape[1:])), effective
 
 
+def reading_weight(density: TimingDensity, mode: Mode, deal: Array) -> float:
+    """What each reading counts, between (deals / readings) and 1, by the design effect at a mode.
+
+    The readings of a deal share its close, so that their likelihood as if they were independent is too sharp. By how
+    much is learned from how far the scores of a deal's readings add up rather than cancel.
+
+    Parameters
+    ----------
+    deal : (row,) which deal a reading is of, numbered from 0
+
+    References
+    ----------
+    Pauli, Racugno and Ventura (2011), Statistica Sinica 21, 149-164; Ribatet, Cooley and Davison (2012), Statistica
+    Sinica 22, 813-845.
+    """
+    rows, deals = len(deal), int(deal.max(initial=-1)) + 1
+    if rows == deals:
+        return 1.0
+    scores = solve_triangular(mode.factor, density.row_scores(mode.point).T, lower=True).T
+    sums = np.zeros((deals, scores.shape[1]))
+    np.add.at(sums, deal, scores)
+    alone, together = float((scores**2).sum()), float((sums**2).sum())
+    fitted = float(density.design.weight.mean()) * alone
+    # Fitted unknowns take away from the scores, and from those of few deals more.
+    correction = (1 - fitted / rows) / max(1 - fitted / deals, 0.5)
+    return float(np.clip(alone / (together * correction), deals / rows, 1.0))
+
+
 def draw_pace_sds(density: TimingDensity, mode: Mode, chains: int, rng: np.random.Generator) -> Array:
     """(end, chain) places in the grid of the sds, drawn evenly from their distribution given the data.
 
@@ -122,7 +149,10 @@ def draw_pace_sds(density: TimingDensity, mode: Mode, chains: int, rng: np.rando
     places = density.pace_places.ravel()
     precision = np.linalg.inv(cho_solve((mode.factor, True), np.eye(len(mode.point)))[np.ix_(places, places)])
     prior = block_diag(*[density.pace.precision[density.pace.middle]] * 2)
-    log_odds = density.pace.evidence(precision - prior, precision @ mode.point[places])
+    # Where the likelihood curves upwards, the data say nothing.
+    level, turn = np.linalg.eigh(precision - prior)
+    information = (turn * np.maximum(level, 0)) @ turn.T
+    log_odds = density.pace.evidence(information, precision @ mode.point[places])
     reached = np.cumsum(softmax(log_odds))
     # Evenly: each chain takes its own part of the mass.
     at = np.searchsorted(reached, (rng.permutation(chains) + rng.random(chains)) / chains)
@@ -130,12 +160,18 @@ def draw_pace_sds(density: TimingDensity, mode: Mode, chains: int, rng: np.rando
 
 
 def _moved(density: TimingDensity, mode: Mode, chosen: Array) -> Mode:
-    """The normal about the mode where the paces have other sds: a normal prior takes the place of another."""
+    """The normal about the mode where the paces have other sds: a normal prior takes the place of another.
+
+    The mode as it is where that is no normal: the chain then moves less well, to the same distribution.
+    """
     precision = mode.factor @ mode.factor.T
     pull = precision @ mode.point
     for places, grid in zip(density.pace_places, chosen, strict=True):
         precision[np.ix_(places, places)] += density.pace.change[grid]
-    factor = cholesky(precision, lower=True)
+    try:
+        factor = cholesky(precision, lower=True)
+    except np.linalg.LinAlgError:
+        return mode
     return Mode(point=cho_solve((factor, True), pull), value=mode.value, factor=factor)
 
 

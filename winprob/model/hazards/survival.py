@@ -160,6 +160,11 @@ def cell_hazards(hazards: Hazards, cells: Array) -> Array:
     return np.asarray(np.exp(logs, out=logs))
 
 
+def stored_dims(hazards: Hazards) -> dict[str, tuple[str, ...]]:
+    """Dims of each parameter that a file has: an older one has no paces of quarters, and what came with them."""
+    return {name: dims for name, dims in HAZARD_DIMS.items() if hazards.quarters or name not in YOUNGER}
+
+
 def quarter_factors(hazards: Hazards, spans: Spans) -> Array:
     """(end, span, state of the quarter, draw) factor of each quarter's pace, and of its first and last weeks.
 
