@@ -95,7 +95,7 @@ def daily_hazards(
 
 
 def _by_liking(likes: np.ndarray, support: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """(event, row) factors: what is liked advances and is won, what has no friend inside dies; large deals take long."""
+    """(event, row) factors: what is liked advances and is won, what has no friend inside dies; large deals are slow."""
     slow = np.clip(1 - 0.15 * size, 0.5, 1.4)
     return np.stack(
         [
@@ -108,7 +108,7 @@ def _by_liking(likes: np.ndarray, support: np.ndarray, size: np.ndarray) -> np.n
 
 
 def _by_calendar(day: int, stage: np.ndarray, ahead: np.ndarray, pushes: np.ndarray, days: Days) -> np.ndarray:
-    """(row,) factor on winning: the seller's date draws the signature, less each time it was moved; so do quarter ends."""
+    """(row,) factor on winning: the seller's date attracts the signature, less once moved; so do quarter ends."""
     drawn = np.where((ahead >= -3) & (ahead <= 10), 1 + 2.0 / (1 + 0.5 * pushes), np.where(ahead > 10, 0.75, 1.0))
     at = day - days.start
     rush = 1.9 if days.left[at] <= 10 else 0.6 if days.done[at] < 10 else 1.0

@@ -76,9 +76,7 @@ def live(deals: Deals, team: Team, features: Features, days: Days, rngs: dict[st
     return Life(state=state, mondays=np.array(mondays), **kept)
 
 
-def _begin(
-    deals: Deals, team: Team, days: Days, rngs: dict[str, np.random.Generator]
-) -> tuple[State, Record]:
+def _begin(deals: Deals, team: Team, days: Days, rngs: dict[str, np.random.Generator]) -> tuple[State, Record]:
     """Every deal on its day of creation."""
     count = len(deals)
     since = np.full((count, STAGES), NEVER)
