@@ -156,4 +156,4 @@ def _numbered(letter: str, codes: np.ndarray, digits: int = 2) -> pd.api.extensi
 
 def _dates(days: np.ndarray) -> np.ndarray:
     dates = np.where(days < NEVER, days, 0).astype("datetime64[D]")
-    return np.where(days < NEVER, dates, np.datetime64("NaT")).astype("datetime64[us]")
+    return np.where(days < NEVER, dates, np.datetime64("NaT", "D")).astype("datetime64[us]")

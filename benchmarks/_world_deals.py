@@ -90,9 +90,10 @@ class Days:
 
     @classmethod
     def ending(cls, last_day: dt.date, quarters: int) -> Days:
-        month = np.datetime64(last_day, "M") + 1
+        month = np.datetime64(last_day, "M") + np.timedelta64(1, "M")
         first, start = (
-            (month - 3 * count).astype("datetime64[D]").astype(int) for count in (quarters, quarters + WARM_UP)
+            (month - np.timedelta64(3 * count, "M")).astype("datetime64[D]").astype(int)
+            for count in (quarters, quarters + WARM_UP)
         )
         return cls(start=int(start + (-start - 3) % 7), first=int(first), last=(last_day - dt.date(1970, 1, 1)).days)
 
