@@ -70,7 +70,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.teams, asked.forecast = 2, 1
-    teams = [cached_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)]
+    code = code_of(asked)
+    teams = [cached_team(asked, seed, code) for seed in range(asked.seed, asked.seed + asked.teams)]
     table = score(pd.concat(teams, ignore_index=True))
     world = asked.world if asked.world == "own" else f"{asked.world} ({asked.features.label})"
     print(
@@ -84,9 +85,9 @@ def main() -> None:
     timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams, world=world)
 
 
-def cached_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
+def cached_team(asked: argparse.Namespace, seed: int, code: str) -> pd.DataFrame:
     """One team's forecasts, from disk where this code has made them before."""
-    key = f"{code_of(asked)}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
+    key = f"{code}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
     if not path.exists():

@@ -1,13 +1,15 @@
 """Where the quick closers are not like the others: expected against observed wins, of folds and of open deals.
 
 Folds: a rolling backtest, each fold fitted twice, to the closed deals alone and with the deals that were still open at
-its origin. Open deals: those of one day of a team whose wins are quick, predicted by models of its history and of its
-export, again with the closed rows alone and with the open ones; the simulator knows how many of them are won.
+its origin. Open deals: those of one day of a team whose wins are quick, predicted by models of its history by quarter,
+of its export of the day, and of one reading a deal in its first week, again with the closed rows alone and with open
+ones too; the simulator knows how many of them are won.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,8 +114,17 @@ def _every_open(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
                 yield {"world": name, "team": team, **record}
 
 
+def first_readings(pipeline: object, day: dt.date) -> pd.DataFrame:
+    """One reading a deal, of the first Monday on which it was open, and what was known of its end on ``day``."""
+    mondays = pd.date_range(pipeline.first_day, day, freq="W-MON").date
+    rows = pd.concat([pipeline.known_on(monday).query("outcome == 'open'") for monday in mondays])
+    rows = rows[rows["opened_on"] >= pd.Timestamp(pipeline.first_day)].drop_duplicates("deal_id", ignore_index=True)
+    now = pipeline.known_on(day).set_index("deal_id").loc[rows["deal_id"]]
+    return rows.assign(outcome=now["outcome"].array, closed_on=now["closed_on"].array, known_until=pd.Timestamp(day))
+
+
 def scored_open(pipeline: object, *, seed: int) -> Iterator[dict[str, object]]:
-    """Mean expected and observed wins among the deals open on the last review, for four ways to learn."""
+    """Mean expected and observed wins among the deals open on the last review, for each way to learn."""
     from winprob.data.history import review_table, training_rows
     from winprob.data.schema import is_closed
     from winprob.model.inference import fit
@@ -122,11 +133,14 @@ def scored_open(pipeline: object, *, seed: int) -> Iterator[dict[str, object]]:
 
     history = monthly(pipeline)
     export = history[history["as_of"] == history["as_of"].max()].reset_index(drop=True)
+    first = first_readings(pipeline, export["as_of"].iloc[0].date())
     won = pipeline.deals.set_index("deal_id")["won"]
-    for source, rows, today in (
-        ("history", training_rows(history), review_table(history)),
-        ("export", export, export),
-    ):
+    sources = {
+        "history": (training_rows(history), review_table(history)),
+        "export": (export, export),
+        "first readings": (first, first),
+    }
+    for source, (rows, today) in sources.items():
         still = today[~is_closed(today)]
         for learned, some in (("closed deals", rows[is_closed(rows)]), ("open ones too", rows)):
             started = time.process_time()
