@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--world", choices=tuple(BIAS_AIM), default="own", help="which simulator")
     parser.add_argument(
         "--features",
-        type=Features.named,
+        type=asked_features,
         default="all",
         metavar="LIST",
         help=f"of the independent world: all (without quick_wins), none, or some of {', '.join(ON)}; name=size too",
@@ -83,6 +83,14 @@ def main() -> None:
     figures = list(figures_of(table, bias_aim=BIAS_AIM[asked.world]))
     print(timing.figures_table(figures))
     timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams, world=world)
+
+
+def asked_features(names: str) -> Features:
+    """The features of the command line; an unknown name is an error of usage, with the names there are."""
+    try:
+        return Features.named(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def cached_team(asked: argparse.Namespace, seed: int, code: str) -> pd.DataFrame:
