@@ -1,9 +1,10 @@
 """Simulated teams forecast quarter by quarter, each time with what was known then: do the intervals hold, is P50 close?
 
-Every team has its own pipeline (``simulate_pipeline``): deals are created, move, are pushed, won and lost, week by week
-over twelve quarters. At the start of each of the last quarters the model learns from all reviews before it; at weeks
-1, 5 and 10 it forecasts that quarter from the export of the day. What the quarter brought is known. Next to it: the
-sellers' commit, the stage-weighted pipeline, last year's conversion, and the same chances without shared doubt.
+Every team has its own pipeline: deals are created, move, are pushed, won and lost over twelve quarters. ``--world own``
+is that of ``simulate_pipeline``; ``--world independent`` is that of ``_world.py``, which shares nothing with the model,
+with the ``--features`` named. At the start of each of the last quarters the model learns from all reviews before it; at
+weeks 1, 5 and 10 it forecasts that quarter from the export of the day. What the quarter brought is known. Next to it:
+the sellers' commit, the stage-weighted pipeline, last year's conversion, and the same chances without shared doubt.
 Finished teams are kept, so that a run that was stopped goes on where it was.
 """
 
@@ -11,30 +12,55 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
 import json
+import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import _timing as timing
 import numpy as np
 import pandas as pd
+from _quarter_scores import figures_of, markdown_tables, score
+from _world import simulate_world
+from _world_deals import ON, Features
 
 import winprob
 from winprob.data.fiscal import Quarter, previous_quarter, quarters_between
 from winprob.data.history import deal_ends, review_table, training_rows
-from winprob.evaluation.scores import recalibration
 from winprob.methodology.vocabulary import STAGES
 from winprob.settings import CalendarSettings, EvaluationSettings, Settings
-from winprob.simulation import Pace, Pipeline, simulate_pipeline
+from winprob.simulation import Pace, simulate_pipeline
 
 WEEKS = (1, 5, 10)
 CALENDAR = CalendarSettings()
 #: Of the CRM's table, by stage: what a pipeline is weighted with where nothing is learned.
 STAGE_WEIGHT = dict(zip(STAGES, EvaluationSettings().stage_default, strict=True))
-RIVALS = ("sellers' commit", "stage-weighted pipeline", "last year's conversion")
+#: Largest bias of the mean total that is aimed at, by world.
+BIAS_AIM = {"own": 0.02, "independent": 0.05}
+
+
+class Pipeline(Protocol):
+    """A simulated team through time, of either world."""
+
+    deals: pd.DataFrame
+    first_day: dt.date
+    last_day: dt.date
+
+    def known_on(self, day: dt.date) -> pd.DataFrame:
+        """The deal table exported on a day."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--world", choices=tuple(BIAS_AIM), default="own", help="which simulator")
+    parser.add_argument(
+        "--features",
+        type=asked_features,
+        default="all",
+        metavar="LIST",
+        help=f"of the independent world: all (without quick_wins), none, or some of {', '.join(ON)}; name=size too",
+    )
     parser.add_argument("--teams", type=int, default=50)
     parser.add_argument("--quarters", type=int, default=12)
     parser.add_argument("--forecast", type=int, default=4, help="how many of the last quarters are forecast")
@@ -44,33 +70,61 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.teams, asked.forecast = 2, 1
-    forecasts = pd.concat([cached_team(asked, seed) for seed in range(asked.seed, asked.seed + asked.teams)])
-    table = score(forecasts)
+    code = code_of(asked)
+    teams = [cached_team(asked, seed, code) for seed in range(asked.seed, asked.seed + asked.teams)]
+    table = score(pd.concat(teams, ignore_index=True))
+    world = asked.world if asked.world == "own" else f"{asked.world} ({asked.features.label})"
     print(
-        f"{asked.teams} teams of {asked.quarters} quarters, the last {asked.forecast} forecast at weeks 1, 5 and 10\n"
+        f"World: {world}. {asked.teams} teams of {asked.quarters} quarters of {asked.per_quarter:g} deals created, "
+        f"the last {asked.forecast} forecast at weeks 1, 5 and 10; CPU seconds per team "
+        f"{np.mean([team['cpu'].iloc[0] for team in teams]):.0f}.\n"
     )
-    print(f"{markdown_table(table)}\n")
-    figures = list(figures_of(table))
+    print(f"{markdown_tables(table)}\n")
+    figures = list(figures_of(table, bias_aim=BIAS_AIM[asked.world]))
     print(timing.figures_table(figures))
-    timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams)
+    timing.save("quarters", figures, table=table.to_dict("records"), teams=asked.teams, world=world)
 
 
-def cached_team(asked: argparse.Namespace, seed: int) -> pd.DataFrame:
+def asked_features(names: str) -> Features:
+    """The features of the command line; an unknown name is an error of usage, with the names there are."""
+    try:
+        return Features.named(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def cached_team(asked: argparse.Namespace, seed: int, code: str) -> pd.DataFrame:
     """One team's forecasts, from disk where this code has made them before."""
-    key = f"{timing.code_hash()}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
+    key = f"{code}-{seed}-{asked.quarters}-{asked.forecast}-{asked.per_quarter:g}"
     path = timing.out_dir() / "quarters" / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
-        pace = Pace(per_quarter=asked.per_quarter)
-        records = list(run_team(seed, asked.quarters, asked.forecast, pace))
+        started = time.process_time()
+        records = list(run_team(simulate(asked, seed), seed, asked.forecast))
+        records = [{**record, "cpu": time.process_time() - started} for record in records]
         path.write_text(json.dumps(records), encoding="utf-8")
-        timing.progress(f"team {seed}")
+        timing.progress(f"team {seed}: {time.process_time() - started:.0f} CPU seconds")
     return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
 
 
-def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[dict[str, object]]:
+def code_of(asked: argparse.Namespace) -> str:
+    """Hash of the package, of the benchmark, and of the world where it is not the package's."""
+    here = timing.ROOT / "benchmarks"
+    files = [here / "quarters.py", *(sorted(here.glob("_world*.py")) if asked.world == "independent" else [])]
+    label = asked.features.label if asked.world == "independent" else asked.world
+    digest = hashlib.sha256(label.encode() + b"".join(path.read_bytes() for path in files))
+    return f"{timing.code_hash()}-{digest.hexdigest()[:8]}"
+
+
+def simulate(asked: argparse.Namespace, seed: int) -> Pipeline:
+    """The team of a seed in the world that was asked for."""
+    if asked.world == "own":
+        return simulate_pipeline(seed=seed, quarters=asked.quarters, pace=Pace(per_quarter=asked.per_quarter))
+    return simulate_world(seed=seed, quarters=asked.quarters, per_quarter=asked.per_quarter, features=asked.features)
+
+
+def run_team(pipeline: Pipeline, seed: int, forecast: int) -> Iterator[dict[str, object]]:
     """A record for each quarter and week: interval, P50, realised bookings, and the rival forecasts."""
-    pipeline = simulate_pipeline(seed=seed, quarters=quarters, pace=pace)
     every = list(quarters_between(pipeline.first_day, pipeline.last_day, CALENDAR))
     history = known_weekly(pipeline)
     for quarter in every[-forecast:]:
@@ -97,6 +151,7 @@ def run_team(seed: int, quarters: int, forecast: int, pace: Pace) -> Iterator[di
                 "quarter": quarter.name,
                 "week": week,
                 "actual": actual,
+                "mean": float(total.mean()),
                 "p10": low,
                 "p50": middle,
                 "p90": high,
@@ -161,85 +216,6 @@ def apart(forecast: object, rng: np.random.Generator) -> np.ndarray:
     wins = rng.random((len(arrivals), len(deals))) < deals["by_end"].to_numpy()
     amount = np.where(deals["by_end"] > 0, deals["expected_bookings"] / deals["by_end"].clip(lower=1e-9), 0.0)
     return forecast.draws["closed"] + wins @ amount + rng.permutation(arrivals)
-
-
-def score(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """A row a week: coverage with its standard error over teams, and mean absolute errors over the mean total."""
-    records = []
-    for week, rows in forecasts.groupby("week"):
-        inside = rows["actual"].between(rows["p10"], rows["p90"])
-        apart_inside = rows["actual"].between(rows["apart_p10"], rows["apart_p90"])
-        error = {"winprob": (rows["p50"] - rows["actual"]).abs()}
-        error |= {name: (rows[name] - rows["actual"]).abs() for name in RIVALS}
-        records.append(
-            {
-                "week": week,
-                "forecasts": len(rows),
-                "coverage_80": inside.mean(),
-                "deals": (gap := calibration(rows))[0],
-                "deals_slope": gap[1],
-                "coverage_se": clustered(inside.astype(float), rows["team"]),
-                "below": (rows["actual"] < rows["p10"]).mean(),
-                "above": (rows["actual"] > rows["p90"]).mean(),
-                "apart_80": apart_inside.mean(),
-                "width": (rows["p90"] - rows["p10"]).mean() / rows["actual"].mean(),
-                "bias": (rows["p50"] - rows["actual"]).mean() / rows["actual"].mean(),
-                **{name: values.mean() / rows["actual"].mean() for name, values in error.items()},
-            }
-        )
-    return pd.DataFrame(records)
-
-
-def calibration(rows: pd.DataFrame) -> tuple[float, float]:
-    """Of single deals won by the end of the quarter: predicted less realised share; slope of a recalibration."""
-    by_end, won = (np.concatenate(rows[name].tolist()).astype(float) for name in ("by_end", "won_in_quarter"))
-    slope, _ = recalibration(won, by_end)
-    return float(by_end.mean() - won.mean()), float(slope)
-
-
-def clustered(values: pd.Series, team: pd.Series) -> float:
-    """Standard error of the mean where rows of one team belong together."""
-    means = values.groupby(team).mean()
-    return float(means.std() / np.sqrt(len(means)))
-
-
-def figures_of(table: pd.DataFrame) -> Iterator[timing.Figure]:
-    for _, row in table.iterrows():
-        week = f"week {row['week']:.0f}"
-        yield timing.Figure(
-            quantity=f"80 % coverage, distance from .80, {week}", got=abs(row["coverage_80"] - 0.8), aim=0.05
-        )
-        best = min(RIVALS, key=lambda name: row[name])
-        yield timing.Figure(
-            quantity=f"error of P50 over that of {best}, {week}", got=row["winprob"] / row[best], aim=1.0
-        )
-
-
-def markdown_table(table: pd.DataFrame) -> str:
-    head = (
-        "week",
-        "coverage (aim .80) ± se",
-        "below P10",
-        "above P90",
-        "without shared doubt",
-        "width",
-        "bias of P50",
-        "deals: predicted less won",
-        "deals: slope",
-    )
-    rows = [
-        (
-            f"{r['week']:.0f}",
-            f"{r['coverage_80']:.3f} ± {r['coverage_se']:.3f}",
-            *(f"{r[name]:.3f}" for name in ("below", "above", "apart_80", "width")),
-            f"{r['bias']:+.3f}",
-            f"{r['deals']:+.3f}",
-            f"{r['deals_slope']:.2f}",
-            *(f"{r[name]:.3f}" for name in ("winprob", *RIVALS)),
-        )
-        for _, r in table.iterrows()
-    ]
-    return timing.markdown((*head, *(f"error, {name}" for name in ("winprob", *RIVALS))), rows)
 
 
 if __name__ == "__main__":
