@@ -13,7 +13,7 @@ from scipy.special import expit, logsumexp
 
 from winprob.data.schema import validate_deals
 from winprob.methodology.vocabulary import STAGES
-from winprob.model.hazards import HAZARD_DIMS, YOUNGER, Hazards, TimingScaling, days, hazards_of, learn_hazards
+from winprob.model.hazards import Hazards, TimingScaling, days, hazards_of, learn_hazards
 from winprob.model.hazards.batch import batch_density
 from winprob.model.hazards.density import TimingDensity, prior_normal
 from winprob.model.hazards.design import build_design, learn_timing_scaling, stage_codes, usable
@@ -21,6 +21,7 @@ from winprob.model.hazards.laplace import find_mode
 from winprob.model.hazards.learning import named_draws, sample_posterior
 from winprob.model.hazards.pace import kernel, pace_prior
 from winprob.model.hazards.spans import spans_between
+from winprob.model.hazards.survival import HAZARD_DIMS, YOUNGER
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate
 

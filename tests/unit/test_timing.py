@@ -16,16 +16,8 @@ from winprob import draw_open_prob_at, draw_win_prob, draw_win_prob_by, predict,
 from winprob.cli import main
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
-from winprob.model.hazards import (
-    ENDS,
-    HAZARD_DIMS,
-    YOUNGER,
-    Hazards,
-    TimingScaling,
-    learn_hazards,
-    waiting_odds,
-    why_undated,
-)
+from winprob.model.hazards import Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
+from winprob.model.hazards.survival import ENDS, HAZARD_DIMS, YOUNGER
 from winprob.model.posterior import Posterior
 from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate_pipeline

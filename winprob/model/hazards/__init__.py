@@ -3,32 +3,19 @@
 from winprob.model.hazards.clock import NEVER
 from winprob.model.hazards.design import TimingScaling, days, last_day
 from winprob.model.hazards.learning import learn_hazards, why_undated
-from winprob.model.hazards.survival import (
-    BLOCK,
-    ENDS,
-    HAZARD_DIMS,
-    YOUNGER,
-    DealHazards,
-    Hazards,
-    hazards_of,
-    stored_dims,
-    waiting_odds,
-)
+from winprob.model.hazards.survival import BLOCK, DealHazards, Hazards, hazards_of, stored_dims, waiting_odds
 
 __all__ = [
     "BLOCK",
-    "ENDS",
-    "HAZARD_DIMS",
     "DealHazards",
     "Hazards",
     "NEVER",
     "TimingScaling",
-    "YOUNGER",
     "days",
     "hazards_of",
     "last_day",
-    "stored_dims",
     "learn_hazards",
+    "stored_dims",
     "waiting_odds",
     "why_undated",
 ]
