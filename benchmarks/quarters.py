@@ -131,11 +131,7 @@ def run_team(pipeline: Pipeline, seed: int, forecast: int) -> Iterator[dict[str,
         known = history[history["as_of"] <= pd.Timestamp(quarter.start)]
         settings = Settings().for_refits()
         posterior = winprob.fit(
-            training_rows(known),
-            seed=seed,
-            settings=settings,
-            readings=training_rows(known, reviews="month"),
-            ends=deal_ends(known),
+            training_rows(known, reviews="month"), seed=seed, settings=settings, ends=deal_ends(known)
         )
         actual = booked(pipeline, quarter)
         for week in WEEKS:

@@ -62,11 +62,11 @@ def train(
     if source is None:
         posterior = winprob.fit_prior(seed=seed, settings=chosen)
     else:
-        table, remarks = training_table(source, chosen, as_of)
+        table, remarks = training_table(source, chosen, as_of, monthly=True)
         remarks += seller_forecast_sentences(table, chosen)
         echo_notes(*cost_sentences(table, chosen, one_outcome=one_outcome))
         with progress() as follow, _kept_for_resume(left):
-            how |= _training_readings(source, as_of)
+            how |= {"ends": winprob.deal_ends(source.path, as_of=as_of)} if os.path.isdir(source.path) else {}
             posterior = winprob.fit(table, seed=seed, progress=follow, **how)
     posterior.save(model)
     if resume:
@@ -92,7 +92,7 @@ def _kept_for_resume(left: Path) -> Iterator[None]:
 
 
 def training_table(
-    source: Source, settings: "winprob.Settings", as_of: dt.date | None = None
+    source: Source, settings: "winprob.Settings", as_of: dt.date | None = None, *, monthly: bool = False
 ) -> tuple[options.Frame, list[str]]:
     """An export's deals with remarks for after the work, or a history's training rows with a note on their outcomes.
 
@@ -101,7 +101,7 @@ def training_table(
     WinprobError
         They cannot be read, or nothing of them was known on ``as_of``.
     """
-    table = source.read_past(as_of, settings)
+    table = source.read_past(as_of, settings, monthly=monthly)
     if not os.path.isdir(source.path):
         known = _closed_by(table, as_of)
         return known, list(_export_remarks(table, known, as_of))
@@ -126,14 +126,6 @@ def _export_remarks(deals: options.Frame, known: options.Frame, day: dt.date | N
         )
     for finding in (*hindsight(known), *closed_only(known)):
         yield gettext("warning: {column}: {text}", column=finding.column, text=finding.message)
-
-
-def _training_readings(source: Source, as_of: dt.date | None) -> dict[str, options.Frame]:
-    """The monthly readings and the ends of deals that a fit takes from a history; from an export, nothing."""
-    if not os.path.isdir(source.path):
-        return {}
-    readings = winprob.training_rows(source.path, as_of=as_of, reviews="month")
-    return {"readings": readings, "ends": winprob.deal_ends(source.path, as_of=as_of)}
 
 
 def _closed_by(deals: options.Frame, day: dt.date | None) -> options.Frame:

@@ -109,9 +109,12 @@ class Source:
 
         return known_open_until(self._read("known"), self.open_until)
 
-    def read_past(self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None) -> Frame:
-        """All deals of an export; of a history, its training rows as of a day."""
-        return self._read("past", as_of=as_of, calendar=settings.calendar if settings else None)
+    def read_past(
+        self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None, *, monthly: bool = False
+    ) -> Frame:
+        """All deals of an export; of a history, its training rows as of a day, of quarters or of months."""
+        calendar = settings.calendar if settings else None
+        return self._read("past", as_of=as_of, reviews="month" if monthly else "quarter", calendar=calendar)
 
     def read_review(self, as_of: dt.date | None = None) -> Frame:
         """All deals, open and closed; of a history, as they were known on that day."""

@@ -224,9 +224,10 @@ def read_past(
     *,
     encoding: str | None = None,
     as_of: Day | None = None,
+    reviews: Literal["quarter", "month"] = "quarter",
     calendar: CalendarSettings | None = None,
 ) -> pd.DataFrame:
-    """All deals of an export; of a history, its training rows as they were on ``as_of``.
+    """All deals of an export; of a history, its training rows as they were on ``as_of``, see ``training_rows``.
 
     Raises
     ------
@@ -235,7 +236,8 @@ def read_past(
     """
     if not os.path.isdir(path):
         return read_deals(path, mapping, people, encoding=encoding)
-    return training_rows(require_plain(path, mapping, people, encoding), as_of=as_of, calendar=calendar)
+    folder = require_plain(path, mapping, people, encoding)
+    return training_rows(folder, as_of=as_of, reviews=reviews, calendar=calendar)
 
 
 def require_plain(path: str | Path, *options: object) -> Path:

@@ -32,14 +32,12 @@ class FitInputs:
     """The tables that ``fit`` takes."""
 
     deals: pd.DataFrame
-    readings: pd.DataFrame | None = None
     ends: pd.DataFrame | None = None
 
     @property
     def more(self) -> dict[str, Any]:
         """The keyword arguments of ``fit`` besides the deals."""
-        tables = {"readings": self.readings, "ends": self.ends}
-        return {name: table for name, table in tables.items() if table is not None}
+        return {} if self.ends is None else {"ends": self.ends}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +104,7 @@ class Evidence:
         """All that is known now."""
         if self.snapshots is None:
             return FitInputs(deals=self.table)
-        return FitInputs(deals=self.table, readings=self._training("month", None), ends=self.ends)
+        return FitInputs(deals=self._training(None), ends=self.ends)
 
     def known_before(self, day: pd.Timestamp | None, later: Collection[str]) -> FitInputs:
         """What a fit could learn from on the morning of ``day``: a deal that closed later is open, or not there.
@@ -121,14 +119,11 @@ class Evidence:
         last = day - _ONE_DAY
         if self.snapshots is None:
             return FitInputs(deals=_as_known_on(self.table, last, later))
-        return FitInputs(
-            deals=self._training("quarter", last),
-            readings=self._training("month", last),
-            ends=deal_ends(self.snapshots, as_of=last),
-        )
+        return FitInputs(deals=self._training(last), ends=deal_ends(self.snapshots, as_of=last))
 
-    def _training(self, reviews: Any, as_of: pd.Timestamp | None) -> pd.DataFrame:
-        return training_rows(self.snapshots, as_of=as_of, reviews=reviews, calendar=self.calendar)  # type: ignore[arg-type]
+    def _training(self, as_of: pd.Timestamp | None) -> pd.DataFrame:
+        """Monthly readings: those of quarters leave out deals that come and go between two."""
+        return training_rows(self.snapshots, as_of=as_of, reviews="month", calendar=self.calendar)  # type: ignore[arg-type]
 
 
 def evidence_of(deals: pd.DataFrame | Path | str, calendar: CalendarSettings) -> Evidence:

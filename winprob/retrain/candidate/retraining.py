@@ -220,8 +220,7 @@ class _Run:
     def prepared(self, inputs: FitInputs) -> tuple[FitInputs, dict[str, int]]:
         """The tables of a fit without facts that were read under another definition, and how many rows lost one."""
         deals, lost = without_old_readings(inputs.deals, self.definitions)
-        readings = None if inputs.readings is None else without_old_readings(inputs.readings, self.definitions)[0]
-        return replace(inputs, deals=deals, readings=readings), lost
+        return replace(inputs, deals=deals), lost
 
     def judged(self, new: NewDeals, current: Posterior, other: pd.DataFrame | None, facts: Facts) -> Gate:
         """The gate, scored where the verdict depends on it."""
