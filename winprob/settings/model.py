@@ -80,7 +80,7 @@ class PriorSettings:
     intercept: Normal = (-0.4, 0.7)
     intercept_with_deals: Normal = (0.0, 2.5)
     effect_scale: Normal = (-0.6, 0.6)
-    stage_step: Scale = 0.5
+    stage_step: Scale = 1.0
     coverage_step: Scale = 0.4
     coach: Scale = 0.4
     decision_method: Scale = 0.4
