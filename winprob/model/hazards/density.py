@@ -9,6 +9,7 @@ contributes ``log(p exp(-u_won) + (1 - p) exp(-u_lost))``.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -48,14 +49,14 @@ class CumulativeHazard:
     facts: Array
     weeks: csr_array
     cell: Array
-    cells: Array
+    cells: csr_array
 
     def curvature(self, weight: Array) -> Array:
         """Weighted sum over rows of the Hessian of the cumulative hazard."""
         facts = self.facts.shape[1]
         top = self.facts.T @ (self.jacobian * weight[:, None])
         spent = self.weeks.T @ (weight * self.rate)
-        time = self.cells.T @ (self.cells * (self.cell * spent)[:, None])
+        time = (self.cells.T @ self.cells.multiply((self.cell * spent)[:, None])).toarray()
         return np.vstack([top, np.hstack([top[:, facts:].T, time])])
 
 
@@ -70,6 +71,11 @@ class TimingDensity:
     mean: Array
     precision: Array
     pace: PacePrior
+
+    @cached_property
+    def cells(self) -> csr_array:
+        """(cell, effect) time effects of each cell, sparse: a cell has a few."""
+        return csr_array(self.design.cells)
 
     @property
     def pace_places(self) -> Array:
@@ -125,10 +131,11 @@ class TimingDensity:
         cell = np.exp(self.design.cells @ unknown[facts.shape[1] :])
         some = weeks[rows]
         total = rate * (some @ cell)
-        time = rate[:, None] * (some @ (cell[:, None] * self.design.cells))
+        cells = self.cells
+        time = rate[:, None] * (some @ cells.multiply(cell[:, None])).toarray()
         jacobian = np.hstack([total[:, None] * facts, time])
         return CumulativeHazard(
-            total=total, jacobian=jacobian, rate=rate, facts=facts, weeks=some, cell=cell, cells=self.design.cells
+            total=total, jacobian=jacobian, rate=rate, facts=facts, weeks=some, cell=cell, cells=cells
         )
 
     def _closed(self, end: int, unknown: Array) -> Slopes:
