@@ -4,7 +4,7 @@ from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
 from winprob.quarter.forecast_log import append_forecast, read_forecasts
 from winprob.quarter.pipeline import coming_quarter
-from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, Forecast
+from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.track_record import (
     calibrate_deals,
@@ -15,6 +15,7 @@ from winprob.quarter.track_record import (
 
 __all__ = [
     "Bridge",
+    "CorrectedTotal",
     "Forecast",
     "LINES",
     "PRECISION",
@@ -26,6 +27,7 @@ __all__ = [
     "coming_quarter",
     "forecast_quarter",
     "forecast_sentences",
+    "is_inside",
     "movers_of",
     "not_in_quarter",
     "read_forecasts",

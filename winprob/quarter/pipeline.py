@@ -144,6 +144,14 @@ def pipeline_state(
     )
 
 
+def booked(
+    deals: pd.DataFrame, quarter: Quarter, day: dt.date, *, currency: str | None, rates: pd.DataFrame | None
+) -> float:
+    """Bookings of a quarter as known on a day, from known deals (see ``known_deals``); raises as ``pipeline_state``."""
+    state = pipeline_state(deals, quarter, Days.all_on(day), currency=currency, rates=rates)
+    return float(np.nansum(state.closed["worth"]))
+
+
 def lines_of(deals: pd.DataFrame) -> pd.Series:
     """(deal,) the line an open deal belongs to."""
     return column_or_missing(deals, "rep_category").map(_LINE_OF).fillna("uncategorised").astype("str")
