@@ -60,8 +60,12 @@ class Correction:
 
     def quantiles(self, draws: Array, levels: Sequence[float], week: float) -> Array:
         """(level,) corrected quantiles of the raw draws of a total."""
+        return np.asarray(np.quantile(draws, [self.level(level, week) for level in levels]))
+
+    def level(self, level: float, week: float) -> float:
+        """The level of the raw quantile that is the corrected one at ``level``."""
         location, spread = self.at(week)
-        return np.asarray(np.quantile(draws, ndtr(location + spread * ndtri(levels))))
+        return float(ndtr(location + spread * ndtri(level)))
 
     def below(self, prob: float, week: float) -> float:
         """Corrected probability of a total below some amount, from the raw one."""

@@ -3,7 +3,7 @@
 from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
 from winprob.quarter.forecast_log import append_forecast, read_forecasts
-from winprob.quarter.pipeline import coming_quarter
+from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_on, report_currency
 from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.track_record import (
@@ -21,6 +21,7 @@ __all__ = [
     "PRECISION",
     "STEPS",
     "append_forecast",
+    "booked",
     "bridge_forecasts",
     "bridge_sentences",
     "calibrate_deals",
@@ -28,9 +29,12 @@ __all__ = [
     "forecast_quarter",
     "forecast_sentences",
     "is_inside",
+    "known_deals",
+    "money_on",
     "movers_of",
     "not_in_quarter",
     "read_forecasts",
+    "report_currency",
     "score_forecasts",
     "summarise_track_record",
     "track_record_sentences",
