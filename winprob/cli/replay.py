@@ -14,7 +14,9 @@ from winprob.errors import RegistryError
 from winprob.i18n import gettext
 
 _SHARES = ("pit",)
-_PLAIN = ("quarter", "week", "as_of", "inside_80")
+#: Left out on the screen, which would be too narrow: PIT shows whether the actual is inside.
+_NOT_SHOWN = ("as_of", "inside_80")
+_PLAIN = ("quarter", "week")
 
 
 @app.main.command("replay")
@@ -100,8 +102,8 @@ def _correctable(model: Path) -> "winprob.Posterior":
 
 def _as_text(table: Frame) -> Frame:
     """Money with thousands separators and PIT with two decimals, for the screen; a missing number is a dash."""
-    shown = table.copy()
-    for name in table.columns.difference(_PLAIN):
+    shown = table.drop(columns=list(_NOT_SHOWN))
+    for name in shown.columns.difference(list(_PLAIN)):
         form = "{:.2f}" if name in _SHARES else "{:,.0f}"
         shown[name] = [form.format(value) if value == value else "-" for value in table[name]]
     return shown

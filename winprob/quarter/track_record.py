@@ -120,6 +120,7 @@ def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
         yield gettext("No quarter of the log is over in this table: there is nothing to score yet.")
         return
     summary = summarise_track_record(scores).set_index("forecaster")
+    error = {str(name): f"{value:,.0f}" for name, value in summary["mean_abs_error"].items()}
     yield gettext(
         "P10 to P90 covered the actual in {inside:.0%} of {count} forecasts for {quarters} quarters (expected: 80%).",
         inside=summary.loc["model", "coverage_80"],
@@ -128,15 +129,15 @@ def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
     )
     yield gettext(
         "Mean absolute error: P50 {model}, sellers' commit {commit}, stage-weighted pipeline {stage_weighted}.",
-        **{name: f"{summary.loc[name, 'mean_abs_error']:,.0f}" for name in _RIVALS},
+        **{name: error[name] for name in _RIVALS},
     )
-    if "corrected" in summary.index:
+    if "corrected" in error:
         yield gettext(
             "{count} forecasts were corrected by past quarters: mean absolute error of P50 {corrected} (without the "
             "correction {raw}); P10 to P90 covered {inside:.0%} ({inside_raw:.0%}).",
             count=summary.loc["corrected", "forecasts"],
-            corrected=f"{summary.loc['corrected', 'mean_abs_error']:,.0f}",
-            raw=f"{summary.loc['uncorrected', 'mean_abs_error']:,.0f}",
+            corrected=error["corrected"],
+            raw=error["uncorrected"],
             inside=summary.loc["corrected", "coverage_80"],
             inside_raw=summary.loc["uncorrected", "coverage_80"],
         )
@@ -172,12 +173,13 @@ def _score(logged: Logged, deals: pd.DataFrame, day: dt.date, rates: pd.DataFram
 
 def _corrected_score(numbers: dict[str, Any], actual: float) -> dict[str, Any]:
     """The corrected total and its score; blank in a forecast without a correction."""
-    p10, p50, p90 = (numbers.get(name) for name in CORRECTED[:3])
-    known = None not in (p10, p50, p90)
+    if any(numbers.get(name) is None for name in CORRECTED[:3]):
+        return dict.fromkeys((*CORRECTED[:3], "inside_80_corrected", "corrected_error"))
+    p10, p50, p90 = (numbers[name] for name in CORRECTED[:3])
     return {
         **dict(zip(CORRECTED[:3], (p10, p50, p90), strict=True)),
-        "inside_80_corrected": is_inside(actual, p10, p90) if known else None,
-        "corrected_error": p50 - actual if known else None,
+        "inside_80_corrected": is_inside(actual, p10, p90),
+        "corrected_error": p50 - actual,
     }
 
 

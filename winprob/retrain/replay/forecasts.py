@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -99,11 +100,16 @@ def _weeks(posterior: Posterior, snapshots: Snapshots, past: PastQuarter, reques
         )
 
 
+class _Money(TypedDict):
+    currency: str | None
+    rates: pd.DataFrame | None
+
+
 def _last_year(snapshots: Snapshots, past: PastQuarter, day: dt.date, request: Request) -> float:
     """Closed so far, and the share of the open pipeline that a year before was won from that day on; NaN without it."""
-    quarter, money = past.quarter, {"currency": request.currency or None, "rates": request.rates}
+    quarter, money = past.quarter, _Money(currency=request.currency or None, rates=request.rates)
     before = year_before(quarter, request.settings.calendar)
-    export = before and snapshots.export_of(before.start + (day - quarter.start))
+    export = None if before is None else snapshots.export_of(before.start + (day - quarter.start))
     if before is None or export is None:
         return float("nan")
     closed, pipeline = money_on(known_deals(snapshots.on(day), day), quarter, day, **money)

@@ -119,9 +119,9 @@ def replay_forecasts(
                 gettext("replaying {quarter}, {at} of {count}", quarter=name, at=at + 1, count=len(every)),
                 at / len(every),
             )
-        forecasts = _forecasts(snapshots, past, request, Path(keep) if keep else None)
-        if isinstance(forecasts, str) or not forecasts:
-            left_out.append((name, forecasts or gettext("nothing to forecast")))
+        forecasts, reason = _forecasts(snapshots, past, request, Path(keep) if keep else None)
+        if not forecasts:
+            left_out.append((name, reason))
             continue
         actual = booked(now, past.quarter, last, currency=own or None, rates=rates)
         scored.append(_Scored(name=name, forecasts=forecasts, actual=actual))
@@ -135,23 +135,23 @@ def replay_forecasts(
 
 def _forecasts(
     snapshots: Snapshots, past: PastQuarter, request: Request, keep: Path | None
-) -> list[PastForecast] | str:
-    """Of one quarter, from disk where it was finished before; or why there are none."""
+) -> tuple[list[PastForecast], str]:
+    """Of one quarter, from disk where it was finished before; and why there are none."""
     least = request.settings.evaluation.least_training
     closed, won = snapshots.closed_until(past.quarter.start)
     if closed < least or won in (0, closed):
-        return gettext("{closed} closed deals to learn from, {won} of them won", closed=closed, won=won)
+        return [], gettext("{closed} closed deals to learn from, {won} of them won", closed=closed, won=won)
     place = keep and kept_place(keep, snapshots, past, request)
     kept = place and read_kept(place)
     if kept:
-        return kept
+        return kept, ""
     try:
         forecasts = forecast_past(snapshots, past, request)
     except NotConvergedError:
-        return gettext("the fit did not converge")
+        return [], gettext("the fit did not converge")
     if place and forecasts:
         write_kept(place, forecasts)
-    return forecasts
+    return forecasts, gettext("nothing to forecast")
 
 
 def _correction(scored: Iterable[_Scored]) -> Correction | None:
