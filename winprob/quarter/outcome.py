@@ -76,7 +76,7 @@ def simulate_quarter(
         A rate is missing.
     """
     state = pipeline_state(deals, quarter, days, currency=currency, rates=rates)
-    draws, luck = len(posterior.flat["intercept"]), luck or sim.luck_for(len(state.open))
+    draws, luck = len(posterior.flat["intercept"]), luck or _luck(posterior, len(state.open))
     grain = grain_of(state.open["worth"].to_numpy(), state.closed["worth"].to_numpy())
     source, dated = chances_of(posterior, state.open, quarter, days.waiting)
     names, codes = _groups(state, by)
@@ -106,6 +106,12 @@ def simulate_quarter(
         without_rate=without,
         luck=luck,
     )
+
+
+def _luck(posterior: Posterior, deals: int) -> int:
+    """Simulated quarters for each posterior draw; a model fitted before draws as it did."""
+    fitted_before = posterior.arrivals is not None and posterior.arrivals.last_day is None
+    return 1 if fitted_before else sim.luck_for(deals)
 
 
 def _groups(state: PipelineState, by: str | None) -> tuple[list[str], Array]:
