@@ -50,7 +50,8 @@ def main() -> None:
 
 
 def show(table: pd.DataFrame) -> None:
-    rows = [tuple(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row) for row in table.to_numpy()]
+    every = table.itertuples(index=False)
+    rows = [tuple(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row) for row in every]
     print(timing.markdown(tuple(table), rows), end="\n\n")
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter, previous_quarter, quarters_between
-from winprob.data.history import read_history
-from winprob.data.schema import is_closed, latest_places, validate_deals
+from winprob.data.history import follow
+from winprob.data.schema import is_closed, latest_places
 from winprob.errors import HistoryError, SettingsError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
@@ -84,16 +84,11 @@ def snapshots_of(history: str | Path | pd.DataFrame) -> Snapshots:
     Raises
     ------
     HistoryError
-        It is not a history, or a row has no day.
+        It is not a history, or a row of the frame has no day.
     DealTableError
         A frame that is not a valid deal table.
     """
-    table = history if isinstance(history, pd.DataFrame) else read_history(history)
-    if table.empty or "as_of" not in table or table["as_of"].isna().any():
-        raise HistoryError(
-            gettext("a history needs the day of its snapshot, 'as_of', in every row, and at least one row.")
-        )
-    return Snapshots(rows=validate_deals(table).sort_values("as_of", kind="stable", ignore_index=True))
+    return Snapshots(rows=follow(history).rows.sort_values("as_of", kind="stable", ignore_index=True))
 
 
 def past_quarters(
