@@ -97,6 +97,19 @@ def test_weeks_between_are_interpolated_and_weeks_outside_are_those_at_the_end()
     assert correction.at(0) == correction.at(1)
 
 
+def test_one_week_is_as_integrated_on_a_grid() -> None:
+    z = np.array([-0.3, 0.4, 1.1, 0.9, 1.6])
+    a, log_b = np.meshgrid(np.linspace(-1.5, 1.5, 301), np.linspace(-1.5, 1.5, 301), indexing="ij")
+    misfit = (((z[:, None, None] - a) * np.exp(-log_b)) ** 2).sum(axis=0)
+    weight = np.exp(-0.5 * (a**2 + log_b**2) / 0.3**2 - len(z) * log_b - 0.5 * misfit)
+    weight /= weight.sum()
+    mean = (weight * a).sum()
+    spread = np.sqrt((weight * ((a - mean) ** 2 + np.exp(2 * log_b))).sum())
+    correction = learn_correction(list("abcde"), (5,), ndtr(z)[:, None], np.ones((5, 1)))
+    assert correction is not None
+    assert correction.at(5) == pytest.approx((mean, spread), abs=0.01)
+
+
 def test_a_week_without_a_forecast_and_a_quarter_outside_all_draws_are_used_for_what_they_show() -> None:
     pit, width = past(8, 0.0, 1.0, np.random.default_rng(5))
     pit[0], pit[1, 1] = 1.0, np.nan

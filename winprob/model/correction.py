@@ -115,14 +115,18 @@ def _posterior(normal: Array, within: Array, weeks: Array) -> tuple[Array, Array
 
     prior = np.linalg.inv(PRIOR_SD**2 * np.exp(-np.abs(np.subtract.outer(weeks, weeks)) / _SMOOTH_WEEKS))
     seen = ~np.isnan(normal)
-    precisions = [np.linalg.inv(within[np.ix_(week, week)]) for week in seen]
+    # Quarters with the same weeks together: (quarter, week) values, the weeks, and the precision of their errors.
+    alike = [
+        (normal[(seen == week).all(axis=1)][:, week], week, np.linalg.inv(within[np.ix_(week, week)]))
+        for week in np.unique(seen, axis=0)
+    ]
 
     def minus_log_density(unknown: Array) -> Array:
         location, log_spread = np.split(np.atleast_2d(unknown), 2, axis=1)
-        value = sum(0.5 * _quadratic(part, prior) for part in (location, log_spread))
-        for z, week, precision in zip(normal, seen, precisions, strict=True):
-            error = (z[week] - location[:, week]) * np.exp(-log_spread[:, week])
-            value = value + log_spread[:, week].sum(axis=1) + 0.5 * _quadratic(error, precision)
+        value = sum(0.5 * _quadratic(part[:, None], prior) for part in (location, log_spread))
+        for z, week, precision in alike:
+            error = (z - location[:, None, week]) * np.exp(-log_spread[:, None, week])
+            value = value + len(z) * log_spread[:, week].sum(axis=1) + 0.5 * _quadratic(error, precision)
         return np.asarray(value)
 
     mode = minimize(lambda unknown: minus_log_density(unknown)[0], np.zeros(2 * len(weeks)), method="BFGS")
@@ -147,7 +151,8 @@ def _curvature(function: Callable[[Array], Array], at: Array) -> Array:
 
 
 def _quadratic(vectors: Array, matrix: Array) -> Array:
-    return np.asarray(np.einsum("di,ij,dj->d", vectors, matrix, vectors))
+    """(draw,) sum over each draw's vectors of their quadratic form."""
+    return np.asarray(((vectors @ matrix) * vectors).sum(axis=(1, 2)))
 
 
 def _within_quarter(width: Array) -> Array:
