@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from winprob.data.fiscal import find_quarter
-from winprob.errors import HistoryError, NotConvergedError
+from winprob.data.tables import read_rates
+from winprob.errors import ForecastError, HistoryError, NotConvergedError
 from winprob.i18n import use_language
 from winprob.model import inference
 from winprob.model.correction import learn_correction
@@ -209,6 +210,20 @@ def test_quarters_that_cannot_be_fitted_are_left_out_with_the_reason(fits: Fits,
     fits.fails = True
     failed = replay_forecasts(history, quarters=1, settings=SETTINGS)
     assert "the fit did not converge" in " ".join(replay_sentences(failed))
+
+
+def test_amounts_in_two_currencies_need_rates_and_a_year_without_rates_has_no_conversion(
+    fits: Fits, history: pd.DataFrame, tmp_path: Path
+) -> None:
+    mixed = history.assign(currency=np.where(history["deal_id"].str[-1].isin(list("0369")), "USD", "CNY"))
+    with pytest.raises(ForecastError, match="no rate into CNY"):
+        replay_forecasts(mixed, quarters=1, settings=SETTINGS)
+    (tmp_path / "rates.csv").write_text("currency,rate,from\nUSD,7.0,2026-01-01\n", encoding="utf-8")
+    rates = read_rates(tmp_path / "rates.csv")
+    first = replay_forecasts(history, quarters=1, settings=SETTINGS).table["actual"].iloc[0]
+    table = replay_forecasts(mixed, quarters=1, settings=SETTINGS, rates=rates).table
+    assert (table["actual"] > first).all()
+    assert table["last_year_error"].isna().all()
 
 
 def test_only_quarters_that_are_over_and_were_exported_in_time_are_replayed(history: pd.DataFrame) -> None:

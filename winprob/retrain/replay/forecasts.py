@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -52,15 +51,24 @@ class PastForecast:
 
 
 def forecast_past(snapshots: Snapshots, past: PastQuarter, request: Request) -> list[PastForecast]:
-    """Fit a model to what was known at the quarter's start, and forecast its weeks; a week with nothing is left out.
+    """Fit a model to what was known at the quarter's start, and forecast its weeks; one without a forecast is left out.
 
     Raises
     ------
     NotConvergedError
         The fit failed its gates.
+    ForecastError
+        No week has a forecast: there is nothing to forecast, or a rate is missing.
     """
-    posterior = _fit(snapshots.until(past.quarter.start), request)
-    return list(_weeks(posterior, snapshots, past, request))
+    posterior, made, fault = _fit(snapshots.until(past.quarter.start), request), [], None
+    for week, day in past.days.items():
+        try:
+            made.append(_forecast(posterior, snapshots, past, week, day, request))
+        except ForecastError as error:
+            fault = error
+    if fault and not made:
+        raise fault
+    return made
 
 
 def _fit(known: pd.DataFrame, request: Request) -> Posterior:
@@ -76,28 +84,26 @@ def _fit(known: pd.DataFrame, request: Request) -> Posterior:
     )
 
 
-def _weeks(posterior: Posterior, snapshots: Snapshots, past: PastQuarter, request: Request) -> Iterator[PastForecast]:
-    for week, day in past.days.items():
-        try:
-            got = forecast_quarter(
-                posterior,
-                review_table(snapshots.until(day)),
-                past.quarter,
-                as_of=day,
-                currency=request.currency or None,
-                rates=request.rates,
-                seed=request.seed,
-            )
-        except ForecastError:
-            continue
-        yield PastForecast(
-            week=week,
-            as_of=day,
-            total=got.draws["total"],
-            commit=float(got.seller_rollup.set_index("line")["cumulative"]["commit"]),
-            stage_weighted=float(got.stage_weighted),
-            last_year=_last_year(snapshots, past, day, request),
-        )
+def _forecast(
+    posterior: Posterior, snapshots: Snapshots, past: PastQuarter, week: int, day: dt.date, request: Request
+) -> PastForecast:
+    got = forecast_quarter(
+        posterior,
+        review_table(snapshots.until(day)),
+        past.quarter,
+        as_of=day,
+        currency=request.currency or None,
+        rates=request.rates,
+        seed=request.seed,
+    )
+    return PastForecast(
+        week=week,
+        as_of=day,
+        total=got.draws["total"],
+        commit=float(got.seller_rollup.set_index("line")["cumulative"]["commit"]),
+        stage_weighted=float(got.stage_weighted),
+        last_year=_last_year(snapshots, past, day, request),
+    )
 
 
 class _Money(TypedDict):
@@ -112,9 +118,13 @@ def _last_year(snapshots: Snapshots, past: PastQuarter, day: dt.date, request: R
     export = None if before is None else snapshots.export_of(before.start + (day - quarter.start))
     if before is None or export is None:
         return float("nan")
-    closed, pipeline = money_on(known_deals(snapshots.on(day), day), quarter, day, **money)
-    closed_then, pipeline_then = money_on(known_deals(snapshots.on(export), export), before, export, **money)
-    came = booked(known_deals(snapshots.until(day), day), before, day, **money) - closed_then
+    try:
+        closed, pipeline = money_on(known_deals(snapshots.on(day), day), quarter, day, **money)
+        closed_then, pipeline_then = money_on(known_deals(snapshots.on(export), export), before, export, **money)
+        came = booked(known_deals(snapshots.until(day), day), before, day, **money) - closed_then
+    except ForecastError:
+        # No rate of that year.
+        return float("nan")
     return closed + came / pipeline_then * pipeline if pipeline_then > 0 else float("nan")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.errors import NotConvergedError
+from winprob.errors import ForecastError, NotConvergedError
 from winprob.i18n import gettext
 from winprob.model.correction import Correction, learn_correction
 from winprob.quarter import PRECISION, booked, is_inside, known_deals, report_currency
@@ -149,9 +149,11 @@ def _forecasts(
         forecasts = forecast_past(snapshots, past, request)
     except NotConvergedError:
         return [], gettext("the fit did not converge")
-    if place and forecasts:
+    except ForecastError as error:
+        return [], str(error)
+    if place:
         write_kept(place, forecasts)
-    return forecasts, gettext("nothing to forecast")
+    return forecasts, ""
 
 
 def _correction(scored: Iterable[_Scored]) -> Correction | None:
