@@ -99,7 +99,9 @@ def words(command: str) -> list[str]:
 
 def samples(command: str) -> bool:
     """Whether a command runs the sampler."""
-    refits = any(f"winprob {name} " in command for name in ("backtest", "diagnose", "learning-curve", "retrain"))
+    refits = any(
+        f"winprob {name} " in command for name in ("backtest", "diagnose", "learning-curve", "replay", "retrain")
+    )
     learns = "winprob train" in command and "--prior-only" not in command
     return refits or learns or command.startswith(("./dev demo", "winprob demo"))
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from winprob.retrain import Registry
     from winprob.retrain.candidate import CurrentModel, Retraining, run_retraining
     from winprob.retrain.monitoring import monitor_model
+    from winprob.retrain.replay import Replay, replay_forecasts
     from winprob.settings import Settings, read_settings
     from winprob.simulation import simulate
 
@@ -55,6 +56,7 @@ __all__ = [
     "CurrentModel",
     "Posterior",
     "Registry",
+    "Replay",
     "Retraining",
     "Settings",
     "WinprobError",
@@ -96,6 +98,7 @@ __all__ = [
     "render_retraining",
     "render_review",
     "replay_changes",
+    "replay_forecasts",
     "review_table",
     "run_backtest",
     "run_retraining",
@@ -114,6 +117,7 @@ _HOME = {
     "CurrentModel": "retrain.candidate",
     "Posterior": "model.posterior",
     "Registry": "retrain",
+    "Replay": "retrain.replay",
     "Retraining": "retrain.candidate",
     "Settings": "settings",
     "WinprobError": "errors",
@@ -155,6 +159,7 @@ _HOME = {
     "render_retraining": "report.retraining",
     "render_review": "report.quarterly",
     "replay_changes": "data.history",
+    "replay_forecasts": "retrain.replay",
     "review_table": "data.history",
     "run_backtest": "evaluation",
     "run_retraining": "retrain.candidate",

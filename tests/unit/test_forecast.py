@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr, ndtri
 
 from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError, InputError, SettingsError
 from winprob.i18n import use_language
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import learn_arrivals
+from winprob.model.correction import Correction
 from winprob.model.hazards import learn_hazards
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import predict
@@ -32,6 +35,7 @@ from winprob.quarter import (
     movers_of,
     read_forecasts,
     score_forecasts,
+    summarise_track_record,
     track_record_sentences,
 )
 from winprob.quarter.outcome import Outcome
@@ -83,7 +87,7 @@ def test_lines_are_the_contracts_and_parts_sum_to_the_total_in_every_draw(made: 
     assert list(made.lines) == ["line", "p10", "p50", "p90", "mean", "prob_target"]
     assert tuple(made.lines["line"]) == LINES == tuple(made.draws)
     for order in (LINES[:-1], LINES[-2::-1]):
-        total = np.zeros(1000)
+        total = np.zeros(len(made.draws["total"]))
         for line in order:
             total += made.draws[line]
         assert (total == made.draws["total"]).all()
@@ -366,3 +370,61 @@ def test_a_saved_model_keeps_what_it_learned_of_arrivals_and_amounts(tmp_path: P
     loaded = Posterior.load(tmp_path / "model.nc")
     assert loaded.arrivals == whole.arrivals
     assert loaded.amounts == whole.amounts
+
+
+@pytest.fixture(scope="module")
+def corrected(dated: Posterior, now: pd.DataFrame) -> Forecast:
+    correction = Correction(quarters=("a",) * 6, weeks=(1, 5, 10), location=(0.5,) * 3, spread=(1.5,) * 3)
+    return forecast_quarter(replace(dated, correction=correction), now, "2026Q3", target=5e7)
+
+
+def test_a_corrected_total_is_shown_next_to_the_raw_one_and_its_lines_stay_raw(
+    made: Forecast, corrected: Forecast
+) -> None:
+    pd.testing.assert_frame_equal(corrected.lines, made.lines)
+    got, total = corrected.corrected, made.draws["total"]
+    assert got is not None
+    assert made.corrected is None
+    levels = [float((total <= amount).mean()) for amount in (got.p10, got.p50, got.p90)]
+    np.testing.assert_allclose(levels, ndtr(0.5 + 1.5 * ndtri([0.1, 0.5, 0.9])), atol=1e-3)
+    missed = ndtr((ndtri((total < 5e7).mean()) - 0.5) / 1.5)
+    assert got.prob_target == pytest.approx(1 - missed, abs=1e-3)
+    text = " ".join(forecast_sentences(corrected))
+    assert "Corrected by the team's own 6 past quarters: P50" in text
+    assert "Corrected by" not in " ".join(forecast_sentences(made))
+    with use_language("zh"):
+        assert "过去 6 个季度" in " ".join(forecast_sentences(corrected))
+
+
+def test_a_quarter_that_no_replay_covers_is_not_corrected(dated: Posterior, now: pd.DataFrame) -> None:
+    correction = Correction(quarters=("a",) * 6, weeks=(1,), location=(0.5,), spread=(1.5,))
+    assert forecast_quarter(replace(dated, correction=correction), now, "2026Q4").corrected is None
+
+
+def test_the_log_keeps_corrected_numbers_and_the_track_record_scores_both(
+    tmp_path: Path, made: Forecast, corrected: Forecast, pipeline: Pipeline
+) -> None:
+    raw_path, path = append_forecast(tmp_path / "raw", made), append_forecast(tmp_path / "log", corrected)
+    assert raw_path.name != path.name
+    assert read_forecasts(tmp_path / "raw")["p50_corrected"].isna().all()
+    assert corrected.corrected is not None
+    assert read_forecasts(tmp_path / "log")["p50_corrected"].tolist() == [corrected.corrected.p50]
+    append_forecast(tmp_path / "log", replace(made, seed=9))
+    scores = score_forecasts(tmp_path / "log", pipeline.known_on(dt.date(2026, 9, 30)))
+    row = scores[scores["corrected_error"].notna()].iloc[0]
+    assert row["corrected_error"] == corrected.corrected.p50 - row["actual"]
+    assert row["inside_80_corrected"] == (row["p10_corrected"] <= row["actual"] <= row["p90_corrected"])
+    summary = summarise_track_record(scores).set_index("forecaster")
+    assert summary["forecasts"].to_dict() == {
+        "model": 2, "commit": 2, "stage_weighted": 2, "corrected": 1, "uncorrected": 1
+    }  # fmt: skip
+    assert "1 forecasts were corrected by past quarters" in " ".join(track_record_sentences(scores))
+
+
+def test_sentences_round_simulated_money_to_what_luck_allows(made: Forecast) -> None:
+    unit = 10 ** np.floor(np.log10(made.p50_error))
+    shown = re.search(r"P50 ([\d,]+)", forecast_sentences(made)[0])
+    assert shown is not None
+    rounded = float(shown[1].replace(",", ""))
+    assert rounded % unit == 0
+    assert abs(rounded - made.p50) <= unit / 2 <= made.p50_error / 2

@@ -15,6 +15,7 @@ from winprob.quarter.simulation import (
     Simulated,
     grain_of,
     on_grain,
+    quantile_error,
     random_streams,
     simulate_open,
     stream_keys,
@@ -23,7 +24,9 @@ from winprob.quarter.simulation import (
 DRAWS = 40_000
 
 
-def play(chance: np.ndarray, worth: list[float], *, cells: int = 1, ratios: object = None, seed: int = 1) -> Simulated:
+def play(
+    chance: np.ndarray, worth: list[float], *, cells: int = 1, ratios: object = None, seed: int = 1, luck: int = 1
+) -> Simulated:
     """Simulate deals whose chances (deal, draw) are known."""
     chance = np.ascontiguousarray(np.broadcast_to(chance, (len(worth), np.shape(chance)[-1])), dtype=np.float32)
     money = np.array(worth)
@@ -38,6 +41,7 @@ def play(chance: np.ndarray, worth: list[float], *, cells: int = 1, ratios: obje
             draws=chance.shape[1],
             seed=seed,
             grain=grain_of(money),
+            luck=luck,
         )
     )
 
@@ -130,3 +134,32 @@ def test_no_deal_is_no_money() -> None:
     simulated = play(np.full((1, 10), 0.5), [])
     assert simulated.cells.sum() == 0
     assert variance_shares(simulated, np.zeros(10))[1]["share"].sum() == 0
+
+
+def test_more_luck_for_each_posterior_draw_is_another_seed_of_the_same_quarter() -> None:
+    world = np.where(np.arange(2000) % 2, 0.9, 0.1)[None]
+    once, often = play(world, [2.0, 3.0]), play(world, [2.0, 3.0], luck=8)
+    assert often.cells.shape == (1, 16_000)
+    assert (often.cells[0][:2000] == once.cells[0]).all()
+    assert often.cells[0].mean() == pytest.approx(2.5, abs=0.03)
+    assert often.cells[0].var() == pytest.approx(13 * 0.09 + 25 * 0.16, rel=0.03)
+    for name in ("expected_bookings", "winning", "closing", "shared"):
+        np.testing.assert_array_equal(getattr(often, name), getattr(once, name))
+
+
+def test_sums_with_luck_are_exact_and_a_ratio_belongs_to_its_posterior_draw() -> None:
+    ratios = draw_ratios(ClosingAmounts(deals=50, changed=50, mean=0.1, variance=0.1), draws=300, seed=3)
+    parts = play(np.full((1, 300), 0.4), [1 / 3, 20.0, 7.0], cells=3, ratios=ratios, luck=3).cells
+    whole = play(np.full((1, 300), 0.4), [1 / 3, 20.0, 7.0], ratios=ratios, luck=3)
+    assert (parts.sum(axis=0) == whole.cells[0]).all()
+    assert whole.cells[0].mean() == pytest.approx(whole.expected.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("luck", [1, 4])
+def test_the_error_of_a_median_is_that_of_the_theory(luck: int) -> None:
+    # The median of n independent standard normal draws has the standard error sqrt(pi / 2n).
+    errors = [quantile_error(np.random.default_rng(seed).standard_normal(4000), 0.5, luck) for seed in range(40)]
+    assert np.mean(errors) == pytest.approx(np.sqrt(np.pi / 8000), rel=0.1)
+    shared = np.tile(np.random.default_rng(1).standard_normal(1000), 4)
+    assert quantile_error(shared, 0.5, 4) > 1.5 * quantile_error(shared, 0.5)
+    assert quantile_error(np.full(100, 3.0), 0.5) == 0

@@ -15,7 +15,7 @@ import pytest
 
 from winprob import Posterior, predict
 from winprob.i18n import use_language
-from winprob.quarter import LINES, Bridge, Forecast
+from winprob.quarter import LINES, Bridge, CorrectedTotal, Forecast
 from winprob.report.numbers import points, signed_money, tied
 from winprob.report.quarterly import render_review
 from winprob.settings import ReviewSettings
@@ -274,6 +274,15 @@ def test_exceptions_name_the_deals_that_break_a_rule(
     assert named["Close date pushed 3 times or more"] == f"{third} (3×, 41 days in all)"
     assert named["Model and seller disagree by more than 25 points"].startswith(first)
     assert len(named) == 5
+
+
+def test_a_corrected_total_is_a_figure_of_its_own(posterior: Posterior, made: Made, english: str) -> None:
+    deals, forecast, bridge = made
+    corrected = CorrectedTotal(quarters=6, p10=21e6, p50=33e6, p90=47e6, prob_target=0.23)
+    html = page(posterior, (deals, replace(forecast, corrected=corrected), bridge))
+    assert "corrected by 6 past quarters; probability of the target 23%" in html
+    assert html.count("Corrected P50") == 2
+    assert "Corrected P50" not in english
 
 
 def test_no_open_deal_is_an_answer(posterior: Posterior, made: Made) -> None:

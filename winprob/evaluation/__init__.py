@@ -2,6 +2,7 @@
 
 from winprob.evaluation.backtesting import Backtest, backtest, run_backtest
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
+from winprob.evaluation.folds import program_digest
 from winprob.evaluation.scores import log_losses, paired_difference, score
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "group_calibration",
     "log_losses",
     "paired_difference",
+    "program_digest",
     "reliability_curve",
     "run_backtest",
     "score",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,14 @@ class FoldCache:
 def _key(deals: pd.DataFrame, settings: Settings, seed: int) -> str:
     digest = hashlib.sha256(json.dumps([asdict(settings), seed, deals.attrs], sort_keys=True, default=str).encode())
     digest.update(pd.util.hash_pandas_object(deals.astype("str"), index=False).to_numpy().tobytes())
+    digest.update(program_digest().encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def program_digest() -> str:
+    """Hash of this program's source: results that another version kept are not taken for its own."""
+    digest = hashlib.sha256()
     for path in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
+from winprob.model.correction import Correction
 from winprob.model.features import Scaling
 from winprob.model.hazards import Hazards
 from winprob.model.posterior_file import parameter_dims, read_posterior, write_posterior
@@ -76,6 +77,7 @@ class Posterior:
     hazards : the time-to-close model, None where the training table has no dates to learn it from
     arrivals : deals won in past quarters by opening date, None where the training table has no such dates
     amounts : closing amounts of won deals relative to the amounts read, None where the training table lacks either
+    correction : of a quarter's forecast, learned by ``winprob replay``; None without one
     """
 
     draws: Mapping[str, Array]
@@ -87,6 +89,7 @@ class Posterior:
     hazards: Hazards | None = None
     arrivals: Arrivals | None = None
     amounts: ClosingAmounts | None = None
+    correction: Correction | None = None
 
     @cached_property
     def flat(self) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """Check the parts of a model file against each other: shapes, ranges and types, before any of them is used."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from winprob.arrays import Array
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import WEEKS, Arrivals
+from winprob.model.correction import FEWEST_QUARTERS, Correction
 from winprob.model.features import METHOD_LEVELS, TRANSFORMS, WORDS, Bins, InteractionBasis, Scaling
 from winprob.model.hazards import Hazards
 
@@ -184,6 +185,35 @@ def require_amounts(amounts: ClosingAmounts) -> None:
     _numbers("amounts", [amounts.deals, amounts.changed, amounts.variance], (3,), lowest=0)
     _numbers("amounts", [amounts.mean], (1,), lowest=-100, highest=100)
     _require(amounts.changed <= amounts.deals + 1e-6, "changed")
+
+
+def require_correction(correction: Correction) -> None:
+    """Check the correction of a quarter's forecast.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A part has another length, type or range.
+    """
+    shape = (len(correction.weeks),)
+    _texts("quarters", correction.quarters)
+    _require(len(correction.quarters) >= FEWEST_QUARTERS, "quarters")
+    weeks = _numbers("weeks", correction.weeks, shape, lowest=1, highest=14)
+    _require(weeks.size > 0 and bool((np.diff(weeks) > 0).all()), "weeks")
+    _numbers("location", correction.location, shape, lowest=-10, highest=10)
+    _numbers("spread", correction.spread, shape, lowest=0.01, highest=100)
+
+
+def require_optional(fields: Mapping[str, Any]) -> None:
+    """Check the parts that a model may lack, where it has them; raises as their own checks."""
+    parts: dict[str, Callable[[Any], None]] = {
+        "arrivals": require_arrivals,
+        "amounts": require_amounts,
+        "correction": require_correction,
+    }
+    for name, require in parts.items():
+        if fields[name]:
+            require(fields[name])
 
 
 def require_provenance(provenance: Mapping[str, Any]) -> None:

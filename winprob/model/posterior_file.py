@@ -23,6 +23,7 @@ from winprob.i18n import gettext
 from winprob.model import posterior_checks as checks
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
+from winprob.model.correction import Correction
 from winprob.model.features import TREE_DIMS, Companion, InteractionBasis, Scaling, require_trees
 from winprob.model.hazards import Hazards, stored_dims
 from winprob.model.stored_arrays import read_array, require_own_content
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 FORMAT = 3
 
 _MARK = "\nwinprob-model "
+#: What a reader of damaged content may raise.
+_UNUSABLE = (SettingsError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
 
 #: Stored next to the parameters: the reference point of ``explain``, and the log prior density of each draw.
 REFERENCE_DIMS: dict[str, tuple[str, ...]] = {"base_rate_logit": (), "term_mean": ("term",), "log_prior": ()}
@@ -136,6 +139,7 @@ def _manifest(posterior: Posterior) -> dict[str, Any]:
         "arrivals": posterior.arrivals.to_dict() if posterior.arrivals else None,
         # The key is that of the first files of this format.
         "revisions": posterior.amounts.to_dict() if posterior.amounts else None,
+        "correction": posterior.correction.to_dict() if posterior.correction else None,
         "shapes": {
             group: {name: list(values.shape) for name, values in draws.items()}
             for group, draws in (("posterior", posterior.draws), ("prior", posterior.prior))
@@ -171,16 +175,7 @@ def read_posterior[Model](path: Path, build: Callable[..., Model]) -> Model:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return build(**_fields(file))
-    except (
-        SettingsError,
-        OSError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RuntimeError,
-        OverflowError,
-    ) as error:
+    except _UNUSABLE as error:
         raise _damaged(path) from error
 
 
@@ -237,10 +232,9 @@ def _fields(file: Any) -> dict[str, Any]:
         "hazards": _read_hazards(file, entry) if (entry := manifest["hazards"]) else None,
         "arrivals": Arrivals.from_dict(entry) if (entry := manifest.get("arrivals")) else None,
         "amounts": ClosingAmounts.from_dict(entry) if (entry := manifest.get("revisions")) else None,
+        "correction": Correction.from_dict(entry) if (entry := manifest.get("correction")) else None,
     }
-    for name, require in (("arrivals", checks.require_arrivals), ("amounts", checks.require_amounts)):
-        if fields[name]:
-            require(fields[name])
+    checks.require_optional(fields)
     return fields
 
 

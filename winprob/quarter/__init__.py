@@ -3,8 +3,8 @@
 from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
 from winprob.quarter.forecast_log import append_forecast, read_forecasts
-from winprob.quarter.pipeline import coming_quarter
-from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, Forecast
+from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_on, report_currency
+from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.track_record import (
     calibrate_deals,
@@ -15,20 +15,26 @@ from winprob.quarter.track_record import (
 
 __all__ = [
     "Bridge",
+    "CorrectedTotal",
     "Forecast",
     "LINES",
     "PRECISION",
     "STEPS",
     "append_forecast",
+    "booked",
     "bridge_forecasts",
     "bridge_sentences",
     "calibrate_deals",
     "coming_quarter",
     "forecast_quarter",
     "forecast_sentences",
+    "is_inside",
+    "known_deals",
+    "money_on",
     "movers_of",
     "not_in_quarter",
     "read_forecasts",
+    "report_currency",
     "score_forecasts",
     "summarise_track_record",
     "track_record_sentences",

@@ -98,10 +98,10 @@ def _build_bridge(
     now = _simulate(last, quarter, currency, seeds[1])
     report_currency = currency or now.state.currency
     seed = seeds[1] if seeds[0] is None else seeds[0]
-    outcomes = [_simulate(state, quarter, report_currency, seed) for state in states[:-2]]
-    arrived = now if seed == seeds[1] else _simulate(last, quarter, report_currency, seed)
+    outcomes = [_simulate(state, quarter, report_currency, seed, now.luck) for state in states[:-2]]
+    arrived = now if seed == seeds[1] else _simulate(last, quarter, report_currency, seed, now.luck)
     same_model = states[-2].posterior is last.posterior
-    outcomes += [arrived if same_model else _simulate(states[-2], quarter, report_currency, seed), arrived]
+    outcomes += [arrived if same_model else _simulate(states[-2], quarter, report_currency, seed, now.luck), arrived]
     medians = _without_rounding([float(np.median(outcome.total)) for outcome in outcomes])
     p50_now = float(np.median(now.total))
     steps = pd.DataFrame({"step": STEPS, "amount": np.diff([*medians, p50_now])})
@@ -116,9 +116,17 @@ def _build_bridge(
     )
 
 
-def _simulate(state: _State, quarter: Quarter, currency: str | None, seed: int) -> Outcome:
+def _simulate(state: _State, quarter: Quarter, currency: str | None, seed: int, luck: int | None = None) -> Outcome:
     return simulate_quarter(
-        state.posterior, state.deals, quarter, state.days, currency=currency, rates=state.rates, by=None, seed=seed
+        state.posterior,
+        state.deals,
+        quarter,
+        state.days,
+        currency=currency,
+        rates=state.rates,
+        by=None,
+        seed=seed,
+        luck=luck,
     )
 
 

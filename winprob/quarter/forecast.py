@@ -13,10 +13,11 @@ from winprob.data.fiscal import Quarter, find_quarter
 from winprob.data.schema import ID, column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
+from winprob.model.correction import Correction
 from winprob.model.posterior import Posterior
 from winprob.quarter import pipeline
 from winprob.quarter.outcome import Outcome, falls_in, simulate_quarter
-from winprob.quarter.results import LINES, Forecast, reaches
+from winprob.quarter.results import LINES, CorrectedTotal, Forecast, reaches
 from winprob.quarter.risk import p50_by_outcome, variance_shares, what_breaks
 from winprob.settings import CalendarSettings, QuarterSettings
 
@@ -213,6 +214,26 @@ def _build_forecast(
         model=posterior.provenance.data_hash,
         settings=settings,
         seed=seed,
+        luck=outcome.luck,
+        corrected=correct_total(posterior.correction, total, request.quarter, request.as_of, target),
+    )
+
+
+def correct_total(
+    correction: Correction | None, total: Array, quarter: Quarter, as_of: dt.date, target: float | None
+) -> CorrectedTotal | None:
+    """The total corrected by past quarters; None without a correction, or longer than a week before the quarter."""
+    if correction is None or as_of < quarter.start - dt.timedelta(days=7):
+        return None
+    week = quarter.week_of(as_of)
+    p10, p50, p90 = correction.quantiles(total, _TAILS, week)
+    missed = None if target is None else correction.below(1 - float(reaches(total, target).mean()), week)
+    return CorrectedTotal(
+        quarters=len(correction.quarters),
+        p10=float(p10),
+        p50=float(p50),
+        p90=float(p90),
+        prob_target=None if missed is None else 1 - missed,
     )
 
 

@@ -26,6 +26,8 @@ _NESTED = ("quarter", "deciles", "format")
 #: Entries that every forecast has, and their types.
 _NUMBERS = ("p10", "p50", "p90", "mean", "commit", "stage_weighted")
 _MAYBE_NUMBERS = ("target", "prob_target")
+#: Entries of a forecast with a correction by past quarters.
+CORRECTED = ("p10_corrected", "p50_corrected", "p90_corrected", "prob_target_corrected")
 #: What scoring needs; amounts and names of sellers stay in the export.
 _DEAL_COLUMNS = ("deal_id", "win_prob", "by_end")
 
@@ -112,7 +114,8 @@ def read_log(folder: Path | str) -> list[Logged]:
 
 def read_forecasts(folder: Path | str) -> pd.DataFrame:
     """One row for each forecast of a log: ``quarter, as_of, week, currency, p10, p50, p90, mean, target, prob_target,
-    closed, commit, best_case, pipeline, stage_weighted, dated, model, seed``; the sellers' lines are cumulative.
+    closed, commit, best_case, pipeline, stage_weighted, dated, model, seed``; the sellers' lines are cumulative. Then
+    ``p10_corrected, p50_corrected, p90_corrected, prob_target_corrected``, blank without a correction.
     """
     return pd.DataFrame(list(_rows(read_log(folder))))
 
@@ -120,6 +123,7 @@ def read_forecasts(folder: Path | str) -> pd.DataFrame:
 def _rows(log: list[Logged]) -> Iterator[dict[str, Any]]:
     for logged in log:
         numbers = {name: value for name, value in logged.numbers.items() if name not in _NESTED}
+        numbers |= {name: logged.numbers.get(name) for name in CORRECTED}
         yield {"quarter": logged.quarter.name, "week": logged.quarter.week_of(logged.as_of), **numbers}
 
 
@@ -141,8 +145,16 @@ def _numbers(forecast: Forecast) -> dict[str, Any]:
         "dated": forecast.dated,
         "model": forecast.model,
         "seed": forecast.seed,
+        **_corrected(forecast),
         "deciles": [float(q) for q in np.quantile(forecast.draws["total"], np.arange(1, 20) / 20)],
     }
+
+
+def _corrected(forecast: Forecast) -> dict[str, Any]:
+    """Numbers of the corrected total; none without a correction, as in the first logs."""
+    if forecast.corrected is None:
+        return {}
+    return {name: getattr(forecast.corrected, name.removesuffix("_corrected")) for name in CORRECTED}
 
 
 def _parquet(deals: pd.DataFrame, numbers: str) -> bytes:
@@ -201,6 +213,7 @@ def _logged(path: Path, numbers: Any, deals: pd.DataFrame) -> Logged:
     start, end, as_of = map(dt.date.fromisoformat, (span["start"], span["end"], numbers["as_of"]))
     figures = [numbers[name] for name in _NUMBERS]
     figures += [numbers[name] for name in _MAYBE_NUMBERS if numbers[name] is not None]
+    figures += [numbers[name] for name in CORRECTED if numbers.get(name) is not None]
     if not all(type(figure) in (int, float) for figure in figures) or not isinstance(numbers["currency"], str):
         raise TypeError("numbers")
     if not {"deal_id", "by_end"} <= set(deals) or not isinstance(span["name"], str):

@@ -35,6 +35,7 @@ class Outcome:
     cells : (draw,) bookings by group and line (closed, and the lines of open deals); one blank group without ``by``
     new : (draw,) bookings of deals not yet created
     without_rate : deals won in past quarters in currencies without a rate now: new deals like them are not counted
+    luck : simulated quarters for each posterior draw
     """
 
     state: PipelineState
@@ -43,6 +44,7 @@ class Outcome:
     cells: Mapping[tuple[str, str], Array]
     new: Array
     without_rate: int
+    luck: int
 
     @property
     def total(self) -> Array:
@@ -60,8 +62,13 @@ def simulate_quarter(
     rates: pd.DataFrame | None,
     by: str | None,
     seed: int,
+    luck: int | None = None,
 ) -> Outcome:
     """Simulate a quarter with the deals known on a day (see ``known_deals``).
+
+    Parameters
+    ----------
+    luck : simulated quarters for each posterior draw; by default more where there are few deals
 
     Raises
     ------
@@ -69,7 +76,7 @@ def simulate_quarter(
         A rate is missing.
     """
     state = pipeline_state(deals, quarter, days, currency=currency, rates=rates)
-    draws = len(posterior.flat["intercept"])
+    draws, luck = len(posterior.flat["intercept"]), luck or _luck(posterior, len(state.open))
     grain = grain_of(state.open["worth"].to_numpy(), state.closed["worth"].to_numpy())
     source, dated = chances_of(posterior, state.open, quarter, days.waiting)
     names, codes = _groups(state, by)
@@ -85,10 +92,11 @@ def simulate_quarter(
             draws=draws,
             seed=seed,
             grain=grain,
+            luck=luck,
         )
     )
     won = np.bincount(codes[len(state.open) :], on_grain(state.closed["worth"].to_numpy(), grain), minlength=len(names))
-    new, without = _new(posterior, quarter, days, state, rates, draws, seed)
+    new, without = _new(posterior, quarter, days, state, rates, draws * luck, seed)
     return Outcome(
         state=state,
         dated=dated,
@@ -96,7 +104,14 @@ def simulate_quarter(
         cells=_cells(names, won, simulated.cells),
         new=on_grain(new, grain),
         without_rate=without,
+        luck=luck,
     )
+
+
+def _luck(posterior: Posterior, deals: int) -> int:
+    """Simulated quarters for each posterior draw; a model fitted before draws as it did."""
+    fitted_before = posterior.arrivals is not None and posterior.arrivals.last_day is None
+    return 1 if fitted_before else sim.luck_for(deals)
 
 
 def _groups(state: PipelineState, by: str | None) -> tuple[list[str], Array]:

@@ -144,6 +144,26 @@ def pipeline_state(
     )
 
 
+def booked(
+    deals: pd.DataFrame, quarter: Quarter, day: dt.date, *, currency: str | None, rates: pd.DataFrame | None
+) -> float:
+    """Bookings of a quarter as known on a day, from known deals (see ``known_deals``); raises as ``pipeline_state``."""
+    return money_on(deals, quarter, day, currency=currency, rates=rates)[0]
+
+
+def money_on(
+    deals: pd.DataFrame, quarter: Quarter, day: dt.date, *, currency: str | None, rates: pd.DataFrame | None
+) -> tuple[float, float]:
+    """Bookings of a quarter so far, and the amount of all open deals (known ones); raises as ``pipeline_state``."""
+    state = pipeline_state(deals, quarter, Days.all_on(day), currency=currency, rates=rates)
+    return float(np.nansum(state.closed["worth"])), float(np.nansum(state.open["worth"]))
+
+
+def report_currency(deals: pd.DataFrame, quarter: Quarter, day: dt.date, *, rates: pd.DataFrame | None) -> str:
+    """The currency in which a forecast of known deals would be; blank where no deal names one."""
+    return pipeline_state(deals, quarter, Days.all_on(day), currency=None, rates=rates).currency
+
+
 def lines_of(deals: pd.DataFrame) -> pd.Series:
     """(deal,) the line an open deal belongs to."""
     return column_or_missing(deals, "rep_category").map(_LINE_OF).fillna("uncategorised").astype("str")

@@ -10,6 +10,7 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
+from winprob.quarter.simulation import quantile_error
 from winprob.settings import QuarterSettings
 
 #: The lines of a forecast, in order; in every draw the parts sum to the last line.
@@ -26,6 +27,12 @@ PRECISION = 1e-6
 def reaches(amounts: Array | float, target: float) -> Array:
     """Whether each amount is at least the target, up to rounding."""
     return np.asarray(amounts) >= target * (1 - PRECISION)
+
+
+def is_inside(amount: float, lowest: float, highest: float) -> bool:
+    """Whether an amount is in an interval, up to rounding."""
+    rounding = PRECISION * abs(amount)
+    return bool(lowest - rounding <= amount <= highest + rounding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,8 @@ class Forecast:
     model : hash of the training data
     settings : thresholds of a mover, and of a total far from P50
     seed : of the simulation
+    luck : simulated quarters for each posterior draw; draws are all posterior draws, then all again
+    corrected : the total corrected by the team's own past quarters; None without a correction for this day
     """
 
     quarter: Quarter
@@ -88,11 +97,35 @@ class Forecast:
     model: str
     settings: QuarterSettings
     seed: int
+    luck: int = 1
+    corrected: "CorrectedTotal | None" = None
 
     @property
     def p50(self) -> float:
         """The total's median."""
         return float(self.lines["p50"].iloc[-1])
+
+    @property
+    def p50_error(self) -> float:
+        """Monte Carlo standard error of the total's median."""
+        return quantile_error(self.draws["total"], 0.5, self.luck)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedTotal:
+    """A total corrected by the misses of past quarters, see ``model.correction``.
+
+    Attributes
+    ----------
+    quarters : number of past quarters behind the correction
+    prob_target : None without a target
+    """
+
+    quarters: int
+    p10: float
+    p50: float
+    p90: float
+    prob_target: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

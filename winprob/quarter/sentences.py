@@ -17,7 +17,14 @@ _MAY_COME = 0.05
 
 def forecast_sentences(forecast: Forecast) -> list[str]:
     """What a reader of the table needs to know, most important first."""
-    return [*_number(forecast), *_rivals(forecast), *_risk(forecast), *_breaks(forecast), *_assumptions(forecast)]
+    return [
+        *_number(forecast),
+        *_corrected(forecast),
+        *_rivals(forecast),
+        *_risk(forecast),
+        *_breaks(forecast),
+        *_assumptions(forecast),
+    ]
 
 
 def bridge_sentences(bridge: Bridge) -> list[str]:
@@ -48,12 +55,19 @@ def money(amount: float, currency: str) -> str:
     return f"{amount:,.0f} {currency}".strip()
 
 
+def rounded_money(amount: float, forecast: Forecast) -> str:
+    """A simulated amount, rounded to the decimal place of the Monte Carlo error of P50: what is behind it is luck."""
+    error = forecast.p50_error
+    unit = 10.0 ** math.floor(math.log10(error)) if error > 1 else 1.0
+    return money(round(amount / unit) * unit, forecast.currency)
+
+
 def _number(forecast: Forecast) -> Iterator[str]:
     quarter, total = forecast.quarter, forecast.lines.iloc[-1]
     fields = {
         "quarter": quarter.name,
         "day": forecast.as_of,
-        **{name: money(total[name], forecast.currency) for name in ("p10", "p50", "p90")},
+        **{name: rounded_money(total[name], forecast) for name in ("p10", "p50", "p90")},
     }
     if forecast.as_of >= quarter.start:
         yield gettext(
@@ -75,6 +89,23 @@ def _number(forecast: Forecast) -> Iterator[str]:
             target=money(forecast.target, forecast.currency),
             share=total["prob_target"],
         )
+
+
+def _corrected(forecast: Forecast) -> Iterator[str]:
+    corrected = forecast.corrected
+    if corrected is None:
+        return
+    fields = {name: rounded_money(getattr(corrected, name), forecast) for name in ("p10", "p50", "p90")}
+    text = gettext(
+        "Corrected by the team's own {count} past quarters: P50 {p50}; 8 in 10 between {p10} and {p90}.",
+        count=corrected.quarters,
+        **fields,
+    )
+    if corrected.prob_target is None:
+        yield text
+        return
+    reached = gettext("Corrected probability of the target: {share:.0%}.", share=corrected.prob_target)
+    yield gettext("{first} {second}", first=text, second=reached)
 
 
 def _rivals(forecast: Forecast) -> Iterator[str]:
@@ -103,8 +134,8 @@ def _risk(forecast: Forecast) -> Iterator[str]:
             gettext(
                 "{deal} {won} if won, {lost} if not",
                 deal=row["deal_id"],
-                won=money(row["p50_if_won"], forecast.currency),
-                lost=money(row["p50_if_lost"], forecast.currency),
+                won=rounded_money(row["p50_if_won"], forecast),
+                lost=rounded_money(row["p50_if_lost"], forecast),
             )
             for row in movers.head(_NAMED).to_dict("records")
         )

@@ -1,9 +1,10 @@
 """Joint simulation of the open deals: posterior draws shared by all deals, then one uniform number per deal and draw.
 
 All deals of a draw share the model's parameters: the weights, the drift of the quarter, the ratio of closing to
-recorded amounts. A deal's own uniform numbers come from a random stream keyed by its id, so two simulations with one
-seed have common random numbers. Money is rounded to a grain, a power of two far below a cent, so that sums are exact in
-any order.
+recorded amounts. With few deals each posterior draw is simulated several times with other uniform numbers, because
+the quantiles of a few large deals have a large Monte Carlo error, and luck is cheap. A deal's own uniform numbers come
+from a random stream keyed by its id, so two simulations with one seed have common random numbers. Money is rounded to a
+grain, a power of two far below a cent, so that sums are exact in any order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ from winprob.arrays import Array, in_blocks
 from winprob.model.amounts import Ratios
 from winprob.model.draws import sorted_tails
 
+#: Simulated quarters for each posterior draw, and the number of open deals up to which it is more than one.
+LUCK, _FEW_DEALS = 8, 2000
 #: Deals in one block.
 BLOCK = 512
 #: Every draw is kept for this many deals, those with the largest amounts; a smaller deal does not move the total alone.
@@ -25,6 +28,8 @@ LARGEST = 400
 _BITS = 40
 #: Probabilities are kept in two bytes each until the total is known.
 _STEPS = np.float32(65535)
+#: Batches of posterior draws for the Monte Carlo error.
+_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ Source = Callable[[slice], Chances]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """Simulated outcomes of the open deals.
+    """Simulated outcomes of the open deals; draws of bookings are all posterior draws, then all again with other luck.
 
     Attributes
     ----------
@@ -79,6 +84,7 @@ class QuarterInputs:
     worth : (deal,) amount in the report's currency, on the grain; 0 where it is unknown
     keys : (deal,) of the random streams
     cell : (deal,) which of the ``cells`` sums the deal counts in
+    draws, luck : number of posterior draws, and of simulations of each
     """
 
     source: Source
@@ -90,6 +96,23 @@ class QuarterInputs:
     draws: int
     seed: int
     grain: float
+    luck: int = 1
+
+
+def luck_for(deals: int) -> int:
+    """Simulated quarters for each posterior draw where so many deals are open."""
+    return LUCK if deals <= _FEW_DEALS else 1
+
+
+def quantile_error(draws: Array, level: float, luck: int = 1) -> float:
+    """Monte Carlo standard error of a quantile of simulated totals, by batches of posterior draws with all their luck.
+
+    Neighbouring draws of a chain are in one batch, so that their autocorrelation counts (Flegal, Haran, Jones 2008).
+    """
+    by_posterior_draw = np.asarray(draws).reshape(luck, -1)
+    batches = np.array_split(by_posterior_draw, min(_BATCHES, by_posterior_draw.shape[1]), axis=1)
+    quantiles = [np.quantile(batch, level) for batch in batches]
+    return float(np.std(quantiles, ddof=1) / np.sqrt(len(quantiles))) if len(quantiles) > 1 else 0.0
 
 
 def stream_keys(deal_ids: Iterable[str]) -> Array:
@@ -130,7 +153,7 @@ def simulate_open(inputs: QuarterInputs) -> Simulated:
     largest = np.sort(np.argsort(-inputs.worth, kind="stable")[:LARGEST])
     chance = np.empty((deals, draws), dtype=np.uint16)
     blocks = in_blocks(deals, BLOCK, lambda rows: _simulate_block(inputs, rows, largest, chance))
-    cells, expected = np.zeros((inputs.cells, draws)), np.zeros(draws)
+    cells, expected = np.zeros((inputs.cells, draws * inputs.luck)), np.zeros(draws)
     for block in blocks:
         cells += block.cells
         expected += block.expected
@@ -138,10 +161,10 @@ def simulate_open(inputs: QuarterInputs) -> Simulated:
     shares = in_blocks(deals, BLOCK, lambda rows: chance[rows].astype(np.float32) @ deviation)
     return Simulated(
         cells=cells,
-        expected=expected,
+        expected=np.tile(expected, inputs.luck),
         shared=inputs.worth * np.concatenate([*shares, np.empty(0)]),
         largest=largest,
-        **_joined([block.by_deal for block in blocks], draws),
+        **_joined([block.by_deal for block in blocks], draws * inputs.luck),
     )
 
 
@@ -154,8 +177,9 @@ class _Block:
 
 def _simulate_block(inputs: QuarterInputs, rows: slice, largest: Array, chance: Array) -> _Block:
     chances, worth = inputs.source(rows), inputs.worth[rows]
-    uniforms = random_streams(inputs.keys[rows], inputs.draws, seed=inputs.seed)
-    bookings = _bookings(chances.in_quarter, uniforms, worth, inputs)
+    uniforms = random_streams(inputs.keys[rows], inputs.draws * inputs.luck, seed=inputs.seed)
+    every = np.tile(chances.in_quarter, (1, inputs.luck))
+    bookings = _bookings(every, uniforms, worth, inputs)
     expected = (worth.astype(np.float32) @ chances.in_quarter) * _ratio_moments(inputs)[0]
     chance[rows] = np.rint(chances.in_quarter * _STEPS)
     cell = inputs.cell[rows]
@@ -163,7 +187,7 @@ def _simulate_block(inputs: QuarterInputs, rows: slice, largest: Array, chance: 
     here = largest[(largest >= rows.start) & (largest < rows.stop)] - rows.start
     by_deal = {
         "largest_bookings": bookings[here],
-        "largest_if_won": _if_won(chances.in_quarter[here], uniforms[here], worth[here], bookings[here], inputs),
+        "largest_if_won": _if_won(every[here], uniforms[here], worth[here], bookings[here], inputs),
         **_moments(chances.in_quarter, worth, inputs),
         **_summaries(chances),
     }
@@ -176,7 +200,7 @@ def _bookings(chance: Array, uniforms: Array, worth: Array, inputs: QuarterInput
     bookings = np.where(won, worth[:, None], 0.0)
     if inputs.ratios is not None:
         deal, draw = np.nonzero(won)
-        ratio = inputs.ratios.at(uniforms[deal, draw] / chance[deal, draw], draw)
+        ratio = inputs.ratios.at(uniforms[deal, draw] / chance[deal, draw], draw % inputs.draws)
         bookings[deal, draw] = on_grain(worth[deal] * ratio, inputs.grain)
     return bookings
 
@@ -186,7 +210,7 @@ def _if_won(chance: Array, uniforms: Array, worth: Array, bookings: Array, input
     if inputs.ratios is None:
         return np.broadcast_to(worth[:, None], uniforms.shape)
     rest = np.where(uniforms < chance, 0.0, (uniforms - chance) / np.maximum(1 - chance, 1e-6))
-    draw = np.broadcast_to(np.arange(inputs.draws), uniforms.shape)
+    draw = np.broadcast_to(np.tile(np.arange(inputs.draws), inputs.luck), uniforms.shape)
     ratio = inputs.ratios.at(rest.ravel(), draw.ravel()).reshape(uniforms.shape)
     return np.where(uniforms < chance, bookings, on_grain(worth[:, None] * ratio, inputs.grain))
 

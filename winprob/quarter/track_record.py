@@ -11,9 +11,9 @@ import pandas as pd
 from winprob.data.schema import column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
 from winprob.i18n import gettext
-from winprob.quarter.forecast_log import Logged, read_log
-from winprob.quarter.pipeline import Days, closed_within, known_deals, last_day, no_days, pipeline_state
-from winprob.quarter.results import PRECISION, reaches
+from winprob.quarter.forecast_log import CORRECTED, Logged, read_log
+from winprob.quarter.pipeline import booked, closed_within, known_deals, last_day, no_days
+from winprob.quarter.results import is_inside, reaches
 
 #: Below this number of quarters coverage has a standard error of ten points or more.
 FEW = 12
@@ -34,6 +34,11 @@ SCORE_COLUMNS = (
     "stage_weighted_error",
     "prob_target",
     "reached",
+    "p10_corrected",
+    "p50_corrected",
+    "p90_corrected",
+    "inside_80_corrected",
+    "corrected_error",
 )
 
 
@@ -51,7 +56,8 @@ def score_forecasts(
     -------
     DataFrame, one row for each forecast: ``quarter, as_of, week, currency, p10, p50, p90, actual, inside_80``; errors
     (forecast less actual) of P50, of the sellers' closed and commit, and of the stage-weighted pipeline;
-    ``prob_target, reached``
+    ``prob_target, reached``; and of the corrected total, blank without a correction: ``p10_corrected, p50_corrected,
+    p90_corrected, inside_80_corrected, corrected_error``
 
     Raises
     ------
@@ -89,15 +95,23 @@ def calibrate_deals(folder: Path | str, deals: pd.DataFrame, *, as_of: dt.date |
 
 
 def summarise_track_record(scores: pd.DataFrame) -> pd.DataFrame:
-    """``forecaster, forecasts, quarters, mean_abs_error, mean_error, coverage_80``: model, commit, stage_weighted."""
-    records = []
-    for name in _RIVALS:
-        error = scores[f"{name}_error"].astype(float)
-        covered = float(scores["inside_80"].mean()) if name == "model" and len(scores) else np.nan
-        size = (len(scores), scores["quarter"].nunique())
-        records.append((name, *size, float(error.abs().mean()), float(error.mean()), covered))
+    """``forecaster, forecasts, quarters, mean_abs_error, mean_error, coverage_80``: model, commit, stage_weighted.
+
+    Where forecasts were corrected also ``corrected``, and ``uncorrected``, the model on these forecasts alone.
+    """
+    records = [_summary(name, scores, f"{name}_error", "inside_80" if name == "model" else None) for name in _RIVALS]
+    both = scores[mask_of(column_or_missing(scores, "corrected_error").notna())]
+    if len(both):
+        records.append(_summary("corrected", both, "corrected_error", "inside_80_corrected"))
+        records.append(_summary("uncorrected", both, "model_error", "inside_80"))
     columns = ["forecaster", "forecasts", "quarters", "mean_abs_error", "mean_error", "coverage_80"]
     return pd.DataFrame(records, columns=columns)
+
+
+def _summary(name: str, scores: pd.DataFrame, error_of: str, inside: str | None) -> tuple[Any, ...]:
+    error = scores[error_of].astype(float)
+    covered = float(scores[inside].astype(float).mean()) if inside and len(scores) else np.nan
+    return name, len(scores), scores["quarter"].nunique(), float(error.abs().mean()), float(error.mean()), covered
 
 
 def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
@@ -106,6 +120,7 @@ def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
         yield gettext("No quarter of the log is over in this table: there is nothing to score yet.")
         return
     summary = summarise_track_record(scores).set_index("forecaster")
+    error = {str(name): f"{value:,.0f}" for name, value in summary["mean_abs_error"].items()}
     yield gettext(
         "P10 to P90 covered the actual in {inside:.0%} of {count} forecasts for {quarters} quarters (expected: 80%).",
         inside=summary.loc["model", "coverage_80"],
@@ -114,8 +129,18 @@ def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
     )
     yield gettext(
         "Mean absolute error: P50 {model}, sellers' commit {commit}, stage-weighted pipeline {stage_weighted}.",
-        **{str(name): f"{error:,.0f}" for name, error in summary["mean_abs_error"].items()},
+        **{name: error[name] for name in _RIVALS},
     )
+    if "corrected" in error:
+        yield gettext(
+            "{count} forecasts were corrected by past quarters: mean absolute error of P50 {corrected} (without the "
+            "correction {raw}); P10 to P90 covered {inside:.0%} ({inside_raw:.0%}).",
+            count=summary.loc["corrected", "forecasts"],
+            corrected=error["corrected"],
+            raw=error["uncorrected"],
+            inside=summary.loc["corrected", "coverage_80"],
+            inside_raw=summary.loc["uncorrected", "coverage_80"],
+        )
     if scores["quarter"].nunique() < FEW:
         yield gettext("Fewer than {few} quarters: too few to distinguish skill from luck.", few=FEW)
 
@@ -130,9 +155,7 @@ def _known(deals: pd.DataFrame, as_of: dt.date | None) -> tuple[pd.DataFrame, dt
 
 def _score(logged: Logged, deals: pd.DataFrame, day: dt.date, rates: pd.DataFrame | None) -> dict[str, Any]:
     numbers = logged.numbers
-    state = pipeline_state(deals, logged.quarter, Days.all_on(day), currency=numbers["currency"] or None, rates=rates)
-    actual = float(np.nansum(state.closed["worth"]))
-    rounding = PRECISION * abs(actual)
+    actual = booked(deals, logged.quarter, day, currency=numbers["currency"] or None, rates=rates)
     errors = {f"{name}_error": numbers[key] - actual for name, key in _RIVALS.items()}
     target = numbers["target"]
     return {
@@ -141,9 +164,22 @@ def _score(logged: Logged, deals: pd.DataFrame, day: dt.date, rates: pd.DataFram
         "week": logged.quarter.week_of(logged.as_of),
         **{name: numbers[name] for name in ("currency", "p10", "p50", "p90", "prob_target")},
         "actual": actual,
-        "inside_80": numbers["p10"] - rounding <= actual <= numbers["p90"] + rounding,
+        "inside_80": is_inside(actual, numbers["p10"], numbers["p90"]),
         **errors,
         "reached": None if target is None else bool(reaches(actual, target)),
+        **_corrected_score(numbers, actual),
+    }
+
+
+def _corrected_score(numbers: dict[str, Any], actual: float) -> dict[str, Any]:
+    """The corrected total and its score; blank in a forecast without a correction."""
+    if any(numbers.get(name) is None for name in CORRECTED[:3]):
+        return dict.fromkeys((*CORRECTED[:3], "inside_80_corrected", "corrected_error"))
+    p10, p50, p90 = (numbers[name] for name in CORRECTED[:3])
+    return {
+        **dict(zip(CORRECTED[:3], (p10, p50, p90), strict=True)),
+        "inside_80_corrected": is_inside(actual, p10, p90),
+        "corrected_error": p50 - actual,
     }
 
 

@@ -133,6 +133,9 @@ def _details(posterior: Posterior) -> Section:
         (gettext("hash of the training data"), source.data_hash or "–"),
         (gettext("draws"), f"{posterior.draws['intercept'].size}"),
     ]
+    if posterior.correction:
+        quarters = gettext(", ").join(posterior.correction.quarters)
+        rows.append((gettext("correction of the quarter, learned from"), quarters))
     return Section(title=gettext("Details"), grid=pairs_grid(rows))
 
 

@@ -5,7 +5,7 @@ from winprob.data.history.days import FIRST_DAY, Every, as_day, export_day, revi
 from winprob.data.history.folder import is_history, read_history
 from winprob.data.history.replay import replay_changes
 from winprob.data.history.slips import count_slips
-from winprob.data.history.trail import deal_ends, review_table
+from winprob.data.history.trail import deal_ends, follow, review_table
 from winprob.data.history.training import (
     label_sentences,
     read_known,
@@ -25,6 +25,7 @@ __all__ = [
     "count_slips",
     "deal_ends",
     "export_day",
+    "follow",
     "is_history",
     "label_sentences",
     "read_history",

@@ -180,6 +180,7 @@ def _about_the_quarter(inputs: ReviewInputs) -> list[tuple[str, str]]:
                 "not add up to those of the total; means do."
             ),
         ),
+        *(_about_the_correction() if inputs.forecast.corrected else []),
         (
             gettext("Bookings"),
             gettext(
@@ -213,6 +214,18 @@ def _about_the_quarter(inputs: ReviewInputs) -> list[tuple[str, str]]:
                 "deals; other facts, including dates pulled in; the retrained model. The rest is simulation noise."
             ),
         ),
+    ]
+
+
+def _about_the_correction() -> list[tuple[str, str]]:
+    return [
+        (
+            gettext("Corrected P50"),
+            gettext(
+                "The same forecast after a correction of its location and spread, learned from what it would have "
+                "said in the team's own past quarters and what came. The lines stay as simulated."
+            ),
+        )
     ]
 
 

@@ -1,7 +1,7 @@
 """Head of the page: dates and model, the number and its lines, and the bridge from the last review."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,6 +163,7 @@ def figures(inputs: ReviewInputs) -> list[Figure]:
                 "P10 {low}, P90 {high}", low=compact_money(total["p10"], money), high=compact_money(total["p90"], money)
             ),
         ),
+        *_corrected(inputs),
         _target(inputs, total),
     ]
     rollup = commit_rollup(inputs)
@@ -170,6 +171,22 @@ def figures(inputs: ReviewInputs) -> list[Figure]:
         note = gettext("closed and commit, as filed")
         shown.append(Figure(name=gettext("Sellers' commit"), number=compact_money(rollup, money), note=note))
     return shown
+
+
+def _corrected(inputs: ReviewInputs) -> Iterator[Figure]:
+    corrected, money = inputs.forecast.corrected, inputs.currency
+    if corrected is None:
+        return
+    note = gettext(
+        "P10 {low}, P90 {high}; corrected by {count} past quarters",
+        low=compact_money(corrected.p10, money),
+        high=compact_money(corrected.p90, money),
+        count=corrected.quarters,
+    )
+    if corrected.prob_target is not None:
+        chance = percent(corrected.prob_target)
+        note = gettext("{note}; probability of the target {chance}", note=note, chance=chance)
+    yield Figure(name=gettext("Corrected P50"), number=compact_money(corrected.p50, money), note=note)
 
 
 def _target(inputs: ReviewInputs, total: pd.Series) -> Figure:
