@@ -190,7 +190,8 @@ def test_a_past_day_of_a_history_is_what_its_snapshots_knew(tmp_path):
     known = evidence.known_before(days[-2], [])
     assert known.deals["known_until"].max() < days[-2]
     assert known.ends["as_of"].max() < days[-2]
-    assert set(known.more) == {"readings", "ends"}
+    assert set(known.more) == {"ends"}
+    assert known.deals["as_of"].nunique() == len(days) - 2
     assert evidence.until >= read_history(tmp_path / "history")["as_of"].max()
 
 

@@ -15,15 +15,8 @@ from scipy.sparse import csr_array
 from winprob.arrays import Array
 from winprob.data.schema import as_days, as_numbers, column_or_missing, enough_deals, is_censored, is_closed
 from winprob.methodology import STAGES
-from winprob.model.hazards.clock import (
-    CELLS,
-    NEVER,
-    STAGE_STATES,
-    calendar_between,
-    cell_design,
-    exposure,
-    span_design,
-)
+from winprob.model.hazards import clock
+from winprob.model.hazards.clock import CELLS, NEVER, STAGE_STATES
 from winprob.model.hazards.spans import Spans
 from winprob.settings import CalendarSettings
 
@@ -127,9 +120,9 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     # The closing week is truncated at known_on; a deal closed on the day of its reading closed in its first week.
     start = np.where(done, read + 7 * (week - 1), observed_until(deals, known_on))
     end = np.where(done, np.maximum(np.minimum(read + 7 * week, known_on), start + 1), start)
-    when = calendar_between(read, end, calendar)
-    before = exposure(stage, read, expected, read, start, when)
-    within = exposure(stage, read, expected, start, end, when)
+    when = clock.calendar_between(read, end, calendar)
+    before = clock.exposure(stage, read, expected, read, start, when)
+    within = clock.exposure(stage, read, expected, start, end, when)
     used = np.flatnonzero(before.sum(axis=0) + within.sum(axis=0))
     cell = used % CELLS
     passed, span = np.unique(used // CELLS, return_inverse=True)
@@ -137,7 +130,9 @@ def build_design(deals: pd.DataFrame, known_on: int, calendar: CalendarSettings)
     design = Design(
         facts=fact_values(deals, scaling),
         incidence=incidence_values(stage),
-        cells=np.hstack([*(design[cell] for design in cell_design().values()), span_design(cell, span, spans)]),
+        cells=np.hstack(
+            [*(design[cell] for design in clock.cell_design().values()), clock.span_design(cell, span, spans)]
+        ),
         spans=spans,
         before=before[:, used],
         within=within[:, used],

@@ -1,7 +1,6 @@
 """Fit the time-to-close model: posterior draws about the mode, or the reason why it cannot be fitted."""
 
 import datetime as dt
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -192,7 +191,7 @@ def named_draws(points: Array, density: TimingDensity, scaling: TimingScaling) -
         **{name: tuple(len(TIME_COORDS[dim]) for dim in HAZARD_DIMS[name][1:]) for name in TIME_EFFECTS},
         "pace": (len(density.design.spans),),
     }
-    cuts = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
     parts = np.split(np.stack(ends, axis=1), cuts[:-1], axis=2)
     named = {
         name: part.reshape(*part.shape[:2], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)

@@ -11,16 +11,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.model.hazards.clock import (
-    CELLS,
-    NEVER,
-    QUARTER_STATES,
-    STAGE_STATES,
-    TIME_COORDS,
-    calendar_between,
-    cell_design,
-    exposure,
-)
+from winprob.model.hazards import clock
+from winprob.model.hazards.clock import CELLS, NEVER, STAGE_STATES
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
 from winprob.model.hazards.pace import PACE_PARTS, pace_draws
 from winprob.model.hazards.spans import NO_SEASON, Spans, spans_between, spans_of
@@ -81,7 +73,7 @@ class Hazards:
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim."""
         own = {"fact": self.scaling.facts, "quarter": self.quarters, "pace_part": PACE_PARTS}
-        return {"end": ENDS, **TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), **own}
+        return {"end": ENDS, **clock.TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), **own}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
@@ -136,8 +128,8 @@ class DealHazards:
         key = np.stack([self.stage[rows], self.read[rows], self.expected[rows], start, end])
         paths, which = np.unique(key, axis=1, return_inverse=True)
         stage, read, expected, begun, ended = paths
-        when = calendar_between(begun, ended, self.model.calendar)
-        weeks = exposure(stage, read, expected, begun, ended, when).astype(np.float32)
+        when = clock.calendar_between(begun, ended, self.model.calendar)
+        weeks = clock.exposure(stage, read, expected, begun, ended, when).astype(np.float32)
         passed = np.unique(weeks.indices)
         span, cell = np.divmod(passed, CELLS)
         factor = quarter_factors(self.model, when.spans)
@@ -145,14 +137,14 @@ class DealHazards:
         some = weeks[:, passed]
         total = np.exp(np.matmul(self.facts[rows], self.effect))
         for at in range(len(ENDS)):
-            weekly = baseline[at] * factor[at][span, cell % len(QUARTER_STATES)]
+            weekly = baseline[at] * factor[at][span, cell % len(clock.QUARTER_STATES)]
             total[at] *= (some @ weekly)[which.ravel()]
         return np.asarray(total)
 
 
 def cell_hazards(hazards: Hazards, cells: Array) -> Array:
     """(end, cell, draw) baseline weekly hazard in some cells."""
-    designs = {name: design[cells] for name, design in cell_design().items() if name in hazards.draws}
+    designs = {name: design[cells] for name, design in clock.cell_design().items() if name in hazards.draws}
     logs = np.zeros((len(ENDS), len(cells), len(hazards.draws["since"])), dtype=np.float32)
     for name, design in designs.items():
         effects = hazards.draws[name].reshape(logs.shape[2], len(ENDS), -1)
@@ -171,7 +163,7 @@ def quarter_factors(hazards: Hazards, spans: Spans) -> Array:
     A quarter that the model has not seen is drawn, the same for all deals.
     """
     draws = len(hazards.draws["since"])
-    total = np.zeros((len(ENDS), len(spans), len(QUARTER_STATES), draws), dtype=np.float32)
+    total = np.zeros((len(ENDS), len(spans), len(clock.QUARTER_STATES), draws), dtype=np.float32)
     if "pace" not in hazards.draws:
         return np.exp(total)
     learned = spans_of(hazards.quarters, hazards.calendar)
