@@ -5,6 +5,7 @@ mapping. What a mapping cannot express (an outcome derived from two flags, one c
 two spellings) is done here.
 """
 
+from winprob.data.tables.presets.detection import detect_preset
 from winprob.data.tables.presets.fitting import (
     fit_preset,
     left_headers,
@@ -30,6 +31,7 @@ from winprob.data.tables.presets.spellings import (
 __all__ = [
     "PRESETS",
     "Preset",
+    "detect_preset",
     "find_header",
     "fit_preset",
     "is_role_table",
