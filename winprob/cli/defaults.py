@@ -42,7 +42,7 @@ class Defaults:
 
     @property
     def language(self) -> Language:
-        return self.project.values.language if self.project else "en"
+        return self.project.config.language if self.project else "en"
 
     def of(self, parameters: Sequence[click.Parameter]) -> dict[str, Any]:
         """Click's default map for one command: the project's values of its options."""
@@ -52,8 +52,9 @@ class Defaults:
         for option in parameters:
             if isinstance(option, click.Option) and option.name and _takes_default(option):
                 values[option.name] = _value(project, option)
-        if "registry" in values and values.get("model"):
-            del values["model" if values["registry"] else "registry"]
+        if {"registry", "model"} <= set(values):
+            # One of the two: a model file where the project names one, else the registry.
+            del values["registry" if project.config.model else "model"]
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -67,11 +68,11 @@ def _takes_default(option: click.Option) -> bool:
 def _value(project: "Project", option: click.Option) -> Any:
     name = option.name
     if name == "lang":
-        return project.values.language
+        return project.config.language
     if name == "preset":
         return project.preset
     if name in _TEXTS:
-        return getattr(project.values, str(name)) or None
+        return getattr(project.config, str(name)) or None
     if name == "model":
         return project.place("model") or project.place("registry")
     place = project.place(str(name))

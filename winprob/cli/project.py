@@ -1,4 +1,4 @@
-"""Commands of the project folder: ``init`` writes ``winprob.toml``, ``config`` shows what is in force and from where."""
+"""Commands of the project folder: ``init`` writes ``winprob.toml``, ``config`` shows what is in force, and whence."""
 
 import sys
 from collections.abc import Iterator
@@ -209,7 +209,7 @@ def config(ctx: click.Context, output: Output, **given: Any) -> None:
 
     defaults = defaults_of(ctx)
     project = defaults.project if defaults else None
-    values = project.values if project else ProjectSettings(registry="", history="", log="", outputs="")
+    values = project.config if project else ProjectSettings(registry="", history="", log="", outputs="")
     rows = []
     for name, value in setting_rows(values):
         parameter = "lang" if name == "language" else name
@@ -221,8 +221,8 @@ def config(ctx: click.Context, output: Output, **given: Any) -> None:
         shown = project.place(name) if project and name in (*_KEYS[1:], "outputs") else value
         rows.append((name, None if shown in ("", None) else _text(shown), "winprob.toml" if known else "default"))
     month = project.calendar().fiscal_year_start_month if project else 1
-    of_file = project is not None and project.values.settings
-    rows.append(("fiscal_year_start_month", str(month), project.values.settings if project and of_file else "default"))
+    of_file = project is not None and project.config.settings
+    rows.append(("fiscal_year_start_month", str(month), project.config.settings if project and of_file else "default"))
     show(pd.DataFrame(rows, columns=["setting", "value", "source"]), output)
     where = project.path if project else None
     echo_notes(

@@ -62,7 +62,7 @@ class Project:
     """A project file, read; ``given`` are the keys that it names."""
 
     path: Path
-    values: ProjectSettings
+    config: ProjectSettings
     given: frozenset[str]
 
     @property
@@ -71,13 +71,13 @@ class Project:
 
     def place(self, key: str) -> Path | None:
         """The path that a key names, relative to the working directory; None where the key is not set."""
-        value = str(getattr(self.values, key))
+        value = str(getattr(self.config, key))
         return from_here(self.folder, value) if value else None
 
     @property
     def preset(self) -> str | None:
         """A preset's name, or the path of an edited copy."""
-        value = self.values.preset
+        value = self.config.preset
         return (str(from_here(self.folder, value)) if value.endswith(".toml") else value) or None
 
     def calendar(self) -> CalendarSettings:
@@ -95,7 +95,7 @@ class Project:
         """
         calendar = self.calendar()
         wanted = quarter if isinstance(quarter, Quarter) else find_quarter(quarter, calendar)
-        named = {find_quarter(name, calendar).start: value for name, value in self.values.targets.items()}
+        named = {find_quarter(name, calendar).start: value for name, value in self.config.targets.items()}
         return named.get(wanted.start)
 
 
@@ -116,11 +116,11 @@ def read_project(path: Path) -> Project:
     """
     what = gettext("project file {path}", path=path)
     table = read_toml(path, what, SettingsError)
-    values, faults = validate(ProjectSettings, table)
+    config, faults = validate(ProjectSettings, table)
     faults += _missing(path.parent, table)
-    if values is None or faults:
+    if config is None or faults:
         raise refusal(faults, what, SettingsError)
-    return Project(path=path, values=values, given=frozenset(table))
+    return Project(path=path, config=config, given=frozenset(table))
 
 
 def _missing(folder: Path, table: Mapping[str, Any]) -> Iterator[str]:
