@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ from click.core import ParameterSource
 from winprob.cli import app, options
 from winprob.cli.defaults import defaults_of
 from winprob.cli.options import Output
-from winprob.cli.show import echo_notes, show
+from winprob.cli.show import echo_notes, show, write_page
 from winprob.errors import InputError
 from winprob.i18n import LANGUAGES, gettext, language, use_language
 
 if TYPE_CHECKING:
     from winprob.routine.export import Understood
+    from winprob.settings import CalendarSettings
 
 _KEYS = ("preset", "mapping", "people", "rates", "executives", "settings", "model", "registry", "history", "log")
 _INPUTS = ("mapping", "people", "rates", "executives", "settings", "model")
@@ -58,6 +60,7 @@ def init(folder: Path, targets: tuple[str, ...], chosen: str | None, force: bool
 
 
 def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, Any]) -> None:
+    from winprob.data.fiscal import find_quarter
     from winprob.routine.export import export_pattern, understood_sentences
     from winprob.routine.project import ProjectSettings
     from winprob.routine.project_file import SETTINGS_FILE, calendar_settings, relative_to, write_project
@@ -82,11 +85,15 @@ def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, 
     if month and "settings" not in values:
         values["settings"] = SETTINGS_FILE
     project = ProjectSettings(**values, language=language(), targets=wanted)
+    quarters = [find_quarter(name, _calendar(month, given["settings"])) for name in wanted]
     path = write_project(folder, project, force=force)
     if calendar:
-        (folder / SETTINGS_FILE).write_text(calendar, encoding="utf-8")
+        write_page(calendar, folder / SETTINGS_FILE)
     if understood is not None:
         echo_notes(*understood_sentences(understood))
+    for quarter, amount in zip(quarters, wanted.values(), strict=True):
+        fields = {"quarter": quarter.name, "start": quarter.start, "end": quarter.end, "amount": f"{amount:,.15g}"}
+        echo_notes(gettext("Target of {quarter} ({start} to {end}): {amount}.", **fields))
     echo_notes(*_closing(path, project.preset, project.export, project.targets, understood))
 
 
@@ -133,17 +140,21 @@ def _ask_target(understood: "Understood | None", month: int | None, settings: Pa
     import datetime as dt
 
     from winprob.data.fiscal import quarter_of
-    from winprob.settings import CalendarSettings
 
     day = understood.day() if understood else None
     if day is None:
         return {}
-    calendar = options.load_settings(settings).calendar
-    if month and settings is None:
-        calendar = CalendarSettings(fiscal_year_start_month=month)
-    quarter = quarter_of(day + dt.timedelta(days=1), calendar).name
+    quarter = quarter_of(day + dt.timedelta(days=1), _calendar(month, settings)).name
     answer = _ask(gettext("Bookings to reach in {quarter}", quarter=quarter))
     return dict([_target(f"{quarter}={answer}")]) if answer else {}
+
+
+def _calendar(month: int | None, settings: Path | None) -> "CalendarSettings":
+    """The fiscal calendar of the settings file, else that of a year that begins in ``month``."""
+    import winprob
+
+    calendar = options.load_settings(settings).calendar
+    return calendar if settings or not month else replace(winprob.Settings().calendar, fiscal_year_start_month=month)
 
 
 def _target(text: str) -> tuple[str, float]:
@@ -199,18 +210,18 @@ def _closing(path: Path, preset: str, export: str, targets: Any, understood: "Un
 @options.file("--log", help="As in other commands.")
 @options.idle_seed
 @options.output
-@click.pass_context
-def config(ctx: click.Context, output: Output, **given: Any) -> None:
+def config(output: Output, **given: Any) -> None:
     """The settings in force: each with its value, and whether an option, winprob.toml or the default gives it."""
     import pandas as pd
 
     from winprob.routine.project import ProjectSettings
     from winprob.routine.project_file import setting_rows
 
+    ctx = click.get_current_context()
     defaults = defaults_of(ctx)
     project = defaults.project if defaults else None
     values = project.config if project else ProjectSettings(registry="", history="", log="", outputs="")
-    rows = []
+    rows: list[tuple[str, str | None, str]] = []
     for name, value in setting_rows(values):
         parameter = "lang" if name == "language" else name
         if ctx.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:

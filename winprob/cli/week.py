@@ -60,6 +60,7 @@ def week(
     and something needs a look: warnings of the check, an alarm of the monitor, no model yet. 1: a fault; the files of
     an earlier run stay as they were.
     """
+    from winprob.routine.export import of_a_snapshot
     from winprob.routine.message import summary_sentences
     from winprob.routine.pages import require_replaceable, write_week
     from winprob.routine.week import WeekInputs, review_week
@@ -72,7 +73,7 @@ def week(
     require_replaceable(folder)
     places = {"history": history or Path("history"), "log": log or Path("forecasts")}
     with progress() as follow:
-        findings = _checked(source)
+        findings = of_a_snapshot(_checked(source), deals)
         snapshot = add_snapshot(in_zone(source, None), day, places["history"])
         chosen = options.load_settings(settings) if settings else None
         with stdout_for_tables():

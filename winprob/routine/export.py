@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from winprob.data.schema import COLUMNS, is_closed, is_open
-from winprob.data.tables import check_file, read_export
+from winprob.data.tables import check_file, closed_only, forecast_set_at_close, hindsight, read_export
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
 
@@ -92,7 +92,12 @@ class Understood:
     def errors(self) -> list[str]:
         """Its errors, by column."""
         rows = self.findings[self.findings["severity"] == "error"]
-        return [f"{row.column}: {row.message}" if row.column else str(row.message) for row in rows.itertuples()]
+        return [_line(row) for row in rows.to_dict("records")]
+
+
+def _line(finding: Mapping[Hashable, Any]) -> str:
+    """A finding's message, after its column where it has one."""
+    return f"{finding['column']}: {finding['message']}" if finding["column"] else str(finding["message"])
 
 
 def understand(
@@ -114,6 +119,13 @@ def understand(
     return Understood(path=path, deals=deals, findings=findings)
 
 
+def of_a_snapshot(findings: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
+    """The findings without the warnings that closed deals make no training data: the routine learns from the history."""
+    of_training = (*hindsight(deals), *closed_only(deals), *forecast_set_at_close(deals, is_closed(deals)))
+    messages = {finding.message for finding in of_training}
+    return findings[~findings["message"].isin(messages)].reset_index(drop=True)
+
+
 def understood_sentences(understood: Understood) -> Iterator[str]:
     """How many deals there are, which columns became what, what is missing, and what to fix."""
     deals = understood.deals
@@ -131,9 +143,7 @@ def understood_sentences(understood: Understood) -> Iterator[str]:
         day=understood.day(),
     )
     notes = understood.findings[understood.findings["severity"] == "note"]
-    for row in notes.itertuples():
-        if row.column in COLUMNS or not row.column:
-            yield f"  {row.column}: {row.message}" if row.column else f"  {row.message}"
-    warnings = int((understood.findings["severity"] == "warning").sum())
+    yield from (f"  {_line(row)}" for row in notes.to_dict("records") if row["column"] in (*COLUMNS, ""))
+    warnings = int((of_a_snapshot(understood.findings, deals)["severity"] == "warning").sum())
     if warnings:
         yield gettext("{warnings} warnings: winprob check lists them.", warnings=warnings)

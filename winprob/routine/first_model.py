@@ -85,7 +85,13 @@ def first_model(
     files = candidate_files(retraining, retraining.candidate, render_retraining(retraining), mapping)
     entry = models.add(files, reason=reason)
     models.promote(entry.number, reason)
-    source = gettext("{name} of {registry}, learned today", name=entry.name, registry=registry)
+    form = gettext("{name} of {registry}, learned today from the history")
+    if past is None:
+        form = gettext(
+            "{name} of {registry}, learned today from the closed deals of the export, read after their close: train it "
+            "again on the history once that is long enough (winprob retrain)"
+        )
+    source = form.format(name=entry.name, registry=registry)
     return ModelInUse(posterior=models.load(), registry=models, source=source)
 
 

@@ -59,10 +59,10 @@ def _title(week: Week, company: str) -> str:
 def _points(week: Week) -> Iterator[str]:
     forecast = week.forecast
     lines, money = forecast.lines.set_index("line"), forecast.currency
-    total = lines.loc["total"]
-    p10, p50, p90 = (compact_money(float(total[name]), money) for name in ("p10", "p50", "p90"))
+    total = lines.to_dict("index")["total"]
+    p10, p50, p90 = (compact_money(total[name], money) for name in ("p10", "p50", "p90"))
     yield gettext("Forecast {p50}, 8 in 10 chances from {p10} to {p90}.", p50=p50, p10=p10, p90=p90)
-    closed = compact_money(float(lines.loc["closed", "mean"]), money)
+    closed = compact_money(lines["mean"]["closed"], money)
     rolled = forecast.seller_rollup.set_index("line")["cumulative"]
     commit = compact_money(float(rolled["commit"]), money)
     yield gettext("Closed so far {closed}; with the sellers' commit {commit}.", closed=closed, commit=commit)
@@ -72,7 +72,7 @@ def _points(week: Week) -> Iterator[str]:
         yield gettext(
             "Target {target}: {chance} chance to reach it; the forecast less the target is {gap}.",
             target=compact_money(forecast.target, money),
-            chance=percent(float(total["prob_target"])),
+            chance=percent(total["prob_target"]),
             gap=signed_money(forecast.p50 - forecast.target, money),
         )
     yield _changed(week.bridge) if week.bridge else gettext("No earlier review to compare with.")
