@@ -61,16 +61,15 @@ def init(folder: Path, targets: tuple[str, ...], chosen: str | None, force: bool
 
 def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, Any]) -> None:
     from winprob.data.fiscal import find_quarter
-    from winprob.routine.export import export_pattern, understood_sentences
-    from winprob.routine.project import ProjectSettings
-    from winprob.routine.project_file import SETTINGS_FILE, calendar_settings, relative_to, write_project
+    from winprob.routine import export, project_file
+    from winprob.routine import project as projects
 
     asks = on_terminal()
     if given["export"] is None and asks:
         given["export"] = _ask(gettext("The weekly export (a file, or a pattern such as exports/*.csv)"))
     _require_files(given)
     month = given.pop("fiscal_year_start_month")
-    calendar = calendar_settings(folder, month, given["settings"]) if month else None
+    calendar = project_file.calendar_settings(folder, month, given["settings"]) if month else None
     understood = _understand(given)
     if given["company"] is None and asks:
         given["company"] = _ask(gettext("The name of the company"))
@@ -79,18 +78,18 @@ def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, 
     for key in (*_KEYS, "outputs"):
         if given[key]:
             named = key == "preset" and not str(given[key]).endswith(".toml")
-            values[key] = given[key] if named else relative_to(folder, given[key])
+            values[key] = given[key] if named else project_file.relative_to(folder, given[key])
     if given["export"]:
-        values["export"] = export_pattern(relative_to(folder, given["export"]))
+        values["export"] = export.export_pattern(project_file.relative_to(folder, given["export"]))
     if month and "settings" not in values:
-        values["settings"] = SETTINGS_FILE
-    project = ProjectSettings(**values, language=language(), targets=wanted)
+        values["settings"] = project_file.SETTINGS_FILE
+    project = projects.ProjectSettings(**values, language=language(), targets=wanted)
     quarters = [find_quarter(name, _calendar(month, given["settings"])) for name in wanted]
-    path = write_project(folder, project, force=force)
+    path = project_file.write_project(folder, project, force=force)
     if calendar:
-        write_page(calendar, folder / SETTINGS_FILE)
+        write_page(calendar, folder / project_file.SETTINGS_FILE)
     if understood is not None:
-        echo_notes(*understood_sentences(understood))
+        echo_notes(*export.understood_sentences(understood))
     for quarter, amount in zip(quarters, wanted.values(), strict=True):
         fields = {"quarter": quarter.name, "start": quarter.start, "end": quarter.end, "amount": f"{amount:,.15g}"}
         echo_notes(gettext("Target of {quarter} ({start} to {end}): {amount}.", **fields))
@@ -100,17 +99,17 @@ def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, 
 def _understand(given: dict[str, Any]) -> "Understood | None":
     """The first export as it is read; its preset is detected where neither a preset nor a mapping is given."""
     from winprob.data.tables import detect_preset, mapping_table
-    from winprob.routine.export import newest_export, understand
+    from winprob.routine import export as exports
 
     if not given["export"]:
         return None
-    export = newest_export(Path(), given["export"])
+    export = exports.newest_export(Path(), given["export"])
     if given["preset"] is None and given["mapping"] is None:
         given["preset"] = detect_preset(export, encoding=given["encoding"])
     mapping: Any = given["mapping"]
     if given["preset"]:
         mapping = {**(mapping_table(mapping) if mapping else {}), "preset": given["preset"]}
-    return understand(export, mapping, given["people"], given["encoding"])
+    return exports.understand(export, mapping, given["people"], given["encoding"])
 
 
 def _require_files(given: dict[str, Any]) -> None:
@@ -214,15 +213,15 @@ def config(output: Output, **given: Any) -> None:
     """The settings in force: each with its value, and whether an option, winprob.toml or the default gives it."""
     import pandas as pd
 
-    from winprob.routine.project import ProjectSettings
-    from winprob.routine.project_file import setting_rows
+    from winprob.routine import project as projects
+    from winprob.routine import project_file
 
     ctx = click.get_current_context()
     defaults = defaults_of(ctx)
     project = defaults.project if defaults else None
-    values = project.config if project else ProjectSettings(registry="", history="", log="", outputs="")
+    values = project.config if project else projects.ProjectSettings(registry="", history="", log="", outputs="")
     rows: list[tuple[str, str | None, str]] = []
-    for name, value in setting_rows(values):
+    for name, value in project_file.setting_rows(values):
         parameter = "lang" if name == "language" else name
         if ctx.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
             rows.append((name, language() if name == "language" else str(given[name]), "flag"))
@@ -239,7 +238,7 @@ def config(output: Output, **given: Any) -> None:
     echo_notes(
         gettext("Project file: {path}.", path=where)
         if where
-        else gettext("There is no winprob.toml in this folder or above it: winprob init DIR makes one.")
+        else gettext("Neither this folder nor one above it has a winprob.toml: winprob init DIR makes one.")
     )
 
 

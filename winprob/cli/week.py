@@ -60,25 +60,22 @@ def week(
     and something needs a look: warnings of the check, an alarm of the monitor, no model yet. 1: a fault; the files of
     an earlier run stay as they were.
     """
-    from winprob.routine.export import of_a_snapshot
-    from winprob.routine.message import summary_sentences
-    from winprob.routine.pages import require_replaceable, write_week
-    from winprob.routine.week import WeekInputs, review_week
+    from winprob.routine import export, message, pages, week
 
     project = _project(ctx)
     source = _export(project, source, ctx)
     deals = _read(source)
     day, found = _day(source, deals, as_of)
     folder = out or Path(project.place("outputs") or "reports", day.isoformat())
-    require_replaceable(folder)
+    pages.require_replaceable(folder)
     places = {"history": history or Path("history"), "log": log or Path("forecasts")}
     with progress() as follow:
-        findings = of_a_snapshot(_checked(source), deals)
+        findings = export.of_a_snapshot(_checked(source), deals)
         snapshot = add_snapshot(in_zone(source, None), day, places["history"])
         chosen = options.load_settings(settings) if settings else None
         with stdout_for_tables():
             used = _model(model, registry, places["history"], deals, day, source, chosen, seed, follow)
-            inputs = WeekInputs(
+            inputs = week.WeekInputs(
                 day=day,
                 history=places["history"],
                 log=places["log"],
@@ -93,16 +90,16 @@ def week(
                 settings=chosen or used.posterior.settings,
                 seed=seed,
             )
-            result = review_week(inputs, follow)
+            result = week.review_week(inputs, follow)
             follow(gettext("writing the page"), 0.8)
             company, people = project.config.company, source.people
             winprob.append_forecast(places["log"], result.forecast)
-            written = write_week(
+            written = pages.write_week(
                 result, folder, sheets=sheets, company=company, people=people, encoding=source.encoding
             )
     opening = gettext("Export: {path}, as of {day} ({found}).", path=source.path, day=day, found=found)
     count = len(list((folder / "visits").glob("*.md")))
-    lines = summary_sentences(result, model=used.source, out=folder, written=written, sheets=count)
+    lines = message.summary_sentences(result, model=used.source, out=folder, written=written, sheets=count)
     write_page("\n".join([opening, *snapshot_sentences(snapshot), *lines]) + "\n", None)
     if result.to_review():
         ctx.exit(TO_REVIEW)
@@ -119,15 +116,15 @@ def _project(ctx: click.Context) -> "Project":
     defaults = defaults_of(ctx)
     if defaults is None or defaults.project is None:
         raise click.UsageError(
-            gettext("there is no winprob.toml in this folder or above it. Make one: winprob init DIR --export FILE")
+            gettext("neither this folder nor one above it has a winprob.toml. Make one: winprob init DIR --export FILE")
         )
     return defaults.project
 
 
 def _export(project: "Project", source: Source | None, ctx: click.Context) -> Source:
     """The export given, else the newest one of the project, read as the project reads it."""
-    from winprob.routine.export import newest_export
-    from winprob.routine.project import from_here
+    from winprob.routine import export
+    from winprob.routine import project as projects
 
     if source is not None:
         return source
@@ -135,25 +132,25 @@ def _export(project: "Project", source: Source | None, ctx: click.Context) -> So
         raise click.UsageError(
             gettext("the project names no export: give one as the argument, or add it to winprob.toml")
         )
-    path = newest_export(project.folder, project.config.export)
+    path = export.newest_export(project.folder, project.config.export)
     given = {key: ctx.params.get(key) for key in ("mapping", "people", "encoding")}
-    plain = Source(path=from_here(project.folder, str(path.relative_to(project.folder, walk_up=True))), **given)
+    plain = Source(
+        path=projects.from_here(project.folder, str(path.relative_to(project.folder, walk_up=True))), **given
+    )
     preset = ctx.params.get("preset")
     return plain if preset is None else plain.with_entries(preset=preset)
 
 
 def _read(source: Source) -> options.Frame:
-    from winprob.data.history import read_review
-
     if source.path.is_dir():
         raise click.UsageError(gettext("{path} is a folder: week takes the week's export.", path=source.path))
-    return read_review(source.path, source.mapping, source.people, encoding=source.encoding)
+    return source.read_review()
 
 
 def _day(source: Source, deals: options.Frame, given: dt.date | None) -> tuple[dt.date, str]:
-    from winprob.routine.export import export_day
+    from winprob.routine import export
 
-    return (given, gettext("given")) if given else export_day(source.path, deals)
+    return (given, gettext("given")) if given else export.export_day(source.path, deals)
 
 
 def _checked(source: Source) -> options.Frame:

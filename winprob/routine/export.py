@@ -120,7 +120,7 @@ def understand(
 
 
 def of_a_snapshot(findings: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
-    """The findings without the warnings that closed deals make no training data: the routine learns from the history."""
+    """The findings without those on closed deals as training data: the routine learns from the history."""
     of_training = (*hindsight(deals), *closed_only(deals), *forecast_set_at_close(deals, is_closed(deals)))
     messages = {finding.message for finding in of_training}
     return findings[~findings["message"].isin(messages)].reset_index(drop=True)

@@ -8,23 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.data.history import training_rows
+import winprob
 from winprob.data.schema import column_or_missing, is_closed, mask_of
 from winprob.i18n import gettext
-from winprob.model.posterior import Posterior
-from winprob.report.retraining import candidate_files, render_retraining
-from winprob.retrain import Registry, is_registry
-from winprob.retrain.candidate import run_retraining
+from winprob.report.retraining import candidate_files
+from winprob.retrain import is_registry
 from winprob.routine.week import too_few
-from winprob.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInUse:
     """A model, where it comes from in words, and what is missing where it is only the prior."""
 
-    posterior: Posterior
-    registry: Registry | None
+    posterior: winprob.Posterior
+    registry: winprob.Registry | None
     source: str
     missing: str = ""
 
@@ -37,14 +34,14 @@ def model_in_use(model: Path | None, registry: Path | None) -> ModelInUse | None
     PosteriorError, RegistryError
         It is damaged, or the registry has models of which none is current.
     """
-    if registry is not None and is_registry(registry) and Registry(registry).entries():
-        models = Registry(registry)
+    if registry is not None and is_registry(registry) and winprob.Registry(registry).entries():
+        models = winprob.Registry(registry)
         current = models.current()
         name = current.name if current else ""
         source = gettext("{name} of {registry}", name=name, registry=registry)
         return ModelInUse(posterior=models.load(), registry=models, source=source)
     if model is not None and model.is_file():
-        return ModelInUse(posterior=Posterior.load(model), registry=None, source=str(model))
+        return ModelInUse(posterior=winprob.Posterior.load(model), registry=None, source=str(model))
     return None
 
 
@@ -55,7 +52,7 @@ def first_model(
     *,
     day: dt.date,
     mapping: Mapping[str, Any],
-    settings: Settings,
+    settings: winprob.Settings,
     seed: int,
     progress: Callable[[str, float], None],
 ) -> ModelInUse:
@@ -68,21 +65,25 @@ def first_model(
     WinprobError
         As ``run_retraining`` and ``Registry.add``.
     """
-    past = history if not too_few(training_rows(history, as_of=day, calendar=settings.calendar), settings) else None
+    past = (
+        history
+        if not too_few(winprob.training_rows(history, as_of=day, calendar=settings.calendar), settings)
+        else None
+    )
     known = past if past is not None else _known_by(export, day)
     missing = too_few(known, settings) if isinstance(known, pd.DataFrame) else ""
     if registry is None and not missing:
         missing = gettext("only the prior is used: no registry is named in which a model could be kept")
     if missing or registry is None:
         return _prior(missing, settings, seed)
-    retraining = run_retraining(known, None, seed=seed, settings=settings, mapping=mapping, progress=progress)
+    retraining = winprob.run_retraining(known, None, seed=seed, settings=settings, mapping=mapping, progress=progress)
     if retraining.candidate is None:
         return _prior(
             gettext("only the prior is used: the first model did not converge (winprob train)"), settings, seed
         )
-    models = Registry(registry)
+    models = winprob.Registry(registry)
     reason = gettext("the first model, learned by winprob week")
-    files = candidate_files(retraining, retraining.candidate, render_retraining(retraining), mapping)
+    files = candidate_files(retraining, retraining.candidate, winprob.render_retraining(retraining), mapping)
     entry = models.add(files, reason=reason)
     models.promote(entry.number, reason)
     form = gettext("{name} of {registry}, learned today from the history")
@@ -100,12 +101,9 @@ def _known_by(export: pd.DataFrame, day: dt.date) -> pd.DataFrame:
     return export[~(is_closed(export) & mask_of(column_or_missing(export, "closed_on") > pd.Timestamp(day)))]
 
 
-def _prior(missing: str, settings: Settings, seed: int) -> ModelInUse:
-    # Imported here: only this and training need the sampler.
-    from winprob.model.inference import fit_prior
-
+def _prior(missing: str, settings: winprob.Settings, seed: int) -> ModelInUse:
     return ModelInUse(
-        posterior=fit_prior(seed=seed, settings=settings),
+        posterior=winprob.fit_prior(seed=seed, settings=settings),
         registry=None,
         source=gettext("the prior, which has seen no deal"),
         missing=missing,

@@ -10,16 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.levers import rank_roles
+import winprob
 from winprob.data.schema import is_open
-from winprob.data.tables import scratch_folder, translate_os_errors, write_table
+from winprob.data.tables import scratch_folder, translate_os_errors
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 from winprob.report.numbers import FACTS, span
-from winprob.report.quarterly import render_review
 from winprob.report.quarterly.deals import lever_text
 from winprob.report.quarterly.inputs import join_facts
-from winprob.report.visit_sheet import render_brief
 from winprob.routine.message import message_text
 from winprob.routine.week import Week
 
@@ -44,7 +42,7 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
     facts = join_facts(week.forecast, week.deals, None)
     if facts.empty:
         return pd.DataFrame(columns=list(ACTION_COLUMNS))
-    levers = rank_roles(week.inputs.posterior, facts).query("rank == 1").reset_index(drop=True)
+    levers = winprob.rank_roles(week.inputs.posterior, facts).query("rank == 1").reset_index(drop=True)
     day, urgent = week.inputs.day, set(chosen["deal_id"])
     rows = []
     for deal, lever in zip(facts.to_dict("records"), levers.to_dict("records"), strict=True):
@@ -90,7 +88,7 @@ def write_week(week: Week, out: Path, *, sheets: int, company: str, people: Path
             (new / PAGE).write_text(_page(week), encoding="utf-8")
             for name, text in _sheets(week, chosen, people, encoding):
                 (new / SHEETS / name).write_text(text, encoding="utf-8")
-            write_table(actions, new / ACTIONS)
+            winprob.write_table(actions, new / ACTIONS)
             (new / MESSAGE).write_text(message_text(week, actions, chosen, out / PAGE, company), encoding="utf-8")
             if _content(out) == _content(new):
                 return False
@@ -150,7 +148,7 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def _page(week: Week) -> str:
-    return render_review(
+    return winprob.render_review(
         week.inputs.posterior,
         week.deals,
         week.forecast,
@@ -170,5 +168,7 @@ def _sheets(week: Week, chosen: pd.DataFrame, people: Path | None, encoding: str
     for at, deal in enumerate(chosen["deal_id"], 1):
         safe = "".join(mark if mark.isalnum() or mark in "-_" else "-" for mark in str(deal))[:80]
         before = week.before if deal in known else None
-        text = render_brief(week.inputs.posterior, deals, str(deal), people=people, before=before, encoding=encoding)
+        text = winprob.render_brief(
+            week.inputs.posterior, deals, str(deal), people=people, before=before, encoding=encoding
+        )
         yield f"{at:02d}_{safe}.md", text

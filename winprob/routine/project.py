@@ -128,7 +128,7 @@ def _missing(folder: Path, table: Mapping[str, Any]) -> Iterator[str]:
     for key in _FILES:
         value = table.get(key)
         if isinstance(value, str) and value and not (folder / value).is_file():
-            yield gettext("{key} is {value!r}: there is no such file. Correct or remove the line", key=key, value=value)
+            yield gettext("{key} is {value!r}, which does not exist. Correct or remove the line", key=key, value=value)
     preset = table.get("preset")
     if isinstance(preset, str) and preset and preset not in PRESETS and not (folder / preset).is_file():
         yield gettext("preset is {value!r}; {hint}", value=preset, hint=suggestion(preset, PRESETS))

@@ -75,7 +75,7 @@ def relative_to(folder: Path, given: Path | str) -> str:
 
 
 def changes(path: Path, values: ProjectSettings) -> list[str]:
-    """What writing the file would change, key by key; nothing where there is no file.
+    """What writing the file would change, key by key; empty without a file.
 
     Raises
     ------

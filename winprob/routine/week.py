@@ -8,18 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.visits import Plan, plan_visits
+import winprob
+from winprob.actions.visits import Plan
 from winprob.data.fiscal import Quarter, quarter_of
-from winprob.data.history import read_history, review_table
 from winprob.data.schema import is_closed
 from winprob.errors import HistoryError, RegistryError, UndatedError
 from winprob.i18n import gettext
-from winprob.model.posterior import Posterior
-from winprob.model.prediction import predict
-from winprob.quarter import Bridge, Forecast, bridge_forecasts, forecast_quarter, read_forecasts, score_forecasts
-from winprob.retrain import Registry
-from winprob.retrain.monitoring import Monitoring, monitor_model, verdict_sentence
-from winprob.settings import Settings
+from winprob.quarter import Bridge, Forecast
+from winprob.retrain.monitoring import Monitoring, verdict_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +36,15 @@ class WeekInputs:
     day: dt.date
     history: Path
     log: Path
-    posterior: Posterior
-    registry: Registry | None
+    posterior: winprob.Posterior
+    registry: winprob.Registry | None
     missing: str
     findings: pd.DataFrame
     target: Callable[[Quarter], float | None]
     currency: str | None
     rates: pd.DataFrame | None
     roster: Any
-    settings: Settings
+    settings: winprob.Settings
     seed: int
 
 
@@ -96,11 +92,11 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
         As ``forecast_quarter``, ``bridge_forecasts``, ``plan_visits`` and ``monitor_model``.
     """
     follow(gettext("reading the history"), 0.0)
-    snapshots = read_history(inputs.history, until=inputs.day)
-    deals = review_table(snapshots)
+    snapshots = winprob.read_history(inputs.history, until=inputs.day)
+    deals = winprob.review_table(snapshots)
     follow(gettext("forecasting the quarter"), 0.2)
     quarter = quarter_of(inputs.day + dt.timedelta(days=1), inputs.settings.calendar)
-    forecast = forecast_quarter(
+    forecast = winprob.forecast_quarter(
         inputs.posterior,
         deals,
         quarter,
@@ -116,7 +112,7 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
     follow(gettext("comparing with the last review"), 0.4)
     before, bridge, chances = _compare(inputs, snapshots, deals, forecast, remarks)
     follow(gettext("planning the visits"), 0.6)
-    plan = inputs.roster and plan_visits(
+    plan = inputs.roster and winprob.plan_visits(
         inputs.posterior, deals, inputs.roster, settings=inputs.settings.visits, seed=inputs.seed
     )
     follow(gettext("testing the calibration"), 0.7)
@@ -129,7 +125,7 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
         chances_before=chances,
         plan=plan or None,
         monitoring=_monitored(inputs, snapshots, remarks),
-        scores=score_forecasts(inputs.log, deals, rates=inputs.rates) if _logged(inputs.log) else None,
+        scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates) if _logged(inputs.log) else None,
         remarks=tuple(remarks),
     )
 
@@ -142,14 +138,16 @@ def _compare(
     inputs: WeekInputs, snapshots: pd.DataFrame, deals: pd.DataFrame, forecast: Forecast, remarks: list[str]
 ) -> tuple[pd.DataFrame | None, Bridge | None, pd.DataFrame | None]:
     """The deals of the last review, the bridge from it, and the win probabilities then."""
-    earlier = read_forecasts(inputs.log).query("as_of < @inputs.day.isoformat()") if _logged(inputs.log) else None
+    earlier = (
+        winprob.read_forecasts(inputs.log).query("as_of < @inputs.day.isoformat()") if _logged(inputs.log) else None
+    )
     if earlier is None or earlier.empty:
-        remarks.append(gettext("no earlier forecast is logged, so there is no bridge yet"))
+        remarks.append(gettext("no earlier forecast is logged: the bridge begins with the next review"))
         return None, None, None
     last = earlier.iloc[-1]
     then = dt.date.fromisoformat(last["as_of"])
     try:
-        before = review_table(snapshots, as_of=then)
+        before = winprob.review_table(snapshots, as_of=then)
     except HistoryError as fault:
         remarks.append(gettext("no bridge from the review of {day}: {reason}", day=then, reason=fault))
         return None, None, None
@@ -160,7 +158,7 @@ def _compare(
                 "the model of the review of {day} is not in the registry: that forecast is made with today's", day=then
             )
         )
-    bridge = bridge_forecasts(
+    bridge = winprob.bridge_forecasts(
         inputs.posterior,
         deals,
         before,
@@ -173,10 +171,10 @@ def _compare(
         calendar=inputs.settings.calendar,
         seed=inputs.seed,
     )
-    return before, bridge, predict(model_before or inputs.posterior, before)
+    return before, bridge, winprob.predict(model_before or inputs.posterior, before)
 
 
-def _model_of(inputs: WeekInputs, data_hash: str) -> Posterior | None:
+def _model_of(inputs: WeekInputs, data_hash: str) -> winprob.Posterior | None:
     """The model that learned from the data of this hash: the one in use, or one of the registry."""
     if inputs.posterior.provenance.data_hash == data_hash:
         return inputs.posterior
@@ -197,13 +195,13 @@ def _monitored(inputs: WeekInputs, snapshots: pd.DataFrame, remarks: list[str]) 
         remarks.append(gettext("the history has one snapshot: calibration cannot be tested yet"))
         return None
     try:
-        return monitor_model(inputs.posterior, snapshots, as_of=inputs.day, settings=inputs.settings)
+        return winprob.monitor_model(inputs.posterior, snapshots, as_of=inputs.day, settings=inputs.settings)
     except UndatedError:
         remarks.append(gettext("the model was trained without dates: its calibration cannot be monitored"))
         return None
 
 
-def too_few(deals: pd.DataFrame, settings: Settings) -> str:
+def too_few(deals: pd.DataFrame, settings: winprob.Settings) -> str:
     """Why no model can be learned from these deals: what is missing; empty where there are enough."""
     closed = deals[is_closed(deals)]
     count, wanted = closed["deal_id"].nunique(), settings.evaluation.least_training
