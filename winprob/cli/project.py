@@ -136,24 +136,20 @@ def _ask(question: str) -> str | None:
 
 def _ask_target(understood: "Understood | None", month: int | None, settings: Path | None) -> dict[str, float]:
     """The target of the quarter in which the export was made, or of the next one on its last day."""
-    import datetime as dt
-
     from winprob.data.fiscal import quarter_of
 
-    day = understood.day() if understood else None
+    day = understood.next_day() if understood else None
     if day is None:
         return {}
-    quarter = quarter_of(day + dt.timedelta(days=1), _calendar(month, settings)).name
+    quarter = quarter_of(day, _calendar(month, settings)).name
     answer = _ask(gettext("Bookings to reach in {quarter}", quarter=quarter))
     return dict([_target(f"{quarter}={answer}")]) if answer else {}
 
 
 def _calendar(month: int | None, settings: Path | None) -> "CalendarSettings":
     """The fiscal calendar of the settings file, else that of a year that begins in ``month``."""
-    import winprob
-
     calendar = options.load_settings(settings).calendar
-    return calendar if settings or not month else replace(winprob.Settings().calendar, fiscal_year_start_month=month)
+    return calendar if settings or not month else replace(calendar, fiscal_year_start_month=month)
 
 
 def _target(text: str) -> tuple[str, float]:

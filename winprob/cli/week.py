@@ -65,7 +65,7 @@ def week(
     project = _project(ctx)
     source = _export(project, source, ctx)
     deals = _read(source)
-    day, found = _day(source, deals, as_of)
+    day, found = (as_of, gettext("given")) if as_of else export.export_day(source.path, deals)
     folder = out or Path(project.place("outputs") or "reports", day.isoformat())
     pages.require_replaceable(folder)
     places = {"history": history or Path("history"), "log": log or Path("forecasts")}
@@ -99,7 +99,7 @@ def week(
             )
     opening = gettext("Export: {path}, as of {day} ({found}).", path=source.path, day=day, found=found)
     count = len(list((folder / "visits").glob("*.md")))
-    lines = message.summary_sentences(result, model=used.source, out=folder, written=written, sheets=count)
+    lines = message.summary_sentences(result, model=used.source, out=str(folder), written=written, sheets=count)
     write_page("\n".join([opening, *snapshot_sentences(snapshot), *lines]) + "\n", None)
     if result.to_review():
         ctx.exit(TO_REVIEW)
@@ -145,12 +145,6 @@ def _read(source: Source) -> options.Frame:
     if source.path.is_dir():
         raise click.UsageError(gettext("{path} is a folder: week takes the week's export.", path=source.path))
     return source.read_review()
-
-
-def _day(source: Source, deals: options.Frame, given: dt.date | None) -> tuple[dt.date, str]:
-    from winprob.routine import export
-
-    return (given, gettext("given")) if given else export.export_day(source.path, deals)
 
 
 def _checked(source: Source) -> options.Frame:

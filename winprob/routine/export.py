@@ -89,6 +89,11 @@ class Understood:
         """The day of the export; None where it could not be read."""
         return None if self.deals is None else export_day(self.path, self.deals)[0]
 
+    def next_day(self) -> dt.date | None:
+        """The day after it, whose quarter is the coming one."""
+        day = self.day()
+        return None if day is None else day + dt.timedelta(days=1)
+
     def errors(self) -> list[str]:
         """Its errors, by column."""
         rows = self.findings[self.findings["severity"] == "error"]

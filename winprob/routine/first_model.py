@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -51,7 +50,7 @@ def first_model(
     export: pd.DataFrame,
     *,
     day: dt.date,
-    mapping: Mapping[str, Any],
+    mapping: Mapping[str, object],
     settings: winprob.Settings,
     seed: int,
     progress: Callable[[str, float], None],
@@ -86,13 +85,15 @@ def first_model(
     files = candidate_files(retraining, retraining.candidate, winprob.render_retraining(retraining), mapping)
     entry = models.add(files, reason=reason)
     models.promote(entry.number, reason)
-    form = gettext("{name} of {registry}, learned today from the history")
     if past is None:
-        form = gettext(
+        source = gettext(
             "{name} of {registry}, learned today from the closed deals of the export, read after their close: train it "
-            "again on the history once that is long enough (winprob retrain)"
+            "again on the history once that is long enough (winprob retrain)",
+            name=entry.name,
+            registry=registry,
         )
-    source = form.format(name=entry.name, registry=registry)
+    else:
+        source = gettext("{name} of {registry}, learned today from the history", name=entry.name, registry=registry)
     return ModelInUse(posterior=models.load(), registry=models, source=source)
 
 

@@ -1,7 +1,6 @@
 """The week in about ten lines of Markdown, for a chat tool or a mail, and the summary on the terminal."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from winprob.routine.week import Week
 _DEALS, _STEPS = 3, 3
 
 
-def message_text(week: Week, actions: pd.DataFrame, chosen: pd.DataFrame, page: Path, company: str) -> str:
+def message_text(week: Week, actions: pd.DataFrame, chosen: pd.DataFrame, page: str, company: str) -> str:
     """Number, range, chance of the target, what changed, three deals, and where the page is."""
     lines = [f"**{_title(week, company)}**", "", *(f"- {line}" for line in _points(week))]
     steps = actions.set_index("deal_id")
@@ -33,7 +32,7 @@ def message_text(week: Week, actions: pd.DataFrame, chosen: pd.DataFrame, page: 
             )
         )
     lines += [f"- {gettext('To review: {what}.', what=look.rstrip('.。'))}" for look in week.to_review()]
-    return "\n".join([*lines, "", gettext("Page: {path}", path=page.as_posix())]) + "\n"
+    return "\n".join([*lines, "", gettext("Page: {path}", path=page)]) + "\n"
 
 
 def _plain(text: object) -> str:
@@ -93,7 +92,7 @@ def _changed(bridge: Bridge) -> str:
     )
 
 
-def summary_sentences(week: Week, *, model: str, out: Path, written: bool, sheets: int) -> Iterator[str]:
+def summary_sentences(week: Week, *, model: str, out: str, written: bool, sheets: int) -> Iterator[str]:
     """What the week brought, for the terminal: the message's points, what was left out, the files, and the verdict."""
     yield gettext("Model: {model}.", model=model)
     yield _title(week, "")

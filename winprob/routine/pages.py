@@ -1,7 +1,6 @@
 """The files of a week: review page, visit sheets, actions for the CRM, and a message; written whole or not at all."""
 
 import ctypes
-import datetime as dt
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from winprob.routine.week import Week
 PAGE, ACTIONS, MESSAGE, SHEETS = "review.html", "actions.csv", "message.md", "visits"
 ACTION_COLUMNS = ("deal_id", "chance", "won_by", "band", "flag", "next_step", "owner", "due_date")
 #: An action is due before the next weekly meeting.
-_DUE = dt.timedelta(days=7)
+_DUE = pd.Timedelta(days=7)
 #: ``renameat2`` with this flag swaps two paths at once.
 _EXCHANGE, _FROM_HERE = 2, -100
 
@@ -56,7 +55,9 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
                 "flag": _flag(deal, overdue),
                 "next_step": lever_text(week.plan, deal, lever),
                 "owner": deal.get("seller"),
-                "due_date": (day + _DUE).isoformat() if overdue or deal["deal_id"] in urgent else None,
+                "due_date": (pd.Timestamp(day) + _DUE).date().isoformat()
+                if overdue or deal["deal_id"] in urgent
+                else None,
             }
         )
     return pd.DataFrame(rows, columns=list(ACTION_COLUMNS))
@@ -89,7 +90,9 @@ def write_week(week: Week, out: Path, *, sheets: int, company: str, people: Path
             for name, text in _sheets(week, chosen, people, encoding):
                 (new / SHEETS / name).write_text(text, encoding="utf-8")
             winprob.write_table(actions, new / ACTIONS)
-            (new / MESSAGE).write_text(message_text(week, actions, chosen, out / PAGE, company), encoding="utf-8")
+            (new / MESSAGE).write_text(
+                message_text(week, actions, chosen, (out / PAGE).as_posix(), company), encoding="utf-8"
+            )
             if _content(out) == _content(new):
                 return False
             _swap(new, out)

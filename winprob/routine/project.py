@@ -4,16 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from winprob.data.fiscal import Quarter, find_quarter
 from winprob.data.tables import PRESETS
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
 from winprob.settings import CalendarSettings, Settings, read_settings
-from winprob.toml import read_toml, record, refusal, suggestion, validate
+from winprob.toml import Scale, read_toml, record, refusal, suggestion, validate
 
 PROJECT_FILE = "winprob.toml"
 #: Keys that name files, which must be there; the folders are made when they are first needed.
@@ -54,7 +52,7 @@ class ProjectSettings:
     outputs: str = "reports"
     language: Literal["en", "zh"] = "en"
     company: str = ""
-    targets: Mapping[str, Annotated[float, Field(gt=0)]] = field(default_factory=dict)
+    targets: Mapping[str, Scale] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

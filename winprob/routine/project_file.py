@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -155,9 +154,8 @@ def calendar_settings(folder: Path, month: int, settings: Path | None) -> str | 
     return None
 
 
-def setting_rows(values: ProjectSettings) -> Iterator[tuple[str, Any]]:
+def setting_rows(values: ProjectSettings) -> list[tuple[str, Any]]:
     """Name and value of every key, a row for each target."""
     table = asdict(values)
     targets = table.pop("targets")
-    yield from table.items()
-    yield from ((f"target {quarter}", amount) for quarter, amount in sorted(targets.items()))
+    return [*table.items(), *((f"target {quarter}", amount) for quarter, amount in sorted(targets.items()))]

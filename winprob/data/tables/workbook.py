@@ -4,7 +4,6 @@ import datetime as dt
 import io
 import unicodedata
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from winprob.errors import OutputError
@@ -23,10 +22,8 @@ _DATE, _PERCENT, _WHOLE, _DECIMAL, _PLAIN = "yyyy-mm-dd", "0%", "#,##0", "0.000"
 _CREATED = dt.datetime(2000, 1, 1)
 
 
-def write_workbook(
-    headers: Sequence[str], columns: Sequence[Sequence[Any]], path: Path, percent: Collection[str]
-) -> None:
-    """Write columns of Python's own values, None where a value is missing; text is never run as a formula.
+def workbook_bytes(headers: Sequence[str], columns: Sequence[Sequence[Any]], percent: Collection[str]) -> bytes:
+    """A workbook of columns of Python's own values, None where a value is missing; text is never run as a formula.
 
     Parameters
     ----------
@@ -65,7 +62,7 @@ def write_workbook(
             sheet.write_string(0, at, header, bold)
             for row, cell in enumerate(cells, 1):
                 _write_cell(sheet, row, at, cell, form)
-    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def number_format(header: str, cells: Sequence[Any], percent: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from winprob.data.schema import cell_text
 from winprob.data.tables.replacing import is_device, replacing
-from winprob.data.tables.workbook import write_workbook
+from winprob.data.tables.workbook import workbook_bytes
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 
@@ -68,7 +68,7 @@ def write_table(
         if format == "xlsx":
             plain = _harmless(frame)
             cells = [_plain_cells(plain.iloc[:, column]) for column in range(plain.shape[1])]
-            write_workbook(list(map(str, plain.columns)), cells, temporary, percent)
+            temporary.write_bytes(workbook_bytes(list(map(str, plain.columns)), cells, percent))
         else:
             _WRITERS[format](frame, temporary)
 

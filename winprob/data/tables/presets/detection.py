@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from winprob.data.schema import COLUMNS, ID
-from winprob.data.tables.presets.preset_files import PRESETS, read_preset
+from winprob.data.tables.presets.preset_files import PRESETS, Preset, read_preset
 from winprob.data.tables.presets.spellings import find_header, known_header
 from winprob.data.tables.sheets.files import parse_sheet, read_bytes
 from winprob.methodology import canonical_column
@@ -27,19 +27,21 @@ def detect_preset(path: str | Path, *, encoding: str | None = None) -> str | Non
 
     sheet = parse_sheet(read_bytes(path), str(path), encoding=encoding, known=is_known)
     headers = list(map(str, sheet.cells.columns))
+    # Of two presets that find as many columns, the one that knows more of the headers.
     scores = {
-        name: (
-            sum(find_header(given["column"], headers) is not None for given in preset.columns.values()),
-            sum(map(known[name], headers)),
-        )
+        name: (_columns_found(preset, headers), sum(map(known[name], headers)))
         for name, preset in presets.items()
         if find_header(preset.columns[ID]["column"], headers) is not None
     }
-    if not scores:
-        return None
-    best = max(scores, key=lambda name: scores[name])
     own = len({canonical_column(header) for header in headers if _is_canonical(header)})
-    return best if scores[best][0] > own else None
+    best = max(scores, key=lambda name: scores[name], default=None)
+    if best is None or scores[best][0] <= own:
+        return None
+    return best
+
+
+def _columns_found(preset: Preset, headers: list[str]) -> int:
+    return sum(find_header(given["column"], headers) is not None for given in preset.columns.values())
 
 
 def _is_canonical(header: str) -> bool:
