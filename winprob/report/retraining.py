@@ -12,7 +12,7 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
-from winprob.report.card import render_card
+from winprob.report import card
 from winprob.report.charts import INK, SOFT, Chart, _svg, _width
 from winprob.report.effects import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
@@ -251,7 +251,7 @@ def candidate_files(
 ) -> dict[str, bytes]:
     """The files of a candidate in the registry, by name."""
     texts = {
-        "card.html": render_card(candidate, form="html"),
+        "card.html": card.render_card(candidate, form="html"),
         "report.html": html,
         "mapping.toml": to_toml(mapping) if mapping else _NO_MAPPING,
     }

@@ -5,7 +5,6 @@ mapping. What a mapping cannot express (an outcome derived from two flags, one c
 two spellings) is done here.
 """
 
-from winprob.data.tables.presets.detection import detect_preset
 from winprob.data.tables.presets.fitting import (
     fit_preset,
     left_headers,
@@ -20,6 +19,7 @@ from winprob.data.tables.presets.fitting import (
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
 from winprob.data.tables.presets.roles import is_role_table, read_roles, with_one_id
 from winprob.data.tables.presets.spellings import (
+    detect_preset,
     find_header,
     is_true,
     known_header,
