@@ -10,6 +10,7 @@ import click
 import winprob
 from winprob.cli import options
 from winprob.cli.click_messages import requested_language, translate_click
+from winprob.cli.defaults import Defaults, defaults_of, settle_defaults
 from winprob.cli.show import discard_stdout, echo_notes, log_as_notes, progress, show, write_page
 from winprob.errors import OutputError, WinprobError
 from winprob.i18n import LANGUAGES, gettext, language, use_language
@@ -19,16 +20,28 @@ EXECUTIVES = ({"name": "E1", "slots": 2}, {"name": "E2", "slots": 3})
 
 
 class WinprobCommand(click.Command):
-    """A command with the option ``--lang``, run in that language."""
+    """A command with the option ``--lang``, run in that language, with the defaults of the project folder.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    ``standalone`` commands take no defaults, and run where the project file is wrong.
+    """
+
+    def __init__(self, *args: Any, standalone: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.standalone = standalone
         languages = click.Choice(LANGUAGES)
         self.params.append(
             click.Option(["--lang"], type=languages, default="en", show_default=True, help="Language of the text.")
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        defaults = None if self.standalone else defaults_of(ctx)
+        if defaults and defaults.fault and not {"-h", "--help"} & set(args):
+            raise defaults.fault
+        ctx.default_map = defaults.of(self.params) if defaults else None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
+        settle_defaults(ctx)
         with use_language(ctx.params.pop("lang")):
             options.require_separate(self.params, ctx.params)
             return super().invoke(ctx)
@@ -51,7 +64,9 @@ class WinprobGroup(CommandGroup):
     def main(self, args: Sequence[str] | None = None, *further: Any, **named: Any) -> Any:
         arguments = sys.argv[1:] if args is None else list(args)
         with use_language(requested_language(arguments)):
-            return super().main(arguments, *further, **named)
+            defaults = Defaults()
+        with use_language(requested_language(arguments, defaults.language)):
+            return super().main(arguments, *further, obj=defaults, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -22,12 +22,12 @@ from winprob.i18n import LANGUAGES, Language, gettext, language, use_language
 _MODULES: tuple[ModuleType, ...] = (click.core, click.exceptions, click.formatting, click.parser, click.types)
 
 
-def requested_language(arguments: Sequence[str]) -> Language:
-    """The language that ``--lang`` names on a command line; English where it is absent or names another one."""
+def requested_language(arguments: Sequence[str], otherwise: Language = "en") -> Language:
+    """The language that ``--lang`` names on a command line; ``otherwise`` where it is absent or names another one."""
     options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     values = [after for option, after in pairwise(options) if option == "--lang"]
     values += [option.removeprefix("--lang=") for option in options if option.startswith("--lang=")]
-    return next((known for known in LANGUAGES if known in values), "en")
+    return next((known for known in LANGUAGES if known in values), otherwise)
 
 
 def translate_click() -> None:

@@ -167,23 +167,23 @@ def snapshot(
     if as_of is None and not changes:
         raise click.UsageError(gettext("Missing option '--as-of': the day of the export, YYYY-MM-DD."))
     day = None if as_of is None else export_day(as_of)
-    source = _in_zone(source, zone)
+    source = in_zone(source, zone)
     if changes:
         chosen = load_settings(settings)
         snapshots = _replay(source, changes, history, day, every=every, settings=chosen, static=static)
     else:
-        snapshots = [_add_snapshot(source, day, history)]
+        snapshots = [add_snapshot(source, day, history)]
     rows = [{"as_of": f"{one.as_of:%Y-%m-%d}", "deals": one.deals, "added": one.added} for one in snapshots]
     show(DataFrame(rows), output)
-    echo_notes(*(_replay_sentences(snapshots) if changes else _snapshot_sentences(snapshots[0])))
+    echo_notes(*(_replay_sentences(snapshots) if changes else snapshot_sentences(snapshots[0])))
 
 
-def _in_zone(source: Source, zone: str | None) -> Source:
+def in_zone(source: Source, zone: str | None) -> Source:
     """The source with a time zone in its mapping: the option's, else the mapping's own, else UTC."""
     return source.with_entries(zone=zone or source.entries().get("zone", "UTC"))
 
 
-def _add_snapshot(source: Source, day: Any, history: Path) -> "Snapshot":
+def add_snapshot(source: Source, day: Any, history: Path) -> "Snapshot":
     """One snapshot of what the export knows; a contact role entered after ``day`` is not known yet."""
     roles = _read_contact_roles(source)
     table = _read_export(source, source.people if roles is None else None)
@@ -296,7 +296,7 @@ def _replay_sentences(snapshots: "list[Snapshot]") -> Iterator[str]:
     )
 
 
-def _snapshot_sentences(one: "Snapshot") -> Iterator[str]:
+def snapshot_sentences(one: "Snapshot") -> Iterator[str]:
     values = {"deals": one.deals, "day": f"{one.as_of:%Y-%m-%d}", "path": one.place.parent}
     if one.added:
         yield gettext("{deals} deals as of {day} are in {path}.", **values)

@@ -176,6 +176,12 @@ class QuarterRequest:
     currency: str | None
     rates: Path | None
 
+    def target_in(self, quarter: Any) -> float | None:
+        """The target given; else that of the project folder for a quarter, by its name or as a record."""
+        found = click.get_current_context().find_root().obj
+        project = found.project if self.target is None and found else None
+        return project.target_in(quarter) if project else self.target
+
     def read_rates(self, encoding: str | None = None) -> Frame | None:
         """The dated exchange rates; None where no file is given."""
         return winprob.read_rates(self.rates, encoding=encoding) if self.rates else None

@@ -67,7 +67,7 @@ def forecast(
         table,
         request.quarter,
         as_of=request.as_of,
-        target=request.target,
+        target=request.target_in(request.quarter),
         currency=request.currency,
         rates=rates,
         by=by,
@@ -249,12 +249,13 @@ def _requested_quarter(inputs: ReviewInputs) -> "Quarter | str":
 
 
 def _forecast(inputs: ReviewInputs) -> "Forecast":
+    quarter = _requested_quarter(inputs)
     return winprob.forecast_quarter(
         inputs.posterior,
         inputs.deals,
-        _requested_quarter(inputs),
+        quarter,
         as_of=inputs.request.as_of,
-        target=inputs.request.target,
+        target=inputs.request.target_in(quarter),
         currency=inputs.request.currency,
         rates=inputs.rates,
         calendar=inputs.settings.calendar,

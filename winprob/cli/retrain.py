@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 #: Exit code where the candidate is left: for a scheduler, neither success nor fault.
 HELD = 3
 COLUMNS = ("model", "log_loss", "calibration_slope", "calibration_intercept", "coverage_90", "n")
-_NO_MAPPING = "# No mapping: columns are recognised by their headers, or the data are a history.\n"
 
 
 @app.main.command()
@@ -150,6 +149,8 @@ def _settled(
     if candidate is None:
         echo_notes(gettext("Nothing was added to {path}: there is no candidate.", path=models.path))
         return False
+    from winprob.report.retraining import candidate_files
+
     files = candidate_files(retraining, candidate, html, source.entries())
     entry = models.add(files, verb="add" if gate.allows else "hold", reason=reason)
     if not (gate.allows and auto):
@@ -158,17 +159,3 @@ def _settled(
     models.promote(entry.number, reason, compared_with=current.name if current else None)
     echo_notes(gettext("{name} is the current model of {path}.", name=entry.name, path=models.path))
     return True
-
-
-def candidate_files(
-    retraining: "Retraining", candidate: "winprob.Posterior", html: str, mapping: dict[str, Any]
-) -> dict[str, bytes]:
-    """The files of a candidate in the registry, by name."""
-    from winprob.retrain.candidate import to_toml
-
-    texts = {
-        "card.html": winprob.render_card(candidate, form="html"),
-        "report.html": html,
-        "mapping.toml": to_toml(mapping) if mapping else _NO_MAPPING,
-    }
-    return {**retraining.files(), **{name: text.encode() for name, text in texts.items()}}

@@ -36,7 +36,7 @@ def show(frame: Frame, output: Output, *, percent: Sequence[str] = (), digits: i
         width = _FILE_WIDTH if output.out else _screen_width()
         write_page(_render_table(frame, percent, digits, width), output.out)
     elif output.out:
-        winprob.write_table(frame, output.out, output.output_format)
+        winprob.write_table(frame, output.out, output.output_format, percent=percent)
     else:
         with _translate_stdout_errors():
             winprob.write_table(_for_terminal(frame), None, output.output_format)

@@ -12,14 +12,17 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
+from winprob.report import card
 from winprob.report.charts import INK, SOFT, Chart, _svg, _width
 from winprob.report.effects import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
+from winprob.retrain.candidate import to_toml
 from winprob.retrain.candidate.changes import WIN_RATE
 from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences, p_value_text
 
 if TYPE_CHECKING:
+    from winprob.model.posterior import Posterior
     from winprob.retrain.candidate import Changes, Gate, Retraining
 
 _SPAN, _ROW, _LETTER = 420, 26, 6.6
@@ -238,3 +241,18 @@ def _moves(moves: pd.DataFrame) -> Grid:
 def _reasons(reasons: list[tuple[str, float]]) -> str:
     titles = {BASE_RATE: gettext("base rate"), DOUBT: gettext("doubt about support")}
     return ", ".join(f"{titles.get(term) or term_title(term)} {change:+.2f}" for term, change in reasons)
+
+
+_NO_MAPPING = "# No mapping: columns are recognised by their headers, or the data are a history.\n"
+
+
+def candidate_files(
+    retraining: Retraining, candidate: Posterior, html: str, mapping: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The files of a candidate in the registry, by name."""
+    texts = {
+        "card.html": card.render_card(candidate, form="html"),
+        "report.html": html,
+        "mapping.toml": to_toml(mapping) if mapping else _NO_MAPPING,
+    }
+    return {**retraining.files(), **{name: text.encode() for name, text in texts.items()}}

@@ -17,7 +17,7 @@ from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
 from winprob.data.tables.change_logs import read_changes
 from winprob.data.tables.mapping import mapping_table
 from winprob.data.tables.people import cover
-from winprob.data.tables.presets import preset_text
+from winprob.data.tables.presets import PRESETS, detect_preset, preset_text
 from winprob.data.tables.rates import read_rates
 from winprob.data.tables.reading import check_file, read_contact_roles, read_deals, read_export, read_people_table
 from winprob.data.tables.replacing import replacing, require_writable, scratch_folder, translate_os_errors
@@ -34,6 +34,7 @@ __all__ = [
     "MappingSource",
     "NOT_LEARNED",
     "NotInBlocksError",
+    "PRESETS",
     "PeopleSource",
     "Place",
     "TOO_GOOD_AUC",
@@ -43,6 +44,7 @@ __all__ = [
     "cover",
     "deal_blocks",
     "derived_covariates",
+    "detect_preset",
     "filled_for_won",
     "filled_late",
     "forecast_set_at_close",

@@ -1,9 +1,8 @@
 """Write tables as CSV, JSON, XLSX or Parquet: atomically, and with text that a spreadsheet cannot run as a formula."""
 
-import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ from pyarrow import parquet
 
 from winprob.data.schema import cell_text
 from winprob.data.tables.replacing import is_device, replacing
+from winprob.data.tables.workbook import workbook_bytes
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 
@@ -24,8 +24,6 @@ _ON_SCREEN = ("csv", "json")
 #: The formats that can be written block by block.
 BLOCK_FORMATS = ("csv", "parquet")
 _Append = Callable[[pd.DataFrame], None]
-#: What a worksheet holds: rows with the header, and columns.
-_SHEET_ROWS, _SHEET_COLUMNS = 1_048_576, 16_384
 #: A cell that begins with one of these, after any blanks, is a formula to a spreadsheet; full-width marks are too.
 _FORMULA_MARKS = tuple("=+-@＝＋－＠")
 #: Spreadsheets drop or act on these at the start of a cell.
@@ -33,7 +31,9 @@ _LEADING_CONTROLS = ("\t", "\r", "\n", "\v", "\f", "\0")
 _BLANKS = " \t\r\n\v\f\0\xa0\u3000\ufeff\u200b\u200e\u200f\u2060"
 
 
-def write_table(frame: pd.DataFrame, path: str | Path | None, format: str | None = None) -> None:
+def write_table(
+    frame: pd.DataFrame, path: str | Path | None, format: str | None = None, *, percent: Collection[str] = ()
+) -> None:
     """Write ``frame`` without its index.
 
     Text that a spreadsheet would run as a formula gets a leading apostrophe in CSV and XLSX; numbers stay numbers.
@@ -45,6 +45,8 @@ def write_table(frame: pd.DataFrame, path: str | Path | None, format: str | None
         Replaced by one rename when all is written; ``None`` prints (CSV and JSON only).
     format : str, optional
         One of ``csv, json, xlsx, parquet``; by default the format that the suffix of ``path`` means, else CSV.
+    percent : collection of str
+        Columns that a workbook shows as whole percents, besides those that it recognises; their values stay the same.
 
     Raises
     ------
@@ -63,7 +65,12 @@ def write_table(frame: pd.DataFrame, path: str | Path | None, format: str | None
         sys.stdout.write(_text(frame, format))
         return
     with replacing(path) as temporary:
-        _WRITERS[format](frame, temporary)
+        if format == "xlsx":
+            plain = _harmless(frame)
+            cells = [_plain_cells(plain.iloc[:, column]) for column in range(plain.shape[1])]
+            temporary.write_bytes(workbook_bytes(list(map(str, plain.columns)), cells, percent))
+        else:
+            _WRITERS[format](frame, temporary)
 
 
 def resolve_format(path: str | Path, given: str | None = None, *, default: str = "csv") -> str:
@@ -116,42 +123,6 @@ def _write_text(format: str) -> Callable[[pd.DataFrame, Path], None]:
     return write
 
 
-def _write_xlsx(frame: pd.DataFrame, path: Path) -> None:
-    # Imported here: only writing a workbook needs it.
-    import xlsxwriter
-
-    if len(frame) >= _SHEET_ROWS or frame.shape[1] > _SHEET_COLUMNS:
-        raise OutputError(
-            gettext(
-                "{rows} rows and {columns} columns do not fit in a worksheet. Write .csv or .parquet.",
-                rows=len(frame),
-                columns=frame.shape[1],
-            )
-        )
-    plain, buffer = _harmless(frame), io.BytesIO()
-    as_text = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    # In memory first: a zip file on a full disk cannot even be closed.
-    with xlsxwriter.Workbook(buffer, {**as_text, "in_memory": True}) as book:
-        sheet = book.add_worksheet("winprob")
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        for column, header in enumerate(plain.columns):
-            sheet.write_string(0, column, str(header))
-            for row, cell in enumerate(_plain_cells(plain.iloc[:, column]), 1):
-                _write_cell(sheet, row, column, cell, day)
-    path.write_bytes(buffer.getvalue())
-
-
-def _write_cell(sheet: Any, row: int, column: int, cell: Any, day: Any) -> None:
-    if isinstance(cell, bool):
-        sheet.write_boolean(row, column, cell)
-    elif isinstance(cell, int | float):
-        sheet.write_number(row, column, cell)
-    elif isinstance(cell, date):
-        sheet.write_datetime(row, column, cell, day)
-    elif cell is not None:
-        sheet.write_string(row, column, str(cell))
-
-
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     frame.to_parquet(path, index=False, engine="pyarrow")
 
@@ -159,7 +130,6 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": _write_text("csv"),
     "json": _write_text("json"),
-    "xlsx": _write_xlsx,
     "parquet": _write_parquet,
 }
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -200,21 +201,24 @@ def _shapley(factors: dict[int, tuple[float, float]]) -> Iterator[tuple[int, flo
     for player, (own, share) in factors.items():
         others = [factor for name, factor in factors.items() if name != player]
         worth = _by_size(others)
-        yield player, (own - share) * float(_chances(len(others)) @ worth)
+        yield player, (own - share) * sum(map(mul, _chances(len(others)), worth))
 
 
-def _by_size(factors: Sequence[tuple[float, float]]) -> Array:
-    """(size + 1,) the worth of all coalitions of each size, added up: coefficients of a polynomial."""
-    worth = np.ones(1)
+def _by_size(factors: Sequence[tuple[float, float]]) -> list[float]:
+    """(size + 1,) the worth of all coalitions of each size, added up: coefficients of a polynomial.
+
+    A million such lists of a few numbers are made for one page: as Python's own numbers, in a tenth of NumPy's time.
+    """
+    worth = [1.0]
     for own, share in factors:
-        worth = np.append(worth * share, 0.0) + np.append(0.0, worth * own)
+        worth = [out * share + inside * own for out, inside in zip([*worth, 0.0], [0.0, *worth], strict=True)]
     return worth
 
 
 @cache
-def _chances(others: int) -> Array:
+def _chances(others: int) -> tuple[float, ...]:
     """(size,) the chance that exactly one given coalition of this size comes before a player."""
-    return np.array([1 / ((others + 1) * comb(others, size)) for size in range(others + 1)])
+    return tuple(1 / ((others + 1) * comb(others, size)) for size in range(others + 1))
 
 
 #: Arrays of a companion with their dims, as a model file holds them.

@@ -1,12 +1,14 @@
 """Key deals: win probability, reasons, missing facts and the next step, one row for each deal."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from winprob.actions.levers import rank_roles
+from winprob.actions.visits import Plan
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
@@ -171,13 +173,31 @@ def _next(inputs: ReviewInputs, deal: pd.Series, lever: pd.Series) -> dict[str, 
     }
 
 
+def lever_text(plan: Plan | None, deal: Mapping[Any, Any], lever: Mapping[Any, Any]) -> str:
+    """The next step of a deal in a phrase: the planned visits, else its first lever and what to do about it."""
+    if pd.isna(lever["win_prob_lift"]):
+        return gettext("no role's support can rise further")
+    role = str(lever["role"])
+    visits = _visits_text(plan, deal["deal_id"])
+    return visits or gettext("{role}, one tier up: {goal}", role=label("role", role), goal=_goal_text(deal, role))
+
+
 def _who(inputs: ReviewInputs, deal: pd.Series, role: str, owner: str) -> str:
-    visits = [] if inputs.plan is None else list(inputs.plan.visits.query("deal_id == @deal.deal_id").itertuples())
-    if visits:
-        return gettext("; ").join(
-            gettext("{executive} visits the {role}", executive=visit.executive, role=label("role", visit.role))
-            for visit in visits
-        )
+    visits = _visits_text(inputs.plan, deal["deal_id"])
+    return visits or gettext("{owner}: {goal}", owner=owner, goal=_goal_text(deal, role))
+
+
+def _visits_text(plan: Plan | None, deal_id: object) -> str:
+    """Who visits whom in this deal; empty without a planned visit."""
+    visits = [] if plan is None else plan.visits[plan.visits["deal_id"] == deal_id].to_dict("records")
+    return gettext("; ").join(
+        gettext("{executive} visits the {role}", executive=visit["executive"], role=label("role", visit["role"]))
+        for visit in visits
+    )
+
+
+def _goal_text(deal: Mapping[Any, Any] | pd.Series, role: str) -> str:
+    """What a visit to the role is to change."""
     goal = next_step(
         role=role,
         stage=deal.get("stage"),
@@ -185,8 +205,4 @@ def _who(inputs: ReviewInputs, deal: pd.Series, role: str, owner: str) -> str:
         support=deal.get(f"{role}_support"),
         decision_method=deal.get("decision_method"),
     ).goal
-    return gettext(
-        "{owner}: {goal}",
-        owner=owner,
-        goal=gettext("; ").join(play.phrase.text() for play in goal.plays) or goal.why.phrase.text(),
-    )
+    return gettext("; ").join(play.phrase.text() for play in goal.plays) or goal.why.phrase.text()

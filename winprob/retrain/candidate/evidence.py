@@ -11,17 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winprob.data import schema
 from winprob.data.history import deal_ends, read_history, review_table, training_rows
-from winprob.data.schema import (
-    ID,
-    Mask,
-    column_or_missing,
-    is_censored,
-    is_closed,
-    latest_places,
-    mask_of,
-    validate_deals,
-)
 from winprob.settings import CalendarSettings
 
 _ONE_DAY = pd.Timedelta(days=1)
@@ -58,7 +49,7 @@ class Evidence:
     def until(self) -> pd.Timestamp | None:
         """The last day of what is known; None without any date."""
         tables = [self.table] if self.snapshots is None else [self.snapshots]
-        days = [column_or_missing(table, name).max() for table in tables for name in ("as_of", "closed_on")]
+        days = [schema.column_or_missing(table, name).max() for table in tables for name in ("as_of", "closed_on")]
         known = [day for day in days if not pd.isna(day)]
         return max(known) if known else None
 
@@ -67,38 +58,38 @@ class Evidence:
         """(deal,) the last state of every deal."""
         if self.snapshots is not None:
             return deal_ends(self.snapshots)
-        return self.table.iloc[latest_places(self.table)].reset_index(drop=True)
+        return self.table.iloc[schema.latest_places(self.table)].reset_index(drop=True)
 
     @cached_property
     def closed(self) -> pd.DataFrame:
         """(deal,) the last state of every deal that has closed."""
-        return self.ends[is_closed(self.ends)].reset_index(drop=True)
+        return self.ends[schema.is_closed(self.ends)].reset_index(drop=True)
 
     def review(self) -> pd.DataFrame:
         """Open and closed deals as they are now, one row each."""
         return self.ends if self.snapshots is None else review_table(self.snapshots)
 
-    def before_close(self) -> tuple[pd.DataFrame, Mask]:
+    def before_close(self) -> tuple[pd.DataFrame, schema.Mask]:
         """Readings of closed deals before their close, and (row,) whether one may be of a later day: hindsight.
 
         Of a history the last reading of each deal on a day before its close; a deal that was never seen open has none.
         Of an export every reading before the close, or where a deal has none, its other rows, marked.
         """
         if self.snapshots is None:
-            rows = self.table[is_closed(self.table)]
+            rows = self.table[schema.is_closed(self.table)]
             late = ~self._read_before(rows)
-            late_deals = mask_of(~rows[ID].isin(rows[ID][~late]))
+            late_deals = schema.mask_of(~rows[schema.ID].isin(rows[schema.ID][~late]))
             used = ~late | late_deals
             return rows[used].reset_index(drop=True), late[used]
         days = list(self.snapshots["as_of"].drop_duplicates())
         rows = training_rows(self.snapshots, reviews=days, calendar=self.calendar)
-        rows = rows[is_closed(rows) & self._read_before(rows)]
-        rows = rows[~mask_of(rows.duplicated(ID, keep="last"))].reset_index(drop=True)
+        rows = rows[schema.is_closed(rows) & self._read_before(rows)]
+        rows = rows[~schema.mask_of(rows.duplicated(schema.ID, keep="last"))].reset_index(drop=True)
         return rows, np.zeros(len(rows), dtype=bool)
 
     @staticmethod
-    def _read_before(rows: pd.DataFrame) -> Mask:
-        return mask_of(column_or_missing(rows, "as_of") < column_or_missing(rows, "closed_on"))
+    def _read_before(rows: pd.DataFrame) -> schema.Mask:
+        return schema.mask_of(schema.column_or_missing(rows, "as_of") < schema.column_or_missing(rows, "closed_on"))
 
     def everything(self) -> FitInputs:
         """All that is known now."""
@@ -115,7 +106,7 @@ class Evidence:
         later : deals that must not be learned from as closed
         """
         if day is None:
-            return FitInputs(deals=self.table[~mask_of(self.table[ID].isin(list(later)))])
+            return FitInputs(deals=self.table[~schema.mask_of(self.table[schema.ID].isin(list(later)))])
         last = day - _ONE_DAY
         if self.snapshots is None:
             return FitInputs(deals=_as_known_on(self.table, last, later))
@@ -135,17 +126,17 @@ def evidence_of(deals: pd.DataFrame | Path | str, calendar: CalendarSettings) ->
         They are not valid, or the folder is not a history.
     """
     if isinstance(deals, pd.DataFrame):
-        return Evidence(table=validate_deals(deals, training=True), calendar=calendar)
+        return Evidence(table=schema.validate_deals(deals, training=True), calendar=calendar)
     snapshots = read_history(os.fspath(deals))
     return Evidence(table=training_rows(snapshots, calendar=calendar), calendar=calendar, snapshots=snapshots)
 
 
 def _as_known_on(table: pd.DataFrame, last: pd.Timestamp, later: Collection[str]) -> pd.DataFrame:
     """An export as it was on the evening of ``last``: deals that closed afterwards are censored observations."""
-    read, ended = (column_or_missing(table, name) for name in ("as_of", "closed_on"))
-    closed = is_closed(table) & ~mask_of(table[ID].isin(list(later)))
-    done = closed & mask_of(ended.isna() | (ended <= last))
-    waiting = ~done & mask_of(read <= last) & (is_closed(table) | is_censored(table))
+    read, ended = (schema.column_or_missing(table, name) for name in ("as_of", "closed_on"))
+    closed = schema.is_closed(table) & ~schema.mask_of(table[schema.ID].isin(list(later)))
+    done = closed & schema.mask_of(ended.isna() | (ended <= last))
+    waiting = ~done & schema.mask_of(read <= last) & (schema.is_closed(table) | schema.is_censored(table))
     rows, open_now = table[done | waiting], waiting[done | waiting]
     until = rows["known_until"] if "known_until" in rows else pd.Series(last, index=rows.index)
     known = rows.assign(
@@ -183,7 +174,7 @@ class LearnedFrom:
         won = {} if self.won is None else {name: int(won) for name, won in sorted(self.won.items())}
         return {"until": self.until.date().isoformat() if self.until is not None else None, "deals": won}
 
-    def has(self, deal_ids: pd.Series) -> Mask:
+    def has(self, deal_ids: pd.Series) -> schema.Mask:
         """(row,) whether the deal is one of them."""
         known = self.won or {}
         return np.array([fingerprint(name) in known for name in deal_ids], dtype=bool)
@@ -191,7 +182,7 @@ class LearnedFrom:
     def rewritten(self, closed: pd.DataFrame) -> tuple[int, int]:
         """Of these deals, the number that is closed now with the other outcome, and the number there now."""
         known = self.won or {}
-        names = [fingerprint(name) for name in closed[ID]]
+        names = [fingerprint(name) for name in closed[schema.ID]]
         now = zip(names, closed["outcome"] == "won", strict=True)
         pairs = [(known[name], bool(won)) for name, won in now if name in known]
         return sum(then != won for then, won in pairs), len(pairs)
@@ -200,7 +191,7 @@ class LearnedFrom:
 def learned_from(evidence: Evidence) -> LearnedFrom:
     """What a fit on everything learns from."""
     closed = evidence.closed
-    won = zip(closed[ID], closed["outcome"] == "won", strict=True)
+    won = zip(closed[schema.ID], closed["outcome"] == "won", strict=True)
     return LearnedFrom(until=evidence.until, won={fingerprint(name): bool(one) for name, one in won})
 
 
@@ -218,7 +209,7 @@ def learned_by_count(closed: pd.DataFrame, deals: int, last_reading: str | None)
 
     ``last_reading``, the last day of its readings, is the earliest end of its data.
     """
-    ended = column_or_missing(closed, "closed_on").dropna().sort_values()
+    ended = schema.column_or_missing(closed, "closed_on").dropna().sort_values()
     if not len(ended):
         return LearnedFrom(until=None, won=None)
     until = ended.iloc[min(deals, len(ended)) - 1]

@@ -14,17 +14,9 @@ from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, RegistryError, WinprobError
 from winprob.i18n import LANGUAGES, gettext, use_language
 from winprob.model.posterior import Posterior
+from winprob.retrain.candidate import evidence as sources
 from winprob.retrain.candidate.changes import Changes, find_changes
 from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
-from winprob.retrain.candidate.evidence import (
-    Evidence,
-    FitInputs,
-    LearnedFrom,
-    evidence_of,
-    learned_by_count,
-    learned_from,
-    learned_on_record,
-)
 from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
 from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of, to_toml
 from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
@@ -75,13 +67,13 @@ class CurrentModel:
         """How it was made."""
         return recipe_from(self.record.get("recipe"), self.posterior.settings)
 
-    def learned(self, closed: pd.DataFrame) -> tuple[LearnedFrom, bool]:
+    def learned(self, closed: pd.DataFrame) -> tuple[sources.LearnedFrom, bool]:
         """The deals it learned from, and whether these had to be guessed."""
-        known = learned_on_record(self.record.get("learned_from"))
+        known = sources.learned_on_record(self.record.get("learned_from"))
         if known is not None:
             return known, False
         provenance = self.posterior.provenance
-        return learned_by_count(closed, provenance.closed or provenance.available, provenance.last_day), True
+        return sources.learned_by_count(closed, provenance.closed or provenance.available, provenance.last_day), True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +90,7 @@ class Retraining:
     candidate: Posterior | None
     recipe: Recipe
     definitions: Definitions
-    learned: LearnedFrom
+    learned: sources.LearnedFrom
     changes: Changes | None = None
 
     def record(self) -> dict[str, Any]:
@@ -179,7 +171,7 @@ def run_retraining(
     """
     settings = settings or Settings()
     known = CurrentModel(posterior=current, record={}) if isinstance(current, Posterior) else current
-    evidence = evidence_of(deals, settings.calendar)
+    evidence = sources.evidence_of(deals, settings.calendar)
     today = define(mapping)
     recipe = recipe_of(settings, mapping, evidence.table, today)
     if known is None:
@@ -211,13 +203,13 @@ def run_retraining(
 class _Run:
     """What every step of a retraining needs."""
 
-    evidence: Evidence
+    evidence: sources.Evidence
     settings: Settings
     seed: int
     definitions: Definitions
     progress: Progress
 
-    def prepared(self, inputs: FitInputs) -> tuple[FitInputs, dict[str, int]]:
+    def prepared(self, inputs: sources.FitInputs) -> tuple[sources.FitInputs, dict[str, int]]:
         """The tables of a fit without facts that were read under another definition, and how many rows lost one."""
         deals, lost = without_old_readings(inputs.deals, self.definitions)
         return replace(inputs, deals=deals), lost
@@ -266,7 +258,7 @@ class _Run:
             candidate=candidate,
             recipe=recipe,
             definitions=self.definitions,
-            learned=learned_from(self.evidence),
+            learned=sources.learned_from(self.evidence),
             changes=changes,
         )
 
@@ -275,7 +267,7 @@ def _silent(what: str, share: float) -> None:
     """Progress without a display."""
 
 
-def _since(settings: Settings, learned: LearnedFrom) -> dt.date | None:
+def _since(settings: Settings, learned: sources.LearnedFrom) -> dt.date | None:
     """The first day of readings under the definitions of today, where they have changed."""
     if settings.retraining.definitions_since:
         return dt.date.fromisoformat(settings.retraining.definitions_since)
@@ -287,7 +279,7 @@ def _seen_by_current(read: Callable[[], pd.DataFrame] | None, new: NewDeals, set
     if read is None:
         return None
     try:
-        rows, _ = evidence_of(read(), settings.calendar).before_close()
+        rows, _ = sources.evidence_of(read(), settings.calendar).before_close()
     except WinprobError:
         return None
     keys = [name for name in (ID, "as_of") if name in new.readings and name in rows]

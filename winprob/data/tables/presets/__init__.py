@@ -19,6 +19,7 @@ from winprob.data.tables.presets.fitting import (
 from winprob.data.tables.presets.preset_files import PRESETS, Preset, preset_text, read_preset
 from winprob.data.tables.presets.roles import is_role_table, read_roles, with_one_id
 from winprob.data.tables.presets.spellings import (
+    detect_preset,
     find_header,
     is_true,
     known_header,
@@ -30,6 +31,7 @@ from winprob.data.tables.presets.spellings import (
 __all__ = [
     "PRESETS",
     "Preset",
+    "detect_preset",
     "find_header",
     "fit_preset",
     "is_role_table",

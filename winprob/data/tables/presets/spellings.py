@@ -8,14 +8,16 @@ are capitals; case distinguishes ids, so it is never ignored.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from winprob.data.schema import Mask, as_text, mask_of
-from winprob.data.tables.presets.preset_files import Preset, Rule
-from winprob.methodology import normal
+from winprob.data.schema import COLUMNS, ID, Mask, as_text, mask_of
+from winprob.data.tables.presets.preset_files import PRESETS, Preset, Rule, read_preset
+from winprob.data.tables.sheets.files import parse_sheet, read_bytes
+from winprob.methodology import canonical_column, normal
 
 _SHORT = re.compile(r"[A-Za-z0-9]{15}")
 _LONG = re.compile(r"[A-Za-z0-9]{18}")
@@ -165,3 +167,45 @@ def _flag_is(words: pd.Series | None, wanted: Any, rows: int) -> Mask:
     if isinstance(wanted, bool):
         return mask_of(words.isin(_TRUE if wanted else _FALSE))
     return mask_of(words.isin([normal(word) for word in (wanted if isinstance(wanted, list) else [wanted])]))
+
+
+# ---- which CRM an export comes from --------------------------------------------------------------------------------
+
+
+def detect_preset(path: str | Path, *, encoding: str | None = None) -> str | None:
+    """The preset that knows most headers of an export; None where the canonical names and their aliases know as many.
+
+    A preset that finds no id does not count.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    presets = {name: read_preset(name) for name in PRESETS}
+    known = {name: known_header(preset) for name, preset in presets.items()}
+
+    def is_known(header: str) -> bool:
+        return _is_canonical(header) or any(knows(header) for knows in known.values())
+
+    sheet = parse_sheet(read_bytes(path), str(path), encoding=encoding, known=is_known)
+    headers = list(map(str, sheet.cells.columns))
+    # Of two presets that find as many columns, the one that knows more of the headers.
+    scores = {
+        name: (_columns_found(preset, headers), sum(map(known[name], headers)))
+        for name, preset in presets.items()
+        if find_header(preset.columns[ID]["column"], headers) is not None
+    }
+    own = len({canonical_column(header) for header in headers if _is_canonical(header)})
+    best = max(scores, key=lambda name: scores[name], default=None)
+    if best is None or scores[best][0] <= own:
+        return None
+    return best
+
+
+def _columns_found(preset: Preset, headers: list[str]) -> int:
+    return sum(find_header(given["column"], headers) is not None for given in preset.columns.values())
+
+
+def _is_canonical(header: str) -> bool:
+    return canonical_column(header) in COLUMNS
