@@ -64,9 +64,9 @@ def open_readings(valid: pd.DataFrame) -> pd.DataFrame:
     return latest[is_open(latest)]
 
 
-def newest_reading(valid: pd.DataFrame) -> object:
+def newest_reading(valid: pd.DataFrame) -> np.datetime64:
     """The day of the newest reading; NaT in a table without days."""
-    return column_or_missing(valid, "as_of").max()
+    return pd.Timestamp(column_or_missing(valid, "as_of").max()).to_datetime64()
 
 
 def flags_of(deals: pd.DataFrame, day: object, settings: FlagSettings) -> pd.DataFrame:

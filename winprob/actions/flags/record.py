@@ -23,7 +23,7 @@ OPPOSED = 1.0
 #: Stages in which suppliers are compared and one is settled on.
 LATE = STAGES.index("evaluation")
 IDENTIFIED, CONTACTED = COVERAGES.index("identified"), COVERAGES.index("contacted")
-APPROVER, DECISION_MAKER = ROLES.index("approver"), ROLES.index("decision_maker")
+APPROVER, DECISION_MAKER, PROCUREMENT = map(ROLES.index, ("approver", "decision_maker", "procurement"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Record:
         """The seller's forecast category and probability, as far as known."""
         chance = self.column("rep_probability").iloc[at]
         parts = [] if pd.isna(self.column("rep_category").iloc[at]) else [self.word("rep_category", at)]
-        return listed([*parts, *([] if pd.isna(chance) else [f"{chance:.0%}"])])
+        return listed([*parts, *([] if pd.isna(chance) else [f"{chance:.0%}"])]) or label("rep_category", None)
 
     def state_of_coverage(self, at: int, role: int) -> str:
         value = self.coverage[at, role]
@@ -149,12 +149,16 @@ class Record:
     def names(self, roles: Iterable[int]) -> str:
         return listed(label("role", ROLES[role]) for role in roles)
 
-    def contact(self, at: int, *, besides: int | None = None) -> str:
-        """Who could make an introduction: of the roles in contact the one that supports us most; else a source."""
-        known = [role for role in np.flatnonzero(self.in_contact[at]) if role != besides]
+    def contact(self, at: int, *, besides: Iterable[int] = ()) -> str:
+        """Whom to ask for an introduction or a word: of the roles in contact the most senior that supports us.
+
+        Without one the most senior that is not opposed, and without any contact an inside source.
+        """
+        known = [role for role in np.flatnonzero(self.in_contact[at]) if role not in besides]
         if not known:
             return gettext("an inside source")
-        best = max(known, key=lambda role: np.nan_to_num(self.tier[at, role]))
+        supports, opposed = self.tier[at] >= SUPPORTIVE, self.lowest[at] == OPPOSED
+        best = max(known, key=lambda role: (supports[role] and role != PROCUREMENT, not opposed[role], -role))
         return gettext("the {role}", role=label("role", ROLES[best]))
 
 

@@ -21,9 +21,8 @@ from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, STAGES, plays
 
-#: The mean tier below which a role counts as opposed, and the lead in effort of those who do not decide: as in the
-#: post-mortem of a lost deal.
-_OPPOSED_MEAN, _LEAD = 1.5, 1.0
+#: The lead in effort of those who do not decide, as in the post-mortem of a lost deal.
+_LEAD = 1.0
 _ASIDE = [role not in (APPROVER, DECISION_MAKER) for role in range(len(ROLES))]
 
 
@@ -42,9 +41,15 @@ def commit_without_problem(record: Record) -> Iterator[Hit]:
 
 
 def approver_opposed(record: Record) -> Iterator[Hit]:
-    """The approver, or one of several, is opposed."""
+    """The approver, or one of several, is opposed: a classic loss by the approver, if no one changes it."""
     for at in where(record.lowest[:, APPROVER] == OPPOSED):
-        yield Hit(at=at, facts=gettext("Opposed: {roles}.", roles=record.opposed(at, APPROVER)), fields={})
+        facts = gettext(
+            "Opposed: {roles}; coverage: {coverage}. Forecast: {claim}.",
+            roles=record.opposed(at, APPROVER),
+            coverage=record.state_of_coverage(at, APPROVER),
+            claim=record.claim(at),
+        )
+        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[APPROVER])})
 
 
 def decider_opposed(record: Record) -> Iterator[Hit]:
@@ -58,11 +63,15 @@ def decider_opposed(record: Record) -> Iterator[Hit]:
             roles=listed(record.opposed(at, role) for role in roles),
             method=record.word("decision_method", at),
         )
-        yield Hit(at=at, facts=facts, fields={"roles": record.names(roles)})
+        fields = {"roles": record.names(roles), "contact": record.contact(at, besides=roles)}
+        yield Hit(at=at, facts=facts, fields=fields)
 
 
 def loss_by_approver(record: Record) -> Iterator[Hit]:
-    """The classic loss by the approver, as the post-mortem finds it, on a deal that the seller counts on."""
+    """The classic loss by the approver, on a deal that the seller counts on: no one has spoken with the approver.
+
+    The post-mortem counts an opposed approver too, which is a flag of its own.
+    """
     for at in where(_commit_without_approver(record)):
         facts = gettext(
             "Forecast: {claim}. Coverage of the approver: {coverage}; support: {support}.",
@@ -70,13 +79,13 @@ def loss_by_approver(record: Record) -> Iterator[Hit]:
             coverage=record.state_of_coverage(at, APPROVER),
             support=record.state_of_support(at, APPROVER),
         )
-        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=APPROVER)})
+        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[APPROVER])})
 
 
 def _commit_without_approver(record: Record) -> Array:
     tier, coverage = record.tier[:, APPROVER], record.coverage[:, APPROVER]
     never = np.isnan(tier) & (coverage < IDENTIFIED) & bool(record.recorded[APPROVER])
-    return np.asarray(record.commit & ((tier < _OPPOSED_MEAN) | (coverage == IDENTIFIED) | never))
+    return np.asarray(record.commit & ~(record.lowest[:, APPROVER] == OPPOSED) & ((coverage == IDENTIFIED) | never))
 
 
 def loss_by_method(record: Record) -> Iterator[Hit]:
@@ -141,13 +150,22 @@ def decision_method_unknown(record: Record) -> Iterator[Hit]:
         yield Hit(at=at, facts=facts, fields={"contact": record.contact(at)})
 
 
+def coach_missing(record: Record) -> Iterator[Hit]:
+    """Suppliers are compared or one is settled on, and there is no coach. A blank is not *none*."""
+    yield from _late_with_coach(record, "none")
+
+
 def coach_not_validated(record: Record) -> Iterator[Hit]:
-    """Suppliers are compared or one is settled on, and there is no coach or an unvalidated one. A blank is neither."""
-    for at in where(record.late & record.column("coach").isin(["none", "unvalidated"])):
+    """Suppliers are compared or one is settled on, and the coach is not validated."""
+    yield from _late_with_coach(record, "unvalidated")
+
+
+def _late_with_coach(record: Record, state: str) -> Iterator[Hit]:
+    for at in where(record.late & record.column("coach").isin([state])):
         facts = gettext(
             "Stage: {stage}. Coach: {coach}.", stage=record.word("stage", at), coach=record.word("coach", at)
         )
-        yield Hit(at=at, facts=facts, fields={})
+        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at)})
 
 
 def overdue(record: Record) -> Iterator[Hit]:
@@ -217,6 +235,7 @@ SIGNS: dict[str, Callable[[Record], Iterator[Hit]]] = {
         closes_soon_unmet,
         approver_uncovered,
         decision_method_unknown,
+        coach_missing,
         coach_not_validated,
         overdue,
         pushed,
