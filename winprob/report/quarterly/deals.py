@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from winprob.actions.flags import flag_title
 from winprob.actions.levers import rank_roles
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
@@ -59,6 +60,7 @@ class DealRow:
     uncovered: str
     coach: str
     unknown: str
+    flags: list[str]
     lever: str
     lift: str
     lift_interval: str
@@ -104,6 +106,7 @@ def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.
         uncovered=_uncovered(covered),
         coach=word_of("coach", deal.get("coach")),
         unknown=_unknown(deal["missing"]),
+        flags=[flag_title(str(flag)) for flag in inputs.flags["flag"][inputs.flags["deal_id"] == deal["deal_id"]]],
         **_next(inputs, deal, lever),
     )
 
