@@ -103,7 +103,12 @@ def loss_by_method(record: Record) -> Iterator[Hit]:
 
 
 def _behind(record: Record) -> Array:
-    """(deal, role) deciding roles that do not support us, where the effort went to the others."""
+    """(deal, role) deciding roles that do not support us, where the effort went to the others.
+
+    In a table without a column for each role, effort cannot be compared.
+    """
+    if not all(record.has(f"{role}_coverage") or record.has(f"{role}_support") for role in ROLES):
+        return np.zeros_like(record.in_contact)
     decide, known = record.decides, record.column("decision_method").notna().to_numpy()
     on, aside = (np.where(which, record.effort, 0).sum(axis=1) / which.sum(axis=1) for which in (decide, ~decide))
     return np.asarray(decide & ~(record.tier >= SUPPORTIVE) & (known & (aside >= on + _LEAD))[:, None])
