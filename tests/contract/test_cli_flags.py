@@ -93,9 +93,9 @@ def test_one_deal_by_name_open_or_closed(deals: Path) -> None:
 
 def test_the_verdict_is_on_stderr_in_the_language(deals: Path) -> None:
     english = run("flags", deals).stderr
-    assert "4 of 5 open deals have a red flag; most often: Late, and there is no coach (2)" in english
+    assert "4 of 5 open deals have a red flag; most often: Late stage, no coach (2)" in english
     chinese = run("flags", deals, "--lang", "zh").stderr
-    assert "5 个进行中的商机里有 4 个带警示" in chinese
+    assert "5 个在途商机里有 4 个带警示" in chinese
     assert not ENGLISH.search(chinese)
 
 

@@ -262,6 +262,7 @@ def test_an_introduction_is_asked_of_the_most_senior_supporter() -> None:
     )
     steps = find_flags(deal, as_of=DAY).set_index("flag")["next_step"]
     assert "Ask the Decision-support evaluator for the introduction" in steps["approver_uncovered"]
+    assert "Ask the Decision-support evaluator for the reason" in steps["decider_opposed"], "not over their head"
     alone = record(**{**NOT_MET, "coach": "none"})
     assert "an inside source" in find_flags(alone, as_of=DAY).set_index("flag")["next_step"]["approver_uncovered"]
 
@@ -318,7 +319,7 @@ def test_the_verdict_counts_deals_and_names_the_most_frequent_flags() -> None:
     )
     (verdict,) = flag_sentences(deals, find_flags(deals))
     assert verdict == (
-        "4 of 4 open deals have a red flag; most often: Late, and there is no coach (3); Open, with a day of closing "
+        "4 of 4 open deals have a red flag; most often: Late stage, no coach (3); Open, with a day of closing "
         "(1). The records of 1 deals contradict themselves: correct these first."
     )
     (none,) = flag_sentences(record(), find_flags(record()))

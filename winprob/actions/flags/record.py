@@ -112,10 +112,13 @@ class Record:
         return f"{self.column(name).iloc[at]:%Y-%m-%d}"
 
     def claim(self, at: int) -> str:
-        """The seller's forecast category and probability, as far as known."""
-        chance = self.column("rep_probability").iloc[at]
-        parts = [] if pd.isna(self.column("rep_category").iloc[at]) else [self.word("rep_category", at)]
-        return listed([*parts, *([] if pd.isna(chance) else [f"{chance:.0%}"])]) or label("rep_category", None)
+        """The seller's forecast category and probability, as far as known: ``Commit (85%)``."""
+        chance, category = self.column("rep_probability").iloc[at], self.column("rep_category").iloc[at]
+        if pd.isna(chance):
+            return label("rep_category", category)
+        if pd.isna(category):
+            return f"{chance:.0%}"
+        return gettext("{what} ({state})", what=label("rep_category", category), state=f"{chance:.0%}")
 
     def state_of_coverage(self, at: int, role: int) -> str:
         value = self.coverage[at, role]

@@ -63,7 +63,8 @@ def decider_opposed(record: Record) -> Iterator[Hit]:
             roles=listed(record.opposed(at, role) for role in roles),
             method=record.word("decision_method", at),
         )
-        fields = {"roles": record.names(roles), "contact": record.contact(at, besides=roles)}
+        # Never the approver: that would go over the head of the one who is opposed.
+        fields = {"roles": record.names(roles), "contact": record.contact(at, besides=[APPROVER, *roles])}
         yield Hit(at=at, facts=facts, fields=fields)
 
 
@@ -170,7 +171,8 @@ def _late_with_coach(record: Record, state: str) -> Iterator[Hit]:
         facts = gettext(
             "Stage: {stage}. Coach: {coach}.", stage=record.word("stage", at), coach=record.word("coach", at)
         )
-        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at)})
+        contact = record.contact(at, besides=[APPROVER, DECISION_MAKER])
+        yield Hit(at=at, facts=facts, fields={"contact": contact})
 
 
 def overdue(record: Record) -> Iterator[Hit]:
