@@ -82,7 +82,7 @@ def support_of_unknown_person(record: Record) -> Iterator[Hit]:
     """The coverage of a role is *unknown*, as a value, and its support is given. A blank coverage is not a value."""
     odd = (record.coverage == _UNKNOWN) & ~np.isnan(record.tier)
     for at in where(odd.any(axis=1)):
-        roles = np.flatnonzero(odd[at])
+        roles = [*where(odd[at])]
         facts = gettext(
             "Coverage is unknown, yet support is on record: {roles}.",
             roles=listed(record.supported(at, role) for role in roles),

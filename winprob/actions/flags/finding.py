@@ -78,9 +78,12 @@ def flags_of(deals: pd.DataFrame, day: object, settings: FlagSettings) -> pd.Dat
         for hit in RULES[name](record)
     ]
     rows.sort(key=lambda row: row[:3])
-    ids, steps = record.deals["deal_id"].to_numpy(), {play.id: play.how for play in plays("flags")}
+    ids, steps = (
+        record.deals["deal_id"].to_numpy(),
+        {play.id: play.how.text() if play.how else "" for play in plays("flags")},
+    )
     return pd.DataFrame(
-        [(ids[at], name, hit.facts, _filled(steps[name].text(), hit)) for _, at, _, name, hit in rows],
+        [(ids[at], name, hit.facts, _filled(steps[name], hit)) for _, at, _, name, hit in rows],
         columns=COLUMNS,
     )
 

@@ -5,7 +5,7 @@ coverage is blank, a reported support counts as contact. A column that the table
 all: rules about what is unknown do not apply to it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,12 +152,12 @@ class Record:
     def names(self, roles: Iterable[int]) -> str:
         return listed(label("role", ROLES[role]) for role in roles)
 
-    def contact(self, at: int, *, besides: Iterable[int] = ()) -> str:
+    def contact(self, at: int, *, besides: Collection[int] = ()) -> str:
         """Whom to ask for an introduction or a word: of the roles in contact the most senior that supports us.
 
         Without one the most senior that is not opposed, and without any contact an inside source.
         """
-        known = [role for role in np.flatnonzero(self.in_contact[at]) if role not in besides]
+        known = [role for role in where(self.in_contact[at]) if role not in besides]
         if not known:
             return gettext("an inside source")
         supports, opposed = self.tier[at] >= SUPPORTIVE, self.lowest[at] == OPPOSED

@@ -57,7 +57,7 @@ def decider_opposed(record: Record) -> Iterator[Hit]:
     decide = record.decides | (np.arange(len(ROLES)) == DECISION_MAKER)
     opposed = (record.lowest == OPPOSED) & decide & (np.arange(len(ROLES)) != APPROVER)
     for at in where(opposed.any(axis=1)):
-        roles = np.flatnonzero(opposed[at])
+        roles = [*where(opposed[at])]
         facts = gettext(
             "Opposed: {roles}. Decision method: {method}.",
             roles=listed(record.opposed(at, role) for role in roles),
@@ -97,10 +97,10 @@ def loss_by_method(record: Record) -> Iterator[Hit]:
         facts = gettext(
             "Decision method: {method}. Not won: {roles}. Most effort so far on: {others}.",
             method=record.word("decision_method", at),
-            roles=listed(record.supported(at, role) for role in np.flatnonzero(behind[at])),
-            others=record.names(np.flatnonzero(effort == effort.max())),
+            roles=listed(record.supported(at, role) for role in [*where(behind[at])]),
+            others=record.names([*where(effort == effort.max())]),
         )
-        yield Hit(at=at, facts=facts, fields={"roles": record.names(np.flatnonzero(behind[at]))})
+        yield Hit(at=at, facts=facts, fields={"roles": record.names([*where(behind[at])])})
 
 
 def _behind(record: Record) -> Array:
@@ -121,7 +121,7 @@ def closes_soon_unmet(record: Record) -> Iterator[Hit]:
     soon = (left >= 0) & (left <= record.settings.closing_days)
     many = unmet.sum(axis=1) >= record.settings.unmet_roles
     for at in where(soon & (many | (unmet & record.decides).any(axis=1))):
-        roles, day = np.flatnonzero(unmet[at]), record.iso("expected_close_on", at)
+        roles, day = [*where(unmet[at])], record.iso("expected_close_on", at)
         facts = gettext(
             "Expected to close on {day}, in {days} days. Not met: {roles}.",
             day=day,
@@ -208,10 +208,10 @@ def effort_on_easy(record: Record) -> Iterator[Hit]:
         return
     contact = record.in_contact
     for at in where((contact.sum(axis=1) == 1) | (contact.any(axis=1) & ~(contact & ~np.array(_ASIDE)).any(axis=1))):
-        missing = [role for role in (APPROVER, DECISION_MAKER) if not contact[at, role]] or np.flatnonzero(~contact[at])
+        missing = [role for role in (APPROVER, DECISION_MAKER) if not contact[at, role]] or [*where(~contact[at])]
         facts = gettext(
             "In contact only with: {contacts}. Not met: {roles}.",
-            contacts=record.names(np.flatnonzero(contact[at])),
+            contacts=record.names([*where(contact[at])]),
             roles=listed(record.covered(at, role) for role in missing),
         )
         yield Hit(at=at, facts=facts, fields={"roles": record.names(missing), "contact": record.contact(at)})
