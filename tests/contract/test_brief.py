@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
 from winprob import find_flags, read_deals, render_brief
+from winprob.actions.flags import flag_title
 from winprob.cli import main
 from winprob.i18n import use_language
 from winprob.methodology.vocabulary import ROLES
@@ -187,6 +188,28 @@ def test_no_coach_is_asked_where_there_is_none(posterior: Posterior, team: Simul
     page = render_brief(posterior, deal, deal["deal_id"].item())
     assert "likely source: Other inside sources" in page
     assert "likely source: The coach" not in page
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_opens_with_red_flags_contradictions_first(
+    posterior: Posterior, table: Callable[..., pd.DataFrame], lang: str
+) -> None:
+    deal = table(stage=["decision"], coach=["none"], approver_support=[1.0], closed_on=["2026-05-01"], outcome=["open"])
+    with use_language(lang):
+        found, page = find_flags(deal), render_brief(posterior, deal, "D0")
+        first, second, *others = [flag_title(flag) for flag in found["flag"]]
+    assert found["flag"].tolist()[:2] == ["open_with_closing_day", "approver_opposed"]
+    section = page.split("\n## ")[1].splitlines()
+    assert section[0] == FLAGS[lang]
+    assert [line.split(":**")[0].split("：**")[0] for line in section if line.startswith("- ")] == [
+        f"- **{first}",
+        f"- **{second}",
+        f"- **{'Also' if lang == 'en' else '另有'}",
+    ]
+    assert others
+    assert all(title in section[-2 if not section[-1] else -1] for title in others)
+    assert found["facts"].iloc[0] in page
+    assert found["next_step"].iloc[0] in page
 
 
 # --- hostile names -------------------------------------------------------------------------------------------------
