@@ -39,7 +39,7 @@ def flags(
     """Red flags of the open deals: contradictions and warning signs in the record, each with its next step."""
     from winprob.actions.flags import deal_flag_sentences, flag_sentences, order_by_value
 
-    table, thresholds = source.read_known(), load_settings(settings).flags
+    table, thresholds = source.read_review(as_of), load_settings(settings).flags
     if model:
         table = order_by_value(table, load_model(model))
     found = winprob.find_flags(table, as_of=as_of, settings=thresholds, deal_id=deal)

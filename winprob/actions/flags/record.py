@@ -7,6 +7,7 @@ all: rules about what is unknown do not apply to it.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class Hit:
     fields: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots, which a cached property cannot have: each is computed once for all deals.
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """Valid deals, one row each, described for the rules.
 
@@ -70,24 +72,24 @@ class Record:
         """(deal,) days from the day of knowledge to a date; NaN where one is unknown."""
         return days_between(self.day, self.column(name).to_numpy(dtype="datetime64[D]"))
 
-    @property
+    @cached_property
     def late(self) -> Array:
         return np.asarray(self.stage >= LATE)
 
-    @property
+    @cached_property
     def in_contact(self) -> Array:
         """(deal, role) whether we are in contact with the role."""
         blank = (self.coverage < 0) & ~np.isnan(self.tier)
         return np.asarray((self.coverage >= CONTACTED) | blank)
 
-    @property
+    @cached_property
     def commit(self) -> Array:
         """(deal,) whether the seller counts on the deal."""
         chance = self.column("rep_probability").to_numpy(dtype=float)
         category = self.column("rep_category").isin(["commit"]).to_numpy(dtype=bool)
         return np.asarray(category | (chance >= self.settings.commit_probability))
 
-    @property
+    @cached_property
     def decides(self) -> Array:
         """(deal, role) whether the role decides under the deal's method; without one, approver and decision maker."""
         method = self.column("decision_method").to_numpy(dtype=object)
@@ -96,7 +98,7 @@ class Record:
             decide[method == known] = [role in deciders(known) for role in ROLES]
         return decide
 
-    @property
+    @cached_property
     def effort(self) -> Array:
         """(deal, role) effort spent, 0 to 4, as ``loss_patterns`` counts it."""
         contact = np.where(self.coverage < 0, ~np.isnan(self.tier), np.maximum(self.coverage - IDENTIFIED, 0))
