@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from winprob import write_snapshot
 from winprob.cli import main
 from winprob.model.posterior import Posterior
 
@@ -147,3 +148,14 @@ def test_every_deal_sound_is_one_sentence(tmp_path: Path) -> None:
     assert ended.exit_code == 0
     assert "None of the 2 open deals has a red flag." in ended.stderr
     assert "Flags that need these columns were not checked: " in ended.stderr
+
+
+def test_a_history_counts_its_pushed_dates(tmp_path: Path) -> None:
+    for month in (5, 6, 7, 8):
+        deals = pd.DataFrame(
+            {"deal_id": ["A1"], "outcome": ["open"], "expected_close_on": [f"2026-{month + 2:02d}-15"]}
+        )
+        write_snapshot(deals, f"2026-{month:02d}-01", tmp_path / "history")
+    found = records(tmp_path / "history")
+    assert found["facts"].tolist() == ["Close date pushed 3 times, 92 days in all."]
+    assert run("flags", tmp_path / "history", "--as-of", "2026-06-15").stdout.count("A1") == 0
