@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from winprob.actions.flags import find_flags
     from winprob.actions.levers import post_mortem, rank_roles, what_if
     from winprob.actions.questions import plan_questions, rank_unknowns
     from winprob.actions.visits import allocate, plan_visits, read_executives
@@ -74,6 +75,7 @@ __all__ = [
     "draw_win_prob_by",
     "effects",
     "explain",
+    "find_flags",
     "fit",
     "fit_prior",
     "forecast_quarter",
@@ -135,6 +137,7 @@ _HOME = {
     "draw_win_prob_by": "model.timing",
     "effects": "model.effects",
     "explain": "model.explanation",
+    "find_flags": "actions.flags",
     "fit": "model.inference",
     "fit_prior": "model.inference",
     "forecast_quarter": "quarter",

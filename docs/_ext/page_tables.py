@@ -26,6 +26,7 @@ def tables() -> dict[str, str]:
         "items_chain": _items("chain", "decides", of=vocabulary["decision_method"]),
         "items_rubric": _items("support", *_parts("support")),
         "items_coach": _items("coach", *_parts("coach")),
+        "flags": _flags(),
         "prior_sheet": _prior_sheet(),
         "prior_settings": _table(("setting", "default"), ((f"`{name}`", str(value)) for name, value in _priors())),
     }
@@ -63,6 +64,21 @@ def _items(subject: str, *parts: str, of: dict[str, Any] | None = None) -> str:
         if not of or item.get("of") in of
     ]
     return _table(("word" if of else "part", "English", "中文"), rows)
+
+
+def _flags() -> str:
+    """Every red flag: severity, title in both languages, and its sources in the method."""
+    items = _read("subjects/flags.toml")["items"]
+    rows = [(f"`{one['id']}`", one["part"], one["en"], one["zh"], _sources(one["points_to"])) for one in items]
+    return _table(("flag", "severity", "English", "中文", "in the method"), rows)
+
+
+def _sources(pointers: Iterable[str]) -> str:
+    titles = []
+    for pointer in pointers:
+        subject, _, name = pointer.partition(".")
+        titles += [item["en"] for item in _read(f"subjects/{subject}.toml")["items"] if item["id"] == name]
+    return "; ".join(titles)
 
 
 def _parts(subject: str) -> list[str]:

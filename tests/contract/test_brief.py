@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
-from winprob import render_brief
+from winprob import find_flags, read_deals, render_brief
+from winprob.actions.flags import flag_title
 from winprob.cli import main
 from winprob.i18n import use_language
 from winprob.methodology.vocabulary import ROLES
@@ -44,10 +45,13 @@ TITLES = {
         "依据与提醒",
     ],
 }
+#: First on the page of a deal that has one.
+FLAGS = {"en": "Red flags", "zh": "警示"}
 #: Labels of the preparation, the method's own words.
 PREPARED = ["Needs expected", "Find out", "Competitors expected", "Differentiators", "Guiding path"]
-#: A printed page, A4 at nine points: lines and columns. An executive's page has the five gaps besides.
-COLUMNS, LINES, LINES_EXECUTIVE = 110, 68, 78
+#: A printed page, A4 at nine points: lines and columns. An executive's page has the five gaps besides, that of a deal
+#: with red flags two of them in full and the titles of the others.
+COLUMNS, LINES, LINES_EXECUTIVE, LINES_FLAGS = 110, 68, 78, 8
 
 HOSTILE = "<script>alert(1)</script> [x](http://e.vil) **b** |c| `d` # e\n- f \x1b[31m \u202e {g}"
 
@@ -93,6 +97,12 @@ def titles(page: str) -> list[str]:
     return re.findall(r"^## (.+)$", page, re.MULTILINE)
 
 
+def expected_titles(deals: Path, people: Path, deal: str, lang: str) -> list[str]:
+    """The sections of a deal's page: red flags where it has one, then those of every page."""
+    flags = find_flags(read_deals(deals, people=people), deal_id=deal)
+    return [*([FLAGS[lang]] if len(flags) else []), *TITLES[lang]]
+
+
 def printed(page: str) -> int:
     """Lines on paper: wrapped, a Chinese character twice as wide as a letter, rules of tables left out."""
     lines = [line.replace("**", "").replace("|", " ") for line in page.splitlines()]
@@ -108,8 +118,8 @@ def test_sections_are_in_order_and_the_page_is_about_one(work: Path, lang: str) 
     for deal in ids(work)[:3]:
         page = good(work, "--deal", deal, "--lang", lang)
         assert page.startswith(f"# {'Visit sheet: ' if lang == 'en' else '拜访单：'}{deal}\n")
-        assert titles(page) == TITLES[lang]
-        assert printed(page) <= LINES_EXECUTIVE
+        assert titles(page) == expected_titles(work / "open.csv", work / "people.csv", deal, lang)
+        assert printed(page) <= LINES_EXECUTIVE + (LINES_FLAGS if FLAGS[lang] in titles(page) else 0)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -121,7 +131,8 @@ def test_every_role_has_a_page_in_one_language_without_gaps(
         with use_language(lang):
             page = render_brief(posterior, team.open, deal, role=role, people=team.people)
         executive = role in ("approver", "decision_maker")
-        assert printed(page) <= (LINES_EXECUTIVE if executive else LINES)
+        most = (LINES_EXECUTIVE if executive else LINES) + (LINES_FLAGS if FLAGS[lang] in titles(page) else 0)
+        assert printed(page) <= most
         assert ("Gaps:" in page or "弥合差距：" in page) == executive
         assert not re.search(r"[{}]|\bNone\b|\bnan\b|NaT", page)
         assert not re.search(r"\.\.(?!\.)|。。|；。|\(\)|（）|:\*\* $", page)
@@ -179,6 +190,28 @@ def test_no_coach_is_asked_where_there_is_none(posterior: Posterior, team: Simul
     assert "likely source: The coach" not in page
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_opens_with_red_flags_contradictions_first(
+    posterior: Posterior, table: Callable[..., pd.DataFrame], lang: str
+) -> None:
+    deal = table(stage=["decision"], coach=["none"], approver_support=[1.0], closed_on=["2026-05-01"], outcome=["open"])
+    with use_language(lang):
+        found, page = find_flags(deal), render_brief(posterior, deal, "D0")
+        first, second, *others = [flag_title(flag) for flag in found["flag"]]
+    assert found["flag"].tolist()[:2] == ["open_with_closing_day", "approver_opposed"]
+    section = page.split("\n## ")[1].splitlines()
+    assert section[0] == FLAGS[lang]
+    assert [line.split(":**")[0].split("：**")[0] for line in section if line.startswith("- ")] == [
+        f"- **{first}",
+        f"- **{second}",
+        f"- **{'Also' if lang == 'en' else '另有'}",
+    ]
+    assert others
+    assert all(title in section[-2 if not section[-1] else -1] for title in others)
+    assert found["facts"].iloc[0] in page
+    assert found["next_step"].iloc[0] in page
+
+
 # --- hostile names -------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +223,7 @@ def test_a_hostile_name_stays_text(posterior: Posterior, team: Simulation, lang:
     with use_language(lang):
         page = render_brief(posterior, deal, HOSTILE.strip(), role="approver", people=people)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page)
-    assert titles(page) == TITLES[lang]
+    assert titles(page) == ([FLAGS[lang]] if len(find_flags(deal)) else []) + TITLES[lang]
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
     plain = render_brief(posterior, team.open.head(1), team.open["deal_id"].iloc[0], role="approver")
     tags = set(re.findall(r"<(\w+)", html))
@@ -232,12 +265,13 @@ def after(work: Path, team: Simulation) -> str:
 
 def test_then_and_now_are_compared_with_a_table_before(work: Path, after: str) -> None:
     page = good(work, "--deal", after, "--before", work / "open.csv", deals="after.csv", people=False)
-    assert titles(page)[1].startswith("What has changed since 20")
+    assert titles(page)[:2] == ["Red flags", "Status of the deal"]
+    assert titles(page)[2].startswith("What has changed since 20")
     assert re.search(r"\*\*Win probability:\*\* \d+% \(\d+–\d+%\) → \d+% \(\d+–\d+%\), ", page)
     assert "| Unknown → Supportive |" in page
     assert "**Learned:** " in page
     assert "Evaluator's support: Supportive" in page
-    assert titles(page)[2:] == TITLES["en"][1:]
+    assert titles(page)[3:] == TITLES["en"][1:]
     chinese = good(
         work, "--deal", after, "--before", work / "open.csv", "--lang", "zh", deals="after.csv", people=False
     )

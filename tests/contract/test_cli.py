@@ -26,7 +26,19 @@ from winprob.cli import main
 from winprob.model.posterior import Posterior
 from winprob.settings import Settings
 
-COMMANDS = ("demo", "simulate", "check", "train", "priors", "predict", "explain", "levers", "postmortem", "whatif")
+COMMANDS = (
+    "demo",
+    "simulate",
+    "check",
+    "train",
+    "priors",
+    "predict",
+    "explain",
+    "flags",
+    "levers",
+    "postmortem",
+    "whatif",
+)
 #: In the design's order; the order is part of the promise.
 COLUMNS = {
     "check": ["severity", "column", "rows", "first_deal", "message"],
@@ -35,6 +47,7 @@ COLUMNS = {
     "predict": ["deal_id", "mean", "lower", "upper", "unknowns", "prior_share"],
     "explain": ["term", "log_odds", "lower", "upper", "text"],
     "effects": ["term", "level", "from", "to", "mean", "lower", "upper"],
+    "flags": ["deal_id", "flag", "facts", "next_step"],
     "levers": [
         "deal_id",
         "role",
@@ -85,6 +98,7 @@ def calls(work: Path, tmp_path: Path) -> dict[str, list[str]]:
         "predict": ["predict", deals, "--people", people, "--model", model],
         "explain": ["explain", deals, "--people", people, "--deal", first, "--model", model],
         "effects": ["effects", model],
+        "flags": ["flags", deals, "--people", people],
         "levers": ["levers", deals, *shared],
         "whatif": ["whatif", deals, *shared, "--deal", first, "--set", "stage=decision", "--set", "coach=validated"],
         "postmortem": ["postmortem", str(work / "closed.csv"), *shared, "--deal", lost],
@@ -275,6 +289,7 @@ def test_a_format_that_equals_the_suffix_is_accepted(form: str, calls: dict[str,
         ("predict", "every figure here is prior"),
         ("explain", "to win"),
         ("effects", "every effect here is the prior's"),
+        ("flags", "open deals have a red flag"),
         ("levers", "the levers are tied"),
         ("whatif", "One by one they add up"),
         ("postmortem", "Largest costs"),
@@ -287,7 +302,7 @@ def test_remarks_are_on_stderr_only(command: str, english: str, calls: dict[str,
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "train", "predict", "explain", "effects", "levers", "whatif", "postmortem"]
+    "command", ["check", "train", "predict", "explain", "effects", "flags", "levers", "whatif", "postmortem"]
 )
 def test_remarks_in_chinese(command: str, calls: dict[str, list[str]], tmp_path: Path) -> None:
     told = good(*calls[command], "--lang", "zh").stderr.replace(str(tmp_path), "")

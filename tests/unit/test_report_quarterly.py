@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winprob import Posterior, predict
+from winprob import Posterior, find_flags, predict
+from winprob.actions.flags import flag_sentences, flag_title
 from winprob.i18n import use_language
 from winprob.quarter import LINES, Bridge, CorrectedTotal, Forecast
 from winprob.report.numbers import points, signed_money, tied
@@ -307,3 +308,31 @@ def test_changes_carry_their_sign() -> None:
 def test_past_forecasts_are_shown_with_their_errors(compared: Page) -> None:
     rows = [[text for text, _ in row] for table in compared.tables for row in table]
     assert ["2026Q2", "2026-04-06", "1", "yes", "CN¥6M", "CN¥8M", "CN¥10M", "CN¥9M", "−CN¥1M", "+CN¥3M", "–"] in rows
+
+
+# --- red flags -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "Red flags: "), ("zh", "警示： ")])
+def test_red_flags_are_counted_over_the_pipeline_and_marked_at_their_deal(
+    posterior: Posterior, made: Made, lang: str, word: str
+) -> None:
+    deals, forecast, bridge = made
+    order = forecast.deals.sort_values("expected_bookings", ascending=False)["deal_id"].tolist()
+    flagged = deals.assign(coach="validated", closed_on=pd.NaT)
+    flagged.loc[flagged["deal_id"] == order[0], ["coach", "stage"]] = ["none", "decision"]
+    found = find_flags(flagged, as_of=forecast.as_of)
+    html = page(posterior, (flagged, forecast, bridge), lang)
+    with use_language(lang):
+        verdict = flag_sentences(flagged, found)[0]
+        titles = {name: [flag_title(flag) for flag in rows["flag"]] for name, rows in found.groupby("deal_id")}
+        assert flag_title("coach_missing") in titles[order[0]]
+    shown = Page(html)
+    assert verdict in shown.words
+    assert [text for text in shown.words if text.startswith("⚑ ") and text[2:].isdigit()] == [
+        f"⚑ {len(titles[name])}" for name in order[:4] if name in titles
+    ]
+    separator = "; " if lang == "en" else "；"
+    for name in order[:4]:
+        if name in titles:
+            assert f"⚑ {word}{separator.join(titles[name])}" in shown.words

@@ -1,5 +1,6 @@
-"""Commands of the actions wing: levers, what-if, post-mortem, questions, visits and the visit sheet."""
+"""Commands of the actions wing: flags, levers, what-if, post-mortem, questions, visits and the visit sheet."""
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,32 @@ LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
 #: Columns of the lever table by group that do not fit a screen.
 GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
+
+
+@app.main.command()
+@options.source()
+@click.option("--deal", help="The flags of this deal only, open or closed.")
+@options.file("--model", help="Order the deals by expected value under this model; the flags are the same.")
+@options.day("--as-of", help="The day on which dates and ages are judged; by default the newest reading.")
+@options.settings
+@options.output
+def flags(
+    source: Source,
+    deal: str | None,
+    model: Path | None,
+    as_of: dt.date | None,
+    settings: Path | None,
+    output: Output,
+) -> None:
+    """Red flags of the open deals: contradictions and warning signs in the record, each with its next step."""
+    from winprob.actions.flags import deal_flag_sentences, flag_sentences, order_by_value
+
+    table, thresholds = source.read_review(as_of), load_settings(settings).flags
+    if model:
+        table = order_by_value(table, load_model(model))
+    found = winprob.find_flags(table, as_of=as_of, settings=thresholds, deal_id=deal)
+    show(found, output)
+    echo_notes(*(deal_flag_sentences(table, found, deal) if deal else flag_sentences(table, found)))
 
 
 @app.main.command()

@@ -163,13 +163,19 @@ def priors(settings: Path | None, output: Output) -> None:
 @options.source(waiting=True)
 @options.model
 @options.day("--by", help="Add the probability that the deal is won by this day.")
+@click.option("--flags", is_flag=True, help="Add the red flags of each open deal; they do not change a number.")
 @options.unseen_seed
 @options.output
-def predict(source: Source, model: Path, by: dt.date | None, seed: int | None, output: Output) -> None:
+def predict(source: Source, model: Path, by: dt.date | None, flags: bool, seed: int | None, output: Output) -> None:
     """The win probability of every deal, with its interval."""
     posterior = load_model(model, seed)
-    if not _predict_in_blocks(posterior, source, by, output):
-        chances = _chances(posterior, source.read_known(), by)
+    if flags or not _predict_in_blocks(posterior, source, by, output):
+        table = source.read_known()
+        chances = _chances(posterior, table, by)
+        if flags:
+            from winprob.actions.flags import with_flags
+
+            chances = with_flags(chances, table, posterior.settings.flags)
         show(chances, output, percent=(*CHANCE, "won_by", "won_by_lower", "won_by_upper", "slip_prob"))
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
@@ -182,13 +188,10 @@ def _chances(
 ) -> options.Frame:
     from winprob.data.schema import validate_deals
     from winprob.model.prediction import predict_valid
+    from winprob.model.timing import add_timing
 
     chances = predict_valid(posterior, validate_deals(table), threads=threads)
-    if by:
-        from winprob.model.timing import add_timing
-
-        chances = add_timing(chances, posterior, table, by)
-    return chances
+    return add_timing(chances, posterior, table, by) if by else chances
 
 
 def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.date | None, output: Output) -> bool:
@@ -333,8 +336,7 @@ def learning_curve(source: Source, repeats: int, settings: Path | None, seed: in
     with progress() as follow:
         curve = curves.learning_curve(table, seed=seed, settings=chosen, repeats=repeats, progress=follow)
     show(curve, output, digits=3)
-    closed = int(is_closed(table).sum())
-    more = curves.deals_to_halve(curve, closed)
+    more = curves.deals_to_halve(curve, int(is_closed(table).sum()))
     if more is None:
         echo_notes(gettext("More closed deals alone would hardly narrow these intervals: learn more about each deal."))
     else:

@@ -3,6 +3,7 @@
 from winprob.settings.decisions import (
     CalendarSettings,
     EvaluationSettings,
+    FlagSettings,
     LeverSettings,
     MonitorSettings,
     QuarterSettings,
@@ -22,8 +23,8 @@ from winprob.settings.model import (
 from winprob.settings.reading import Settings, read_settings, settings_from
 
 __all__ = [
-    "CalendarSettings", "CovariateSettings", "EvaluationSettings", "GateSettings", "LeverSettings",
+    "CalendarSettings", "CovariateSettings", "EvaluationSettings", "FlagSettings", "GateSettings", "LeverSettings",
     "MonitorSettings", "NumericCovariate", "PriorSettings", "QuarterSettings", "RefitSettings", "RetrainingSettings",
-    "ReviewSettings",
-    "SamplerSettings", "Settings", "TimingSettings", "VisitSettings", "read_settings", "settings_from",
+    "ReviewSettings", "SamplerSettings", "Settings", "TimingSettings", "VisitSettings", "read_settings",
+    "settings_from",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Settings of evaluation, retraining, monitoring, levers, executive visits, fiscal calendar, quarter, review page."""
+"""Settings of decisions: evaluation, retraining, monitoring, flags, levers, visits, calendar, quarter, review page."""
 
 from datetime import date
 from itertools import pairwise
@@ -79,6 +79,30 @@ class RetrainingSettings:
                 raise RuleError(
                     "definitions_since", self.definitions_since, gettext("an ISO day, such as 2026-07-01")
                 ) from None
+
+
+@record
+class FlagSettings:
+    """When a fact of the record is a red flag.
+
+    Attributes
+    ----------
+    commit_probability : the seller's own probability from which a deal counts as a commit, as with the category
+    closing_days : a deal that closes within these days should have met its roles
+    unmet_roles : the number of roles not met that is a flag then; one suffices if it decides
+    near_days : an early stage contradicts a close within these days
+    far_days : the stage of decision contradicts a close later than this
+    stale_days : a reading older than this is out of date
+    pushes : moves of the close date, by a week or more, from which it counts as pushed again and again
+    """
+
+    commit_probability: Chance = 0.8
+    closing_days: Positive = 14
+    unmet_roles: Annotated[int, Field(ge=1, le=5)] = 2
+    near_days: Positive = 30
+    far_days: Positive = 365
+    stale_days: Positive = 30
+    pushes: Positive = 3
 
 
 @record

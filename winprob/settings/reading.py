@@ -27,6 +27,7 @@ class Settings:
     covariates: model.CovariateSettings = field(default_factory=model.CovariateSettings)
     calendar: decisions.CalendarSettings = field(default_factory=decisions.CalendarSettings)
     evaluation: decisions.EvaluationSettings = field(default_factory=decisions.EvaluationSettings)
+    flags: decisions.FlagSettings = field(default_factory=decisions.FlagSettings)
     levers: decisions.LeverSettings = field(default_factory=decisions.LeverSettings)
     visits: decisions.VisitSettings = field(default_factory=decisions.VisitSettings)
     timing: model.TimingSettings = field(default_factory=model.TimingSettings)

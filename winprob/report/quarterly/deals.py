@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from winprob.actions.flags import flag_title
 from winprob.actions.levers import rank_roles
 from winprob.actions.visits import Plan
 from winprob.i18n import gettext
@@ -61,6 +62,7 @@ class DealRow:
     uncovered: str
     coach: str
     unknown: str
+    flags: list[str]
     lever: str
     lift: str
     lift_interval: str
@@ -106,6 +108,7 @@ def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.
         uncovered=_uncovered(covered),
         coach=word_of("coach", deal.get("coach")),
         unknown=_unknown(deal["missing"]),
+        flags=[flag_title(str(flag)) for flag in inputs.flags["flag"][inputs.flags["deal_id"] == deal["deal_id"]]],
         **_next(inputs, deal, lever),
     )
 

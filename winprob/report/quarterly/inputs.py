@@ -29,6 +29,7 @@ class ReviewInputs:
     ----------
     deals : one row for each open deal, sorted by expected bookings: the forecast's columns, the facts of the last
         reading, ``missing`` (unknown facts), ``trend`` (win probability now minus at the last review, else NaN)
+    flags : red flags of the open deals, as ``find_flags`` returns them
     names : of the deals that have one, open and closed, by id
     compared : whether the win probabilities of the last review are known
     bridge : from the last review, or None
@@ -42,6 +43,7 @@ class ReviewInputs:
     posterior: Posterior
     forecast: Forecast
     deals: pd.DataFrame
+    flags: pd.DataFrame
     names: Mapping[str, str]
     compared: bool
     bridge: Bridge | None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from winprob.actions.flags import find_flags, flag_sentences
 from winprob.actions.visits import Plan
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
@@ -55,10 +56,12 @@ def render_review(
         A complete HTML document without external resources: it opens from a mail attachment and is complete without
         scripts.
     """
+    joined = join_facts(forecast, deals, before)
     inputs = ReviewInputs(
         posterior=posterior,
         forecast=forecast,
-        deals=join_facts(forecast, deals, before),
+        deals=joined,
+        flags=find_flags(joined, as_of=forecast.as_of, settings=posterior.settings.flags),
         names=names_by_id(deals),
         compared=before is not None,
         bridge=bridge,
@@ -99,6 +102,7 @@ def _first(inputs: ReviewInputs) -> dict[str, Any]:
 def _middle(inputs: ReviewInputs) -> dict[str, Any]:
     return {
         "deals": deal_rows(inputs),
+        "flags_verdict": flag_sentences(inputs.deals, inputs.flags)[0],
         "visit_sentences": follow_up.visit_sentences(inputs),
         "visits": follow_up.visits_grid(inputs),
         "exceptions": follow_up.exceptions_grid(inputs),
@@ -182,6 +186,8 @@ def _columns() -> dict[str, str]:
         "gaps": gettext("What is missing"),
         "uncovered": gettext("Not in contact:"),
         "coach": gettext("Coach:"),
+        "flags": gettext("Red flags:"),
+        "semicolon": gettext("; "),
         "unknown": gettext("Unknown:"),
         "next": gettext("Next lever and owner"),
     }

@@ -10,7 +10,7 @@ from winprob.model.posterior import Posterior
 from winprob.report.numbers import named_with_id
 from winprob.report.sheet import Sheet, to_markdown
 from winprob.report.visit_sheet.plan import commitment, evidence, next_step_with, preparation, purpose, questions
-from winprob.report.visit_sheet.present import deal_status, lead, what_changed, what_would_change
+from winprob.report.visit_sheet.present import deal_status, lead, red_flags, what_changed, what_would_change
 from winprob.report.visit_sheet.visit import Visit, plan_visit
 
 
@@ -51,6 +51,7 @@ def _sheet(visit: Visit) -> Sheet:
         title=gettext("Visit sheet: {deal}", deal=named_with_id(visit.facts)),
         lead=(lead(visit.facts),),
         sections=(
+            *red_flags(visit),
             deal_status(visit),
             *what_changed(visit),
             purpose(visit),

@@ -1,10 +1,11 @@
-"""Status of the deal: win probability and roles, changes since the last reading, what would change the forecast."""
+"""Red flags and status of the deal, changes since the last reading, and what would change the forecast."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+from winprob.actions.flags import flag_title
 from winprob.data.schema import COVERAGE_COLUMNS
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label, plays
@@ -38,6 +39,24 @@ def _known(facts: pd.Series) -> Iterator[str]:
     for column in ("as_of", "expected_close_on"):
         if pd.notna(facts.get(column)):
             yield gettext("{what}: {value}", what=column_label(column), value=facts[column].date().isoformat())
+
+
+#: Red flags in full on a sheet; the others by their titles.
+_FLAGS = 2
+
+
+def red_flags(visit: Visit) -> list[Section]:
+    """What contradicts itself in the record, then what endangers the deal; empty without a flag."""
+    if visit.flags.empty:
+        return []
+    titles = [flag_title(str(flag)) for flag in visit.flags["flag"]]
+    points = [
+        point(title, flag["facts"], gettext("Next: {step}", step=flag["next_step"]))
+        for title, (_, flag) in zip(titles, visit.flags.head(_FLAGS).iterrows(), strict=False)
+    ]
+    if titles[_FLAGS:]:
+        points.append(point(gettext("Also"), sentence(text.listed(titles[_FLAGS:]))))
+    return [Section(title=gettext("Red flags"), points=tuple(points))]
 
 
 def deal_status(visit: Visit) -> Section:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from winprob.actions.flags import find_flags
 from winprob.actions.levers import rank_roles
 from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
@@ -75,6 +76,7 @@ class Visit:
     deal : one valid row, the present reading; before : an earlier reading, or None
     people : the people of each role; empty without a people table
     levers : the roles as ranked by ``rank_roles``
+    flags : the deal's red flags, as ``find_flags`` returns them
     role : the role to visit; chosen : whether the user named it
     step : the next step with the person
     """
@@ -84,6 +86,7 @@ class Visit:
     before: pd.DataFrame | None
     people: Mapping[str, tuple[Holder, ...]]
     levers: pd.DataFrame
+    flags: pd.DataFrame
     role: str
     chosen: bool
     step: NextStep
@@ -134,6 +137,7 @@ def plan_visit(
         before=earlier,
         people=who,
         levers=levers,
+        flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id),
         role=target,
         chosen=named is not None,
         step=_step(deal.iloc[0], target, next(iter(who.get(target, ())), None)),
