@@ -178,7 +178,7 @@ def test_bits_of_a_support_are_those_of_the_whole_integral(posterior, table, fac
     joint = np.stack([(tiers * win) @ mass, (tiers * (1 - win)) @ mass], axis=1)
     assert joint.sum() == pytest.approx(1)
     assert reading.chance.sum() == pytest.approx(1, abs=1e-5)
-    assert bits_of(model, frame, fact) == pytest.approx(information(joint), rel=0.05, abs=1e-5)
+    assert bits_of(model, frame, fact) == pytest.approx(information(joint), rel=0.06, abs=1e-5)
 
 
 # --- enumeration of a small case --------------------------------------------------------------------------------------

@@ -113,8 +113,8 @@ class Source:
         self, as_of: dt.date | None = None, settings: "winprob.Settings | None" = None, *, monthly: bool = False
     ) -> Frame:
         """All deals of an export; of a history, its training rows as of a day, of quarters or of months."""
-        calendar = settings.calendar if settings else None
-        return self._read("past", as_of=as_of, reviews="month" if monthly else "quarter", calendar=calendar)
+        more = {"reviews": "month" if monthly else "quarter", "calendar": settings.calendar if settings else None}
+        return self._read("past", as_of=as_of, **more)
 
     def read_review(self, as_of: dt.date | None = None) -> Frame:
         """All deals, open and closed; of a history, as they were known on that day."""
@@ -314,17 +314,10 @@ def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decora
     return decorate
 
 
-def _source(
-    deals: Path | None,
-    preset: str | None,
-    mapping: Path | None,
-    people: Path | None,
-    encoding: str | None,
-    as_of: dt.date | None = None,
-) -> Source | None:
+def _source(deals: Path | None, preset: str | None, as_of: dt.date | None = None, **how: Any) -> Source | None:
     if deals is None:
         return None
-    source = Source(path=deals, mapping=mapping, people=people, encoding=encoding, open_until=as_of)
+    source = Source(path=deals, open_until=as_of, **how)
     return source if preset is None else source.with_entries(preset=preset)
 
 

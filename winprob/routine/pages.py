@@ -3,9 +3,8 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from winprob.data.schema import is_open
 from winprob.data.tables import scratch_folder, translate_os_errors
 from winprob.errors import OutputError
 from winprob.i18n import gettext
-from winprob.report.numbers import FACTS, span
+from winprob.report.numbers import span
 from winprob.report.quarterly.deals import lever_text
 from winprob.report.quarterly.inputs import join_facts
 from winprob.routine.message import message_text
@@ -43,6 +42,8 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=list(ACTION_COLUMNS))
     levers = winprob.rank_roles(week.inputs.posterior, facts).query("rank == 1").reset_index(drop=True)
     day, urgent = week.inputs.day, set(chosen["deal_id"])
+    found = winprob.find_flags(week.deals, as_of=day, settings=week.inputs.settings.flags)
+    flags = found.groupby("deal_id", sort=False)["flag"].agg("; ".join).to_dict()
     rows = []
     for deal, lever in zip(facts.to_dict("records"), levers.to_dict("records"), strict=True):
         overdue = pd.notna(deal["expected_close_on"]) and pd.Timestamp(deal["expected_close_on"]).date() < day
@@ -52,7 +53,7 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
                 "chance": round(float(deal["win_prob"]), 4),
                 "won_by": round(float(deal["by_end"]), 4),
                 "band": span(float(deal["win_lower"]), float(deal["win_upper"])),
-                "flag": _flag(deal, overdue),
+                "flag": flags.get(deal["deal_id"]),
                 "next_step": lever_text(week.plan, deal, lever),
                 "owner": deal.get("seller"),
                 "due_date": (pd.Timestamp(day) + _DUE).date().isoformat()
@@ -61,13 +62,6 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=list(ACTION_COLUMNS))
-
-
-def _flag(deal: Mapping[Any, Any], overdue: bool) -> str | None:
-    marks = [gettext("close date has passed")] if overdue else []
-    if deal["missing"]:
-        marks.append(gettext("{count} of {all} facts unknown", count=len(deal["missing"]), all=len(FACTS)))
-    return gettext("; ").join(marks) or None
 
 
 def write_week(week: Week, out: Path, *, sheets: int, company: str, people: Path | None, encoding: str | None) -> bool:
