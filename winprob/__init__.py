@@ -4,8 +4,6 @@ Every public name is loaded when it is first used, so that ``import winprob`` co
 ``fit`` ever loads PyMC.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

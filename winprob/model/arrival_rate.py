@@ -9,8 +9,6 @@ References
 Durbin, Koopman (2012), Time Series Analysis by State Space Methods, ch. 2 and 9.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,17 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.actions.flags.record import (
-    APPROVER,
-    DECISION_MAKER,
-    IDENTIFIED,
-    OPPOSED,
-    Hit,
-    Record,
-    days_between,
-    listed,
-    where,
-)
+from winprob.actions.flags import record as on_record
+from winprob.actions.flags.record import Hit, Record, days_between, listed, where
 from winprob.actions.levers.loss_patterns import SUPPORTIVE
 from winprob.arrays import Array
 from winprob.i18n import gettext
@@ -23,7 +14,7 @@ from winprob.methodology import ROLES, STAGES, plays
 
 #: The lead in effort of those who do not decide, as in the post-mortem of a lost deal.
 _LEAD = 1.0
-_ASIDE = [role not in (APPROVER, DECISION_MAKER) for role in range(len(ROLES))]
+_ASIDE = [role not in (on_record.APPROVER, on_record.DECISION_MAKER) for role in range(len(ROLES))]
 
 
 def commit_without_problem(record: Record) -> Iterator[Hit]:
@@ -42,20 +33,20 @@ def commit_without_problem(record: Record) -> Iterator[Hit]:
 
 def approver_opposed(record: Record) -> Iterator[Hit]:
     """The approver, or one of several, is opposed: a classic loss by the approver, if no one changes it."""
-    for at in where(record.lowest[:, APPROVER] == OPPOSED):
+    for at in where(record.lowest[:, on_record.APPROVER] == on_record.OPPOSED):
         facts = gettext(
             "Opposed: {roles}; coverage: {coverage}. Forecast: {claim}.",
-            roles=record.opposed(at, APPROVER),
-            coverage=record.state_of_coverage(at, APPROVER),
+            roles=record.opposed(at, on_record.APPROVER),
+            coverage=record.state_of_coverage(at, on_record.APPROVER),
             claim=record.claim(at),
         )
-        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[APPROVER])})
+        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[on_record.APPROVER])})
 
 
 def decider_opposed(record: Record) -> Iterator[Hit]:
     """Someone of a role that decides, other than the approver, is opposed; the decision maker always decides."""
-    decide = record.decides | (np.arange(len(ROLES)) == DECISION_MAKER)
-    opposed = (record.lowest == OPPOSED) & decide & (np.arange(len(ROLES)) != APPROVER)
+    decide = record.decides | (np.arange(len(ROLES)) == on_record.DECISION_MAKER)
+    opposed = (record.lowest == on_record.OPPOSED) & decide & (np.arange(len(ROLES)) != on_record.APPROVER)
     for at in where(opposed.any(axis=1)):
         roles = [*where(opposed[at])]
         facts = gettext(
@@ -64,7 +55,7 @@ def decider_opposed(record: Record) -> Iterator[Hit]:
             method=record.word("decision_method", at),
         )
         # Never the approver: that would go over the head of the one who is opposed.
-        fields = {"roles": record.names(roles), "contact": record.contact(at, besides=[APPROVER, *roles])}
+        fields = {"roles": record.names(roles), "contact": record.contact(at, besides=[on_record.APPROVER, *roles])}
         yield Hit(at=at, facts=facts, fields=fields)
 
 
@@ -77,16 +68,20 @@ def loss_by_approver(record: Record) -> Iterator[Hit]:
         facts = gettext(
             "Forecast: {claim}. Coverage of the approver: {coverage}; support: {support}.",
             claim=record.claim(at),
-            coverage=record.state_of_coverage(at, APPROVER),
-            support=record.state_of_support(at, APPROVER),
+            coverage=record.state_of_coverage(at, on_record.APPROVER),
+            support=record.state_of_support(at, on_record.APPROVER),
         )
-        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[APPROVER])})
+        yield Hit(at=at, facts=facts, fields={"contact": record.contact(at, besides=[on_record.APPROVER])})
 
 
 def _commit_without_approver(record: Record) -> Array:
-    tier, coverage = record.tier[:, APPROVER], record.coverage[:, APPROVER]
-    never = np.isnan(tier) & (coverage < IDENTIFIED) & bool(record.recorded[APPROVER])
-    return np.asarray(record.commit & ~(record.lowest[:, APPROVER] == OPPOSED) & ((coverage == IDENTIFIED) | never))
+    tier, coverage = record.tier[:, on_record.APPROVER], record.coverage[:, on_record.APPROVER]
+    never = np.isnan(tier) & (coverage < on_record.IDENTIFIED) & bool(record.recorded[on_record.APPROVER])
+    return np.asarray(
+        record.commit
+        & ~(record.lowest[:, on_record.APPROVER] == on_record.OPPOSED)
+        & ((coverage == on_record.IDENTIFIED) | never)
+    )
 
 
 def loss_by_method(record: Record) -> Iterator[Hit]:
@@ -137,12 +132,12 @@ def approver_uncovered(record: Record) -> Iterator[Hit]:
 
     On a deal that the seller counts on this is the classic loss by the approver.
     """
-    uncovered = ~record.in_contact[:, APPROVER] & bool(record.recorded[APPROVER])
+    uncovered = ~record.in_contact[:, on_record.APPROVER] & bool(record.recorded[on_record.APPROVER])
     for at in where(record.late & uncovered & ~_commit_without_approver(record)):
         facts = gettext(
             "Stage: {stage}. Coverage of the approver: {coverage}.",
             stage=record.word("stage", at),
-            coverage=record.state_of_coverage(at, APPROVER),
+            coverage=record.state_of_coverage(at, on_record.APPROVER),
         )
         yield Hit(at=at, facts=facts, fields={"contact": record.contact(at)})
 
@@ -171,7 +166,7 @@ def _late_with_coach(record: Record, state: str) -> Iterator[Hit]:
         facts = gettext(
             "Stage: {stage}. Coach: {coach}.", stage=record.word("stage", at), coach=record.word("coach", at)
         )
-        contact = record.contact(at, besides=[APPROVER, DECISION_MAKER])
+        contact = record.contact(at, besides=[on_record.APPROVER, on_record.DECISION_MAKER])
         yield Hit(at=at, facts=facts, fields={"contact": contact})
 
 
@@ -204,11 +199,13 @@ def pushed(record: Record) -> Iterator[Hit]:
 
 def effort_on_easy(record: Record) -> Iterator[Hit]:
     """In contact with one role only, or with none of approver and decision maker."""
-    if not record.recorded[[APPROVER, DECISION_MAKER]].all():
+    if not record.recorded[[on_record.APPROVER, on_record.DECISION_MAKER]].all():
         return
     contact = record.in_contact
     for at in where((contact.sum(axis=1) == 1) | (contact.any(axis=1) & ~(contact & ~np.array(_ASIDE)).any(axis=1))):
-        missing = [role for role in (APPROVER, DECISION_MAKER) if not contact[at, role]] or [*where(~contact[at])]
+        missing = [role for role in (on_record.APPROVER, on_record.DECISION_MAKER) if not contact[at, role]] or [
+            *where(~contact[at])
+        ]
         facts = gettext(
             "In contact only with: {contacts}. Not met: {roles}.",
             contacts=record.names([*where(contact[at])]),

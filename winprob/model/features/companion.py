@@ -7,8 +7,6 @@ boosters, each grown without a fold of the deals: a deal of training is describe
 about is part of the interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache

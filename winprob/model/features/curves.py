@@ -5,8 +5,6 @@ random walk (RW1; Rue and Held 2005) with one learned scale. A value that many d
 from its bin by an effect of its own, and a blank has a free one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Every reading of a deal is an observation that starts on its day and ends with t
 censored because the deal is still open. Covariates are numbers and indicators; days are whole numbers since 1970.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

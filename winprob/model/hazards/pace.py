@@ -5,8 +5,6 @@ quarter to quarter, AR(1): a Gaussian process over quarters, whose two sds are l
 drawn from it given the quarters behind, so that all its deals share what cannot be known about it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

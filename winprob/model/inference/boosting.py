@@ -1,7 +1,5 @@
 """Grow the companion: boosted trees of the covariates, cross-fitted over the training deals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """From deals to a fitted model: sample, pass the convergence gates, or refuse."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

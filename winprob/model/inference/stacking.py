@@ -6,8 +6,6 @@ outcomes on the two gives the weight and its standard error (Wolpert 1992; Yao e
 fades where the data do not show it: with few deals the standard error is large.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import expit
 

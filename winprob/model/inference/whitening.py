@@ -4,8 +4,6 @@ Effects are at their mode given the scales, scales where the effects' spread put
 effects): a joint mode of both would be at a scale of zero. Second derivatives are differences of the exact gradient.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

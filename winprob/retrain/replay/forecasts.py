@@ -1,7 +1,5 @@
 """What would have been forecast in a past quarter: a model fitted to what was known at its start, week by week."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Past quarters that a history covers whole, and what was known on each of their days."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Rolling origin over a team's past quarters: forecasts next to what came, rivals, and the correction learned."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
