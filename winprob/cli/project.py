@@ -27,7 +27,7 @@ MONTH = click.IntRange(1, 12)
 
 @app.main.command(standalone=True)
 @click.argument("folder", metavar="DIR", type=options.FILE)
-@click.option("--export", help='The weekly export: a file, or a pattern such as "exports/*.csv".')
+@click.option("--export", help="The weekly export: a file, or a pattern of file names of which the newest counts.")
 @options.file("--history", help="The history of snapshots; made by the first week if it does not exist.")
 @click.option("--preset", type=options.PRESET, help="The CRM; by default detected from the headers of the export.")
 @options.file("--mapping", help="A TOML file that names the export's columns.")

@@ -56,8 +56,8 @@ def score_forecasts(
     -------
     DataFrame, one row for each forecast: ``quarter, as_of, week, currency, p10, p50, p90, actual, inside_80``; errors
     (forecast less actual) of P50, of the sellers' closed and commit, and of the stage-weighted pipeline;
-    ``prob_target, reached``; and of the corrected total, blank without a correction: ``p10_corrected, p50_corrected,
-    p90_corrected, inside_80_corrected, corrected_error``
+    ``prob_target, reached``; and of the corrected total, blank without a correction, ``p10_corrected``,
+    ``p50_corrected``, ``p90_corrected``, ``inside_80_corrected`` and ``corrected_error``
 
     Raises
     ------

@@ -118,7 +118,7 @@ class BatchDensity:
         gradient = -self.density.precision @ offset
         value = 0.5 * (offset * gradient).sum(axis=0)
         if self.paces is not None:
-            value += self._add_paces(points, gradient)
+            value += self._add_paces(points, gradient, self.paces)
         facts, parts, slopes = self.density.design.facts.shape[1], self._parts(points), self._parts(gradient)
         cells = [np.exp(self.cells @ part[facts:]) for part in parts[:2]]
         by_cell = [np.zeros_like(cell) for cell in cells]
@@ -131,10 +131,10 @@ class BatchDensity:
             slope[facts:] += self.turned_cells @ weeks
         return value, gradient
 
-    def _add_paces(self, points: Array, gradient: Array) -> Array:
+    def _add_paces(self, points: Array, gradient: Array, paces: Array) -> Array:
         """(point,) what other sds of the paces change in the log prior; its gradient is added to ``gradient``."""
         value, change = np.zeros(points.shape[1]), self.density.pace.change
-        for places, chosen in zip(self.density.pace_places, self.paces, strict=True):
+        for places, chosen in zip(self.density.pace_places, paces, strict=True):
             slope = -np.einsum("pst,tp->sp", change[chosen], points[places])
             gradient[places] += slope
             value += 0.5 * (points[places] * slope).sum(axis=0)

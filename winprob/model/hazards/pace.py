@@ -62,7 +62,7 @@ class PacePrior:
     @property
     def change(self) -> Array:
         """(grid, span, span) precision, less that of the middle."""
-        return self.precision - self.precision[self.middle]
+        return np.asarray(self.precision - self.precision[self.middle])
 
     def evidence(self, information: Array, pull: Array) -> Array:
         """(grid of won, grid of lost) log of the probability of each pair of sds, up to a constant.
