@@ -280,7 +280,10 @@ def _compare(inputs: ReviewInputs, result: "Forecast") -> "tuple[Bridge | None, 
         calendar=inputs.settings.calendar,
         seed=inputs.seed,
     )
-    return bridge, winprob.predict(inputs.model_before or inputs.posterior, inputs.before)
+    from winprob.model.waiting import known_open_until
+
+    # As that review knew them: a later model knows of later days.
+    return bridge, winprob.predict(inputs.model_before or inputs.posterior, known_open_until(inputs.before))
 
 
 def _plan(inputs: ReviewInputs, executives: Path | None) -> "Plan | None":

@@ -171,7 +171,9 @@ def _compare(
         calendar=inputs.settings.calendar,
         seed=inputs.seed,
     )
-    return before, bridge, winprob.predict(model_before or inputs.posterior, before)
+    # As that review knew them: today's model knows of later days.
+    known = before.assign(known_until=before["as_of"].max())
+    return before, bridge, winprob.predict(model_before or inputs.posterior, known)
 
 
 def _model_of(inputs: WeekInputs, data_hash: str) -> winprob.Posterior | None:
