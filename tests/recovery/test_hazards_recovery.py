@@ -29,6 +29,9 @@ pytestmark = pytest.mark.slow
 
 KNOWN_ON = pd.Timestamp(2026, 6, 30)
 DEALS, SETS, WEEKS = 400, 40, 120
+#: Paces of quarters rest on as many draws of their sds as there are chains, 25, from a Laplace approximation: means are
+#: off by up to half an sd. All other unknowns are held to what independent draws would have.
+PACE_OFF = 0.7
 
 
 def facts(rng: np.random.Generator) -> pd.DataFrame:
@@ -103,7 +106,7 @@ def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generato
 def test_nine_in_ten_intervals_hold_the_truth():
     """Truth from the prior, data from the truth: each group of unknowns is covered as it should be.
 
-    The sds of the paces are drawn on a grid of six values each, whose intervals cover too much if anything.
+    The sds of the paces are of a grid of six values each, whose intervals cover too much if anything.
     """
     settings, inside = Settings(), {name: [] for name in HAZARD_DIMS}
     for seed in range(SETS):
@@ -137,7 +140,8 @@ def prior_truth(deals: pd.DataFrame, scaling: TimingScaling, settings: Settings,
     effects = design.cells.shape[1] - len(design.spans) + len(spans)
     wide = replace(design, spans=spans, cells=np.zeros((0, effects)))
     drawn = named_draws(point[None], TimingDensity(wide, mean, precision, pace), scaling)
-    sds = np.abs(rng.standard_normal((2, 2))) * (settings.timing.season, settings.timing.shock)
+    mass = np.exp(pace.log_weight - 0.5 * np.linalg.slogdet(pace.precision)[1])
+    sds = pace.sds[rng.choice(len(mass), size=2, p=mass / mass.sum())]
     roots = [np.linalg.cholesky(kernel(one, spans, spans) + 1e-9 * np.eye(len(spans))) for one in sds]
     drawn["pace"] = np.stack([root @ rng.standard_normal(len(spans)) for root in roots])[None].astype(np.float32)
     return truth_of({**drawn, "pace_sd": sds[None].astype(np.float32)}, scaling, spans.dates)
@@ -172,7 +176,7 @@ def test_the_draws_are_those_of_nuts():
     pace = pace_prior(design.spans, Settings().timing)
     density = TimingDensity(design, *prior_normal(scaling, Settings().timing, pace), pace)
     points, _, effective = sample_posterior(density, 2000, np.random.default_rng(1))
-    assert effective > 600
+    assert effective > 400
     root, one, facts_count = np.linalg.cholesky(density.precision), density.per_end, design.facts.shape[1]
     with pm.Model():
         theta = density.mean + pt.dot(np.linalg.inv(root.T), pm.Normal("z", shape=len(density.mean)))
@@ -198,6 +202,9 @@ def test_the_draws_are_those_of_nuts():
     nuts = trace.posterior["theta"].to_numpy().reshape(-1, len(density.mean))
     off = np.abs(points.mean(axis=0) - nuts.mean(axis=0)) / nuts.std(axis=0)
     spread = points.std(axis=0) / nuts.std(axis=0)
+    paces = density.pace_places.ravel()
+    assert off[paces].max() < PACE_OFF
+    off, spread = np.delete(off, paces), np.delete(spread, paces)
     assert off.max() < 0.17
     assert np.median(off) < 0.04
     assert 0.85 < spread.min() <= spread.max() < 1.18
@@ -218,7 +225,9 @@ def test_intervals_and_chances_are_those_of_nuts(count):
     density = TimingDensity(design, *prior_normal(scaling, Settings().timing, pace), pace)
     got, wanted = sample_posterior(density, 1000, np.random.default_rng(1))[0], nuts_points(density)
     off, spread, *tails = errors(got, wanted)
-    sd = wanted.std(axis=0)
+    sd, paces = wanted.std(axis=0), density.pace_places.ravel()
+    assert np.abs(off / sd)[paces].max() < PACE_OFF
+    sd, off, spread, *tails = (np.delete(values, paces) for values in (sd, off, spread, *tails))
     for error, typical, most in ((off / sd, 0.05, 0.15), (spread / sd, 0.04, 0.11)):
         assert np.sqrt((error**2).mean()) < typical
         assert np.abs(error).max() < most
@@ -260,6 +269,9 @@ def closed_by(points: np.ndarray, density: TimingDensity, scaling: TimingScaling
     """(draw, chance) that open deals close within 30, 90, 180 days, if they end one way and if they end the other."""
     valid = validate_deals(deals)
     read = days(valid, "as_of")
-    one = hazards_of(truth_of(named_draws(points, density, scaling), scaling), valid, read)
+    # Coming quarters with the sds in the middle, on both sides.
+    sds = np.broadcast_to(density.pace.sds[density.pace.middle], (len(points), 2, 2)).astype(np.float32)
+    drawn = {**named_draws(points, density, scaling), "pace_sd": sds}
+    one = hazards_of(truth_of(drawn, scaling, density.design.spans.dates), valid, read)
     ahead = [one.cumulative(slice(None), read, read + within) for within in (30, 90, 180)]
     return -np.expm1(-np.concatenate(ahead, axis=1).astype(float)).reshape(-1, len(points)).T
