@@ -235,8 +235,9 @@ def test_intervals_and_chances_are_those_of_nuts(count):
         assert np.sqrt(((error / sd) ** 2).mean()) < 0.12
         assert np.abs(error / sd).max() < 0.35
     off, _, *tails = errors(*(closed_by(points, density, scaling, team.open) for points in (got, wanted)))
-    assert np.abs(off).max() < 0.04
-    assert max(np.abs(error).max() for error in tails) < 0.1
+    # Chances depend on the paces too, which are known less exactly than the rest.
+    assert np.abs(off).max() < 0.06
+    assert max(np.abs(error).max() for error in tails) < 0.15
 
 
 def nuts_points(density: TimingDensity) -> np.ndarray:
