@@ -25,27 +25,42 @@ _INPUTS = ("mapping", "people", "rates", "executives", "settings", "model")
 MONTH = click.IntRange(1, 12)
 
 
+def _inputs(command: options.Command) -> options.Command:
+    """The options that name what a project reads and keeps, alike for the command that writes it and the one that shows
+    it.
+    """
+    for option in reversed(
+        (
+            options.file("--history", help="The history of snapshots; made by the first week if it does not exist."),
+            click.option(
+                "--preset", type=options.PRESET, help="The CRM; by default detected from the headers of the export."
+            ),
+            options.file("--mapping", help="A TOML file that names the export's columns."),
+            options.file("--people", help="A people table: who holds which role."),
+            click.option("--encoding", help="Text encoding of the export, where the automatic choice is wrong."),
+            options.file("--rates", help="A dated table of exchange rates: currency, rate, from, to."),
+            click.option("--currency", help="Of the reports; by default that of most deals."),
+            options.file("--executives", help="A TOML file with the executives and their slots."),
+            options.file("--registry", help="The registry of models; made by the first week if it does not exist."),
+            options.file("--model", help="A model file, where no registry is used."),
+            options.file("--log", help="The folder of weekly forecasts."),
+            options.file("--settings", help="A TOML file with settings: priors, sampler, fiscal calendar."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @app.main.command(standalone=True)
 @click.argument("folder", metavar="DIR", type=options.FILE)
 @click.option("--export", help="The weekly export: a file, or a pattern of file names of which the newest counts.")
-@options.file("--history", help="The history of snapshots; made by the first week if it does not exist.")
-@click.option("--preset", type=options.PRESET, help="The CRM; by default detected from the headers of the export.")
-@options.file("--mapping", help="A TOML file that names the export's columns.")
-@options.file("--people", help="A people table: who holds which role.")
-@click.option("--encoding", help="Text encoding of the export, where the automatic choice is wrong.")
-@options.file("--rates", help="A dated table of exchange rates: currency, rate, from, to.")
-@click.option("--currency", help="Of the reports; by default that of most deals.")
-@options.file("--executives", help="A TOML file with the executives and their slots.")
+@_inputs
 @click.option("--target", "targets", multiple=True, help='Bookings to reach, such as "2026Q4=12000000"; repeatable.')
 @click.option(
     "--fiscal-year-start-month", type=MONTH, help="Kept in the settings file, which is made if none is given."
 )
 @click.option("--language", "chosen", type=click.Choice(LANGUAGES), help="Of pages and messages; by default --lang.")
 @click.option("--company", help="The name of the company, for the message.")
-@options.file("--registry", help="The registry of models; made by the first week if it does not exist.")
-@options.file("--model", help="A model file, where no registry is used.")
-@options.file("--log", help="The folder of weekly forecasts.")
-@options.file("--settings", help="A TOML file with settings: priors, sampler, fiscal calendar.")
 @options.file("--outputs", help="The folder of the weekly pages.")
 @click.option("--force", is_flag=True, help="Replace an existing winprob.toml.")
 @options.idle_seed
@@ -191,18 +206,7 @@ def _closing(path: Path, preset: str, export: str, targets: Any, understood: "Un
 
 
 @app.main.command()
-@click.option("--preset", type=options.PRESET, help="As in other commands.")
-@options.file("--mapping", help="As in other commands.")
-@options.file("--people", help="As in other commands.")
-@click.option("--encoding", help="As in other commands.")
-@options.file("--rates", help="As in other commands.")
-@click.option("--currency", help="As in other commands.")
-@options.file("--executives", help="As in other commands.")
-@options.file("--settings", help="As in other commands.")
-@options.file("--model", help="As in other commands.")
-@options.file("--registry", help="As in other commands.")
-@options.file("--history", help="As in other commands.")
-@options.file("--log", help="As in other commands.")
+@_inputs
 @options.idle_seed
 @options.output
 def config(output: Output, **given: Any) -> None:
