@@ -237,7 +237,7 @@ def test_intervals_and_chances_are_those_of_nuts(count):
     off, _, *tails = errors(*(closed_by(points, density, scaling, team.open) for points in (got, wanted)))
     # Chances depend on the paces too, which are known less exactly than the rest.
     assert np.abs(off).max() < 0.06
-    assert max(np.abs(error).max() for error in tails) < 0.15
+    assert max(np.abs(error).max() for error in tails) < 0.12
 
 
 def nuts_points(density: TimingDensity) -> np.ndarray:
