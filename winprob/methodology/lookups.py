@@ -89,7 +89,7 @@ def plays(
     subject
         A file of ``subjects/``: ``stages``, ``signs``, ``intelligence``, ``channels``, ``questions``, ``coach``,
         ``support``, ``trust``, ``relationship``, ``needs``, ``visits``, ``commitments``, ``executives``, ``losses``,
-        ``next_steps``, ``chain``, ``flags``.
+        ``next_steps``, ``chain``, ``flags``, ``contacts``, ``worksheets``.
     part, of
         Keep only this section, and only what belongs to this item.
     using

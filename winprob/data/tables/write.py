@@ -146,10 +146,19 @@ def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _escape(cell: object) -> object:
-    if not isinstance(cell, str):
-        return cell
-    runs = cell.startswith(_LEADING_CONTROLS) or cell.lstrip(_BLANKS).startswith(_FORMULA_MARKS)
-    return f"'{cell}" if runs else cell
+    return escape_formula(cell) if isinstance(cell, str) else cell
+
+
+def escape_formula(text: str) -> str:
+    """``text`` with an apostrophe before it where a spreadsheet would run it as a formula."""
+    runs = text.startswith(_LEADING_CONTROLS) or text.lstrip(_BLANKS).startswith(_FORMULA_MARKS)
+    return f"'{text}" if runs else text
+
+
+def unescape_formula(text: str) -> str:
+    """``text`` without the apostrophe that ``escape_formula`` put before it."""
+    bare = text.removeprefix("'")
+    return bare if escape_formula(bare) == text else text
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ _TAG = re.compile(rb"<(?:\w+:)?(?:c|row)\b[^>]*")
 _FILLED = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br\s*=\s*["']\s*([A-Za-z]+)([0-9]+)[^>]*(?<!/)>(?!</)""")
 _PLACE = re.compile(rb'\br="([A-Z]+)(\d+)"')
 _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
+_FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)(?<!/)>\s*<(?:\w+:)?f\b")
 _PERCENT_FORMATS = {"9", "10"}
 
 
@@ -154,6 +155,13 @@ def percent_cells(xml: bytes, styles: Set[bytes]) -> Iterator[tuple[int, int, st
             except ValueError:
                 continue
             yield row, column, text
+
+
+def formula_cells(xml: bytes) -> Iterator[tuple[int, int]]:
+    """Row and column (from 1) of the cells that hold a formula."""
+    for match in _FORMULA.finditer(xml):
+        if place := _PLACE.search(match[1]):
+            yield int(place[2]), column_number(place[1])
 
 
 def _cells(xml: bytes, attribute: bytes) -> Iterator[tuple[int, int, str]]:

@@ -1,0 +1,5 @@
+"""Answers of worksheets: the filled workbook, the file saved by the HTML form, or a plain table, read and checked."""
+
+from winprob.data.tables.answers.reading import read_answers
+
+__all__ = ["read_answers"]
