@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from winprob.actions.levers import post_mortem, rank_roles, what_if
     from winprob.actions.questions import plan_questions, rank_unknowns
     from winprob.actions.visits import allocate, plan_visits, read_executives
+    from winprob.actions.worksheets import derive_facts
     from winprob.data.history import (
         check_history,
         deal_ends,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         write_snapshot,
     )
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
+    from winprob.data.tables.answers import read_answers
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.effects import effects
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from winprob.report.quarterly import render_review
     from winprob.report.retraining import render_retraining
     from winprob.report.visit_sheet import render_brief
+    from winprob.report.worksheets import write_worksheets
     from winprob.retrain import Registry
     from winprob.retrain.candidate import CurrentModel, Retraining, run_retraining
     from winprob.retrain.monitoring import monitor_model
@@ -69,6 +72,7 @@ __all__ = [
     "draw_open_prob_at",
     "check_history",
     "deal_ends",
+    "derive_facts",
     "draw_win_prob",
     "draw_win_prob_by",
     "effects",
@@ -85,6 +89,7 @@ __all__ = [
     "prior_sheet",
     "rank_roles",
     "rank_unknowns",
+    "read_answers",
     "read_changes",
     "read_deals",
     "read_executives",
@@ -111,6 +116,7 @@ __all__ = [
     "win_prob_by",
     "write_snapshot",
     "write_table",
+    "write_worksheets",
 ]
 
 _HOME = {
@@ -131,6 +137,7 @@ _HOME = {
     "draw_open_prob_at": "model.timing",
     "check_history": "data.history",
     "deal_ends": "data.history",
+    "derive_facts": "actions.worksheets",
     "draw_win_prob": "model.prediction",
     "draw_win_prob_by": "model.timing",
     "effects": "model.effects",
@@ -147,6 +154,7 @@ _HOME = {
     "prior_sheet": "model.summary",
     "rank_roles": "actions.levers",
     "rank_unknowns": "actions.questions",
+    "read_answers": "data.tables.answers",
     "read_changes": "data.tables",
     "read_deals": "data.tables",
     "read_executives": "actions.visits.executives",
@@ -173,6 +181,7 @@ _HOME = {
     "win_prob_by": "model.timing",
     "write_snapshot": "data.history",
     "write_table": "data.tables",
+    "write_worksheets": "report.worksheets",
 }
 
 

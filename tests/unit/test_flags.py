@@ -92,6 +92,18 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("dates_out_of_order", {"opened_on": "2027-02-01"}, {"opened_on": "2026-09-30"}),
     ("dates_out_of_order", {"opened_on": "2026-10-01"}, {"opened_on": None}),
+    ("stage_against_signs", {"answers.stage": "difficulty"}, {"answers.stage": SOUND["stage"]}),
+    ("coach_against_tests", {"answers.coach": "none"}, {"answers.coach": SOUND["coach"]}),
+    (
+        "support_against_rubric",
+        {"answers.approver_support": "1"},
+        {"approver_support": None, "answers.approver_support": "1"},
+    ),
+    (
+        "coverage_against_contacts",
+        {"answers.evaluator_coverage": "unknown"},
+        {"answers.evaluator_coverage": SOUND["evaluator_coverage"]},
+    ),
     (
         "commit_without_problem",
         {"stage": "difficulty", "rep_category": "commit"},

@@ -26,6 +26,7 @@ QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "change
 @click.option("--deal", help="The flags of this deal only, open or closed.")
 @options.file("--model", help="Order the deals by expected value under this model; the flags are the same.")
 @options.day("--as-of", help="The day on which dates and ages are judged; by default the newest reading.")
+@options.file("--answers", help="Filled worksheets: where they differ from the record is a flag.")
 @options.settings
 @options.output
 def flags(
@@ -33,6 +34,7 @@ def flags(
     deal: str | None,
     model: Path | None,
     as_of: dt.date | None,
+    answers: Path | None,
     settings: Path | None,
     output: Output,
 ) -> None:
@@ -42,7 +44,8 @@ def flags(
     table, thresholds = source.read_review(as_of), load_settings(settings).flags
     if model:
         table = order_by_value(table, load_model(model))
-    found = winprob.find_flags(table, as_of=as_of, settings=thresholds, deal_id=deal)
+    given = options.load_answers(answers, table) if answers else None
+    found = winprob.find_flags(table, as_of=as_of, settings=thresholds, deal_id=deal, answers=given)
     show(found, output)
     echo_notes(*(deal_flag_sentences(table, found, deal) if deal else flag_sentences(table, found)))
 
@@ -247,6 +250,7 @@ def allocate(
 @click.option("--role", help="Whom to visit; by default the role whose support has the largest lift.")
 @options.file("--before", help="The export from before the last visit, to compare then and now.")
 @options.file("--people-before", help="The people table of that time.")
+@options.file("--answers", help="Filled worksheets: where they differ from the record is a flag.")
 @options.target("--out", help="Write the page to this file instead of the screen.")
 @options.unseen_seed
 def brief(
@@ -256,6 +260,7 @@ def brief(
     role: str | None,
     before: Path | None,
     people_before: Path | None,
+    answers: Path | None,
     out: Path | None,
     seed: int | None,
 ) -> None:
@@ -266,13 +271,15 @@ def brief(
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))
     require_writable(out)
+    table = source.read_known()
     page = winprob.render_brief(
         load_model(model, seed),
-        source.read_known(),
+        table,
         deal,
         role=role,
         people=source.people,
         before=replace(source, path=before, people=people_before).read_known() if before else None,
         encoding=source.encoding,
+        answers=options.load_answers(answers, table) if answers else None,
     )
     write_page(page, out, gettext("The visit sheet is in {path}.", path=out))

@@ -219,7 +219,7 @@ def output(command: Command) -> Command:
     suffixes = "The suffix sets the format: .csv, .json, .xlsx, .parquet, or .txt for the table."
     return _record(
         "output",
-        _output,
+        table_output,
         click.option("--format", "output_format", type=formats, show_default=shown, help="Format of the table."),
         target("--out", help=f"Write the table to this file instead of the screen. {suffixes}"),
     )(command)
@@ -281,6 +281,17 @@ def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
     return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
 
 
+def load_answers(path: Path, deals: Frame, as_of: dt.date | None = None) -> Frame:
+    """The answers of worksheets about these deals, none of them given after ``as_of``, by default today.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or answers are wrong: all faults at once.
+    """
+    return winprob.read_answers(path, deals, as_of=as_of or dt.date.today())
+
+
 def existing_registry(path: Path) -> "winprob.Registry":
     """The registry in a folder.
 
@@ -321,8 +332,8 @@ def _source(deals: Path | None, preset: str | None, as_of: dt.date | None = None
     return source if preset is None else source.with_entries(preset=preset)
 
 
-def _output(output_format: Literal["table", "csv", "json"] | None, out: Path | None) -> Output:
-    """Refuse a bad format or an unwritable place before the work begins, not after it."""
+def table_output(output_format: str | None, out: Path | None) -> Output:
+    """Where a table goes; a bad format or an unwritable place is refused before the work begins, not after it."""
     if out is None:
         return Output(output_format=output_format or "table")
     from winprob.data.tables import require_writable, resolve_format

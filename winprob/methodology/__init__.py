@@ -37,17 +37,10 @@ from winprob.methodology.vocabulary import (
     SUPPORT_TIERS,
     normal,
 )
-from winprob.methodology.worksheet import (
-    EXECUTIVE_ROLES,
-    Question,
-    Section,
-    worksheet_questions,
-    worksheet_sections,
-    worksheet_version,
-)
+from winprob.methodology.worksheet import Question, Section, worksheet_questions, worksheet_sections, worksheet_version
 
 __all__ = [
-    "Advice", "COACH_STATES", "COVERAGES", "CoachReading", "Completeness", "DECISION_METHODS", "EXECUTIVE_ROLES",
+    "Advice", "COACH_STATES", "COVERAGES", "CoachReading", "Completeness", "DECISION_METHODS",
     "KindCompleteness", "Methodology", "NextStep", "OUTCOMES", "Phrase", "Play", "Question", "REP_CATEGORIES",
     "ROLES", "RoleContact", "STAGES", "SUPPORT_TIERS", "Section", "StageEvidence", "StageReading", "Word",
     "canonical", "canonical_column", "channels_for", "coach_status", "column_label", "derive_influence",

@@ -1,4 +1,4 @@
-"""The questions of a worksheet: sections of the method's items, whom each is about, how it is answered, and the version."""
+"""The questions of a worksheet: sections of the method's items, whom each is about, how it is answered; the version."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from winprob.methodology.records import Play
 
 #: Whom a section is about, and the roles to whose people the questions about executives are put.
 DEAL, PERSON, EXECUTIVE = "deal", "person", "executive"
-EXECUTIVE_ROLES = ("approver", "decision_maker")
+_EXECUTIVE_ROLES = ("approver", "decision_maker")
 #: How a question is answered.
 YES_NO, RATING, STEP, COUNT = "yes_no", "rating", "step", "count"
 #: The form of the files; it changes when files of an earlier form can no longer be read.
@@ -69,8 +69,14 @@ class Section:
         return self.play.part
 
 
-def worksheet_sections() -> tuple[Section, ...]:
-    """The sections of a worksheet, in order: those about the deal, then those about each person."""
+def worksheet_sections(role: str | None) -> tuple[Section, ...]:
+    """The sections about a person of a role, or about the deal itself (None), in order."""
+    executive = {EXECUTIVE} if role in _EXECUTIVE_ROLES else set()
+    wanted = {DEAL} if role is None else {PERSON} | executive
+    return tuple(section for section in _sections() if section.scope in wanted)
+
+
+def _sections() -> tuple[Section, ...]:
     return tuple(Section(play=play, questions=tuple(_questions(play))) for play in plays("worksheets"))
 
 
@@ -85,10 +91,8 @@ def _questions(section: Play) -> Iterator[Question]:
 
 
 def worksheet_questions(role: str | None) -> dict[str, Question]:
-    """The questions about a person of a role, or about the deal itself (None), by id."""
-    wanted = {DEAL} if role is None else {PERSON} | ({EXECUTIVE} if role in EXECUTIVE_ROLES else set())
-    sections = worksheet_sections()
-    return {each.id: each for section in sections if section.scope in wanted for each in section.questions}
+    """The questions of these sections by id."""
+    return {each.id: each for section in worksheet_sections(role) for each in section.questions}
 
 
 def worksheet_version() -> str:
@@ -97,7 +101,7 @@ def worksheet_version() -> str:
 
 
 def _signature() -> Iterator[str]:
-    for section in worksheet_sections():
+    for section in _sections():
         for each in section.questions:
             yield f"{section.scope}:{each.id}:{each.kind}:{len(each.options)}"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from winprob.actions.flags.answers import AGAINST_ANSWERS, with_answers
 from winprob.actions.flags.contradictions import CONTRADICTIONS
 from winprob.actions.flags.record import Hit, describe_record, listed
 from winprob.actions.flags.signs import SIGNS
@@ -17,7 +18,7 @@ from winprob.model.prediction import predict
 from winprob.settings import FlagSettings
 
 COLUMNS = ["deal_id", "flag", "facts", "next_step"]
-RULES = {**CONTRADICTIONS, **SIGNS}
+RULES = {**CONTRADICTIONS, **AGAINST_ANSWERS, **SIGNS}
 #: Columns without which some flags cannot be checked.
 _NEEDED = ("as_of", "expected_close_on", "rep_category", "stage", "decision_method", "coach", "approver_coverage")
 #: Flags named in the verdict.
@@ -30,6 +31,7 @@ def find_flags(
     as_of: dt.date | None = None,
     settings: FlagSettings | None = None,
     deal_id: str | None = None,
+    answers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Red flags in the record of open deals: facts that contradict each other, and warning signs of the method.
 
@@ -42,6 +44,8 @@ def find_flags(
         rules that need a day do not apply.
     settings : thresholds
     deal_id : the flags of this deal only, whatever its outcome
+    answers : answers of worksheets, as `read_answers` returns them; where they derive another stage, coach, support or
+        coverage than the record states, that is a contradiction
 
     Returns
     -------
@@ -55,7 +59,10 @@ def find_flags(
     """
     valid = validate_deals(deals)
     chosen = last_reading(valid, deal_id) if deal_id is not None else open_readings(valid)
-    return flags_of(chosen, as_of or newest_reading(valid), settings or FlagSettings())
+    thresholds = settings or FlagSettings()
+    if answers is not None:
+        chosen = with_answers(chosen, answers, thresholds.stale_days)
+    return flags_of(chosen, as_of or newest_reading(valid), thresholds)
 
 
 def open_readings(valid: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Read and write files: deal tables, people, visits, rates, change logs and tables of results."""
 
+from winprob.data.tables.answers import read_answers
 from winprob.data.tables.audit import (
     NOT_LEARNED,
     TOO_GOOD_AUC,
@@ -57,6 +58,7 @@ __all__ = [
     "parse_numbers",
     "predicts_alone",
     "preset_text",
+    "read_answers",
     "read_changes",
     "read_contact_roles",
     "read_deals",

@@ -23,6 +23,7 @@ def render_brief(
     people: str | Path | pd.DataFrame | None = None,
     before: pd.DataFrame | None = None,
     encoding: str | None = None,
+    answers: pd.DataFrame | None = None,
 ) -> str:
     """Render the sheet for one visit in the current language.
 
@@ -34,6 +35,7 @@ def render_brief(
     before : deals as read before the last visit, for the comparison; by default the reading of this deal before the
         last one, if ``deals`` has several
     encoding : text encoding of the people table, where detection fails
+    answers : answers of worksheets, as `read_answers` returns them: where they differ from the record is a red flag
 
     Raises
     ------
@@ -43,7 +45,8 @@ def render_brief(
         ``role`` is not a role.
     """
     known = None if people is None else read_people_table(people, encoding=encoding)
-    return to_markdown(_sheet(plan_visit(posterior, deals, deal_id, role=role, people=known, before=before)))
+    visit = plan_visit(posterior, deals, deal_id, role=role, people=known, before=before, answers=answers)
+    return to_markdown(_sheet(visit))
 
 
 def _sheet(visit: Visit) -> Sheet:

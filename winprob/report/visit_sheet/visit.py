@@ -114,6 +114,7 @@ def plan_visit(
     role: str | None,
     people: pd.DataFrame | None,
     before: pd.DataFrame | None,
+    answers: pd.DataFrame | None = None,
 ) -> Visit:
     """Collect the data of the sheet.
 
@@ -137,7 +138,7 @@ def plan_visit(
         before=earlier,
         people=who,
         levers=levers,
-        flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id),
+        flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id, answers=answers),
         role=target,
         chosen=named is not None,
         step=_step(deal.iloc[0], target, next(iter(who.get(target, ())), None)),

@@ -171,9 +171,7 @@ def _repeated(answers: Sequence[Answer]) -> Iterator[Fault]:
 def _coach_denied(answers: Sequence[Answer]) -> Iterator[Fault]:
     """Coach tests answered on a day on which there was no coach."""
     denied = {
-        (one.deal_id, one.day)
-        for one in answers
-        if one.question.id == "contacts.coach_exists" and one.value is False
+        (one.deal_id, one.day) for one in answers if one.question.id == "contacts.coach_exists" and one.value is False
     }
     tests = (one for one in answers if one.question.id.startswith("coach.validation.") and one.value is not None)
     for one in tests:

@@ -1,4 +1,4 @@
-"""Cells of an answer file, whatever its kind: our workbook by sheet and row, the form's JSON, or a table with headers."""
+"""Cells of an answer file, whatever its kind: our workbook, the file saved by the form, or a table with headers."""
 
 import io
 import json
@@ -68,7 +68,8 @@ def parse_answers(data: bytes, name: str, encoding: str | None) -> RawAnswers:
 def _too_large(name: str) -> InputError:
     return InputError(
         gettext(
-            "{name} is too large for the answers of worksheets. Give only files that winprob worksheets wrote.", name=name
+            "{name} is too large for the answers of worksheets. Give only files that winprob worksheets wrote.",
+            name=name,
         )
     )
 
@@ -144,7 +145,7 @@ def _text(cell: Any) -> str:
     return unescape_formula(cell_text(cell).strip())
 
 
-# --- the file saved by the HTML form -----------------------------------------------------------------------------------
+# --- the file saved by the HTML form ---------------------------------------------------------------------------------
 
 
 def _form(data: bytes, name: str) -> RawAnswers:
@@ -176,7 +177,7 @@ def _plain(cell: Any) -> str:
     return cell_text(cell).strip()
 
 
-# --- a table with headers ----------------------------------------------------------------------------------------------
+# --- a table with headers --------------------------------------------------------------------------------------------
 
 _HEADERS = (*FIELDS, "concept", "item", "worksheet")
 
@@ -192,7 +193,7 @@ def _table(data: bytes, name: str, encoding: str | None) -> RawAnswers:
     if wanted:
         raise InputError(
             gettext(
-                "{name} is neither a worksheet nor a table of answers: no column is {missing} (the columns are {columns}).",
+                "{name} is not a worksheet, nor a table of answers: no column is {missing} (columns: {columns}).",
                 name=name,
                 missing=", ".join(map(repr, wanted)),
                 columns=", ".join(map(repr, sheet.cells.columns[:12])),
@@ -203,7 +204,8 @@ def _table(data: bytes, name: str, encoding: str | None) -> RawAnswers:
     if "question" not in cells:
         cells["question"] = cells["concept"] + "." + cells["item"]
     rows = [
-        {field: unescape_formula(str(row.get(field, "")).strip()) for field in FIELDS} for row in cells.to_dict("records")
+        {field: unescape_formula(str(row.get(field, "")).strip()) for field in FIELDS}
+        for row in cells.to_dict("records")
     ]
     places = [gettext("row {row}", row=row) for row in sheet.rows.tolist()]
     versions = frozenset(set(cells["worksheet"]) - {""} if "worksheet" in cells else ())

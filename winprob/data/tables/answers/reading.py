@@ -1,4 +1,4 @@
-"""Read the answers of worksheets into one table: an answer a row, typed and dated; or refuse the file, all faults at once."""
+"""Read the answers of worksheets into one table, typed and dated; or refuse the file with all its faults at once."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ def read_answers(
 
     Returns
     -------
-    DataFrame with columns ``deal_id, role, person, concept, item, value, day, note``, an answer a row in the order of the
-    file. ``role`` and ``person`` are missing where the question is about the deal; ``concept`` and ``item`` name the
-    subject and the item of the method; ``value`` is True, False, a whole number, or None where only a note was given.
+    DataFrame with columns ``deal_id, role, person, concept, item, value, day, note``, an answer a row in the order of
+    the file. ``role`` and ``person`` are missing where the question is about the deal; ``concept`` and ``item`` name
+    the subject and the item of the method; ``value`` is True, False, a whole number, or None for a note alone.
 
     Raises
     ------
