@@ -169,14 +169,14 @@ def _row(question: method.Question, role: str, deal: Mapping[Any, Any], holder: 
     play = question.play
     text = play.phrase.text()
     if question.concept == "signs":
-        text = gettext("{what}: {value}", what=_kind_of_sign(play), value=text)
+        text = gettext("{kind} · {sign}", kind=_kind_of_sign(play), sign=text)
     known = _on_record(question, role, deal, holder)
     shown_help = play.how.text() if play.how and not question.options else ""
     return Row(question=question, text=text, help=shown_help, on_record=known)
 
 
 def _kind_of_sign(sign: method.Play) -> str:
-    kinds = {"says": gettext("Says"), "does": gettext("Does"), "asks": gettext("Asks")}
+    kinds = {"says": gettext("says"), "does": gettext("does"), "asks": gettext("asks")}
     return kinds.get(sign.part, sign.part)
 
 

@@ -74,7 +74,9 @@ def instructions() -> tuple[str, ...]:
         gettext("What the record knows is filled in, and marked so. Answer there only if you know better."),
         gettext("Give the day of the answers once for each deal: the day on which it was seen or heard."),
         gettext("The note says what was seen, and who said it. Keep out of it what the customer must not read."),
-        gettext("Then: winprob worksheets DEALS --answers FILE. It shows what follows, and where the record differs."),
+        gettext(
+            "Give the file back to whoever runs winprob: winprob worksheets DEALS --answers FILE shows what follows."
+        ),
     )
 
 
@@ -112,7 +114,7 @@ class _Sheet:
             gettext("Question"),
             gettext("On record"),
             gettext("Answer"),
-            gettext("Note"),
+            gettext("Notes"),
             gettext("Day, if another"),
         )
         for at, title in enumerate(titles):
