@@ -48,6 +48,8 @@ def _looks(book: Any) -> dict[str, Any]:
         "block": book.add_format({"bold": True, "font_size": 12, "font_color": "#FFFFFF", "bg_color": "#3C5A78"}),
         "part": book.add_format({**wrapped, "bold": True, "bg_color": "#E3E9EF"}),
         "group": book.add_format({**wrapped, "bold": True, "font_color": "#3C5A78"}),
+        "bold": book.add_format({"bold": True}),
+        "plain": book.add_format({"font_color": "#4A5763"}),
         "text": book.add_format(wrapped),
         "entry": book.add_format(entry),
         "day": book.add_format({**entry, "num_format": "yyyy-mm-dd"}),
@@ -140,7 +142,11 @@ class _Sheet:
                     self._question(block, row)
 
     def _heading(self, title: str, text: str, look: str) -> None:
-        self._text(self.row, 0, f"{title}\n{text}" if text else title, look)
+        if text:
+            parts = (self.looks["bold"], title, self.looks["plain"], f"\n{text}", self.looks[look])
+            self.sheet.write_rich_string(self.row, 0, *parts)
+        else:
+            self._text(self.row, 0, title, look)
         self.row += 1
 
     def _question(self, block: Block, row: Row) -> None:

@@ -177,4 +177,4 @@ def _coach_denied(answers: Sequence[Answer]) -> Iterator[Fault]:
     for one in tests:
         if (one.deal_id, one.day) in denied:
             remedy = gettext("leave the tests of the coach blank, or answer that there is a coach")
-            yield Fault(place=one.place, column="value", got=shown_cell(one.question.id), remedy=remedy)
+            yield Fault(place=one.place, column="question", got=shown_cell(one.question.id), remedy=remedy)
