@@ -112,7 +112,6 @@ def test_what_is_filled_in_and_saved_is_read_back_equal(form: tuple[Browser, Pat
     key = lambda one: (one["deal_id"], one["role"], one["question"])  # noqa: E731
     assert sorted(back, key=key) == sorted(wanted, key=key)
     assert set(read["day"].dt.strftime("%Y-%m-%d")) == {"2026-10-01"}
-    assert str(len(wanted)) in browser.ask("document.querySelector('details .count').textContent") or len(wanted) > 45
 
 
 def test_a_saved_file_is_gone_on_from_and_keeps_its_days(form: tuple[Browser, Path]) -> None:
@@ -164,7 +163,8 @@ def test_no_name_runs_nothing_is_requested_and_every_answer_has_a_label(form: tu
     assert not browser.seen("Page.javascriptDialogOpening", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
     assert not [one for one in browser.seen("Log.entryAdded") if one["entry"]["level"] in ("error", "warning")]
     asked = [one["request"]["url"] for one in browser.seen("Network.requestWillBeSent")]
-    assert [url for url in asked if not url.startswith("file:")] == []
+    # The icon of a date field is the browser's own, a data URL.
+    assert [url for url in asked if not url.startswith(("file:", "data:image/"))] == []
     bare = "[...document.querySelectorAll('main input')].filter((one) => !one.labels.length && !one.ariaLabel).length"
     assert browser.ask(bare) == 0
     legends = (

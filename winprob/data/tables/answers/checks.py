@@ -95,9 +95,9 @@ def _of_file(raw: RawAnswers) -> Iterator[Fault]:
             version=repr(today),
         )
         yield Fault(place=gettext("the file"), column="worksheet", got=shown_cell(version), remedy=remedy)
-    for place in raw.formulas:
+    for place, column in raw.formulas:
         remedy = gettext("put the value in its place; a text that begins with = needs an apostrophe before it")
-        yield Fault(place=place, column="value", got=gettext("a formula"), remedy=remedy)
+        yield Fault(place=place, column=column, got=gettext("a formula"), remedy=remedy)
 
 
 def _deal(deal: str, known: Collection[str] | None) -> Iterator[_Found]:

@@ -39,13 +39,13 @@ class RawAnswers:
     versions
         The versions of the worksheets it came from; empty where a table names none.
     formulas
-        Places of cells that hold a formula.
+        Places and columns of cells that hold a formula.
     """
 
     rows: Sequence[dict[str, str]]
     places: Sequence[str]
     versions: frozenset[str]
-    formulas: Sequence[str] = ()
+    formulas: Sequence[tuple[str, str]] = ()
 
 
 def parse_answers(data: bytes, name: str, encoding: str | None) -> RawAnswers:
@@ -85,7 +85,7 @@ def _workbook(data: bytes, name: str) -> RawAnswers | None:
     rows: list[dict[str, str]] = []
     places: list[str] = []
     versions: set[str] = set()
-    formulas: list[str] = []
+    formulas: list[tuple[str, str]] = []
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(item.file_size for item in packed.infolist()) > _MOST_UNPACKED:
@@ -102,7 +102,11 @@ def _workbook(data: bytes, name: str) -> RawAnswers | None:
                 if top is None:
                     continue
                 versions.add(_version(cells[top]))
-                formulas += [_at(sheet, row) for row, _ in parts.formula_cells(xml) if row > top + 1]
+                formulas += [
+                    (_at(sheet, row), KEYS[min(column, len(KEYS)) - 1])
+                    for row, column in parts.formula_cells(xml)
+                    if row > top + 1
+                ]
                 for at, answer in _answers_on(cells[top + 1 :]):
                     rows.append(answer)
                     places.append(_at(sheet, top + 2 + at))

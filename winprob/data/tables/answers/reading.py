@@ -76,7 +76,7 @@ def _refusal(faults: Sequence[Fault], name: str, rows: int) -> str:
         more = gettext("and {count} more of other kinds", count=sum(map(len, [*groups.values()][_LISTED:])))
         lines = [*lines[:_LISTED], more]
     return gettext(
-        "{name} with {rows} answers is refused, {count} faults:\n{faults}\nCorrect them and read the file again.",
+        "{name} is refused. Answers: {rows}, faults: {count}:\n{faults}\nCorrect them and read the file again.",
         name=name,
         rows=rows,
         count=len(faults),
