@@ -48,6 +48,7 @@ class Block:
     """All sections about the deal (no role), or about one person of a role; ``person`` is empty where unnamed."""
 
     title: str
+    help: str
     on_record: str
     role: str
     person: str
@@ -130,7 +131,8 @@ def _block(
         )
         for section in method.worksheet_sections(role or None)
     )
-    return Block(title=title, on_record=on_record, role=role, person=person, parts=parts)
+    weight = gettext("; ").join(_weight_of(role, deal))
+    return Block(title=title, help=weight, on_record=on_record, role=role, person=person, parts=parts)
 
 
 def _groups(section: method.Section, role: str, deal: Mapping[Any, Any], holder: Mapping[Any, Any]) -> Iterator[Group]:
@@ -171,8 +173,14 @@ def _row(question: method.Question, role: str, deal: Mapping[Any, Any], holder: 
     if question.concept == "signs":
         text = gettext("{kind} · {sign}", kind=_kind_of_sign(play), sign=text)
     known = _on_record(question, role, deal, holder)
-    shown_help = play.how.text() if play.how and not question.options else ""
+    shown_help = play.how.text() if play.how and not question.options else _ask(play)
     return Row(question=question, text=text, help=shown_help, on_record=known)
+
+
+def _ask(fact: method.Play) -> str:
+    """How to ask for a fact of the deal table; empty for any other item."""
+    asked = [play.phrase.text() for play in method.plays("questions") if set(play.columns) & set(fact.columns)]
+    return gettext("Ask: {question}", question=asked[0]) if asked else ""
 
 
 def _kind_of_sign(sign: method.Play) -> str:
@@ -197,6 +205,14 @@ def _state_of(role: str, deal: Mapping[Any, Any]) -> Iterator[str]:
     for word in ("support", "coverage"):
         if text := _fact(deal, f"{role}_{word}"):
             yield gettext("{what}: {value}", what=method.column_label(f"{role}_{word}"), value=text)
+
+
+def _weight_of(role: str, deal: Mapping[Any, Any]) -> Iterator[str]:
+    """What the deal's decision method and stage mean for a role: that it decides, or is not in play yet."""
+    for part, fact in (("decides", "decision_method"), ("not_yet", "stage")):
+        for play in method.plays("chain", part, of=str(deal.get(fact))):
+            if f"{role}_support" in play.columns:
+                yield play.phrase.text()
 
 
 def _fact(deal: Mapping[Any, Any], column: str) -> str:

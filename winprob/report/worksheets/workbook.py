@@ -133,6 +133,9 @@ class _Sheet:
         for at in range(_SEEN):
             self._text(self.row, at, (block.title, block.on_record)[at] if at < 2 else "", "block")
         self.row += 1
+        if block.help:
+            self._text(self.row, 0, block.help, "soft")
+            self.row += 1
         for part in block.parts:
             self._heading(part.title, part.help, "part")
             for group in part.groups:
