@@ -33,6 +33,7 @@ PAGES = (
     "docs/guide/weekly_routine.md",
     "docs/guide/quarter.md",
     "docs/guide/decisions.md",
+    "docs/guide/worksheets.md",
     "docs/guide/retraining.md",
     "README.zh.md",
 )

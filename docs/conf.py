@@ -46,6 +46,7 @@ CHILDREN = {
         "weekly_routine",
         "quarter",
         "decisions",
+        "worksheets",
         "retraining",
         "extending-the-model",
     ],

@@ -16,7 +16,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 FOUND = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 SECONDS = 90
 
-#: For the tests of a page: where no browser is installed they are skipped, and the summary of the run says so.
+#: For the tests of a page: where no browser is installed they are skipped, and the summary of the run lists them.
 needs_browser = pytest.mark.skipif(FOUND is None, reason=f"no browser on the PATH: {', '.join(BROWSERS)}")
 
 

@@ -26,6 +26,7 @@ def tables() -> dict[str, str]:
         "items_chain": _items("chain", "decides", of=vocabulary["decision_method"]),
         "items_rubric": _items("support", *_parts("support")),
         "items_coach": _items("coach", *_parts("coach")),
+        "concepts": _concepts(),
         "flags": _flags(),
         "prior_sheet": _prior_sheet(),
         "prior_settings": _table(("setting", "default"), ((f"`{name}`", str(value)) for name, value in _priors())),
@@ -79,6 +80,28 @@ def _sources(pointers: Iterable[str]) -> str:
         subject, _, name = pointer.partition(".")
         titles += [item["en"] for item in _read(f"subjects/{subject}.toml")["items"] if item["id"] == name]
     return "; ".join(titles)
+
+
+#: Where a concept is met, as a page names it.
+_PLACES = {
+    "worksheet": "`winprob worksheets`",
+    "brief": "`winprob brief`",
+    "flags": "`winprob flags`",
+    "intel": "`winprob intel`",
+    "postmortem": "`winprob postmortem`",
+}
+
+
+def _concepts() -> str:
+    """Every concept of the method: the file that holds it, where its text is shown, and what it is used for."""
+    concepts = tomllib.loads((Path(__file__).parents[1] / "concepts.toml").read_text("utf-8"))["concepts"]
+    rows = []
+    for one in concepts:
+        files = [f"`subjects/{name.partition('.')[0]}.toml`" for name in one["items"]]
+        files += ["`vocabulary.toml`"] if one.get("words") else []
+        places = ", ".join(_PLACES[place] for place in one["places"])
+        rows.append((one["en"], one["zh"], ", ".join(dict.fromkeys(files)), places, one["use"]))
+    return _table(("concept", "中文", "file", "where its text is shown", "used for"), rows)
 
 
 def _parts(subject: str) -> list[str]:

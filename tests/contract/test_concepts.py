@@ -1,4 +1,4 @@
-"""The table of concepts: every item of the method is in it, and its text is where the table says a user meets it."""
+"""The table of concepts: every item of the method is in it, and its text is shown where the table has it."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("concept", CONCEPTS, ids=[concept["en"] for concept in CONCEPTS])
-def test_a_user_meets_each_item_where_the_table_says(concept: dict[str, Any], shown: Any) -> None:
+def test_a_user_meets_each_item_where_the_table_has_it(concept: dict[str, Any], shown: Any) -> None:
     lang, texts = shown
     wanted = texts_of(concept, lang)
     assert wanted

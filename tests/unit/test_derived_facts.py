@@ -156,7 +156,7 @@ def test_the_next_step_follows_the_answers() -> None:
     assert opposed["derived"].startswith("Bring them from opposed to neutral")
     assert fact("next_step", *rated(4, "Li"))["derived"].startswith("Keep them")
     by_record = fact("next_step", ("trust.career", True, "approver", "Li"))
-    assert by_record["derived"].startswith("Help them to act for us"), "the record says supportive"
+    assert by_record["derived"].startswith("Help them to act for us"), "supportive by the record"
     signs = [(sign, True) for sign in STAGE]
     assert fact("next_step", *signs, *rated(3))["reason"] != fact("next_step", *rated(3))["reason"]
 

@@ -44,7 +44,7 @@ def flags(
     table, thresholds = source.read_review(as_of), load_settings(settings).flags
     if model:
         table = order_by_value(table, load_model(model))
-    given = options.load_answers(answers, table) if answers else None
+    given = winprob.read_answers(answers, table, as_of=dt.date.today()) if answers else None
     found = winprob.find_flags(table, as_of=as_of, settings=thresholds, deal_id=deal, answers=given)
     show(found, output)
     echo_notes(*(deal_flag_sentences(table, found, deal) if deal else flag_sentences(table, found)))
@@ -280,6 +280,6 @@ def brief(
         people=source.people,
         before=replace(source, path=before, people=people_before).read_known() if before else None,
         encoding=source.encoding,
-        answers=options.load_answers(answers, table) if answers else None,
+        answers=winprob.read_answers(answers, table, as_of=dt.date.today()) if answers else None,
     )
     write_page(page, out, gettext("The visit sheet is in {path}.", path=out))

@@ -281,17 +281,6 @@ def load_model(path: Path, seed: int | None = None) -> "winprob.Posterior":
     return posterior if seed is None else replace(posterior, provenance=replace(posterior.provenance, seed=seed))
 
 
-def load_answers(path: Path, deals: Frame, as_of: dt.date | None = None) -> Frame:
-    """The answers of worksheets about these deals, none of them given after ``as_of``, by default today.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or answers are wrong: all faults at once.
-    """
-    return winprob.read_answers(path, deals, as_of=as_of or dt.date.today())
-
-
 def existing_registry(path: Path) -> "winprob.Registry":
     """The registry in a folder.
 

@@ -38,7 +38,13 @@ def worksheets(
     Stage, coach, support, coverage, completeness and next steps, next to what the record states. No number changes.
     """
     if answers:
-        _derive(source, deal, options.load_answers(answers, source.read_review(), as_of), output_format, out)
+        _derive(
+            source,
+            deal,
+            winprob.read_answers(answers, source.read_review(), as_of=as_of or dt.date.today()),
+            output_format,
+            out,
+        )
         return
     if out is None:
         raise click.UsageError(gettext("Missing option '--out': the worksheet to write, .xlsx or .html."))
@@ -62,5 +68,8 @@ def _derive(
 
     wanted = answers if deal is None else answers[answers["deal_id"] == deal]
     derived = winprob.derive_facts(wanted, source.read_review())
-    show(derived, options.table_output(output_format, out))
+    output = options.table_output(output_format, out)
+    if output.output_format == "table":
+        derived = derived.assign(day=derived["day"].dt.strftime("%Y-%m-%d"))
+    show(derived, output)
     echo_notes(*derived_sentences(derived))

@@ -75,7 +75,9 @@ def instructions() -> tuple[str, ...]:
         gettext("Answer what was seen or heard, not what is hoped. What is not known stays blank."),
         gettext("What the record knows is filled in, and marked so. Answer there only if you know better."),
         gettext("Give the day of the answers once for each deal: the day on which it was seen or heard."),
-        gettext("The note says what was seen, and who said it. Keep out of it what the customer must not read."),
+        gettext(
+            "The note is for what was seen, and from whom it comes. Keep out of it what the customer must not read."
+        ),
         gettext(
             "Give the file back to whoever runs winprob: winprob worksheets DEALS --answers FILE shows what follows."
         ),
