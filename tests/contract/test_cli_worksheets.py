@@ -133,6 +133,7 @@ def test_a_day_to_come_is_refused(place: Path) -> None:
         (("--out", "deals.csv"), 1, "it is the input DEALS"),
         (("--answers", "answers.json", "--out", "answers.json"), 1, "it is the input --answers"),
         (("--answers", "none.json"), 1, "does not exist"),
+        (("--answers", "answers.json", "--deal", "A7"), 1, "A7"),
         (("--out", "nowhere/w.xlsx"), 1, "nowhere"),
     ],
 )

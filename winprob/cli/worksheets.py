@@ -65,9 +65,13 @@ def _derive(
 ) -> None:
     """Show the facts that the answers derive."""
     from winprob.actions.worksheets import derived_sentences
+    from winprob.data.schema import last_reading, validate_deals
 
-    wanted = answers if deal is None else answers[answers["deal_id"] == deal]
-    derived = winprob.derive_facts(wanted, source.read_review())
+    deals = validate_deals(source.read_review())
+    if deal:
+        deals = last_reading(deals, deal)
+        answers = answers[answers["deal_id"] == deal]
+    derived = winprob.derive_facts(answers, deals)
     output = options.table_output(output_format, out)
     if output.output_format == "table":
         derived = derived.assign(day=derived["day"].dt.strftime("%Y-%m-%d"))

@@ -24,16 +24,22 @@
   const questions = [...document.querySelectorAll(".question")];
   const answered = (question) => valueOf(question) !== "" || noteOf(question) !== "";
 
+  const done = new Set();
+  const note = (question) => (answered(question) ? done.add(question) : done.delete(question));
+  const showPart = (part) => {
+    const mine = [...part.querySelectorAll(".question")];
+    part.querySelector(".count").textContent = `${mine.filter((one) => done.has(one)).length} / ${mine.length}`;
+  };
+  const showAll = () => {
+    status.textContent = status.dataset.answered.replace("{done}", done.size).replace("{all}", questions.length);
+  };
   const count = () => {
-    const done = questions.filter(answered).length;
-    status.textContent = status.dataset.answered.replace("{done}", done).replace("{all}", questions.length);
-    for (const part of document.querySelectorAll("details")) {
-      const mine = [...part.querySelectorAll(".question")];
-      part.querySelector(".count").textContent = `${mine.filter(answered).length} / ${mine.length}`;
-    }
+    questions.forEach(note);
+    document.querySelectorAll("details").forEach(showPart);
+    showAll();
   };
 
-  const collect = () => questions.filter(answered).map((question) => {
+  const collect = () => questions.filter((question) => done.has(question)).map((question) => {
     const [deal, role, person, id] = idOf(question);
     return {
       deal_id: deal, role, person, question: id,
@@ -45,7 +51,7 @@
 
   const save = () => {
     days.forEach((day) => day.classList.remove("missing"));
-    const missing = days.filter((day) => !day.value && [...day.closest(".deal").querySelectorAll(".question")].some(answered));
+    const missing = days.filter((day) => !day.value && [...day.closest(".deal").querySelectorAll(".question")].some((one) => done.has(one)));
     if (missing.length) {
       missing.forEach((day) => day.classList.add("missing"));
       missing[0].focus();
@@ -84,9 +90,13 @@
     const question = event.target.closest(".question");
     if (event.target.id === "open") return;
     // A changed answer is of the day of the sheet, no longer of the day on which it was saved.
-    if (question) delete question.dataset.day;
+    if (question) {
+      delete question.dataset.day;
+      note(question);
+      showPart(question.closest("details"));
+    }
     unsaved = true;
-    count();
+    showAll();
   });
   document.getElementById("save").addEventListener("click", save);
   document.getElementById("open").addEventListener("change", async (event) => {
