@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ import pandas as pd
 
 import winprob
 from tests.conftest import hand_made
+from tests.worksheets import fill
 from winprob.simulation import simulate
 
 
@@ -102,6 +104,37 @@ intercept = [0.0, 1.5]
 [calendar]
 first_month = 4
 """
+
+
+#: Answers of worksheets, as a table.
+ANSWERS = (
+    "deal_id,role,person,concept,item,value,day,note\n"
+    "D1,,,signs,decision.says.terms,yes,2026-10-01,他说：“再等等”\n"
+    "D1,approver,王总,support,trust,3,2026-10-01,\n"
+    "D2,evaluator,,relationship,step,2,2026/10/2,=1+1\n"
+).encode()
+
+
+@cache
+def answer_form() -> bytes:
+    """The same answers as the form of a worksheet saves them."""
+    from winprob.methodology import worksheet_version
+
+    rows = pd.read_csv(io.BytesIO(ANSWERS), dtype="str").fillna("")
+    rows["question"] = rows["concept"] + "." + rows["item"]
+    content = {"worksheet": worksheet_version(), "answers": rows.to_dict("records")}
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+@cache
+def answer_workbook() -> bytes:
+    """The worksheets of two deals, two questions answered."""
+    with TemporaryDirectory() as folder:
+        blank, filled = Path(folder, "blank.xlsx"), Path(folder, "filled.xlsx")
+        winprob.write_worksheets(pd.DataFrame({"deal_id": ["D1", "D2"]}), blank)
+        sign = ("D1", "", "", "signs.decision.says.terms")
+        cells = {(*sign, "value"): "yes", (*sign, "note"): "note", ("D1", "", "", "day", "value"): "2026-10-01"}
+        return fill(blank, filled, {**cells, ("D1", "approver", "", "support.trust", "value"): 3.0}).read_bytes()
 
 
 @cache

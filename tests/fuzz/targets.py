@@ -15,6 +15,7 @@ import winprob
 from tests.corpus.verdict import cases, judge
 from tests.fuzz import originals, structures
 from tests.fuzz.mutations import MARKUP, TOKENS, damage, damage_part, edits
+from winprob.methodology import ROLES, worksheet_questions
 
 
 class SilentChangeError(AssertionError):
@@ -123,6 +124,22 @@ def _run_table(data: bytes, read: Callable[[Path], object]) -> Callable[[Any, Pa
         path = folder / "table.csv"
         path.write_bytes(damage(data, acts))
         read(path)
+
+    return run
+
+
+def _run_answers(data: Callable[[], bytes]) -> Callable[[Any, Path], None]:
+    """Answers are typed, dated and about questions that exist, or the file is refused."""
+
+    def run(case: Any, folder: Path) -> None:
+        path = folder / "answers"
+        path.write_bytes(damage_part(data(), *case) if data().startswith(b"PK") else damage(data(), case))
+        answers = winprob.read_answers(path)
+        known = {name for role in (None, *ROLES) for name in worksheet_questions(role)}
+        if not set(answers["concept"] + "." + answers["item"]) <= known:
+            raise SilentChangeError("an answer to a question that does not exist")
+        if answers["day"].isna().any() or not answers["value"].map(type).isin([bool, int, type(None)]).all():
+            raise SilentChangeError("an answer without a day, or of another type")
 
     return run
 
@@ -239,6 +256,9 @@ TARGETS: Mapping[str, Target] = {
     "people": Target(cases=edits(), run=_run_people),
     "rates": Target(cases=edits(), run=_run_table(originals.RATES, winprob.read_rates)),
     "visits": Target(cases=edits(), run=_run_table(originals.VISITS, winprob.read_visits)),
+    "answers": Target(cases=edits(), run=_run_answers(lambda: originals.ANSWERS)),
+    "answers of a form": Target(cases=_markup, run=_run_answers(originals.answer_form)),
+    "answers in a workbook": Target(cases=_parts, run=_run_answers(originals.answer_workbook)),
     "changes": Target(cases=edits(), run=_run_table(originals.CHANGES, _read_changes)),
     "mapping": Target(cases=_markup, run=_run_mapping),
     "mapping tables": Target(cases=structures.mapping_tables(), run=_run_mapping_table),

@@ -91,6 +91,13 @@ def test_questions_may_be_named_in_one_column(tmp_path: Path) -> None:
     assert read_answers(tmp_path / "a.csv", DEALS)["item"].tolist() == ["decision.says.terms"]
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        f"deal_id,question,value,Value ,day\nD1,{SIGN},yes,no,2026-10-01\n", encoding="utf-8"
+    )
+    assert "has two columns named 'value'" in refusal(tmp_path / "a.csv")
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 

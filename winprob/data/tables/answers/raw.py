@@ -191,6 +191,9 @@ def _table(data: bytes, name: str, encoding: str | None) -> RawAnswers:
     header: Callable[[str], str] = lambda text: text.strip().lower()  # noqa: E731 - one expression, used three times
     sheet = parse_sheet(data, name, encoding=encoding, known=lambda text: header(text) in _HEADERS)
     cells = sheet.cells.rename(columns=header).fillna("").astype(str)
+    if cells.columns.has_duplicates:
+        twice = cells.columns[cells.columns.duplicated()][0]
+        raise InputError(gettext("{name} has two columns named {column}. Keep one.", name=name, column=repr(twice)))
     wanted = [field for field in ("deal_id", "value", "day") if field not in cells]
     if "question" not in cells:
         wanted += [field for field in ("concept", "item") if field not in cells]
