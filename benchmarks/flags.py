@@ -17,6 +17,7 @@ import pandas as pd
 
 import winprob
 from winprob.actions.flags import flags_of
+from winprob.actions.flags.answers import AGAINST_ANSWERS
 from winprob.data.schema import validate_deals
 from winprob.methodology import plays
 from winprob.settings import FlagSettings
@@ -100,9 +101,13 @@ def has(deals: pd.DataFrame) -> pd.DataFrame:
     valid = validate_deals(deals.assign(outcome="open", closed_on=pd.NaT)).reset_index(drop=True)
     valid["deal_id"] = valid.index.astype("str")
     found = flags_of(valid, valid["as_of"].to_numpy(), FlagSettings())
-    ids = [play.id for play in plays("flags")]
     seen = pd.crosstab(found["deal_id"], found["flag"]) > 0
-    return seen.reindex(index=valid["deal_id"], columns=ids, fill_value=False).reset_index(drop=True)
+    return seen.reindex(index=valid["deal_id"], columns=flag_ids(), fill_value=False).reset_index(drop=True)
+
+
+def flag_ids() -> list[str]:
+    """The flags of the record; simulated teams fill in no worksheets, so those against answers cannot be raised."""
+    return [play.id for play in plays("flags") if play.id not in AGAINST_ANSWERS]
 
 
 def rates(parts: list[Part]) -> Iterator[dict[str, object]]:
@@ -110,7 +115,7 @@ def rates(parts: list[Part]) -> Iterator[dict[str, object]]:
     closed = pd.concat([part[0].assign(team=team) for team, part in enumerate(parts)], ignore_index=True)
     opened = pd.concat([part[1] for part in parts], ignore_index=True)
     kinds = closed.groupby(["team", "kind"]).ngroup()
-    won, ids = closed["won"].to_numpy(), [play.id for play in plays("flags")]
+    won, ids = closed["won"].to_numpy(), flag_ids()
     for flag in (*ids, "any flag"):
         seen, now = (table[ids].any(axis=1) if flag == "any flag" else table[flag] for table in (closed, opened))
         enough = LEAST <= seen.sum() <= len(seen) - LEAST
