@@ -76,6 +76,10 @@ def test_no_answers_are_an_empty_table(tmp_path: Path) -> None:
     assert len(read_answers(form(tmp_path), DEALS)) == 0
 
 
+def test_a_row_without_a_value_and_a_note_is_left_out(tmp_path: Path) -> None:
+    assert len(read_answers(form(tmp_path, answer(value=""), answer(value=None, day=""), answer()), DEALS)) == 1
+
+
 @pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
 def test_a_table_of_answers_is_read_back_equal(tmp_path: Path, suffix: str) -> None:
     given = read_answers(form(tmp_path, answer(note="=1+1"), answer("support.trust", 3, role="approver", person="@Li")))

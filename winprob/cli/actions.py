@@ -271,15 +271,14 @@ def brief(
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))
     require_writable(out)
-    table = source.read_known()
     page = winprob.render_brief(
         load_model(model, seed),
-        table,
+        source.read_known(),
         deal,
         role=role,
         people=source.people,
         before=replace(source, path=before, people=people_before).read_known() if before else None,
         encoding=source.encoding,
-        answers=winprob.read_answers(answers, table, as_of=dt.date.today()) if answers else None,
+        answers=winprob.read_answers(answers, source.read_review(), as_of=dt.date.today()) if answers else None,
     )
     write_page(page, out, gettext("The visit sheet is in {path}.", path=out))

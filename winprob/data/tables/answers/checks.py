@@ -50,7 +50,7 @@ class Answer:
 def check_answers(
     raw: RawAnswers, known: Collection[str] | None, as_of: dt.date | None
 ) -> tuple[list[Answer], list[Fault]]:
-    """The valid answers of a file, and the faults of all others.
+    """The valid answers of a file, and the faults of all others; a row without a value and a note is no answer.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def check_answers(
     faults = [*_of_file(raw)]
     answers: list[Answer] = []
     for row, place, day in zip(raw.rows, raw.places, days, strict=True):
+        if not (row["value"] or row["note"]):
+            continue
         role = canonical("role", row["role"])
         question, wrong = _question(row, role, questions)
         value, odd = _value(row["value"], question)
