@@ -12,7 +12,7 @@ from winprob.report.templates import render
 from winprob.report.worksheets.forms import Form, worksheet_forms
 from winprob.report.worksheets.workbook import instructions, worksheet_workbook
 
-#: Deals in one form: a browser shows this many without delay.
+#: Deals in one form; with more, a browser takes many seconds to open it.
 MOST_IN_A_FORM = 100
 
 
