@@ -172,3 +172,35 @@ def test_no_figure_fails_that_is_shown_as_its_limit(wanted):
         for words in gates.failures(wanted):
             got, limit = (part.strip("%").split()[-1] for part in words.replace(" of draws diverged", "").split(","))
             assert got.strip("%") != limit, words
+
+
+def test_days_elapsed_can_be_left_out(team):
+    """What they came from are dates, so that no mapping names them."""
+    deals = dated(team)
+    scaling = learn_scaling(deals, SETTINGS)
+    text = not_converged(gates_of(diagnostic("curve", bin_of(scaling, "age"), r_hat=1.05)), SETTINGS, scaling)
+    assert "To leave out 'age', set days_elapsed = false under [covariates]." in str(text)
+    without = settings_from({"covariates": {"days_elapsed": False}})
+    assert "age" not in [column.name for column in learn_scaling(deals, without).numeric]
+
+
+def test_a_date_rewritten_at_the_close_is_no_covariate(team):
+    """Where the expected day is the day of closing, it holds what was known only later."""
+    deals = dated(team)
+    later = deals.assign(expected_close_on=deals["closed_on"])
+    names = [[column.name for column in learn_scaling(table, SETTINGS).numeric] for table in (deals, later)]
+    assert names == [["amount", "age", "days_to_expected_close"], ["amount", "age"]]
+
+
+def test_a_reading_after_the_close_has_no_days_elapsed(team):
+    deals = dated(team)
+    late = deals.assign(as_of=deals["closed_on"])
+    assert [column.name for column in learn_scaling(late, SETTINGS).numeric] == ["amount"]
+
+
+def dated(team) -> pd.DataFrame:
+    """Closed deals of which it is known when they were created, read, expected to close, and closed."""
+    closed = team.closed.head(120)
+    read = pd.to_datetime(closed["as_of"])
+    days = {"opened_on": -40, "expected_close_on": 25, "closed_on": 20}
+    return validate_deals(closed.assign(**{name: read + pd.Timedelta(days=count) for name, count in days.items()}))

@@ -172,7 +172,8 @@ def test_terms_come_in_the_order_of_the_model_and_levels_in_their_own(posterior)
     table = effects(posterior)
     assert table.columns.tolist() == COLUMNS
     fields = [field.name for field in posterior.scaling.fields]
-    expected = ["stage", "approver_coverage", "coach", "decision_method", *ROLE_TERMS, *fields, "amount", "quarter"]
+    numbers = ["amount", "age", "days_to_expected_close"]
+    expected = ["stage", "approver_coverage", "coach", "decision_method", *ROLE_TERMS, *fields, *numbers, "quarter"]
     assert table["term"].drop_duplicates().tolist() == expected
     for word in WORDS:
         assert table.loc[table["term"] == word.column, "level"].tolist() == list(word.levels)
@@ -181,7 +182,7 @@ def test_terms_come_in_the_order_of_the_model_and_levels_in_their_own(posterior)
     quarters = table.loc[table["term"] == "quarter", "level"].tolist()
     assert quarters == sorted(quarters)
     assert not table.duplicated(["term", "level"]).any()
-    assert table.loc[table["term"] != "amount", ["from", "to"]].isna().all(axis=None)
+    assert table.loc[~table["term"].isin(numbers), ["from", "to"]].isna().all(axis=None)
 
 
 def test_the_blank_of_a_category_is_a_level_and_comes_last(posterior):
@@ -284,7 +285,7 @@ def test_columns_are_end_to_end_and_have_their_shares():
 
 
 def test_a_line_of_an_older_model_is_shown_at_points_around_the_mean(posterior):
-    (column,) = posterior.scaling.numeric
+    column = posterior.scaling.numeric[0]
     weights = np.stack([np.full(len(posterior.flat["intercept"]), 2.0), np.full(len(posterior.flat["intercept"]), 5.0)])
     older = replace(posterior, scaling=replace(posterior.scaling, numeric=(replace(column, bins=None),)))
     rows = list(_lines(weights.T, older))

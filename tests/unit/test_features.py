@@ -191,7 +191,7 @@ def test_a_level_never_seen_is_named_once_and_lies_after_the_known(scaling, tabl
 
 
 def test_a_number_has_the_bin_of_its_value_and_a_blank_the_last(team, scaling, table):
-    (column,) = scaling.numeric
+    column = scaling.numeric[0]
     features = of(table(amount=[3e6, None, 0.0, 1e15]), scaling)
     edges = column.bins.edges
     assert features.bin[:, 0].tolist() == [int(np.searchsorted(edges, np.log1p(3e6))), len(edges) + 1, 0, len(edges)]
@@ -201,7 +201,7 @@ def test_a_number_has_the_bin_of_its_value_and_a_blank_the_last(team, scaling, t
 
 def test_a_model_of_a_former_version_has_standardised_numbers_and_a_flag_of_blanks(team, scaling, table):
     log = np.log1p(team.closed["amount"])
-    (column,) = scaling.numeric
+    column = scaling.numeric[0]
     older = replace(scaling, numeric=(replace(column, bins=None),))
     features = of(table(amount=[3e6, None]), older)
     assert features.numeric[0] == pytest.approx([(np.log1p(3e6) - log.mean()) / log.std(ddof=0), 0], rel=1e-5)

@@ -8,9 +8,10 @@ import pytest
 
 import winprob
 from winprob.data.schema import in_order, validate_deals
+from winprob.model.features import learn_scaling
 from winprob.model.inference.training_data import training_from
 from winprob.model.inference.whitening import find_geometry
-from winprob.model.win.blocks import TERMS, informed
+from winprob.model.win.blocks import TERMS, block_slices, informed
 from winprob.model.win.density import Density, log_density
 from winprob.model.win.density_data import build_density
 from winprob.model.win.geometry import Geometry, identity, standard_points, to_standard, to_standard_adjoint
@@ -110,3 +111,14 @@ def test_whitened_effects_are_close_to_standard_normal_about_the_mode(deals: int
     if deals == 400:
         plain = curvatures(identity(density.unknowns, len(density.normal_sd)), found.middle)
         assert plain.max() > 25
+
+
+def test_methods_deviations_share_the_scale_of_their_spread() -> None:
+    """With many deals they are known regardless of it: the sampler moves in what the deals say of them."""
+    deals = winprob.simulate(deals=40, open_deals=10, seed=5).closed
+    density, layout = density_of(deals), learn_scaling(validate_deals(deals), Settings()).layout
+    places = block_slices("normal", layout, informed(TERMS, layout))["deviation"]
+    halves = block_slices("half_normal", layout, informed(TERMS, layout))["method_spread"]
+    scales = set(density.scale[places].tolist())
+    assert len(scales) == 1
+    assert density.scale_half[scales.pop()] == len(density.normal_sd) + halves.start

@@ -121,3 +121,28 @@ def test_other_deals_of_a_table_change_nothing(posterior):
     whole = winprob.predict(posterior, world).set_index("deal_id")["mean"]
     some = winprob.predict(posterior, world.iloc[::7]).set_index("deal_id")["mean"]
     np.testing.assert_allclose(whole.loc[some.index], some, atol=1e-6)
+
+
+def with_due_dates(world: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The seller's date is the true end, give or take a week: it says when a deal ends, and so how."""
+    rng = np.random.default_rng(seed)
+    days = np.where(world["won_in_truth"], rng.exponential(21, len(world)), rng.exponential(180, len(world)))
+    closed = world["as_of"] + pd.to_timedelta(np.maximum(np.ceil(days), 1), unit="D")
+    done = closed <= pd.Timestamp(NOW)
+    return world.assign(
+        outcome=np.where(done, np.where(world["won_in_truth"], "won", "lost"), "open"),
+        closed_on=closed.where(done),
+        expected_close_on=closed + pd.to_timedelta(rng.integers(-7, 8, len(world)), unit="D"),
+    )
+
+
+def test_a_date_that_says_how_a_deal_ends_counts_in_its_chance():
+    """The date explains the wait away: the chance has to know it too."""
+    sampler = SamplerSettings(chains=2, tune=200, draws=200, prior_draws=200)
+    learned = with_due_dates(quick_wins(800, 5), 6).drop(columns="won_in_truth")
+    posterior = winprob.fit(learned, seed=1, settings=Settings(sampler=sampler))
+    assert [column.name for column in posterior.scaling.numeric] == ["days_to_expected_close"]
+    world = with_due_dates(quick_wins(3000, 7), 8)
+    still = world[world["outcome"] == "open"]
+    chance = winprob.predict(posterior, still.drop(columns="won_in_truth"))["mean"]
+    assert abs(chance.mean() - still["won_in_truth"].mean()) < 0.03

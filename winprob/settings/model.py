@@ -128,6 +128,8 @@ class CovariateSettings:
     are to be expected by chance. ``report_bias``: a seller who reports more support than others is assumed
     to overrate, as far as the difference exceeds chance. ``seller_forecast``: the seller's own number (the logit of
     ``rep_probability``, and ``rep_category``) is a covariate too, where it was known before the close.
+    ``days_elapsed``: a deal's age and the days to the seller's date are covariates, where most closed deals were read
+    before their close.
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
@@ -139,6 +141,7 @@ class CovariateSettings:
     copies_count_once: bool = True
     report_bias: bool = True
     seller_forecast: bool = False
+    days_elapsed: bool = True
 
 
 @record

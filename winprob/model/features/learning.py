@@ -10,7 +10,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from winprob.arrays import Array
-from winprob.data.schema import FEWEST_DEALS, as_text, enough_deals, fact_columns, without_late_forecasts
+from winprob.data.schema import (
+    ELAPSED,
+    FEWEST_DEALS,
+    as_text,
+    column_or_missing,
+    elapsed,
+    enough_deals,
+    fact_columns,
+    is_closed,
+    without_late_forecasts,
+)
 from winprob.model.features.columns import fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
@@ -65,9 +75,10 @@ def uses_seller_forecast(deals: pd.DataFrame, settings: Settings) -> bool:
 def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list[NumericCovariate]]:
     """Which varying and numeric columns to learn from: those the mapping named, then those of the settings.
 
-    A mapping leaves its covariates in ``deals.attrs``. Last comes the seller's own number, where it is asked for. A
-    column that is absent or wholly blank is left out, and no column is used twice. A numeric column that fewer than
-    ``FEWEST_DEALS`` deals have is left out too.
+    A mapping leaves its covariates in ``deals.attrs``, and a history those of ``ELAPSED``, which other tables get from
+    their dates (``days_elapsed``). Last comes the seller's own number, where it is asked for. A column that is absent
+    or wholly blank is left out, and no column is used twice. A numeric column that fewer than ``FEWEST_DEALS`` deals
+    have is left out too.
     """
     named = deals.attrs.get("covariates", {})
     varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
@@ -79,12 +90,32 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     }
     for column in settings.covariates.numeric:
         numeric.setdefault(column.column, column)
+    dated = days_elapsed(deals)
+    numeric |= {name: NumericCovariate(column=name) for name in dated}
+    if not settings.covariates.days_elapsed:
+        numeric = {name: column for name, column in numeric.items() if name not in ELAPSED}
     if uses_seller_forecast(deals, settings):
         varying["rep_category"] = None
         numeric.setdefault("rep_probability", NumericCovariate(column="rep_probability", transform="logit"))
-    present = {name for name in (*varying, *numeric) if name in deals and deals[name].notna().any()}
-    stored = {name for name in present if enough_deals(deals, deals[name].notna().to_numpy())}
+    columns = {**dated, **{name: deals[name] for name in (*varying, *numeric) if name in deals}}
+    present = {name: column for name, column in columns.items() if column.notna().any()}
+    stored = {name for name, column in present.items() if enough_deals(deals, column.notna().to_numpy())}
     return [name for name in varying if name in present], [c for name, c in numeric.items() if name in stored]
+
+
+def days_elapsed(deals: pd.DataFrame) -> dict[str, pd.Series]:
+    """By name: the days of ``ELAPSED`` by dates that most closed deals had before their close and kept at it.
+
+    A seller's date that is near says that a deal will close soon, and where wins are quick also that it will be won.
+    The time to close knows the date; a chance that did not could not be weighed by a wait beyond it.
+    """
+    read, ended = column_or_missing(deals, "as_of"), column_or_missing(deals, "closed_on")
+    closed = is_closed(deals)
+    early = closed & (read < ended).to_numpy()
+    columns = {name: elapsed(deals, name) for name in ELAPSED if name not in deals}
+    if (column_or_missing(deals, "expected_close_on") == ended)[early].mean() > _REWRITTEN:
+        columns.pop("days_to_expected_close", None)
+    return {name: days for name, days in columns.items() if (days.notna() & early).sum() > closed.sum() / 2}
 
 
 def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, Any]:
@@ -115,6 +146,8 @@ def _learn_interactions(deals: pd.DataFrame, fields: Sequence[Field], settings: 
     return basis if basis.loading.shape[2] else None
 
 
+#: Closed deals whose expected day is the day of closing, above which their dates were rewritten at the close.
+_REWRITTEN = 0.25
 #: With more deals than this, trees find combinations that products of two levels do not have.
 _PAIRS = 1000
 _DIRECTIONS = {"no": 0, "increasing": 1, "decreasing": -1}

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from winprob.data.schema import ELAPSED
 from winprob.i18n import gettext
 from winprob.methodology import ROLES
 from winprob.model.features import Scaling
@@ -102,7 +103,9 @@ def _remedies(columns: Sequence[str], settings: Settings, scaling: Scaling) -> I
         yield gettext(
             "To leave out {columns}, set seller_forecast = false under [covariates].", columns=_quoted(forecast)
         )
-    if mapped := [name for name in covariates if name not in own and name not in forecast]:
+    if days := [name for name in covariates if name in ELAPSED and name not in own]:
+        yield gettext("To leave out {columns}, set days_elapsed = false under [covariates].", columns=_quoted(days))
+    if mapped := [name for name in covariates if name not in (*own, *forecast, *days)]:
         yield gettext("To leave out {columns}, take it out of [covariates] in the mapping.", columns=_quoted(mapped))
     if standing := [name for name in covariates if name in own]:
         yield gettext(

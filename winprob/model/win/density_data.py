@@ -92,7 +92,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
         if term.kind not in _ONE_SCALE | _COLUMN_SCALES.keys() or not pooled:
             continue
         own, first = normal[pooled[0]], len(halves)
-        (half_name,) = (block.name for block in term.blocks if block.family == "half_normal")
+        (half_name,) = (block.name for block in term.blocks if block.family == "half_normal" and not block.dims)
         column_scales = _COLUMN_SCALES.get(term.kind)
         if column_scales is None:
             scale[own], columns = first, 1
@@ -115,7 +115,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
 
 
 #: Kinds whose unknowns share one learned scale, and those in which each column has its own: the column of each unknown.
-_ONE_SCALE = {blocks.Kind.WALK, blocks.Kind.LINEAR}
+_ONE_SCALE = {blocks.Kind.ROLE_WEIGHT, blocks.Kind.WALK, blocks.Kind.LINEAR}
 _COLUMN_SCALES: Mapping[blocks.Kind, Callable[[Layout], Array]] = {
     blocks.Kind.POOLED: lambda layout: layout.field_of_level,
     blocks.Kind.CURVE: lambda layout: layout.curves.column_of_bin,
