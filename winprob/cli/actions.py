@@ -247,7 +247,7 @@ def allocate(
 @click.option("--role", help="Whom to visit; by default the role whose support has the largest lift.")
 @options.file("--before", help="The export from before the last visit, to compare then and now.")
 @options.file("--people-before", help="The people table of that time.")
-@options.target("--out", help="Write the page to this file instead of the screen.")
+@options.target("--out", help="Write the page to this file: .pdf (one A4 page) or .html by the suffix, else Markdown.")
 @options.unseen_seed
 def brief(
     source: Source,
@@ -263,9 +263,14 @@ def brief(
 
     Where DEALS holds several readings of the deal, the last two are compared without --before.
     """
+    from winprob.report.pdf import require_pdf, write_pdf
+
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))
     require_writable(out)
+    suffix = out.suffix.lower() if out else ""
+    if suffix == ".pdf":
+        require_pdf()
     page = winprob.render_brief(
         load_model(model, seed),
         source.read_known(),
@@ -274,5 +279,11 @@ def brief(
         people=source.people,
         before=replace(source, path=before, people=people_before).read_known() if before else None,
         encoding=source.encoding,
+        output_format="html" if suffix in (".pdf", ".html", ".htm") else "md",
     )
-    write_page(page, out, gettext("The visit sheet is in {path}.", path=out))
+    note = gettext("The visit sheet is in {path}.", path=out)
+    if out and suffix == ".pdf":
+        write_pdf(page, out)
+        echo_notes(note)
+        return
+    write_page(page, out, note)

@@ -24,7 +24,7 @@ from winprob.methodology.lookups import (
     label,
     plays,
 )
-from winprob.methodology.next_step import Advice, NextStep, next_step
+from winprob.methodology.next_step import Advice, NextStep, next_step, time_left
 from winprob.methodology.records import Methodology, Phrase, Play, Word
 from winprob.methodology.vocabulary import (
     COACH_STATES,
@@ -43,5 +43,5 @@ __all__ = [
     "Methodology", "NextStep", "OUTCOMES", "Phrase", "Play", "REP_CATEGORIES", "ROLES", "RoleContact", "STAGES",
     "SUPPORT_TIERS", "StageEvidence", "StageReading", "Word", "canonical", "canonical_column", "channels_for",
     "coach_status", "column_label", "derive_influence", "derive_stage", "derive_support", "intelligence_completeness",
-    "is_unknown", "label", "load", "next_step", "normal", "plays", "role_coverage",
+    "is_unknown", "label", "load", "next_step", "normal", "plays", "role_coverage", "time_left",
 ]  # fmt: skip

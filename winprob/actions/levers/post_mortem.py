@@ -52,7 +52,7 @@ def post_mortem(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.D
     twin = covered_twin(row)
     records = [
         (name, *(float(end) for end in summarise(draws)), _text(name, draws, row.iloc[0], twin.iloc[0]))
-        for name, draws in _costs(posterior, row, twin)
+        for name, draws in term_differences(posterior, row, twin)
     ]
     table = pd.DataFrame(records, columns=["term", "log_odds_cost", "lower", "upper", "text"])
     return table.sort_values("log_odds_cost", ascending=False, kind="stable", ignore_index=True)
@@ -123,7 +123,7 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
         lines.append(
             gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
         )
-    costs = dict(_costs(posterior, row, twin))
+    costs = dict(term_differences(posterior, row, twin))
     won = _won_deals(valid)
     return lines + [line for pattern in patterns for line in (pattern.sentence, _pattern_cost(pattern, costs, won))]
 
@@ -162,8 +162,10 @@ def _chances(
     return float(chance[0].mean()), float(chance[1].mean()), (float(mean), float(lower), float(upper))
 
 
-def _costs(posterior: Posterior, row: pd.DataFrame, twin: pd.DataFrame) -> Iterator[tuple[str, Array]]:
-    """(draw,) cost of every term in which the two deals differ; the costs sum to their difference in log-odds.
+def term_differences(posterior: Posterior, row: pd.DataFrame, twin: pd.DataFrame) -> Iterator[tuple[str, Array]]:
+    """(draw,) difference of every term in which two deals (one row each) differ, the second minus the first.
+
+    With ``doubt`` they sum to the difference in log-odds, apart from what waiting says.
 
     With log-odds ``s * T`` (attenuation times predictor),
     ``s2 * T2 - s1 * T1 = (s1 + s2) / 2 * (T2 - T1) + (s2 - s1) * (T1 + T2) / 2``: the first part is attributed to the
