@@ -68,7 +68,7 @@ def levers(
     seed: int | None,
     output: Output,
 ) -> None:
-    """Rank the roles of each deal by how much one more tier of support would raise the win probability."""
+    """Rank what would raise each deal's win probability: a role's support, the coach, contact with the approver."""
     from winprob.actions.levers import bound_sentence, deal_sentences, group_sentences, table_sentences
     from winprob.data.schema import last_reading, validate_deals
 
@@ -85,7 +85,7 @@ def levers(
         return
     if deal:
         table = last_reading(validate_deals(table), deal)
-    ranked = winprob.rank_roles(posterior, table, rope=rope, evidence=True)
+    ranked = winprob.rank_levers(posterior, table, rope=rope, evidence=True)
     show(ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE)), output, percent=LEVER_PERCENT)
     echo_notes(*(deal_sentences(ranked) if deal else table_sentences(ranked)))
     if deal or evidence:

@@ -3,13 +3,14 @@
 import pandas as pd
 
 from winprob.actions.contacts import holders, whom_to_ask
+from winprob.actions.levers import lever_label
 from winprob.actions.questions import rank_unknowns
 from winprob.i18n import gettext
 from winprob.methodology import Play, column_label, plays
 from winprob.model.features import METHOD_LEVELS
 from winprob.model.role_evidence import LEARNED, NOT_IN_DEALS, weight_grades, weight_prior_share
 from winprob.report.numbers import percent
-from winprob.report.sheet import Point, Section
+from winprob.report.sheet import Column, Grid, Point, Section
 from winprob.report.visit_sheet import phrases as text
 from winprob.report.visit_sheet.first import first_step
 from winprob.report.visit_sheet.visit import Estimate, Visit
@@ -29,6 +30,26 @@ def purpose(visit: Visit) -> Section:
             text.point(gettext("Goal"), text.sentence(step.goal.why.phrase.text())),
             text.point(gettext("Why this role"), text.sentence(step.weight.why.phrase.text()), _lift(visit)),
         ),
+        grid=_levers(visit),
+    )
+
+
+#: Levers on a sheet.
+_LEVERS = 4
+
+
+def _levers(visit: Visit) -> Grid | None:
+    """The largest levers: roles, coach, contact with the approver, knowing the method; None where nothing can rise."""
+    rising = visit.all_levers[visit.all_levers["win_prob_lift"].notna()].head(_LEVERS)
+    if rising.empty:
+        return None
+    titles = [gettext("Lever"), gettext("Points of win probability"), gettext("Best in")]
+    return Grid(
+        columns=[Column(title=title, number=at > 0) for at, title in enumerate(titles)],
+        rows=[
+            [lever_label(str(row["role"])), text.points_of(_lift_of(row)), percent(row["prob_best"])]
+            for _, row in rising.iterrows()
+        ],
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winprob.actions.contacts import Contact, contacts_of, door_opener, holders
 from winprob.actions.flags import find_flags
-from winprob.actions.levers import rank_roles
+from winprob.actions.levers import rank_levers, rank_roles
 from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError, SettingsError
@@ -29,7 +29,7 @@ class Visit:
     contacts : the people of the customer, or without a people table the roles that are known
     named : whether there is a people table; before_contacts : the contacts on the day of the earlier reading
     noted : the notes that the people table has a column for
-    levers : the roles as ranked by ``rank_roles``
+    levers : the roles as ranked by ``rank_roles``; all_levers : with coach, coverage and method, by ``rank_levers``
     flags : the deal's red flags, as ``find_flags`` returns them
     role : the role to visit; chosen : whether the user named it
     step : the next step with the person
@@ -43,6 +43,7 @@ class Visit:
     named: bool
     noted: frozenset[str]
     levers: pd.DataFrame
+    all_levers: pd.DataFrame
     flags: pd.DataFrame
     role: str
     chosen: bool
@@ -112,6 +113,7 @@ def plan_visit(
         named=people is not None,
         noted=frozenset() if people is None else frozenset(people.columns),
         levers=levers,
+        all_levers=rank_levers(posterior, deal),
         flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id),
         role=target,
         chosen=named is not None,
