@@ -52,7 +52,7 @@ def test_one_deal_has_a_sentence_for_each_lever(work: Path) -> None:
 def test_evidence_adds_its_columns_after_the_contracts(work: Path) -> None:
     plain = records(run(work, "levers", "open.csv", "--format", "json"))
     more = records(run(work, "levers", "open.csv", "--format", "json", "--evidence"))
-    assert list(more) == [*plain, "standing", "verdict", "evidence", "e_value", "e_value_lower"]
+    assert list(more) == [*plain, "to", "standing", "verdict", "evidence", "e_value", "e_value_lower"]
     pd.testing.assert_frame_equal(more[list(plain)], plain)
 
 

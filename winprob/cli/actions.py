@@ -14,7 +14,7 @@ from winprob.i18n import gettext
 
 GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"])
 GOALS = click.Choice(["bookings", "wins"])
-LEVER_EVIDENCE = ("standing", "verdict", "evidence", "e_value", "e_value_lower")
+LEVER_EVIDENCE = ("to", "standing", "verdict", "evidence", "e_value", "e_value_lower")
 LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
 #: Columns of the lever table by group that do not fit a screen.
 GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
@@ -156,7 +156,7 @@ def _parse_changes(sets: tuple[str, ...]) -> dict[str, str]:
 @options.source(waiting=True)
 @click.option("--deal", help="The questions about this deal only.")
 @click.option("--top", type=click.IntRange(1), help="Only this number of questions: the most valuable of all deals.")
-@click.option("--more", is_flag=True, help="More columns: the channel to ask, and the uncertainty of the bits.")
+@click.option("--more", is_flag=True, help="More columns: the channel, whom to ask, and the uncertainty of the bits.")
 @options.model
 @options.unseen_seed
 @options.output
@@ -172,15 +172,27 @@ def intel(
     """Rank the unknown facts of each open deal by the information that the answer has about the outcome."""
     from winprob.actions import questions as wing
     from winprob.data.schema import is_open, last_reading, validate_deals
+    from winprob.data.tables import read_people_table
 
     posterior, table = load_model(model, seed), source.read_known()
     # A deal given by name is included whatever its outcome.
     table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else table[is_open(table)]
     questions = winprob.plan_questions(posterior, table, top) if top else winprob.rank_unknowns(posterior, table)
-    shown = questions if more else questions[list(QUESTION_COLUMNS)]
+    people = read_people_table(source.people, encoding=source.encoding) if source.people else None
+    questions = wing.name_sources(questions, table, people)
+    shown = questions if more else _with_source(questions)
     show(shown, output, percent=("expected_shift", "changes_lever"), digits=4)
     echo_notes(*(wing.plan_sentences(questions) if top else wing.ranking_sentences(questions)))
     _note_prior_only(posterior)
+
+
+def _with_source(questions: options.Frame) -> options.Frame:
+    """The contract's columns, with whom to ask at the end of each question."""
+    texts = [
+        gettext("{question} (Ask {who}.)", question=question, who=who)
+        for question, who in zip(questions["question"], questions["ask"], strict=True)
+    ]
+    return questions[list(QUESTION_COLUMNS)].assign(question=texts)
 
 
 @app.main.command()

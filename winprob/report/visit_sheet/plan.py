@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from winprob.actions.contacts import holders, whom_to_ask
+from winprob.actions.contacts import holders
 from winprob.actions.levers import lever_label
-from winprob.actions.questions import rank_unknowns
+from winprob.actions.questions import name_sources, rank_unknowns
 from winprob.i18n import gettext
 from winprob.methodology import Play, column_label, plays
 from winprob.model.features import METHOD_LEVELS
@@ -221,31 +221,23 @@ def _executive(visit: Visit) -> list[Point]:
 
 def questions(visit: Visit) -> Section:
     """The most valuable questions, and whom to ask."""
-    ranked = rank_unknowns(visit.posterior, visit.deal)
+    ranked = name_sources(rank_unknowns(visit.posterior, visit.deal), visit.deal, visit.people)
     ranked = ranked[ranked["expected_shift"] > 0].head(_QUESTIONS)
     title = gettext("Most valuable questions")
     if ranked.empty:
         return Section(title=title, words=(gettext("Every fact in the model is known: confirm the oldest one."),))
-    return Section(title=title, points=tuple(_question(row, visit) for _, row in ranked.iterrows()))
+    return Section(title=title, points=tuple(_question(row) for _, row in ranked.iterrows()))
 
 
-def _asked(visit: Visit, fact: str, question: str) -> str:
-    """The question; of the support of a role in which no one is known, who it is comes first."""
-    coverage = fact.replace("_support", "_coverage")
-    if fact == coverage or holders(visit.contacts, fact.removesuffix("_support")):
-        return question
-    return next(play.phrase.text() for play in plays("questions") if coverage in play.columns)
-
-
-def _question(row: pd.Series, visit: Visit) -> Point:
+def _question(row: pd.Series) -> Point:
     """A question with its value in points and whom to ask."""
     fact = str(row["fact"])
     return text.point(
         column_label(fact),
-        _asked(visit, fact, str(row["question"])),
+        str(row["question"]),
         gettext(
             "Ask {who}. ({points} points of win probability on average.)",
-            who=whom_to_ask(visit.contacts, fact, visit.facts.get("coach")),
+            who=row["ask"],
             points=f"±{100 * row['expected_shift']:.0f}",
         ),
     )

@@ -27,8 +27,8 @@ class Visit:
     ----------
     deal : one valid row, the present reading; before : an earlier reading, or None
     contacts : the people of the customer, or without a people table the roles that are known
-    named : whether there is a people table; before_contacts : the contacts on the day of the earlier reading
-    noted : the notes that the people table has a column for
+    before_contacts : the contacts on the day of the earlier reading
+    people : the people table, as ``read_people_table`` returns it; None without one
     levers : the roles as ranked by ``rank_roles``; all_levers : with coach, coverage and method, by ``rank_levers``
     flags : the deal's red flags, as ``find_flags`` returns them
     role : the role to visit; chosen : whether the user named it
@@ -40,8 +40,7 @@ class Visit:
     before: pd.DataFrame | None
     contacts: tuple[Contact, ...]
     before_contacts: tuple[Contact, ...]
-    named: bool
-    noted: frozenset[str]
+    people: pd.DataFrame | None
     levers: pd.DataFrame
     all_levers: pd.DataFrame
     flags: pd.DataFrame
@@ -62,6 +61,16 @@ class Visit:
     def opener(self) -> Contact | None:
         """Who of the customer can bring us to the person."""
         return door_opener(self.contacts, self.role, self.person)
+
+    @property
+    def named(self) -> bool:
+        """Whether there is a people table."""
+        return self.people is not None
+
+    @property
+    def noted(self) -> frozenset[str]:
+        """The columns of the people table."""
+        return frozenset() if self.people is None else frozenset(self.people.columns)
 
     @property
     def met(self) -> bool:
@@ -110,8 +119,7 @@ def plan_visit(
         before=earlier,
         contacts=contacts,
         before_contacts=() if earlier is None else contacts_of(earlier.iloc[0], people),
-        named=people is not None,
-        noted=frozenset() if people is None else frozenset(people.columns),
+        people=people,
         levers=levers,
         all_levers=rank_levers(posterior, deal),
         flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id),
