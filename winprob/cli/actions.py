@@ -13,11 +13,12 @@ from winprob.cli.show import echo_notes, progress, require_writable, show, stdou
 from winprob.i18n import gettext
 
 GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"])
-GOALS = click.Choice(["bookings", "wins"])
+GOALS = click.Choice(["bookings", "quarter", "wins"])
 LEVER_EVIDENCE = ("to", "standing", "verdict", "evidence", "e_value", "e_value_lower")
 LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
 #: Columns of the lever table by group that do not fit a screen.
 GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
+VISIT_COLUMNS = ("executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 
 
@@ -202,7 +203,15 @@ def _with_source(questions: options.Frame) -> options.Frame:
 )
 @options.model
 @options.file("--visits", help="A log of past visits, from which their effect is learned.")
-@click.option("--goal", type=GOALS, default="bookings", show_default=True, help="What the plan maximises.")
+@click.option(
+    "--goal",
+    type=GOALS,
+    default="bookings",
+    show_default=True,
+    help="What the plan maximises: bookings ever or in a quarter, or wins.",
+)
+@click.option("--quarter", help="The quarter of the goal and of the target, such as 2026Q4; by default the coming one.")
+@click.option("--target", type=float, help="Bookings to reach in the quarter: adds what the plan does to that chance.")
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -213,7 +222,7 @@ def _with_source(questions: options.Frame) -> options.Frame:
     type=click.FloatRange(0, 86400, min_open=True),
     default=30.0,
     show_default=True,
-    help="Seconds for the optimiser.",
+    help="Effort of the search, in seconds of a usual machine; counted in steps, not by the clock.",
 )
 @options.settings
 @options.seed
@@ -224,6 +233,8 @@ def allocate(
     model: Path,
     visits: Path | None,
     goal: str,
+    quarter: str | None,
+    target: float | None,
     risk: float | None,
     time_limit: float,
     settings: Path | None,
@@ -232,24 +243,32 @@ def allocate(
 ) -> None:
     """Plan the executives' visits: those that add most expected bookings, within slots and limits."""
     from winprob.actions.visits import plan_sentences
+    from winprob.quarter import coming_quarter, target_effect, target_effect_sentence
 
-    roster = winprob.read_executives(executives)
+    roster, posterior, table = winprob.read_executives(executives), load_model(model), source.read_known()
     with stdout_for_tables(), progress() as follow:
         plan = winprob.plan_visits(
-            load_model(model),
-            source.read_known(),
+            posterior,
+            table,
             roster,
             visits=winprob.read_visits(visits) if visits else None,
             readings=source.read_past() if visits and source.path.is_dir() else None,
             settings=load_settings(settings).visits if settings else None,
             goal=goal,
+            quarter=quarter,
             risk=risk,
             time_limit=time_limit,
             seed=seed,
             follow=follow,
         )
-    show(plan.visits, output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
+    show(plan.visits[list(VISIT_COLUMNS)], output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
     echo_notes(*plan_sentences(plan))
+    wanted = quarter or (coming_quarter(table, posterior.settings.calendar) if "as_of" in table else "")
+    asked = options.QuarterRequest(quarter="", as_of=None, target=target, currency=None, rates=None)
+    reach = asked.target_in(wanted)
+    if reach is not None:
+        effect = target_effect(posterior, table, wanted, plan.win_prob_gain, target=reach, seed=seed)
+        echo_notes(target_effect_sentence(effect))
 
 
 @app.main.command()

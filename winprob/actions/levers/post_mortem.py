@@ -9,10 +9,18 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.actions.levers.loss_patterns import SUPPORTIVE, LossPattern, loss_patterns, tier_of
+from winprob.actions.levers.loss_patterns import (
+    SUPPORTIVE,
+    LossPattern,
+    PatternRatio,
+    loss_patterns,
+    pattern_ratio,
+    pattern_sentence,
+    tier_of,
+)
 from winprob.actions.levers.what_if import Change
 from winprob.arrays import Array
-from winprob.data.schema import last_reading, latest_places, validate_deals
+from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
@@ -25,8 +33,8 @@ DOUBT = "doubt"
 _LOST = ("lost", "no_decision")
 #: Number of terms named in the sentence on the largest costs.
 _NAMED = 3
-#: The share of won deals with the same pattern is reported from this number on, over at most the second number.
-_ENOUGH_WON, _COMPARED = 10, 1000
+#: The least cost in log-odds that is named: a quarter more or less in odds.
+_LARGE = np.log(1.25)
 
 
 def post_mortem(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
@@ -104,7 +112,16 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     row = _lost_reading(valid, deal_id)
     twin = covered_twin(row)
     recorded, covered, lift = _chances(posterior, row, twin)
-    lines = [
+    patterns = [(pattern, pattern_ratio(valid, pattern.id)) for pattern in loss_patterns(row.iloc[0])]
+    costs = dict(term_differences(posterior, row, twin))
+    # The largest ratio leads; what cannot be compared comes after.
+    patterns.sort(key=lambda one: -(one[1].ratio if one[1] else 0))
+    lines = [_pattern_line(pattern, found, costs) for pattern, found in patterns]
+    if not patterns:
+        lines = [
+            gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
+        ]
+    lines.append(
         gettext(
             "As recorded {recorded:.0%} to win; covered, {covered:.0%}: {lift:+.0f} points "
             "({lower:+.0f} to {upper:+.0f}).",
@@ -114,28 +131,27 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
             lower=100 * lift[1],
             upper=100 * lift[2],
         )
+    )
+    return [*lines, _largest_costs(table)]
+
+
+def _largest_costs(table: pd.DataFrame) -> str:
+    """The largest costs that are large enough to be named."""
+    large = (table["log_odds_cost"] >= _LARGE) & (table["lower"] > 0) & (table["term"] != DOUBT)
+    if not large.any():
+        return gettext("No single fact costs enough, or surely enough, to be named.")
+    named = [
+        gettext("{what} (odds x{odds})", what=_title(str(row["term"])), odds=f"{np.exp(-row['log_odds_cost']):.2f}")
+        for _, row in table[large].head(_NAMED).iterrows()
     ]
-    largest = table[(table["log_odds_cost"] > 0) & (table["term"] != DOUBT)].head(_NAMED)
-    if len(largest):
-        lines.append(gettext("Largest costs: {terms}.", terms=", ".join(_title(term) for term in largest["term"])))
-    patterns = loss_patterns(row.iloc[0])
-    if not patterns:
-        lines.append(
-            gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
-        )
-    costs = dict(term_differences(posterior, row, twin))
-    won = _won_deals(valid)
-    return lines + [line for pattern in patterns for line in (pattern.sentence, _pattern_cost(pattern, costs, won))]
+    return gettext("Largest costs: {terms}.", terms=gettext(", ").join(named))
 
 
-def _won_deals(valid: pd.DataFrame) -> pd.DataFrame:
-    """Won deals to compare with, at most the last ``_COMPARED``."""
-    won = valid[valid["outcome"] == "won"]
-    return won.iloc[latest_places(won)].tail(_COMPARED)
-
-
-def _pattern_cost(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFrame) -> str:
-    """The odds ratio of a loss pattern's terms, and the share of won deals that show the same pattern."""
+def _pattern_line(pattern: LossPattern, found: PatternRatio | None, costs: dict[str, Array]) -> str:
+    """A pattern with its ratio and, where it is named as a cause, the odds ratio of its terms in the model."""
+    line = pattern_sentence(pattern, found)
+    if found is not None and not found.is_cause:
+        return line
     of_terms = [costs[term] for term in pattern.terms if term in costs]
     mean, lower, upper = (float(np.exp(end)) for end in summarise(np.sum(of_terms, axis=0)))
     odds_ratio = gettext(
@@ -144,12 +160,7 @@ def _pattern_cost(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFra
         lower=lower,
         upper=upper,
     )
-    if len(won) < _ENOUGH_WON:
-        return odds_ratio
-    same = sum(any(shown.id == pattern.id for shown in loss_patterns(facts)) for _, facts in won.iterrows())
-    return f"{odds_ratio} " + gettext(
-        "Of the {count} won deals here {share:.0%} show the same.", count=len(won), share=same / len(won)
-    )
+    return f"{line} {odds_ratio}"
 
 
 def _chances(
