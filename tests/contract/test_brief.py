@@ -177,7 +177,10 @@ def line(page: str, label: str) -> str:
     ("row", "wanted"),
     [
         (("Li", "evaluator", 1, "engaged"), "talk alone with Li (Decision-support evaluator, Opposed)"),
-        (("Li", "evaluator", 2, "engaged"), "give Li (Decision-support evaluator, Neutral) a reason of their own"),
+        (
+            ("Li", "evaluator", 2, "engaged"),
+            "give Li (Decision-support evaluator, Neutral) a reason of their own to choose us",
+        ),
         (("Li", "evaluator", None, "contacted"), "find out from Li (Decision-support evaluator)"),
         (("Li", "evaluator", None, "identified"), "a first talk with Li (Decision-support evaluator); ask Wu"),
     ],
@@ -192,13 +195,21 @@ def test_the_first_step_names_the_person_the_fact_and_the_day(
     assert wanted in line(page, "First")
 
 
-def test_a_supporter_is_asked_to_win_the_next_best_lever(
+def test_a_supporter_is_asked_to_win_whoever_decides_and_is_not_for_us(
     posterior: Posterior, table: Callable[..., pd.DataFrame]
 ) -> None:
-    people = of_people(("Li", "evaluator", 3, "engaged"), ("Wu", "decision_maker", 2, "contacted"))
-    deal = table(approver_support=[4.0], influencer_support=[4.0], procurement_support=[4.0])
+    rows = [
+        ("Li", "evaluator", 3, "engaged"),
+        ("Wu", "decision_maker", 2, "contacted"),
+        ("He", "influencer", 2, "engaged"),
+    ]
+    people = of_people(*rows, ("Yu", "approver", 4, "engaged"))
+    deal = table(decision_method=["executive"], approver_support=[4.0], procurement_support=[4.0])
     page = render_brief(posterior, deal, "D0", role="evaluator", people=people)
     assert "ask Li (Decision-support evaluator, Supportive) to speak for us to Wu (Decision maker, Neutral)" in page
+    won = people.assign(support=[3, 3, 2, 4])
+    asked = line(render_brief(posterior, deal.assign(stage="decision"), "D0", role="evaluator", people=won), "First")
+    assert "ask Li (Decision-support evaluator, Supportive) for this: State your verdict" in asked
 
 
 @pytest.mark.parametrize(
@@ -264,10 +275,11 @@ def test_the_coach_is_named_with_what_to_have_confirmed_by_whom(
     people = of_people(*rows).assign(coach=["unvalidated", None, None])
     page = render_brief(posterior, table(coach=["unvalidated"], decision_method=["scoring"]), "D0", people=people)
     coach = line(page, "Coach")
-    assert "Li (Influencer, Champion): Coach, not validated" in coach
+    assert "Li (Influencer, Champion): not validated yet" in coach
     assert "To have confirmed by Wu (Decision maker), independently of the coach: He (Approver) is Supportive" in coach
     unnamed = render_brief(posterior, table(coach=["validated"]), "D0", people=of_people(*rows[:2]))
-    assert "Validated coach, no name on record" in line(unnamed, "Coach")
+    assert "validated, no name on record" in line(unnamed, "Coach")
+    assert "by someone who is not the coach, such as " in line(unnamed, "Coach")
     none = render_brief(posterior, table(coach=["none"]), "D0", people=people.drop(columns="coach"))
     assert "Candidate: Li (Influencer, Champion)" in line(none, "Coach")
 

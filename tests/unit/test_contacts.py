@@ -136,6 +136,7 @@ def test_the_coach_is_the_one_marked_and_a_candidate_supports_us():
     assert [one.person for one in coaches(marked)] == ["b", "a"]
     assert coach_candidate([contact("x", "approver", 4), contact("y", "influencer", 2)]) is None
     assert coach_candidate([contact("y", "influencer", 3), contact("z", "evaluator", 4)]) == contact("z", tier=4)
+    assert coach_candidate([contact("y", "influencer", 3), contact("z", "decision_maker", 4)]).person == "y"
 
 
 def test_support_of_someone_not_met_is_hearsay():

@@ -153,7 +153,7 @@ def holders(contacts: Iterable[Contact], role: str) -> tuple[Contact, ...]:
 _NEXT_TO: Mapping[str, tuple[str, ...]] = {
     "approver": ("decision_maker",),
     "decision_maker": ("approver", "evaluator", "influencer"),
-    "evaluator": ("decision_maker", "influencer", "procurement"),
+    "evaluator": ("decision_maker", "influencer"),
     "influencer": ("decision_maker", "evaluator"),
     "procurement": ("decision_maker", "evaluator", "influencer"),
 }
@@ -163,8 +163,8 @@ def introducer(contacts: Iterable[Contact], role: str, target: Contact | None = 
     """Who of the customer can introduce us: a supportive person over, or next to, the one we want to meet.
 
     Over: more influence, or a more senior role. Next to: one reports to the other, both report to the same person, or
-    the roles are neighbours. Of several the one with a relation on record, then a neighbour, then the more supportive,
-    then the more influential.
+    the roles are neighbours. Of several the one with a relation on record, then a neighbour, then the most senior (as
+    the red flags do), then the more supportive.
 
     Parameters
     ----------
@@ -174,17 +174,22 @@ def introducer(contacts: Iterable[Contact], role: str, target: Contact | None = 
     near = [one for one in able if _related(one, target) or _over(one, role, target) or one.role in _NEXT_TO[role]]
     return max(
         near,
-        key=lambda one: (_related(one, target), one.role in _NEXT_TO[role], one.tier or 0, one.weight, -_rank(one)),
+        key=lambda one: (_related(one, target), one.role in _NEXT_TO[role], *_standing(one)),
         default=None,
     )
 
 
 def door_opener(contacts: Iterable[Contact], role: str, target: Contact | None = None) -> Contact | None:
-    """The introducer; without one the most supportive contact who is met and not opposed."""
+    """The introducer; without one the most senior contact who supports us, or at least is not opposed."""
     contacts = tuple(contacts)
     others = [one for one in _others(contacts, role, target) if not one.opposes]
-    nearest = max(others, key=lambda one: (one.tier or 0, one.weight, -_rank(one)), default=None)
+    nearest = max(others, key=lambda one: (one.supports and one.role != "procurement", *_standing(one)), default=None)
     return introducer(contacts, role, target) or nearest
+
+
+def _standing(one: Contact) -> tuple[int, int, int]:
+    """Seniority of the role, then support, then influence."""
+    return -_rank(one), one.tier or 0, one.weight
 
 
 def _others(contacts: Iterable[Contact], role: str, target: Contact | None) -> list[Contact]:
@@ -220,9 +225,9 @@ def coaches(contacts: Iterable[Contact]) -> tuple[Contact, ...]:
 
 
 def coach_candidate(contacts: Iterable[Contact]) -> Contact | None:
-    """Whom to develop as coach: supports us, is met, and is close to those who decide, without deciding alone."""
+    """Whom to develop as coach: supports us, is met, and close to those who decide; a decision maker only at last."""
     able = [one for one in contacts if one.met and one.supports and one.role not in ("approver", "procurement")]
-    return max(able, key=lambda one: (one.tier or 0, one.weight, -_rank(one)), default=None)
+    return max(able, key=lambda one: (one.role != "decision_maker", one.tier or 0, one.weight), default=None)
 
 
 def hearsay(contacts: Iterable[Contact]) -> tuple[Contact, ...]:

@@ -5,6 +5,7 @@ import datetime as dt
 import pandas as pd
 
 from winprob.actions.contacts import holders
+from winprob.actions.levers import deciders
 from winprob.i18n import gettext
 from winprob.methodology import channels_for, plays, time_left
 from winprob.report.sheet import Column, Grid, Point, Section
@@ -71,16 +72,19 @@ def _action(visit: Visit) -> str:
         return _with_rival(
             visit,
             gettext(
-                "talk alone with {who} and hear what they fear to lose (likely: {need})", who=who, need=_need(visit)
+                "talk alone with {who} and hear what they fear to lose (likely need: {need})",
+                who=who,
+                need=_need(visit),
             ),
         )
     if not person.supports:
         return _with_rival(
-            visit, gettext("give {who} a reason of their own (likely: {need})", who=who, need=_need(visit))
+            visit,
+            gettext("give {who} a reason of their own to choose us (likely need: {need})", who=who, need=_need(visit)),
         )
     other = _to_be_won(visit)
     if other is None:
-        return gettext("have {who} confirm in front of the others that they choose us", who=who)
+        return gettext("ask {who} for this: {what}", who=who, what=visit.step.ask.why.phrase.text())
     return gettext("ask {who} to speak for us to {other}", who=who, other=other)
 
 
@@ -128,14 +132,19 @@ def _short(phrase: str) -> str:
 
 
 def _to_be_won(visit: Visit) -> str | None:
-    """The other role whose support would raise the odds most, and who does not support us yet."""
+    """Of those who decide, and the approver, who can stop it: the one not for us whose support would add most."""
+    method = visit.facts.get("decision_method")
+    decide = {"approver", *(("decision_maker",) if pd.isna(method) else deciders(str(method)))}
     for row in visit.levers.to_dict("records"):
         role = str(row["role"])
-        if role == visit.role or not row["win_prob_lift"] > 0:
+        if role not in decide or pd.isna(row["win_prob_lift"]):
             continue
-        other = next(iter(holders(visit.contacts, role)), None)
-        if other is None or not other.supports:
-            return text.who(other, role)
+        inside = [one for one in holders(visit.contacts, role) if one is not visit.person]
+        against = [one for one in inside if not one.supports]
+        if against:
+            return against[0].text()
+        if not inside and role != visit.role:
+            return text.who(None, role)
     return None
 
 
@@ -167,7 +176,7 @@ def _asked(visit: Visit) -> str:
 
 def _what(visit: Visit) -> str:
     what = visit.step.ask.why.phrase.text()
-    return what if visit.met else gettext("{what} ({who})", what=what, who=text.who(visit.person, visit.role))
+    return what if visit.met else gettext("{what}; with {who}", what=what, who=text.who(visit.person, visit.role))
 
 
 def _when(visit: Visit) -> str:

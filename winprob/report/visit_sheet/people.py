@@ -138,34 +138,46 @@ def coach(visit: Visit) -> Point:
 
 def _named_coach(visit: Visit, state: str) -> str:
     marked = contacts.coaches(visit.contacts)
+    known = {"unvalidated": gettext("not validated yet"), "validated": gettext("validated")}[state]
     if not marked:
-        return gettext("{state}, no name on record", state=label("coach", state))
+        return gettext("{state}, no name on record", state=known)
     names = gettext(", ").join(one.text() for one in marked)
-    return gettext("{names}: {state}", names=names, state=label("coach", state))
+    return gettext("{names}: {state}", names=names, state=known)
 
 
 def _to_confirm(visit: Visit) -> Iterator[str]:
-    """What is on record from hearsay, or else how it is decided; and who could confirm it without the coach."""
-    claims = [
-        gettext("{who} is {support}", who=one.text(support=False), support=label("support", one.tier))
-        for one in contacts.hearsay(visit.contacts)
-    ][:_CLAIMS]
-    method = visit.facts.get("decision_method")
-    if len(claims) < _CLAIMS and pd.notna(method):
-        claims.append(
-            gettext("{what}: {value}", what=column_label("decision_method"), value=label("decision_method", method))
-        )
+    """What to have confirmed, hearsay first; and who could confirm it without the coach."""
+    claims = text.listed(_claims(visit))
+    independent = contacts.informants(visit.contacts, "coach", None)
     if not claims:
         return
-    independent = contacts.informants(visit.contacts, "coach", None)
     if not independent:
-        yield gettext("To have confirmed, by someone not yet found: {claims}.", claims=text.listed(claims))
-        return
-    yield gettext(
-        "To have confirmed by {who}, independently of the coach: {claims}.",
-        who=independent[0].text(support=False),
-        claims=text.listed(claims),
-    )
+        yield gettext("To have confirmed, by someone not yet found: {claims}.", claims=claims)
+    elif contacts.coaches(visit.contacts):
+        yield gettext(
+            "To have confirmed by {who}, independently of the coach: {claims}.",
+            who=independent[0].text(support=False),
+            claims=claims,
+        )
+    else:
+        yield gettext(
+            "To have confirmed by someone who is not the coach, such as {who}: {claims}.",
+            who=independent[0].text(support=False),
+            claims=claims,
+        )
+
+
+def _claims(visit: Visit) -> list[str]:
+    """Support of people we have not met, then how it is decided, then the stage."""
+    found = [
+        gettext("{who} is {support}", who=one.text(support=False), support=label("support", one.tier))
+        for one in contacts.hearsay(visit.contacts)
+    ]
+    for fact in ("decision_method", "stage"):
+        value = visit.facts.get(fact)
+        if pd.notna(value):
+            found.append(gettext("{what}: {value}", what=column_label(fact), value=label(fact, value)))
+    return found[:_CLAIMS]
 
 
 # --- competitors ----------------------------------------------------------------------------------------------------

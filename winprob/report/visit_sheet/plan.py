@@ -222,7 +222,7 @@ def _executive(visit: Visit) -> list[Point]:
 def questions(visit: Visit) -> Section:
     """The most valuable questions, and whom to ask."""
     ranked = name_sources(rank_unknowns(visit.posterior, visit.deal), visit.deal, visit.people)
-    ranked = ranked[ranked["expected_shift"] > 0].head(_QUESTIONS)
+    ranked = ranked[ranked["expected_shift"] > 0].drop_duplicates("question").head(_QUESTIONS)
     title = gettext("Most valuable questions")
     if ranked.empty:
         return Section(title=title, words=(gettext("Every fact in the model is known: confirm the oldest one."),))

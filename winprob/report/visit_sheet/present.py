@@ -137,7 +137,7 @@ def what_would_change(visit: Visit) -> Section:
         words=(
             gettext(
                 "If the next reading is as follows, all else equal. A reported tier is noisy, so it moves the forecast "
-                "less than true support would."
+                "less than true support would; a validated coach also makes the tiers on record count for more."
             ),
         ),
         grid=Grid(
