@@ -295,6 +295,16 @@ def test_each_competitor_has_who_backs_it(posterior: Posterior, table: Callable[
     assert "C1: who backs it is unknown. Ask Wu (Decision maker, Supportive)" in unknown
 
 
+def test_no_two_deals_have_the_same_first_step(posterior: Posterior, team: Simulation) -> None:
+    """Nor is it the same sentence with other names: of 25 deals at least half differ without them."""
+    deals = team.open.head(25)
+    people = team.people[team.people["deal_id"].isin(deals["deal_id"])]
+    steps = [line(render_brief(posterior, deals, deal, people=people), "First") for deal in deals["deal_id"]]
+    nameless = {re.sub(r"P\d+|\d{4}-\d\d-\d\d", "", step) for step in steps}
+    assert len(set(steps)) == len(steps)
+    assert len(nameless) >= len(steps) / 2
+
+
 def test_the_stage_asks_something_of_us_and_an_unknown_one_is_found_out(
     posterior: Posterior, table: Callable[..., pd.DataFrame]
 ) -> None:
@@ -334,7 +344,7 @@ def test_a_tie_is_called_a_tie_and_a_leader_a_leader(posterior: Posterior, table
     alone = {f"{role}_support": [2.0 if role == "evaluator" else 4.0] for role in ROLES}
     leader = render_brief(posterior, table(**alone), "D0")
     assert "A tie" not in leader
-    assert "The best of the five levers with a probability of 100%." in leader
+    assert "The best of the five roles with a probability of 100%." in leader
 
 
 def test_the_prior_says_that_it_is_all_prior(believed: Posterior, team: Simulation) -> None:

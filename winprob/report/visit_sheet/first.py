@@ -4,7 +4,7 @@ import datetime as dt
 
 import pandas as pd
 
-from winprob.actions.contacts import holders
+from winprob.actions.contacts import holders, informants
 from winprob.actions.levers import deciders
 from winprob.i18n import gettext
 from winprob.methodology import channels_for, plays, time_left
@@ -58,34 +58,37 @@ def _or_move(visit: Visit) -> str:
 
 
 def _action(visit: Visit) -> str:
-    if not visit.met:
-        return _meet(visit)
     person = visit.person
-    who = text.who(person, visit.role)
-    if person is None or person.tier is None:
-        return gettext(
-            "find out from {who} what they have done for us and for the others (begin with: {need})",
-            who=who,
-            need=_need(visit),
-        )
+    if person is None or not person.met:
+        return _meet(visit)
+    fields = {"who": text.who(person, visit.role), "need": _need(visit), "way": _way(visit), "other": _besides(visit)}
+    if person.tier is None:
+        return gettext("find out from {who} what they have done for us and for the others{other}", **fields)
     if person.opposes:
-        return _with_rival(
-            visit,
-            gettext(
-                "talk alone with {who} and hear what they fear to lose (likely need: {need})",
-                who=who,
-                need=_need(visit),
-            ),
+        against = gettext(
+            "talk alone with {who} and hear what they fear to lose (likely need: {need}){other}", **fields
         )
+        return _with_rival(visit, against)
     if not person.supports:
-        return _with_rival(
-            visit,
-            gettext("give {who} a reason of their own to choose us (likely need: {need})", who=who, need=_need(visit)),
+        reason = gettext(
+            "give {who} a reason of their own to choose us (likely need: {need}); approach: {way}", **fields
         )
+        return _with_rival(visit, reason)
     other = _to_be_won(visit)
     if other is None:
-        return gettext("ask {who} for this: {what}", who=who, what=visit.step.ask.why.phrase.text())
-    return gettext("ask {who} to speak for us to {other}", who=who, other=other)
+        return gettext("ask {who} for this: {what}", who=fields["who"], what=visit.step.ask.why.phrase.text())
+    return gettext("ask {who} to speak for us to {other}", who=fields["who"], other=other)
+
+
+def _way(visit: Visit) -> str:
+    """The method's way of guiding what the customer believes, by the stage."""
+    return gettext("; ").join(play.phrase.text() for play in visit.step.guide.plays)
+
+
+def _besides(visit: Visit) -> str:
+    """Whom to ask first, in another role; empty where no one could know."""
+    asked = informants(visit.contacts, f"{visit.role}_support", None)
+    return gettext("; ask {who} first", who=asked[0].text()) if asked else ""
 
 
 def _meet(visit: Visit) -> str:

@@ -18,8 +18,8 @@ from winprob.report.visit_sheet.visit import Visit
 _NOTES = ("last_contact", "known_by", "reports_to")
 #: Separators between several competitors in one cell.
 _BETWEEN = re.compile(r"[;；,，、/]")
-#: The most claims to have confirmed, and the most competitors.
-_CLAIMS, _RIVALS = 2, 3
+#: The most claims to have confirmed, competitors, and people named for each.
+_CLAIMS, _RIVALS, _BACKERS = 2, 3, 3
 
 
 def people(visit: Visit) -> Section:
@@ -198,7 +198,7 @@ def competitors(visit: Visit) -> list[Point]:
 def _rival(visit: Visit, rival: str) -> str:
     backers = [one for one in visit.contacts if one.competitor == rival]
     if backers:
-        return gettext("{rival}: backed by {who}.", rival=rival, who=gettext(", ").join(map(_stance, backers)))
+        return gettext("{rival}: backed by {who}.", rival=rival, who=_named(backers))
     against = [one for one in visit.contacts if one.opposes]
     if against:
         return gettext(
@@ -211,6 +211,14 @@ def _rival(visit: Visit, rival: str) -> str:
         rival=rival,
         who=contacts.whom_to_ask(visit.contacts, f"{visit.role}_support", visit.facts.get("coach")),
     )
+
+
+def _named(backers: list[Contact]) -> str:
+    """The most influential by name with their stance, and the number of the others."""
+    first = sorted(backers, key=lambda one: -one.weight)[:_BACKERS]
+    names = gettext(", ").join(map(_stance, first))
+    left = len(backers) - len(first)
+    return gettext("{names} and {count} more", names=names, count=left) if left else names
 
 
 def _stance(one: Contact) -> str:

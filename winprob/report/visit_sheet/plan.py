@@ -43,7 +43,7 @@ def _levers(visit: Visit) -> Grid | None:
     rising = visit.all_levers[visit.all_levers["win_prob_lift"].notna()].head(_LEVERS)
     if rising.empty:
         return None
-    titles = [gettext("Lever"), gettext("Points of win probability"), gettext("Best in")]
+    titles = [gettext("Lever"), gettext("Points of win probability"), gettext("Best of all")]
     return Grid(
         columns=[Column(title=title, number=at > 0) for at, title in enumerate(titles)],
         rows=[
@@ -73,7 +73,7 @@ def _choice(visit: Visit) -> str:
             points=text.points_of(_lift_of(first)),
         )
     if first["prob_best"] > _LEADS:
-        return gettext("The best of the five levers with a probability of {share}.", share=percent(first["prob_best"]))
+        return gettext("The best of the five roles with a probability of {share}.", share=percent(first["prob_best"]))
     return gettext(
         "A tie: no role is the best lever with a probability above one half ({first} {share}, {second} {other}). Visit "
         "whichever of these two you can reach.",
