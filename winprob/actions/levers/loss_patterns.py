@@ -224,3 +224,16 @@ def pattern_sentence(pattern: LossPattern, found: PatternRatio | None) -> str:
         loss=play.phrase.text(),
         **fields,
     )
+
+
+def described_patterns(valid: pd.DataFrame, facts: pd.Series) -> list[tuple[str, tuple[str, ...]]]:
+    """The sentences on a deal's patterns, the largest ratio first, each with its terms.
+
+    Without terms where the pattern is not named as a cause. A pattern that cannot be compared comes last.
+    """
+    found = [(pattern, pattern_ratio(valid, pattern.id)) for pattern in loss_patterns(facts)]
+    found.sort(key=lambda one: -(one[1].ratio if one[1] else 0))
+    return [
+        (pattern_sentence(pattern, ratio), pattern.terms if ratio is None or ratio.is_cause else ())
+        for pattern, ratio in found
+    ]

@@ -9,15 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.actions.levers.loss_patterns import (
-    SUPPORTIVE,
-    LossPattern,
-    PatternRatio,
-    loss_patterns,
-    pattern_ratio,
-    pattern_sentence,
-    tier_of,
-)
+from winprob.actions.levers.loss_patterns import SUPPORTIVE, described_patterns, tier_of
 from winprob.actions.levers.what_if import Change
 from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
@@ -112,11 +104,9 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     row = _lost_reading(valid, deal_id)
     twin = covered_twin(row)
     recorded, covered, lift = _chances(posterior, row, twin)
-    patterns = [(pattern, pattern_ratio(valid, pattern.id)) for pattern in loss_patterns(row.iloc[0])]
+    patterns = described_patterns(valid, row.iloc[0])
     costs = dict(term_differences(posterior, row, twin))
-    # The largest ratio leads; what cannot be compared comes after.
-    patterns.sort(key=lambda one: -(one[1].ratio if one[1] else 0))
-    lines = [_pattern_line(pattern, found, costs) for pattern, found in patterns]
+    lines = [_with_odds(sentence, terms, costs) for sentence, terms in patterns]
     if not patterns:
         lines = [
             gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
@@ -147,12 +137,11 @@ def _largest_costs(table: pd.DataFrame) -> str:
     return gettext("Largest costs: {terms}.", terms=gettext(", ").join(named))
 
 
-def _pattern_line(pattern: LossPattern, found: PatternRatio | None, costs: dict[str, Array]) -> str:
-    """A pattern with its ratio and, where it is named as a cause, the odds ratio of its terms in the model."""
-    line = pattern_sentence(pattern, found)
-    if found is not None and not found.is_cause:
-        return line
-    of_terms = [costs[term] for term in pattern.terms if term in costs]
+def _with_odds(sentence: str, terms: tuple[str, ...], costs: dict[str, Array]) -> str:
+    """A pattern's sentence and the odds ratio of its terms in the model; without terms the sentence alone."""
+    of_terms = [costs[term] for term in terms if term in costs]
+    if not of_terms:
+        return sentence
     mean, lower, upper = (float(np.exp(end)) for end in summarise(np.sum(of_terms, axis=0)))
     odds_ratio = gettext(
         "In the model these facts go with x{mean:.2f} in odds ({lower:.2f} to {upper:.2f}).",
@@ -160,7 +149,7 @@ def _pattern_line(pattern: LossPattern, found: PatternRatio | None, costs: dict[
         lower=lower,
         upper=upper,
     )
-    return f"{line} {odds_ratio}"
+    return f"{sentence} {odds_ratio}"
 
 
 def _chances(

@@ -1,7 +1,5 @@
 """Sources of answers: whom to ask each question, by name where a people table has names, and through which channel."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from winprob.actions.contacts import Contact, coaches, contacts_of, informants, whom_to_ask
@@ -45,7 +43,7 @@ def name_sources(questions: pd.DataFrame, deals: pd.DataFrame, people: pd.DataFr
     )
 
 
-def _question(contacts: Sequence[Contact], fact: str, question: str) -> str:
+def _question(contacts: tuple[Contact, ...], fact: str, question: str) -> str:
     """Who it is comes before how far they support us."""
     role, _, kind = fact.rpartition("_")
     if kind != "support" or any(one.role == role for one in contacts):
@@ -53,7 +51,7 @@ def _question(contacts: Sequence[Contact], fact: str, question: str) -> str:
     return next(play.phrase.text() for play in plays("questions") if f"{role}_coverage" in play.columns)
 
 
-def _channel(contacts: Sequence[Contact], fact: str, coach: object) -> str:
+def _channel(contacts: tuple[Contact, ...], fact: str, coach: object) -> str:
     """The method's channel that the person asked belongs to."""
     asked = informants(contacts, fact, coach)
     through_coach = coach == "validated" and fact != _COACH

@@ -1,7 +1,5 @@
 """Visits and levers: whether a visit goes to the role with the largest lift, and why where it does not."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from winprob.actions.visits.executives import Executive, Roster
@@ -28,7 +26,7 @@ def add_levers(visits: pd.DataFrame, levers: pd.DataFrame, roster: Roster) -> pd
     planned = set(zip(visits["deal_id"], visits["role"], strict=True))
     reasons = [
         _reason(who[str(row["executive"])], row, str(lever), lifts, planned) if pd.notna(lever) else None
-        for row, lever in zip(visits.to_dict("records"), wanted, strict=True)
+        for row, lever in zip((row for _, row in visits.iterrows()), wanted, strict=True)
     ]
     return visits.assign(
         lever=pd.array(wanted.tolist(), dtype="str"),
@@ -38,9 +36,9 @@ def add_levers(visits: pd.DataFrame, levers: pd.DataFrame, roster: Roster) -> pd
 
 def _reason(
     executive: Executive,
-    visit: Mapping[object, object],
+    visit: pd.Series,
     lever: str,
-    lifts: Mapping[tuple[str, str], float],
+    lifts: dict[tuple[str, str], float],
     planned: set[tuple[object, object]],
 ) -> str | None:
     """Why a visit goes to another role than the lever; None where it goes to the lever."""

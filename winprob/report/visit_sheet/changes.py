@@ -1,7 +1,6 @@
 """What has changed since the earlier reading, and which changes moved the win probability."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from winprob.actions.levers import term_differences
 from winprob.data.schema import COVERAGE_COLUMNS
 from winprob.i18n import gettext
-from winprob.methodology import column_label
+from winprob.methodology import column_label, is_unknown
 from winprob.model.waiting import waiting_log_odds
 from winprob.quarter import PRECISION
 from winprob.report.numbers import FACTS
@@ -82,16 +81,12 @@ def _changed_facts(then: pd.Series, now: pd.Series) -> Iterator[Point]:
 
 def _learned(then: pd.Series, now: pd.Series) -> list[str]:
     """Facts that were unknown then and are known now."""
-    return [fact for fact in _TRACKED if _unknown(then.get(fact)) and not _unknown(now.get(fact))]
+    return [fact for fact in _TRACKED if is_unknown(then.get(fact)) and not is_unknown(now.get(fact))]
 
 
 def _value(facts: pd.Series, fact: str) -> str:
     """The label of a fact's value."""
     return text.word(text.VOCABULARIES.get(fact, fact.rpartition("_")[2]), facts.get(fact))
-
-
-def _unknown(value: Any) -> bool:
-    return bool(pd.isna(value)) or value == "unknown"
 
 
 def _why(visit: Visit) -> str:

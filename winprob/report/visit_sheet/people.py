@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from winprob.actions import contacts
-from winprob.actions.contacts import Contact
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, plays
 from winprob.report.numbers import BLANK, text_of
@@ -71,7 +70,7 @@ def _rows(visit: Visit, role: str) -> list[list[str]]:
     return [[text.role_name(role), *names, *both, *notes, BLANK if met else _introduction(visit, role, None)]]
 
 
-def _person(visit: Visit, one: Contact) -> list[str]:
+def _person(visit: Visit, one: contacts.Contact) -> list[str]:
     notes = {
         "last_contact": one.last_contact.date().isoformat() if one.last_contact is not None else BLANK,
         "known_by": one.known_by or BLANK,
@@ -88,7 +87,7 @@ def _person(visit: Visit, one: Contact) -> list[str]:
     ]
 
 
-def _trend(visit: Visit, one: Contact) -> str:
+def _trend(visit: Visit, one: contacts.Contact) -> str:
     """The support, and what it was in the earlier reading where that is known and different."""
     now = label("support", one.tier)
     earlier = [was for was in visit.before_contacts if (was.person, was.role) == (one.person, one.role)]
@@ -103,7 +102,7 @@ def _from_to(old: str, new: str) -> str:
     return new if old == new else gettext("{old} → {new}", old=old, new=new)
 
 
-def _introduction(visit: Visit, role: str, target: Contact | None) -> str:
+def _introduction(visit: Visit, role: str, target: contacts.Contact | None) -> str:
     """Who can introduce us, by name."""
     able = contacts.introducer(visit.contacts, role, target)
     if able is not None:
@@ -213,7 +212,7 @@ def _rival(visit: Visit, rival: str) -> str:
     )
 
 
-def _named(backers: list[Contact]) -> str:
+def _named(backers: list[contacts.Contact]) -> str:
     """The most influential by name with their stance, and the number of the others."""
     first = sorted(backers, key=lambda one: -one.weight)[:_BACKERS]
     names = gettext(", ").join(map(_stance, first))
@@ -221,7 +220,7 @@ def _named(backers: list[Contact]) -> str:
     return gettext("{names} and {count} more", names=names, count=left) if left else names
 
 
-def _stance(one: Contact) -> str:
+def _stance(one: contacts.Contact) -> str:
     """A person with the rating of their stance towards competitors, in words."""
     if one.stance is None:
         return one.text()
