@@ -256,6 +256,7 @@ def test_the_people_have_their_trend_their_notes_and_who_introduces_them(
     assert re.search(r"^\| Approver \| Li \| \d \| Unknown \| Identified \| 2026-04-30 \| S07 \| Wu \|$", page, re.M)
     assert re.search(r"^\| Decision maker \| Wu \| \d \| Neutral → Supportive \| Engaged \|", page, re.M)
     assert "Not on record: Reports to." in page
+    assert "on our side S07 knows " in line(page, "First")
 
 
 def test_what_is_not_on_record_is_listed(posterior: Posterior, table: Callable[..., pd.DataFrame]) -> None:

@@ -42,8 +42,16 @@ def by(visit: Visit) -> str:
 def first_step(visit: Visit) -> Point:
     """What to do first: with whom, about what, by when."""
     return text.point(
-        gettext("First"), gettext("{when}: {what}.", when=by(visit), what=_action(visit)), _or_move(visit)
+        gettext("First"), gettext("{when}: {what}.", when=by(visit), what=_with_ours(visit)), _or_move(visit)
     )
+
+
+def _with_ours(visit: Visit) -> str:
+    """The action, and who of ours knows the person to speak with."""
+    action, asked = _action(visit), visit.person if visit.met else visit.opener
+    if asked is None or asked.known_by is None:
+        return action
+    return gettext("{action}; on our side {ours} knows {who}", action=action, ours=asked.known_by, who=asked.person)
 
 
 def _or_move(visit: Visit) -> str:
