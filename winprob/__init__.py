@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from winprob.actions.flags import find_flags
-    from winprob.actions.levers import post_mortem, rank_roles, what_if
+    from winprob.actions.levers import post_mortem, rank_levers, rank_roles, what_if
     from winprob.actions.questions import plan_questions, rank_unknowns
     from winprob.actions.visits import allocate, plan_visits, read_executives
     from winprob.actions.worksheets import derive_facts
@@ -87,6 +87,7 @@ __all__ = [
     "post_mortem",
     "predict",
     "prior_sheet",
+    "rank_levers",
     "rank_roles",
     "rank_unknowns",
     "read_answers",
@@ -152,6 +153,7 @@ _HOME = {
     "post_mortem": "actions.levers",
     "predict": "model.prediction",
     "prior_sheet": "model.summary",
+    "rank_levers": "actions.levers",
     "rank_roles": "actions.levers",
     "rank_unknowns": "actions.questions",
     "read_answers": "data.tables.answers",

@@ -166,4 +166,4 @@ def test_ties_are_called_ties_and_leaders_leaders():
 
 def test_nothing_to_raise_is_said(posterior, table):
     frame = table(**{f"{role}_support": [4.0] for role in ROLES})
-    assert "no role can be raised" in said(posterior, frame)[0]
+    assert "nothing can be raised" in said(posterior, frame)[0]

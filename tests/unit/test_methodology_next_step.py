@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from winprob.errors import SettingsError
-from winprob.methodology import NextStep, load, next_step, plays
+from winprob.methodology import NextStep, load, next_step, plays, time_left
 from winprob.methodology.situation import FACTS, FOR_ALL, FOR_SOME, rubric
 from winprob.methodology.vocabulary import COVERAGES, DECISION_METHODS, ROLES, STAGES
 
@@ -47,7 +47,9 @@ def faults_of(step: NextStep, role: str) -> list[str]:
 
 
 def test_every_situation_has_a_complete_step_in_both_languages() -> None:
-    situations = product(ROLES, (*STAGES, None), (*COVERAGES, None), SUPPORTS, (*DECISION_METHODS, None))
+    situations = product(
+        ROLES, (*STAGES, None), (*COVERAGES, None), SUPPORTS, (*DECISION_METHODS, None), (*FACTS["time"],)
+    )
     faults = {
         situation: found
         for situation in situations
@@ -113,6 +115,30 @@ def test_values_that_do_not_exist_are_refused_all_at_once() -> None:
         assert got in str(caught.value)
 
 
+def test_the_days_left_are_a_word_of_the_rules() -> None:
+    words = [time_left(days) for days in (-1, 0, 14, 15, 60, 61, None, float("nan"))]
+    assert words == ["overdue", "days", "days", "weeks", "weeks", "months", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize("role", EXECUTIVES)
+def test_with_days_left_no_one_is_advised_to_plan_occasions_over_the_months(role: str) -> None:
+    for coverage, support in product(COVERAGES, SUPPORTS):
+        hurried = next_step(role=role, coverage=coverage, support=support, time="days")
+        assert hurried.executive is not None
+        assert hurried.executive.why.id.startswith("executive.days")
+        assert "campaign" not in {play.id for play in hurried.executive.plays}
+        assert not hurried.relationship.why.id.startswith("relationship.nobody")
+    calm = next_step(role=role, coverage="contacted", support=3, time="months")
+    assert calm.executive is not None
+    assert [play.id for play in calm.executive.plays] == ["campaign"]
+
+
+def test_of_someone_not_met_a_meeting_is_asked_and_of_an_opponent_never_a_service() -> None:
+    for role, stage in product(ROLES, (*STAGES, None)):
+        assert next_step(role=role, stage=stage, coverage="identified", support=3).ask.why.id == "ask.unmet"
+        assert next_step(role=role, stage=stage, coverage="engaged", support=1).ask.why.id == "ask.opposed"
+
+
 # --- a team's own file ---------------------------------------------------------------------------------------------
 
 
@@ -156,7 +182,7 @@ def test_dropping_a_play_that_a_rule_points_to_is_a_fault(tmp_path: Path) -> Non
 
 
 def test_a_situation_without_advice_is_a_fault_and_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"section 'goal': no item fits support = unknown"):
+    with pytest.raises(SettingsError, match=r"section 'goal': no item fits coverage = contacted, support = unknown"):
         load(edited(tmp_path, 'id = "goal.find_out"\n', 'id = "goal.find_out"\nwhen = { support = ["4"] }\n'))
 
 

@@ -32,7 +32,8 @@ VALUES = {
     "rep_category": vocabulary.REP_CATEGORIES,
 }
 RUBRIC = tuple(play.id for play in plays("support"))
-COLUMNS = {*schema.COLUMNS, "person", "role", "support", "influence", "coverage", *RUBRIC}
+NOTES = ("known_by", "last_contact", "reports_to")
+COLUMNS = {*schema.COLUMNS, "person", "role", "support", "influence", "coverage", *NOTES, *RUBRIC}
 
 
 def has_chinese(text: str) -> bool:

@@ -11,7 +11,7 @@ from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.model.draws import summarise
 from winprob.report.visit_sheet.phrases import frequency, signed
-from winprob.report.visit_sheet.visit import contrasts, draw_each, holders, plan_visit, varied, weakest_item
+from winprob.report.visit_sheet.visit import contrasts, draw_each, plan_visit, varied
 
 
 def one(table, **facts):
@@ -60,27 +60,6 @@ def people(**columns):
     plain = {"deal_id": ["D0"] * rows, "as_of": [pd.NaT] * rows, "role": ["approver"] * rows}
     plain |= {"tier": [np.nan] * rows, "influence": [2.0] * rows, "coverage": [None] * rows}
     return pd.DataFrame(plain | columns)
-
-
-def test_the_most_influential_comes_first_and_of_two_alike_the_less_friendly():
-    table = people(person=["a", "b", "c"], influence=[2.0, 4.0, 4.0], tier=[1.0, 3.0, 2.0])
-    found = holders(table, pd.Series({"deal_id": "D0"}))
-    assert [holder.person for holder in found["approver"]] == ["c", "b", "a"]
-    assert found["evaluator"] == ()
-
-
-def test_only_the_people_of_this_deal_and_day_count():
-    days = pd.to_datetime(["2026-01-01", "2026-02-01", None])
-    table = people(person=["then", "now", "always"], as_of=days)
-    found = holders(table, pd.Series({"deal_id": "D0", "as_of": pd.Timestamp("2026-02-01")}))
-    assert {holder.person for holder in found["approver"]} == {"now", "always"}
-    assert holders(table, pd.Series({"deal_id": "D1"}))["approver"] == ()
-
-
-def test_the_weakest_item_is_the_lowest_rated_and_blanks_are_not_rated():
-    assert weakest_item({"trust": 3.0, "needs_met": 2.0, "actions_taken": 2.0, "cooperation": np.nan}) == "needs_met"
-    assert weakest_item({"trust": 4.0, "needs_met": np.nan}) is None
-    assert weakest_item({}) is None
 
 
 def test_the_weakest_rating_of_the_person_decides_on_the_trust(posterior, table):

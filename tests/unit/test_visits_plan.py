@@ -308,7 +308,7 @@ def test_the_words_say_what_the_record_holds(posterior, team):
         assert "预期增加" in plan_sentences(plan)[0]
 
 
-def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
+def test_effort_that_runs_out_is_reported(posterior, team, monkeypatch):
     for room in ("assessment", "planning"):
         monkeypatch.setattr(f"winprob.actions.visits.{room}.FURTHER", 0.0)
     plan = plan_visits(posterior, team.open, people(LI, WANG), **FAST)
@@ -316,8 +316,8 @@ def test_time_that_runs_out_is_said(posterior, team, monkeypatch):
     assert np.isnan(plan.regret)
     assert plan.visits["prob_in_best"].isna().all()
     sentences = " ".join(plan_sentences(plan))
-    assert "Time ran out before any draw's own best plan" in sentences
-    assert "Time ran out before the gain of one slot more" in sentences
+    assert "The effort was spent before any draw's own best plan" in sentences
+    assert "The effort was spent before the gain of one slot more" in sentences
 
 
 def test_the_sample_is_planned(posterior):

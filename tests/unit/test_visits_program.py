@@ -157,7 +157,7 @@ def test_without_time_it_is_said(monkeypatch):
         x = None
 
     monkeypatch.setattr("winprob.actions.visits.program.milp", lambda *_, **__: NothingFound())
-    with pytest.raises(PlanError, match=r"within 0\.1 seconds; allow more with --time-limit"):
+    with pytest.raises(PlanError, match=r"with the effort of 0\.1 seconds; allow more with --time-limit"):
         solve(problem, time_limit=0.1)
 
 

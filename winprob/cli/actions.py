@@ -13,11 +13,12 @@ from winprob.cli.show import echo_notes, progress, require_writable, show, stdou
 from winprob.i18n import gettext
 
 GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"])
-GOALS = click.Choice(["bookings", "wins"])
-LEVER_EVIDENCE = ("standing", "verdict", "evidence", "e_value", "e_value_lower")
+GOALS = click.Choice(["bookings", "quarter", "wins"])
+LEVER_EVIDENCE = ("to", "standing", "verdict", "evidence", "e_value", "e_value_lower")
 LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
 #: Columns of the lever table by group that do not fit a screen.
 GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
+VISIT_COLUMNS = ("executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 
 
@@ -71,7 +72,7 @@ def levers(
     seed: int | None,
     output: Output,
 ) -> None:
-    """Rank the roles of each deal by how much one more tier of support would raise the win probability."""
+    """Rank what would raise each deal's win probability: a role's support, the coach, contact with the approver."""
     from winprob.actions.levers import bound_sentence, deal_sentences, group_sentences, table_sentences
     from winprob.data.schema import last_reading, validate_deals
 
@@ -88,7 +89,7 @@ def levers(
         return
     if deal:
         table = last_reading(validate_deals(table), deal)
-    ranked = winprob.rank_roles(posterior, table, rope=rope, evidence=True)
+    ranked = winprob.rank_levers(posterior, table, rope=rope, evidence=True)
     show(ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE)), output, percent=LEVER_PERCENT)
     echo_notes(*(deal_sentences(ranked) if deal else table_sentences(ranked)))
     if deal or evidence:
@@ -159,7 +160,7 @@ def _parse_changes(sets: tuple[str, ...]) -> dict[str, str]:
 @options.source(waiting=True)
 @click.option("--deal", help="The questions about this deal only.")
 @click.option("--top", type=click.IntRange(1), help="Only this number of questions: the most valuable of all deals.")
-@click.option("--more", is_flag=True, help="More columns: the channel to ask, and the uncertainty of the bits.")
+@click.option("--more", is_flag=True, help="More columns: the channel, whom to ask, and the uncertainty of the bits.")
 @options.model
 @options.unseen_seed
 @options.output
@@ -175,15 +176,27 @@ def intel(
     """Rank the unknown facts of each open deal by the information that the answer has about the outcome."""
     from winprob.actions import questions as wing
     from winprob.data.schema import is_open, last_reading, validate_deals
+    from winprob.data.tables import read_people_table
 
     posterior, table = load_model(model, seed), source.read_known()
     # A deal given by name is included whatever its outcome.
     table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else table[is_open(table)]
     questions = winprob.plan_questions(posterior, table, top) if top else winprob.rank_unknowns(posterior, table)
-    shown = questions if more else questions[list(QUESTION_COLUMNS)]
+    people = read_people_table(source.people, encoding=source.encoding) if source.people else None
+    questions = wing.name_sources(questions, table, people)
+    shown = questions if more else _with_source(questions)
     show(shown, output, percent=("expected_shift", "changes_lever"), digits=4)
     echo_notes(*(wing.plan_sentences(questions) if top else wing.ranking_sentences(questions)))
     _note_prior_only(posterior)
+
+
+def _with_source(questions: options.Frame) -> options.Frame:
+    """The contract's columns, with whom to ask at the end of each question."""
+    texts = [
+        gettext("{question} (Ask {who}.)", question=question, who=who)
+        for question, who in zip(questions["question"], questions["ask"], strict=True)
+    ]
+    return questions[list(QUESTION_COLUMNS)].assign(question=texts)
 
 
 @app.main.command()
@@ -193,7 +206,15 @@ def intel(
 )
 @options.model
 @options.file("--visits", help="A log of past visits, from which their effect is learned.")
-@click.option("--goal", type=GOALS, default="bookings", show_default=True, help="What the plan maximises.")
+@click.option(
+    "--goal",
+    type=GOALS,
+    default="bookings",
+    show_default=True,
+    help="What the plan maximises: bookings ever or in a quarter, or wins.",
+)
+@click.option("--quarter", help="The quarter of the goal and of the target, such as 2026Q4; by default the coming one.")
+@click.option("--target", type=float, help="Bookings to reach in the quarter: adds what the plan does to that chance.")
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -204,7 +225,7 @@ def intel(
     type=click.FloatRange(0, 86400, min_open=True),
     default=30.0,
     show_default=True,
-    help="Seconds for the optimiser.",
+    help="Effort of the search, in seconds of a usual machine; counted in steps, not by the clock.",
 )
 @options.settings
 @options.seed
@@ -215,6 +236,8 @@ def allocate(
     model: Path,
     visits: Path | None,
     goal: str,
+    quarter: str | None,
+    target: float | None,
     risk: float | None,
     time_limit: float,
     settings: Path | None,
@@ -223,24 +246,32 @@ def allocate(
 ) -> None:
     """Plan the executives' visits: those that add most expected bookings, within slots and limits."""
     from winprob.actions.visits import plan_sentences
+    from winprob.quarter import coming_quarter, target_effect, target_effect_sentence
 
-    roster = winprob.read_executives(executives)
+    roster, posterior, table = winprob.read_executives(executives), load_model(model), source.read_known()
     with stdout_for_tables(), progress() as follow:
         plan = winprob.plan_visits(
-            load_model(model),
-            source.read_known(),
+            posterior,
+            table,
             roster,
             visits=winprob.read_visits(visits) if visits else None,
             readings=source.read_past() if visits and source.path.is_dir() else None,
             settings=load_settings(settings).visits if settings else None,
             goal=goal,
+            quarter=quarter,
             risk=risk,
             time_limit=time_limit,
             seed=seed,
             follow=follow,
         )
-    show(plan.visits, output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
+    show(plan.visits[list(VISIT_COLUMNS)], output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
     echo_notes(*plan_sentences(plan))
+    wanted = quarter or (coming_quarter(table, posterior.settings.calendar) if "as_of" in table else "")
+    asked = options.QuarterRequest(quarter="", as_of=None, target=target, currency=None, rates=None)
+    reach = asked.target_in(wanted)
+    if reach is not None:
+        effect = target_effect(posterior, table, wanted, plan.win_prob_gain, target=reach, seed=seed)
+        echo_notes(target_effect_sentence(effect))
 
 
 @app.main.command()
@@ -251,7 +282,7 @@ def allocate(
 @options.file("--before", help="The export from before the last visit, to compare then and now.")
 @options.file("--people-before", help="The people table of that time.")
 @options.file("--answers", help="Filled worksheets: where they differ from the record is a flag.")
-@options.target("--out", help="Write the page to this file instead of the screen.")
+@options.target("--out", help="Write the page to this file: .pdf (one A4 page) or .html by the suffix, else Markdown.")
 @options.unseen_seed
 def brief(
     source: Source,
@@ -268,9 +299,14 @@ def brief(
 
     Where DEALS holds several readings of the deal, the last two are compared without --before.
     """
+    from winprob.report.pdf import require_pdf, write_pdf
+
     if people_before and not before:
         raise click.UsageError(gettext("--people-before goes with --before."))
     require_writable(out)
+    suffix = out.suffix.lower() if out else ""
+    if suffix == ".pdf":
+        require_pdf()
     page = winprob.render_brief(
         load_model(model, seed),
         source.read_known(),
@@ -280,5 +316,11 @@ def brief(
         before=replace(source, path=before, people=people_before).read_known() if before else None,
         encoding=source.encoding,
         answers=winprob.read_answers(answers, source.read_review(), as_of=dt.date.today()) if answers else None,
+        output_format="html" if suffix in (".pdf", ".html", ".htm") else "md",
     )
-    write_page(page, out, gettext("The visit sheet is in {path}.", path=out))
+    note = gettext("The visit sheet is in {path}.", path=out)
+    if out and suffix == ".pdf":
+        write_pdf(page, out)
+        echo_notes(note)
+        return
+    write_page(page, out, note)

@@ -24,7 +24,7 @@ from winprob.methodology.lookups import (
     label,
     plays,
 )
-from winprob.methodology.next_step import Advice, NextStep, next_step
+from winprob.methodology.next_step import Advice, NextStep, next_step, time_left
 from winprob.methodology.records import Methodology, Phrase, Play, Word
 from winprob.methodology.vocabulary import (
     COACH_STATES,
@@ -40,10 +40,10 @@ from winprob.methodology.vocabulary import (
 from winprob.methodology.worksheet import Question, Section, worksheet_questions, worksheet_sections, worksheet_version
 
 __all__ = [
-    "Advice", "COACH_STATES", "COVERAGES", "CoachReading", "Completeness", "DECISION_METHODS",
-    "KindCompleteness", "Methodology", "NextStep", "OUTCOMES", "Phrase", "Play", "Question", "REP_CATEGORIES",
-    "ROLES", "RoleContact", "STAGES", "SUPPORT_TIERS", "Section", "StageEvidence", "StageReading", "Word",
-    "canonical", "canonical_column", "channels_for", "coach_status", "column_label", "derive_influence",
-    "derive_stage", "derive_support", "intelligence_completeness", "is_unknown", "label", "load", "next_step",
-    "normal", "plays", "role_coverage", "worksheet_questions", "worksheet_sections", "worksheet_version",
+    "Advice", "COACH_STATES", "COVERAGES", "CoachReading", "Completeness", "DECISION_METHODS", "KindCompleteness",
+    "Methodology", "NextStep", "OUTCOMES", "Phrase", "Play", "Question", "REP_CATEGORIES", "ROLES", "RoleContact",
+    "STAGES", "SUPPORT_TIERS", "Section", "StageEvidence", "StageReading", "Word", "canonical", "canonical_column",
+    "channels_for", "coach_status", "column_label", "derive_influence", "derive_stage", "derive_support",
+    "intelligence_completeness", "is_unknown", "label", "load", "next_step", "normal", "plays", "role_coverage",
+    "time_left", "worksheet_questions", "worksheet_sections", "worksheet_version",
 ]  # fmt: skip

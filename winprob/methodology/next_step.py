@@ -56,6 +56,19 @@ class NextStep:
     bridge: Advice | None
 
 
+#: The most days until the close that are called days, and weeks.
+_DAYS, _WEEKS = 14, 60
+
+
+def time_left(days: float | None) -> str:
+    """The days until the expected close as a word of the rules: overdue, days, weeks, months, or unknown."""
+    if days is None or is_blank(days):
+        return UNKNOWN
+    if days < 0:
+        return "overdue"
+    return "days" if days <= _DAYS else "weeks" if days <= _WEEKS else "months"
+
+
 def next_step(
     *,
     role: str,
@@ -63,6 +76,7 @@ def next_step(
     coverage: object = None,
     support: object = None,
     decision_method: object = None,
+    time: object = None,
     weakest: str | None = None,
     using: Methodology | None = None,
 ) -> NextStep:
@@ -72,6 +86,7 @@ def next_step(
     ----------
     role, stage, coverage, decision_method : canonical values; all but the role may be blank, which is unknown
     support : the tier 1..4 that is reported, or a blank
+    time : how long it is until the expected close, see ``time_left``, or a blank
     weakest : the item of the support rubric that is rated lowest; where nothing is, the stage decides on the trust
     using : a team's methodology from `load`; by default ours
 
@@ -87,6 +102,7 @@ def next_step(
         "coverage": coverage,
         "support": support,
         "decision_method": decision_method,
+        "time": time,
         WEAKEST: weakest,
     }
     situation = {fact: _value(value) for fact, value in given.items()}

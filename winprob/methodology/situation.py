@@ -21,6 +21,7 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "coverage": COVERAGES,
     "support": (*map(str, SUPPORT_TIERS), UNKNOWN),
     "decision_method": (*DECISION_METHODS, UNKNOWN),
+    "time": ("overdue", "days", "weeks", "months", UNKNOWN),
 }
 WEAKEST = "weakest"
 

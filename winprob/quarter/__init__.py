@@ -6,6 +6,7 @@ from winprob.quarter.forecast_log import append_forecast, read_forecasts
 from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_on, report_currency
 from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
+from winprob.quarter.target_effect import TargetEffect, target_effect, target_effect_sentence
 from winprob.quarter.track_record import (
     calibrate_deals,
     score_forecasts,
@@ -20,6 +21,7 @@ __all__ = [
     "LINES",
     "PRECISION",
     "STEPS",
+    "TargetEffect",
     "append_forecast",
     "booked",
     "bridge_forecasts",
@@ -37,5 +39,7 @@ __all__ = [
     "report_currency",
     "score_forecasts",
     "summarise_track_record",
+    "target_effect",
+    "target_effect_sentence",
     "track_record_sentences",
 ]

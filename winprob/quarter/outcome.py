@@ -63,12 +63,14 @@ def simulate_quarter(
     by: str | None,
     seed: int,
     luck: int | None = None,
+    gains: Mapping[str, Array] | None = None,
 ) -> Outcome:
     """Simulate a quarter with the deals known on a day (see ``known_deals``).
 
     Parameters
     ----------
     luck : simulated quarters for each posterior draw; by default more where there are few deals
+    gains : (draw,) what is added to the probability of being won eventually, by deal; none by default
 
     Raises
     ------
@@ -79,6 +81,7 @@ def simulate_quarter(
     draws, luck = len(posterior.flat["intercept"]), luck or _luck(posterior, len(state.open))
     grain = grain_of(state.open["worth"].to_numpy(), state.closed["worth"].to_numpy())
     source, dated = chances_of(posterior, state.open, quarter, days.waiting)
+    source = _raised(source, state.open["deal_id"].to_numpy(dtype=object), gains) if gains else source
     names, codes = _groups(state, by)
     lines = pd.Categorical(lines_of(state.open), categories=OPEN_LINES).codes.astype(int)
     simulated = sim.simulate_open(
@@ -168,6 +171,23 @@ def chances_of(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter, as_o
     if posterior.hazards is None:
         return _undated(posterior, deals, quarter, as_of), False
     return _dated(posterior, deals, quarter, as_of), True
+
+
+def _raised(source: Source, ids: Array, gains: Mapping[str, Array]) -> Source:
+    """The chances with what is added to them; the share of wins that fall in the quarter stays as it is."""
+
+    def of(rows: slice) -> Chances:
+        chances = source(rows)
+        win_prob, in_quarter = chances.win_prob.copy(), chances.in_quarter.copy()
+        for at, name in enumerate(ids[rows]):
+            if name in gains:
+                raised = np.clip(win_prob[at] + gains[name], 0, 1)
+                in_quarter[at] *= raised / np.maximum(win_prob[at], np.finfo(np.float32).tiny)
+                win_prob[at] = raised
+        in_quarter = np.clip(in_quarter, 0, 1)
+        return Chances(win_prob=win_prob, in_quarter=in_quarter, open_at_end=chances.open_at_end)
+
+    return of
 
 
 def falls_in(deals: pd.DataFrame, quarter: Quarter, as_of: dt.date, *, overdue: bool) -> Mask:

@@ -77,23 +77,30 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
+    """A section of a page; a wide one spans the columns of a dense page."""
+
     title: str
     words: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
     grid: Grid | None = None
     charts: tuple[Chart, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
+    """A page; a dense one is set in two narrow columns on paper, so that it fits one A4 page."""
+
     title: str
     lead: tuple[str, ...]
     sections: tuple[Section, ...]
+    dense: bool = False
 
 
 def to_html(sheet: Sheet) -> str:
     """The sheet as a complete HTML document without external resources."""
-    return render("sheet.html.j2", sheet=sheet, scroll_hint=gettext("scrolls sideways"))
+    styles = ("style.css", "sheet.css") if sheet.dense else ("style.css",)
+    return render("sheet.html.j2", styles=styles, sheet=sheet, scroll_hint=gettext("scrolls sideways"))
 
 
 def to_markdown(sheet: Sheet) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.actions.levers.eligibility import role_of
+from winprob.data.schema import latest_places
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, label, plays
 
@@ -126,3 +127,113 @@ def _with_remedy(name: str, why: str) -> str:
 
 def _names(roles: Sequence[str]) -> str:
     return ", ".join(label("role", role) for role in roles)
+
+
+# --- how frequent a pattern is among lost and won deals -------------------------------------------------------------
+
+#: A pattern is named as a cause from this ratio on, where its 90 % interval is above 1.
+CAUSE = 1.5
+#: Lost and won deals needed to compare, and the most that are compared.
+_ENOUGH, _COMPARED = 10, 1000
+_Z90 = 1.645
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternRatio:
+    """How much more frequent a loss pattern is among lost deals than among won ones.
+
+    Attributes
+    ----------
+    lost, won : share of the lost and of the won deals that show it
+    of_lost, of_won : number of those deals
+    ratio, lower, upper : ratio of the shares with its 90 % interval
+    """
+
+    lost: float
+    won: float
+    of_lost: int
+    of_won: int
+    ratio: float
+    lower: float
+    upper: float
+
+    @property
+    def is_cause(self) -> bool:
+        """Whether the pattern sets lost deals apart from won ones."""
+        return self.ratio >= CAUSE and self.lower > 1
+
+
+def pattern_ratio(valid: pd.DataFrame, pattern: str) -> PatternRatio | None:
+    """How frequent a pattern is among lost deals relative to won ones; None where either are too few to compare.
+
+    The interval is that of the log of the ratio, with half a deal added to each count (Katz et al. 1978,
+    doi 10.2307/2530610; Walter 1975, doi 10.1093/biomet/62.2.371). Of many deals the last 1,000 count.
+
+    Parameters
+    ----------
+    valid : valid deals; of several readings of a deal the last counts; no decision counts as lost
+    """
+    latest = valid.iloc[latest_places(valid)]
+    counts = []
+    for outcomes in (("lost", "no_decision"), ("won",)):
+        deals = latest[latest["outcome"].isin(outcomes)].tail(_COMPARED)
+        same = sum(any(shown.id == pattern for shown in loss_patterns(facts)) for _, facts in deals.iterrows())
+        counts.append((same, len(deals)))
+    (lost, of_lost), (won, of_won) = counts
+    if min(of_lost, of_won) < _ENOUGH:
+        return None
+    ratio = ((lost + 0.5) / (of_lost + 0.5)) / ((won + 0.5) / (of_won + 0.5))
+    spread = np.sqrt(1 / (lost + 0.5) - 1 / (of_lost + 0.5) + 1 / (won + 0.5) - 1 / (of_won + 0.5))
+    return PatternRatio(
+        lost=lost / of_lost,
+        won=won / of_won,
+        of_lost=of_lost,
+        of_won=of_won,
+        ratio=float(ratio),
+        lower=float(ratio * np.exp(-_Z90 * spread)),
+        upper=float(ratio * np.exp(_Z90 * spread)),
+    )
+
+
+def pattern_sentence(pattern: LossPattern, found: PatternRatio | None) -> str:
+    """A pattern led by its ratio; below the threshold only that it is not named as a cause."""
+    if found is None:
+        return gettext(
+            "{pattern} (Too few lost and won deals here to compare how frequent this is.)", pattern=pattern.sentence
+        )
+    fields = {
+        "ratio": f"{found.ratio:.1f}",
+        "lower": f"{found.lower:.1f}",
+        "upper": f"{found.upper:.1f}",
+        "lost": f"{found.lost:.0%}",
+        "won": f"{found.won:.0%}",
+        "of_lost": found.of_lost,
+        "of_won": found.of_won,
+    }
+    if found.is_cause:
+        return gettext(
+            "{ratio} times as frequent among lost deals as among won ones ({lower} to {upper}; {lost} of {of_lost}, "
+            "{won} of {of_won}): {pattern}",
+            pattern=pattern.sentence,
+            **fields,
+        )
+    (play,) = (play for play in plays("losses", "loss") if play.id == pattern.id)
+    return gettext(
+        "{ratio} times as frequent among lost deals as among won ones ({lower} to {upper}; {lost} of {of_lost}, "
+        "{won} of {of_won}): {loss}. Too little to name it as the cause.",
+        loss=play.phrase.text(),
+        **fields,
+    )
+
+
+def described_patterns(valid: pd.DataFrame, facts: pd.Series) -> list[tuple[str, tuple[str, ...]]]:
+    """The sentences on a deal's patterns, the largest ratio first, each with its terms.
+
+    Without terms where the pattern is not named as a cause. A pattern that cannot be compared comes last.
+    """
+    found = [(pattern, pattern_ratio(valid, pattern.id)) for pattern in loss_patterns(facts)]
+    found.sort(key=lambda one: -(one[1].ratio if one[1] else 0))
+    return [
+        (pattern_sentence(pattern, ratio), pattern.terms if ratio is None or ratio.is_cause else ())
+        for pattern, ratio in found
+    ]

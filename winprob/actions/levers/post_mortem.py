@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from winprob.actions.levers.loss_patterns import SUPPORTIVE, LossPattern, loss_patterns, tier_of
+from winprob.actions.levers.loss_patterns import SUPPORTIVE, described_patterns, tier_of
 from winprob.actions.levers.what_if import Change
 from winprob.arrays import Array
-from winprob.data.schema import last_reading, latest_places, validate_deals
+from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
@@ -25,8 +25,8 @@ DOUBT = "doubt"
 _LOST = ("lost", "no_decision")
 #: Number of terms named in the sentence on the largest costs.
 _NAMED = 3
-#: The share of won deals with the same pattern is reported from this number on, over at most the second number.
-_ENOUGH_WON, _COMPARED = 10, 1000
+#: The least cost in log-odds that is named: a quarter more or less in odds.
+_LARGE = np.log(1.25)
 
 
 def post_mortem(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def post_mortem(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.D
     twin = covered_twin(row)
     records = [
         (name, *(float(end) for end in summarise(draws)), _text(name, draws, row.iloc[0], twin.iloc[0]))
-        for name, draws in _costs(posterior, row, twin)
+        for name, draws in term_differences(posterior, row, twin)
     ]
     table = pd.DataFrame(records, columns=["term", "log_odds_cost", "lower", "upper", "text"])
     return table.sort_values("log_odds_cost", ascending=False, kind="stable", ignore_index=True)
@@ -104,7 +104,14 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
     row = _lost_reading(valid, deal_id)
     twin = covered_twin(row)
     recorded, covered, lift = _chances(posterior, row, twin)
-    lines = [
+    patterns = described_patterns(valid, row.iloc[0])
+    costs = dict(term_differences(posterior, row, twin))
+    lines = [_with_odds(sentence, terms, costs) for sentence, terms in patterns]
+    if not patterns:
+        lines = [
+            gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
+        ]
+    lines.append(
         gettext(
             "As recorded {recorded:.0%} to win; covered, {covered:.0%}: {lift:+.0f} points "
             "({lower:+.0f} to {upper:+.0f}).",
@@ -114,29 +121,27 @@ def post_mortem_sentences(posterior: Posterior, deals: pd.DataFrame, deal_id: st
             lower=100 * lift[1],
             upper=100 * lift[2],
         )
+    )
+    return [*lines, _largest_costs(table)]
+
+
+def _largest_costs(table: pd.DataFrame) -> str:
+    """The largest costs that are large enough to be named."""
+    large = (table["log_odds_cost"] >= _LARGE) & (table["lower"] > 0) & (table["term"] != DOUBT)
+    if not large.any():
+        return gettext("No single fact costs enough, or surely enough, to be named.")
+    named = [
+        gettext("{what} (odds x{odds})", what=_title(str(row["term"])), odds=f"{np.exp(-row['log_odds_cost']):.2f}")
+        for _, row in table[large].head(_NAMED).iterrows()
     ]
-    largest = table[(table["log_odds_cost"] > 0) & (table["term"] != DOUBT)].head(_NAMED)
-    if len(largest):
-        lines.append(gettext("Largest costs: {terms}.", terms=", ".join(_title(term) for term in largest["term"])))
-    patterns = loss_patterns(row.iloc[0])
-    if not patterns:
-        lines.append(
-            gettext("The record shows neither of the two classic losses, by the decision method or by the approver.")
-        )
-    costs = dict(_costs(posterior, row, twin))
-    won = _won_deals(valid)
-    return lines + [line for pattern in patterns for line in (pattern.sentence, _pattern_cost(pattern, costs, won))]
+    return gettext("Largest costs: {terms}.", terms=gettext(", ").join(named))
 
 
-def _won_deals(valid: pd.DataFrame) -> pd.DataFrame:
-    """Won deals to compare with, at most the last ``_COMPARED``."""
-    won = valid[valid["outcome"] == "won"]
-    return won.iloc[latest_places(won)].tail(_COMPARED)
-
-
-def _pattern_cost(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFrame) -> str:
-    """The odds ratio of a loss pattern's terms, and the share of won deals that show the same pattern."""
-    of_terms = [costs[term] for term in pattern.terms if term in costs]
+def _with_odds(sentence: str, terms: tuple[str, ...], costs: dict[str, Array]) -> str:
+    """A pattern's sentence and the odds ratio of its terms in the model; without terms the sentence alone."""
+    of_terms = [costs[term] for term in terms if term in costs]
+    if not of_terms:
+        return sentence
     mean, lower, upper = (float(np.exp(end)) for end in summarise(np.sum(of_terms, axis=0)))
     odds_ratio = gettext(
         "In the model these facts go with x{mean:.2f} in odds ({lower:.2f} to {upper:.2f}).",
@@ -144,12 +149,7 @@ def _pattern_cost(pattern: LossPattern, costs: dict[str, Array], won: pd.DataFra
         lower=lower,
         upper=upper,
     )
-    if len(won) < _ENOUGH_WON:
-        return odds_ratio
-    same = sum(any(shown.id == pattern.id for shown in loss_patterns(facts)) for _, facts in won.iterrows())
-    return f"{odds_ratio} " + gettext(
-        "Of the {count} won deals here {share:.0%} show the same.", count=len(won), share=same / len(won)
-    )
+    return f"{sentence} {odds_ratio}"
 
 
 def _chances(
@@ -162,8 +162,10 @@ def _chances(
     return float(chance[0].mean()), float(chance[1].mean()), (float(mean), float(lower), float(upper))
 
 
-def _costs(posterior: Posterior, row: pd.DataFrame, twin: pd.DataFrame) -> Iterator[tuple[str, Array]]:
-    """(draw,) cost of every term in which the two deals differ; the costs sum to their difference in log-odds.
+def term_differences(posterior: Posterior, row: pd.DataFrame, twin: pd.DataFrame) -> Iterator[tuple[str, Array]]:
+    """(draw,) difference of every term in which two deals (one row each) differ, the second minus the first.
+
+    With ``doubt`` they sum to the difference in log-odds, apart from what waiting says.
 
     With log-odds ``s * T`` (attenuation times predictor),
     ``s2 * T2 - s1 * T1 = (s1 + s2) / 2 * (T2 - T1) + (s2 - s1) * (T1 + T2) / 2``: the first part is attributed to the

@@ -14,6 +14,8 @@ from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS
 
 #: A role with ``prob_best`` above this is a clear best lever; without one, the levers are called tied.
 CLEAR = 0.5
+#: Levers that are no roles, see ``facts``.
+_OTHERS = ("coach", "approver_coverage", "decision_method")
 
 
 def deal_sentences(table: pd.DataFrame) -> list[str]:
@@ -28,7 +30,7 @@ def table_sentences(table: pd.DataFrame) -> list[str]:
     prob_best = prob_best[prob_best > 0]
     lines = [
         gettext(
-            "In {clear} of {deals} deals one role is clearly the best lever; in the other {tied} the levers are tied.",
+            "In {clear} of {deals} deals one lever is clearly the best; in the other {tied} the levers are tied.",
             clear=int((prob_best > CLEAR).sum()),
             deals=len(prob_best),
             tied=int((prob_best <= CLEAR).sum()),
@@ -83,28 +85,44 @@ def association_sentence() -> str:
 def _leader_sentence(rows: list[dict[Hashable, Any]]) -> str:
     rising = [row for row in rows if not pd.isna(row["win_prob_lift"])]
     if not rising:
-        return gettext("no role can be raised.")
+        return gettext("nothing can be raised.")
     first, second = rising[0], rising[1] if len(rising) > 1 else None
     if first["prob_best"] > CLEAR or second is None:
         return gettext(
-            "the {role} is the best lever with {chance:.0%}: {lift:+.1f} points "
+            "{lever} is the best lever with {chance:.0%}: {lift:+.1f} points "
             "({lower:+.1f} to {upper:+.1f}), {verdict}.",
-            role=label("role", first["role"]),
+            lever=_named(first["role"]),
             chance=first["prob_best"],
             verdict=_verdict(first["verdict"]),
             **_points(first),
         )
     leading = sorted(rising, key=lambda row: -row["prob_best"])[:2]
     return gettext(
-        "a tie: no role is clearly the best lever. {role} leads with {chance:.0%}, {other} with {rest:.0%}.",
-        role=label("role", leading[0]["role"]),
+        "a tie: no lever is clearly the best. {role} leads with {chance:.0%}, {other} with {rest:.0%}.",
+        role=lever_label(leading[0]["role"]),
         chance=leading[0]["prob_best"],
-        other=label("role", leading[1]["role"]),
+        other=lever_label(leading[1]["role"]),
         rest=leading[1]["prob_best"],
     )
 
 
+def lever_label(name: str) -> str:
+    """The name of a lever: of a role, or of one of the other levers."""
+    others = {
+        "coach": gettext("Coach validation"),
+        "approver_coverage": gettext("Contact with the approver"),
+        "decision_method": gettext("Knowing the decision method"),
+    }
+    return others.get(name) or label("role", name)
+
+
+def _named(name: str) -> str:
+    return lever_label(name) if name in _OTHERS else gettext("the {role}", role=label("role", name))
+
+
 def _role_sentence(row: dict[Hashable, Any]) -> str:
+    if row["role"] in _OTHERS:
+        return _fact_sentence(row)
     role = label("role", row["role"])
     if row["standing"] == TOP_TIER:
         return gettext("{role}: already at the top tier.", role=role)
@@ -121,6 +139,24 @@ def _role_sentence(row: dict[Hashable, Any]) -> str:
         e=row["e_value"],
         lower_e=row["e_value_lower"],
         **_points(row),
+    )
+
+
+def _fact_sentence(row: dict[Hashable, Any]) -> str:
+    name = lever_label(row["role"])
+    if row["standing"] == TOP_TIER:
+        return gettext("{lever}: nothing left to do.", lever=name)
+    fields = {"lever": name, "verdict": _verdict(row["verdict"]), **_points(row)}
+    if row["role"] == "decision_method":
+        return gettext(
+            "{lever}: adds {lift:+.1f} points ({lower:+.1f} to {upper:+.1f}) by aiming the next visit; {verdict}.",
+            **fields,
+        )
+    return gettext(
+        "{lever}: {state} goes with {lift:+.1f} points ({lower:+.1f} to {upper:+.1f}), odds x{odds:.2f}; {verdict}.",
+        state=label("coach" if row["role"] == "coach" else "coverage", row["to"]),
+        odds=row["odds_ratio"],
+        **fields,
     )
 
 
@@ -150,6 +186,7 @@ def _grade(word: str) -> str:
 
 
 def _eligibility_sentences(table: pd.DataFrame) -> Iterator[str]:
+    table = table[~table["role"].isin(_OTHERS)]
     counts = table["standing"].value_counts()
     if counts.get(TOP_TIER, 0):
         yield gettext("{count} roles are already at the top tier (-).", count=counts[TOP_TIER])

@@ -13,8 +13,10 @@ Lindley (1956), On a measure of the information provided by an experiment, doi 1
 from winprob.actions.questions.planning import plan_questions
 from winprob.actions.questions.ranking import rank_unknowns
 from winprob.actions.questions.sentences import plan_sentences, ranking_sentences
+from winprob.actions.questions.sources import name_sources
 
 __all__ = [
+    "name_sources",
     "plan_questions",
     "plan_sentences",
     "rank_unknowns",

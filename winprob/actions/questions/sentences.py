@@ -64,9 +64,7 @@ def _first(question: pd.Series) -> tuple[str, ...]:
         fact=column_label(question["fact"]),
         points=100 * question["expected_shift"],
     )
-    how = gettext(
-        "{question} (Most likely to know: {channel}.)", question=question["question"], channel=question["channel"]
-    )
+    how = gettext("{question} (Ask {who}.)", question=question["question"], who=_source(question))
     if question["changes_lever"] < _OFTEN:
         return worth, how
     lever = gettext(
@@ -76,13 +74,15 @@ def _first(question: pd.Series) -> tuple[str, ...]:
     return worth, how, lever
 
 
+def _source(question: pd.Series) -> str:
+    """Whom to ask; the channel where no one was named."""
+    return str(question.get("ask", question["channel"]))
+
+
 def _whom(questions: pd.DataFrame) -> tuple[str, ...]:
-    """For each channel the facts to ask about, with their deals where there are several."""
+    """For each source the facts to ask about, with their deals where there are several."""
     names = questions["fact"].map(column_label)
     if _several(questions):
         names = questions["deal_id"].astype("str") + " " + names
-    asked = names.groupby(questions["channel"].to_numpy(), sort=False)
-    return tuple(
-        gettext("Most likely to know, {channel}: {facts}.", channel=channel, facts=gettext(", ").join(group))
-        for channel, group in asked
-    )
+    asked = names.groupby(questions.get("ask", questions["channel"]).to_numpy(), sort=False)
+    return tuple(gettext("Ask {who}: {facts}.", who=who, facts=gettext(", ").join(group)) for who, group in asked)

@@ -1,12 +1,12 @@
 """Assessment of a plan: its gain, the share of each visit, regret, the gain of one slot more, and baseline plans."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from winprob.actions.visits.asks import worthless_fixed
 from winprob.actions.visits.baselines import baseline_plans
 from winprob.actions.visits.candidates import Candidates
 from winprob.actions.visits.eligibility import Access, ExecutiveGroups
@@ -14,7 +14,7 @@ from winprob.actions.visits.executives import Roster
 from winprob.actions.visits.gains import Outlook, RoleSet, blocks, shares
 from winprob.actions.visits.pairs import STATES
 from winprob.actions.visits.problem import NO_VISIT, Problem, Solution
-from winprob.actions.visits.program import BestByDraw, solve
+from winprob.actions.visits.program import PROGRAMS, BestByDraw, solve
 from winprob.actions.visits.success import Success
 from winprob.actions.visits.tail import one_visit_more, tail_mean
 from winprob.arrays import Array
@@ -46,7 +46,8 @@ class Plan:
     Attributes
     ----------
     visits : ``executive, deal_id, role, expected_gain, lower, upper, prob_in_best``; the gains of the rows add up to
-        the plan's; ``prob_in_best`` is the share of draws whose own best plan visits this role of this deal
+        the plan's; ``prob_in_best`` is the share of draws whose own best plan visits this role of this deal. Then
+        ``lever``, the role with the largest lift in the deal, and ``reason``, why the visit goes to another, or blank
     unit : the currency, ``""`` where the deals name none, None where wins are counted
     gain : of the whole plan
     tail_gain : mean gain in the worst ``1 - risk`` of draws, None for a plan made for the mean
@@ -55,7 +56,7 @@ class Plan:
     gap : upper bound on the relative optimality gap; 0 where this plan is optimal
     free_slots : slots left over
     one_more_slot : ``executive, expected_gain``, the gain of one slot more for this executive (of a plan for the worst
-        draws: in their mean); NaN where time ran out
+        draws: in their mean); NaN where effort ran out
     common_sense : ``plan, expected_gain, lower, upper, difference, difference_lower, difference_upper`` of the baseline
         plans; the difference is this plan's gain minus theirs, draw by draw
     common_sense_visits : ``plan, deal_id, role``, the visits of the baseline plans
@@ -66,6 +67,8 @@ class Plan:
     compared_roles : number of roles not visited that the visited ones were compared with
     too_few : whether more than half of the prior variance of the effect remains
     notes : sentences on what was left out, and other caveats
+    win_prob_gain : (draw,) what the visits add to each deal's probability of being won eventually, by deal
+    quarter : the name of the quarter whose bookings the gains are, None where they are bookings ever
     """
 
     visits: pd.DataFrame
@@ -85,6 +88,8 @@ class Plan:
     compared_roles: int
     too_few: bool
     notes: tuple[str, ...]
+    win_prob_gain: Mapping[str, Array]
+    quarter: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ class Assignment:
     who: Array
 
 
-#: Time for each further search (the best plan of each draw, one slot more), as a share of the time limit.
+#: Effort of each further search (the best plan of each draw, one slot more), as a share of that of the plan.
 FURTHER = 1 / 6
 
 
@@ -131,6 +136,7 @@ def assess_plan(
     baselines = _baselines(case, problem)
     achieved = scenarios_of(scenarios[: len(best.worth)], case.sets, visited)
     table = _visits(case, picked, assignment.who, by_visit, best.share, index)
+    more = _one_more_slot(case, problem, scenarios, solution)
     return Plan(
         visits=table,
         unit=picked.unit,
@@ -141,7 +147,7 @@ def assess_plan(
         draws=len(best.worth),
         gap=solution.gap,
         free_slots=int(problem.slots.sum() - visited.sum()),
-        one_more_slot=_one_more_slot(case, problem, scenarios, solution),
+        one_more_slot=more,
         common_sense=_compared(case, baselines, total),
         common_sense_visits=_listed(baselines, picked),
         success=_success_table(success),
@@ -149,7 +155,8 @@ def assess_plan(
         effect=_effect_estimate(success),
         compared_roles=0 if success.effect is None else round(success.effect.compared),
         too_few=success.effect is not None and success.effect.average[1] ** 2 > 0.5 * success.effect.prior_sd**2,
-        notes=(*picked.notes, *case.access.notes, *_log_notes(success)),
+        notes=(*picked.notes, *case.access.notes, *worthless_fixed(table, case.roster, more), *_log_notes(success)),
+        win_prob_gain=_win_prob_gain(case, picked, visited),
     )
 
 
@@ -174,6 +181,19 @@ def _gain_draws(case: Case, visited: Array) -> tuple[Array, dict[tuple[int, int]
             total += of_set[chosen]
             by_visit |= {(int(row), role): share for role, share in shares(of_set, chosen).items()}
     return total, by_visit
+
+
+def _win_prob_gain(case: Case, picked: Candidates, visited: Array) -> dict[str, Array]:
+    """(draw,) gain in the win probability of each deal visited."""
+    gains: dict[str, Array] = {}
+    rows = np.flatnonzero(visited.any(axis=1))
+    place = {chosen: at for at, chosen in enumerate(case.sets)}
+    for some in blocks(len(rows)):
+        of_block = case.outlook.win_prob_gains(rows[some], case.sets)
+        for at, row in enumerate(rows[some]):
+            chosen = place[tuple(np.flatnonzero(visited[row]).tolist())]
+            gains[str(picked.deals["deal_id"].iloc[row])] = of_block[chosen, at].astype(np.float64)
+    return gains
 
 
 def _estimate(draws: Array) -> Estimate:
@@ -202,15 +222,14 @@ def _visits(
 
 
 def _one_more_slot(case: Case, problem: Problem, scenarios: Array, solution: Solution) -> pd.DataFrame:
-    """The gain of one slot more for each executive; those of one group share it. NaN where time ran out."""
+    """The gain of one slot more for each executive; those of one group share it. NaN where effort ran out."""
     names = [executive.name for executive in case.roster.executives]
     if case.risk is not None:
         worth = one_visit_more(problem, scenarios, solution.visitor, case.risk)
         return pd.DataFrame({"executive": names, "expected_gain": worth[case.groups.of]})
-    more, started = np.full(len(problem.slots), np.nan), time.perf_counter()
-    for group in range(len(problem.slots)):
-        left = case.time_limit * FURTHER - (time.perf_counter() - started)
-        larger = _with_one_more(problem, group, left) if left > 0 else None
+    more, effort = np.full(len(problem.slots), np.nan), case.time_limit * FURTHER
+    for group in range(min(len(problem.slots), int(effort * PROGRAMS))):
+        larger = _with_one_more(problem, group, effort)
         if larger is not None and larger.gap == 0:
             more[group] = max(larger.objective - solution.objective, 0.0)
     return pd.DataFrame({"executive": names, "expected_gain": more[case.groups.of]})

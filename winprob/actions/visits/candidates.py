@@ -11,7 +11,7 @@ from winprob.data.schema import column_or_missing, is_open, latest_places
 from winprob.errors import PlanError
 from winprob.i18n import gettext
 
-GOALS = ("bookings", "wins")
+GOALS = ("bookings", "quarter", "wins")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def pick_candidates(deals: pd.DataFrame, goal: str) -> Candidates:
     notes = [] if still_open.all() else [_left_out(gettext("closed already"), deals, rows[~still_open])]
     rows = rows[still_open]
     worth, unit = np.ones(len(rows)), None
-    if goal == "bookings":
+    if goal != "wins":
         known, unit = _priced(deals.iloc[rows])
         notes += [_left_out(why, deals, rows[lacks]) for why, lacks in _unpriced(deals.iloc[rows], known)]
         rows = rows[known]

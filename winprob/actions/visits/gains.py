@@ -4,6 +4,7 @@ Two moves in one deal do not add up in probability, so the gain of each set of r
 over all combinations of visits that succeed.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,9 +16,12 @@ from scipy.special import expit
 from winprob.actions.visits.pairs import STATES
 from winprob.actions.visits.success import Success
 from winprob.arrays import Array
+from winprob.data.fiscal import Quarter
+from winprob.data.schema import column_or_missing
 from winprob.methodology import COVERAGES, ROLES
 from winprob.model.features import Features
 from winprob.model.posterior import Posterior
+from winprob.model.timing import outlooks, same_day
 from winprob.model.waiting import describe_waiting
 from winprob.model.win.lifts import lifts, steps_up
 from winprob.model.win.terms import Coefficients, coefficients
@@ -49,6 +53,7 @@ class Outlook:
     ----------
     steps : (deal, role) change of true support by one tier up
     worth : (deal,) value of a win
+    within : (deal, draw) share of a deal's wins that fall in the quarter planned for; None where all of them count
     chance : (role, state, draw) share of a typical tier by which a visit moves the role
     state : (deal, role) coverage of each role, a code into ``STATES``
     per_step : (deal, role) what turns it into the share of the deal's own step
@@ -58,19 +63,26 @@ class Outlook:
     features: Features
     steps: Array
     worth: Array
+    within: Array | None
     chance: Array
     state: Array
     per_step: Array
 
     def gains(self, rows: Array, sets: tuple[RoleSet, ...]) -> Array:
         """(set, deal, draw) gain of each set of visits in these deals' expected worth."""
+        added = self.win_prob_gains(rows, sets)
+        if self.within is not None:
+            added *= self.within[rows]
+        added *= self.worth[rows][:, None].astype(np.float32)
+        return added
+
+    def win_prob_gains(self, rows: Array, sets: tuple[RoleSet, ...]) -> Array:
+        """(set, deal, draw) gain of each set of visits in the probability of being won eventually."""
         lift = lifts(self.coefs, self.features.take(rows), self.steps[rows])
         chance = np.stack([self.chance[role][self.state[rows, role]] for role in range(len(ROLES))])
         # A move by more than a tier counts as a tier.
         chance = np.clip(chance * self.per_step[rows].T[:, :, None].astype(np.float32), -1, 1)
-        added = set_gains(lift.log_odds, lift.log_odds_lift, chance, sets)
-        added *= self.worth[rows][:, None].astype(np.float32)
-        return added
+        return set_gains(lift.log_odds, lift.log_odds_lift, chance, sets)
 
     def win_prob_lifts(self) -> tuple[Array, Array]:
         """(deal,) mean present win probability, and (deal, role) its lift by a step of each role."""
@@ -83,8 +95,16 @@ class Outlook:
         return before, lift
 
 
-def outlook_of(posterior: Posterior, deals: pd.DataFrame, worth: Array, success: Success, seed: int) -> Outlook:
-    """The outlook of valid deals; ``seed`` is that of the draws of ``success``."""
+def outlook_of(
+    posterior: Posterior, deals: pd.DataFrame, worth: Array, success: Success, seed: int, quarter: Quarter | None = None
+) -> Outlook:
+    """The outlook of valid deals; ``seed`` is that of the draws of ``success``.
+
+    Raises
+    ------
+    UndatedError
+        A quarter is given, and the model has no time-to-close part.
+    """
     features = describe_waiting(posterior, deals)
     expected = posterior.flat["unknown_support"].mean(axis=0)
     steps = steps_up(features, posterior.scaling, expected)
@@ -93,10 +113,28 @@ def outlook_of(posterior: Posterior, deals: pd.DataFrame, worth: Array, success:
         features=features,
         steps=steps,
         worth=worth,
+        within=None if quarter is None else _within(posterior, deals, quarter),
         chance=success.draw(len(posterior.flat["unknown_support"]), np.random.default_rng(seed)),
         state=_coverage_states(deals),
         per_step=success.per_step(steps),
     )
+
+
+def _within(posterior: Posterior, deals: pd.DataFrame, quarter: Quarter) -> Array:
+    """(deal, draw) probability that a deal which will be won is won in the quarter.
+
+    A visit moves the odds of winning, and is taken to leave the pace of wins as it is.
+    """
+    known = column_or_missing(deals, "known_until" if "known_until" in deals else "as_of").max()
+    day = None if pd.isna(known) else known.date()
+
+    def by(end: dt.date) -> Array:
+        table = outlooks(posterior, deals, same_day(deals, end), day)
+        return table.map_blocks(lambda outlook: -np.expm1(-outlook.ahead[0]))
+
+    eve = quarter.start - dt.timedelta(days=1)
+    inside = by(quarter.end)
+    return np.asarray(inside if day is None or day >= eve else np.maximum(inside - by(eve), 0))
 
 
 def _coverage_states(deals: pd.DataFrame) -> Array:

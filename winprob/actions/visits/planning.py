@@ -1,5 +1,6 @@
 """Planning of visits: from a model, deals and executives to the visits that add most expected bookings."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winprob.actions.visits.assessment import FURTHER, Assignment, Case, Plan, assess_plan
+from winprob.actions.levers import rank_roles
+from winprob.actions.visits.asks import add_levers
+from winprob.actions.visits.assessment import COLUMNS, FURTHER, Assignment, Case, Plan, assess_plan
 from winprob.actions.visits.candidates import Candidates, pick_candidates
 from winprob.actions.visits.eligibility import assign, executive_groups, find_access
 from winprob.actions.visits.executives import Roster, read_executives, roster_from
@@ -18,6 +21,7 @@ from winprob.actions.visits.program import BestByDraw, best_by_draw, solve
 from winprob.actions.visits.success import instrument_of, learn_success
 from winprob.actions.visits.tail import solve_tail
 from winprob.arrays import Array
+from winprob.data.fiscal import Quarter, find_quarter, quarter_of
 from winprob.data.schema import column_or_missing, validate_deals, validate_visits
 from winprob.errors import PlanError
 from winprob.i18n import gettext
@@ -26,7 +30,7 @@ from winprob.settings import VisitSettings
 
 Follow = Callable[[str, float], None]
 
-#: Time limit of the search, seconds.
+#: Effort of the search, in seconds of a usual machine; counted in steps, not by the clock.
 TIME_LIMIT = 30.0
 
 
@@ -39,6 +43,7 @@ def allocate(
     readings: pd.DataFrame | None = None,
     settings: VisitSettings | None = None,
     goal: str = "bookings",
+    quarter: Quarter | str | None = None,
     risk: float | None = None,
     time_limit: float = TIME_LIMIT,
     seed: int = 1,
@@ -55,9 +60,11 @@ def allocate(
     readings : deals, open or closed, with several readings each (``training_rows``): over the same time, their roles
         that were not visited are what the visited ones are compared with; ``deals`` by default
     settings : prior success of visits and their limits; by default the model's own settings
-    goal : ``bookings``, or ``wins`` where every deal counts the same
+    goal : ``bookings``, ever; ``quarter``, bookings won in one; ``wins``, where every deal counts the same
+    quarter : the one that ``goal="quarter"`` is for; by default that of the day after the newest reading
     risk : 0..1; plan for the mean of the worst ``1 - risk`` of draws instead of the mean of all
-    time_limit : seconds of the search
+    time_limit : effort of the search in seconds of a usual machine; it is counted in steps of the search, so that the
+        plan depends on the data and the seed alone, not on the clock
 
     Returns
     -------
@@ -72,7 +79,8 @@ def allocate(
         The deals are not valid.
     """
     options: Any = {"visits": visits, "readings": readings, "settings": settings, "goal": goal, "risk": risk}
-    return plan_visits(posterior, deals, executives, **options, time_limit=time_limit, seed=seed).visits
+    options["quarter"] = quarter
+    return plan_visits(posterior, deals, executives, **options, time_limit=time_limit, seed=seed).visits[list(COLUMNS)]
 
 
 def plan_visits(
@@ -84,6 +92,7 @@ def plan_visits(
     readings: pd.DataFrame | None = None,
     settings: VisitSettings | None = None,
     goal: str = "bookings",
+    quarter: Quarter | str | None = None,
     risk: float | None = None,
     time_limit: float = TIME_LIMIT,
     seed: int = 1,
@@ -101,7 +110,8 @@ def plan_visits(
         chosen,
     )
     picked = pick_candidates(valid, goal)
-    outlook = outlook_of(posterior, picked.deals, picked.worth, success, seed)
+    wanted = _quarter(posterior, valid, quarter) if goal == "quarter" else None
+    outlook = outlook_of(posterior, picked.deals, picked.worth, success, seed, wanted)
     access = find_access(roster, picked.deals, valid, outlook.steps > 0, chosen.most_per_deal)
     case = Case(
         outlook=outlook,
@@ -119,9 +129,24 @@ def plan_visits(
     assignment = _assigned(case, problem, scenarios)
     best = _best(case, assignment.problem, scenarios, follow)
     follow(gettext("comparing with other plans"), 0.9)
-    return assess_plan(
+    plan = assess_plan(
         replace(case, groups=assignment.groups), picked, assignment, scenarios, best, success, deals.index
     )
+    levers = add_levers(plan.visits, rank_roles(posterior, picked.deals), case.roster)
+    return replace(plan, visits=levers, quarter=None if wanted is None else wanted.name)
+
+
+def _quarter(posterior: Posterior, valid: pd.DataFrame, quarter: Quarter | str | None) -> Quarter:
+    """The quarter planned for: the one named, else that of the day after the newest reading."""
+    if isinstance(quarter, Quarter):
+        return quarter
+    calendar = posterior.settings.calendar
+    if quarter:
+        return find_quarter(quarter, calendar)
+    newest = column_or_missing(valid, "as_of").max()
+    if pd.isna(newest):
+        raise PlanError(gettext("the deals have no day of reading ('as_of'): name the quarter to plan for"))
+    return quarter_of(newest.date() + dt.timedelta(days=1), calendar)
 
 
 def _require_sound(risk: float | None, time_limit: float) -> None:

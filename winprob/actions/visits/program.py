@@ -6,10 +6,13 @@ choices.
 
 The best plan of each draw gives regret and the share of draws that agree with a visit. With one group of executives and
 no fixed visit, dynamic programming over deals finds it for all draws at once; otherwise each draw is a program of its
-own, for as many draws as the time limit allows.
+own, for as many draws as the effort allows.
+
+Effort is counted in steps of the search (nodes of the tree, programs solved), never by the clock: the same data, seed
+and effort give the same plan on any machine. It is given in seconds of a usual one.
 """
 
-import time
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +30,9 @@ from winprob.i18n import gettext
 
 #: Relative optimality gap at which the search may stop.
 _GAP = 1e-6
-_TIMED_OUT = 1
+_OPTIMAL = 0
+#: Steps per second of effort: nodes of the program by mean gains, of that of the worst draws, and programs solved.
+_NODES, _TAIL_NODES, PROGRAMS = 100, 1, 10
 
 
 def solve(problem: Problem, *, time_limit: float) -> Solution:
@@ -36,21 +41,22 @@ def solve(problem: Problem, *, time_limit: float) -> Solution:
     Raises
     ------
     PlanError
-        No plan was found in the time given.
+        No plan was found with the effort given.
     """
     choices = list_choices(problem, best_only=True)
     if not len(choices):
         return Solution(visitor=np.full(problem.eligible.shape[1:], NO_VISIT), objective=0.0, gap=0.0)
-    start, bounds = time.perf_counter(), dual_bound(problem, choices)
+    left, bounds = time_limit, dual_bound(problem, choices)
     must = problem.fixed.any(axis=(0, 2))[choices.deal]
     few = min(len(choices), 50 + 5 * int(problem.slots.sum()))
     reach = float(np.partition(bounds.loss, few - 1)[few - 1])
     while True:
         considered = choices.take((bounds.loss <= reach) | must)
-        result = run(problem, considered, None, max(time_limit - (time.perf_counter() - start), 0.1))
+        result = run(problem, considered, None, left)
+        left = max(left - float(result.mip_node_count or 0) / _NODES, 1 / _NODES)
         worth = -float(result.fun)
         needed = (bounds.bound - worth) * (1 + 1e-9) + 1e-12
-        if result.status == _TIMED_OUT:
+        if result.status != _OPTIMAL:
             gap = max(needed / max(worth, 1e-300), 0.0)
             break
         if needed <= reach or len(considered) == len(choices):
@@ -70,7 +76,7 @@ def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, ti
     Raises
     ------
     PlanError
-        No plan was found in the time given.
+        No plan was found with the effort given.
     """
     scale = float(np.abs(choices.gain).max()) or 1.0
     rules, lower, upper = write_rules(problem, choices)
@@ -96,11 +102,14 @@ def run(problem: Problem, choices: Choices, tail: tuple[Array, float] | None, ti
         integrality=whole,
         bounds=Bounds(floor, ceiling),
         constraints=LinearConstraint(rules, lower, upper),
-        options={"time_limit": time_limit, "mip_rel_gap": _GAP},
+        options={"node_limit": math.ceil(time_limit * (_NODES if tail is None else _TAIL_NODES)), "mip_rel_gap": _GAP},
     )
     if result.x is None:
         raise PlanError(
-            gettext("no plan was found within {seconds:g} seconds; allow more with --time-limit", seconds=time_limit)
+            gettext(
+                "no plan was found with the effort of {seconds:g} seconds; allow more with --time-limit",
+                seconds=time_limit,
+            )
         )
     result.fun *= scale
     return result
@@ -141,15 +150,14 @@ class BestByDraw:
 
 
 def best_by_draw(problem: Problem, gains: Array, *, seconds: float, follow: Callable[[float], None]) -> BestByDraw:
-    """The best plan of each draw of ``gains`` (draw, deal, set); of the first few if time runs out."""
+    """The best plan of each draw of ``gains`` (draw, deal, set); of the first of them that effort allows."""
     if len(problem.slots) == 1 and problem.account is None and not problem.fixed.any():
         return _by_recursion(problem, gains)
-    start = time.perf_counter()
+    gains = gains[: int(seconds * PROGRAMS)]
     visited = np.zeros((len(gains), *problem.eligible.shape[1:]), dtype=bool)
     worth: list[float] = []
     for at, gain in enumerate(gains):
-        left = seconds - (time.perf_counter() - start)
-        solution = _solved(replace(problem, gain=gain.astype(np.float64)), left)
+        solution = _solved(replace(problem, gain=gain.astype(np.float64)), seconds)
         if solution is None:
             break
         visited[at] = solution.visitor >= 0
@@ -159,9 +167,7 @@ def best_by_draw(problem: Problem, gains: Array, *, seconds: float, follow: Call
 
 
 def _solved(problem: Problem, seconds: float) -> Solution | None:
-    """The best plan, None if it is not proven within the time."""
-    if seconds <= 0:
-        return None
+    """The best plan, None if it is not proven with the effort."""
     try:
         solution = solve(problem, time_limit=seconds)
     except PlanError:

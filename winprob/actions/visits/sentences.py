@@ -6,6 +6,7 @@ import pandas as pd
 
 from winprob.actions.visits.assessment import Estimate, Plan
 from winprob.i18n import gettext
+from winprob.methodology import label
 
 
 def plan_sentences(plan: Plan) -> list[str]:
@@ -15,6 +16,7 @@ def plan_sentences(plan: Plan) -> list[str]:
         *_regret_sentences(plan),
         *_baseline_sentences(plan),
         *_slot_sentences(plan),
+        *_lever_sentences(plan),
         *plan.notes,
         *_assumption_sentences(plan),
     ]
@@ -22,26 +24,40 @@ def plan_sentences(plan: Plan) -> list[str]:
 
 def _headline_sentences(plan: Plan) -> Iterator[str]:
     visits = plan.visits
-    yield gettext(
-        "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
-        visits=len(visits),
-        executives=visits["executive"].nunique(),
-        deals=visits["deal_id"].nunique(),
+    counts = {
+        "visits": len(visits),
+        "executives": visits["executive"].nunique(),
+        "deals": visits["deal_id"].nunique(),
         **_amounts(plan, plan.gain),
+    }
+    headline = gettext(
+        "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
+        **counts,
     )
+    if plan.quarter is not None:
+        headline = gettext(
+            "{visits} visits by {executives} executives to {deals} deals: {gain} more in {quarter} in expectation "
+            "({lower} to {upper}).",
+            quarter=plan.quarter,
+            **counts,
+        )
+    yield headline
     if plan.tail_gain is not None:
         yield gettext(
             "Planned for the worst case: in the worst draws it adds {gain} on average.",
             gain=amount(plan, plan.tail_gain),
         )
     if plan.gap >= 0.0005:
-        yield gettext("The best plan may be up to {gap:.1%} better than this one; more time may find it.", gap=plan.gap)
+        yield gettext(
+            "The best plan may be up to {gap:.1%} better than this one; more effort may find it.", gap=plan.gap
+        )
 
 
 def _regret_sentences(plan: Plan) -> Iterator[str]:
     if not plan.draws:
         yield gettext(
-            "Time ran out before any draw's own best plan was found: allow more to compute the regret of this one."
+            "The effort was spent before any draw's own best plan was found: allow more to compute the regret of this "
+            "one."
         )
         return
     yield gettext(
@@ -81,7 +97,7 @@ def _slot_sentences(plan: Plan) -> Iterator[str]:
     table: pd.DataFrame = plan.one_more_slot
     useful = table[table["expected_gain"] > 0].sort_values("expected_gain", ascending=False, kind="stable")
     if table["expected_gain"].isna().any():
-        yield gettext("Time ran out before the gain of one slot more was known for all executives.")
+        yield gettext("The effort was spent before the gain of one slot more was known for all executives.")
     elif useful.empty:
         yield gettext("One slot more would add nothing for any executive.")
     if useful.empty:
@@ -91,6 +107,20 @@ def _slot_sentences(plan: Plan) -> Iterator[str]:
         for name, gain in zip(useful["executive"].head(5), useful["expected_gain"], strict=False)
     )
     yield gettext("One slot more would add: {listed}.", listed=listed)
+
+
+def _lever_sentences(plan: Plan) -> Iterator[str]:
+    """How many visits go to the deal's lever, and why the others do not."""
+    apart = plan.visits[plan.visits["reason"].notna()]
+    if len(plan.visits) and apart.empty:
+        yield gettext("Every visit goes to the role with the largest lift in its deal.")
+    for row in apart.to_dict("records"):
+        yield gettext(
+            "{deal}, visit to the {role}: {reason}.",
+            deal=row["deal_id"],
+            role=label("role", row["role"]),
+            reason=row["reason"],
+        )
 
 
 def _assumption_sentences(plan: Plan) -> Iterator[str]:

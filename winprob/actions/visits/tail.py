@@ -6,7 +6,6 @@ program over some choices give the weights at which missing choices are found (c
 shortfall for each scenario is then solved over these choices, or over all where there are few.
 """
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +21,6 @@ _FEW = 400
 _ROUNDS = 30
 #: The search ends where the bound falls by less than this share and no choice is added.
 _ENOUGH = 1e-3
-#: Share of the time limit for column generation.
-_SEARCHING = 0.4
 
 
 def solve_tail(problem: Problem, scenarios: Array, risk: float, *, time_limit: float) -> Solution:
@@ -32,18 +29,17 @@ def solve_tail(problem: Problem, scenarios: Array, risk: float, *, time_limit: f
     Raises
     ------
     PlanError
-        No plan was found in the time given.
+        No plan was found with the effort given.
     """
-    start, choices = time.perf_counter(), list_choices(problem, best_only=False)
+    choices = list_choices(problem, best_only=False)
     if not len(choices):
         return Solution(visitor=np.full(problem.eligible.shape[1:], NO_VISIT), objective=0.0, gap=0.0)
     gains = scenarios[:, choices.deal, choices.at].astype(np.float64)
     bound, considered = np.inf, np.ones(len(choices), dtype=bool)
     if len(choices) > _FEW:
-        bound, considered = _search(problem, choices, gains, risk, time_limit * _SEARCHING)
-    left = max(time_limit - (time.perf_counter() - start), 0.1)
+        bound, considered = _search(problem, choices, gains, risk)
     some = choices.take(considered)
-    result = run(problem, some, (gains[:, considered], risk), left)
+    result = run(problem, some, (gains[:, considered], risk), time_limit)
     worth = -float(result.fun)
     bound = min(bound, worth * (1 + float(result.mip_gap or 0.0))) if considered.all() else bound
     gap = max(bound - worth, 0.0) / worth if worth > 0 else 0.0
@@ -64,9 +60,9 @@ def tail_mean(totals: Array, risk: float) -> float:
     return float(tail_weights(totals, risk) @ totals)
 
 
-def _search(problem: Problem, choices: Choices, gains: Array, risk: float, seconds: float) -> tuple[float, Array]:
+def _search(problem: Problem, choices: Choices, gains: Array, risk: float) -> tuple[float, Array]:
     """An upper bound on the tail mean of any plan, and which choices (choice,) to consider."""
-    started, weights, bound = time.perf_counter(), np.full(len(gains), 1 / len(gains)), np.inf
+    weights, bound = np.full(len(gains), 1 / len(gains)), np.inf
     few = min(len(choices), 50 + 3 * int(problem.slots.sum()))
     considered = problem.fixed.any(axis=(0, 2))[choices.deal]
     for _ in range(_ROUNDS):
@@ -76,7 +72,7 @@ def _search(problem: Problem, choices: Choices, gains: Array, risk: float, secon
         near = np.argpartition(bounds.loss, few - 1)[:few]
         grown = not considered[near].all()
         considered[near] = True
-        if not (improved or grown) or time.perf_counter() - started > seconds:
+        if not (improved or grown):
             break
         weights = _scenario_duals(problem, choices.take(considered), gains[:, considered], risk)
     return bound, considered

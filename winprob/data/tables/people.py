@@ -1,7 +1,9 @@
 """Read a people table and merge it into the role columns of a deal table.
 
 A role's people become readings ``"3*2 4*1"`` (tier * influence, by person), their support the mean weighted by
-influence, their coverage the furthest of them. Where the people table has no value, the deal table's is kept.
+influence, their coverage the furthest of them. Where the people table has no value, the deal table's is kept. Notes on
+a person (who of ours knows them, last contact, whom they report to, whether they are the coach, which competitor they
+back) are for the visit sheet and for questions: no model uses them.
 """
 
 from collections.abc import Iterator
@@ -16,10 +18,22 @@ from winprob.data.tables.sheets.sheet import Sheet, frame_sheet
 from winprob.data.tables.values.columns import parse_days, parse_numbers
 from winprob.data.tables.values.parsed import by_value
 from winprob.i18n import gettext
-from winprob.methodology import COVERAGES, ROLES, canonical, canonical_column, derive_support, is_unknown, plays
+from winprob.methodology import (
+    COACH_STATES,
+    COVERAGES,
+    ROLES,
+    canonical,
+    canonical_column,
+    derive_support,
+    is_unknown,
+    plays,
+)
 
 _FACTS = ("as_of", "person", "role", "support", "influence", "coverage")
 _DEFAULT_INFLUENCE = 2.0
+#: Notes on a person as free text, and all notes.
+_TEXT_NOTES = ("known_by", "reports_to", "competitor")
+NOTES = (*_TEXT_NOTES, "last_contact", "coach")
 
 
 def rubric_items() -> tuple[str, ...]:
@@ -29,7 +43,7 @@ def rubric_items() -> tuple[str, ...]:
 
 def is_people_header(header: str) -> bool:
     """Whether a header is one of the people table's."""
-    return canonical_column(header) in (ID, *_FACTS, *rubric_items())
+    return canonical_column(header) in (ID, *_FACTS, *NOTES, *rubric_items())
 
 
 def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
@@ -38,8 +52,8 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     Returns
     -------
     DataFrame
-        ``deal_id, as_of, person, role, tier, influence, coverage`` and the rubric's items that it rates; missing where
-        unknown.
+        ``deal_id, as_of, person, role, tier, influence, coverage``, and the rubric's items and the notes that it has;
+        missing where unknown.
     list of Finding
         Every error at once.
     """
@@ -59,7 +73,7 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     people["tier"] = _tiers(people, cells, ratings, findings)
     people["influence"] = _influence(people, cells, findings)
     people["coverage"] = _coverage(people, cells, findings)
-    people = people.join(ratings)
+    people = people.join(ratings).join(_notes(people, cells, findings))
     people = _one_role_a_row(people, findings)
     findings += _listed_twice(people, [ID, "as_of", "person", "role"])
     return people.dropna(subset=[ID, "person", "role"]), findings
@@ -68,7 +82,7 @@ def read_people(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
 def _columns(sheet: Sheet) -> tuple[pd.DataFrame, list[Finding]]:
     """The sheet's cells under canonical names."""
     names = {header: canonical_column(header) for header in sheet.cells.columns}
-    wanted = (ID, *_FACTS, *rubric_items())
+    wanted = (ID, *_FACTS, *NOTES, *rubric_items())
     present = [name for name in names.values() if name in wanted]
     faults = [
         whole("error", name, gettext("people table: several columns mean '{column}'", column=name))
@@ -154,6 +168,19 @@ def _coverage(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding]
     values, refused = by_value(cells["coverage"], lambda text: canonical("coverage", text) or _blank(text))
     findings += _fault(people, "coverage", refused, cells["coverage"], ", ".join(COVERAGES))
     return values
+
+
+def _notes(people: pd.DataFrame, cells: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
+    """The notes on each person that the table has; a blank is unknown."""
+    notes: dict[str, pd.Series] = {name: as_text(cells[name]) for name in _TEXT_NOTES if name in cells}
+    if "last_contact" in cells:
+        days = parse_days(cells["last_contact"])
+        findings += _fault(people, "last_contact", days.refused, cells["last_contact"], gettext("a date"))
+        notes["last_contact"] = days.read
+    if "coach" in cells:
+        notes["coach"], refused = by_value(cells["coach"], lambda text: canonical("coach", text) or _blank(text))
+        findings += _fault(people, "coach", refused, cells["coach"], ", ".join(COACH_STATES))
+    return pd.DataFrame(notes, index=cells.index)
 
 
 def _one_role_a_row(people: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:

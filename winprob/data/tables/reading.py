@@ -174,8 +174,9 @@ def read_people_table(people: PeopleSource, *, encoding: str | None = None) -> p
     Returns
     -------
     DataFrame
-        One row per deal, date, person and role: ``deal_id, as_of, person, role, tier, influence, coverage`` and the
-        rubric's items that it rates; missing where unknown.
+        One row per deal, date, person and role: ``deal_id, as_of, person, role, tier, influence, coverage``, and the
+        rubric's items and the notes (``known_by, last_contact, reports_to, coach, competitor``) that it has; missing
+        where unknown.
 
     Raises
     ------

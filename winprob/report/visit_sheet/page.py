@@ -1,4 +1,4 @@
-"""Render the visit sheet: one page of Markdown for one visit to one person."""
+"""Render the visit sheet: one page for one visit to one person, as Markdown or HTML."""
 
 from pathlib import Path
 
@@ -8,9 +8,12 @@ from winprob.data.tables import read_people_table
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.report.numbers import named_with_id
-from winprob.report.sheet import Sheet, to_markdown
-from winprob.report.visit_sheet.plan import commitment, evidence, next_step_with, preparation, purpose, questions
-from winprob.report.visit_sheet.present import deal_status, lead, red_flags, what_changed, what_would_change
+from winprob.report.sheet import Sheet, to_html, to_markdown
+from winprob.report.visit_sheet.changes import what_changed
+from winprob.report.visit_sheet.first import commitment
+from winprob.report.visit_sheet.people import people as people_section
+from winprob.report.visit_sheet.plan import evidence, preparation, purpose, questions
+from winprob.report.visit_sheet.present import deal_status, lead, red_flags, what_would_change
 from winprob.report.visit_sheet.visit import Visit, plan_visit
 
 
@@ -24,6 +27,7 @@ def render_brief(
     before: pd.DataFrame | None = None,
     encoding: str | None = None,
     answers: pd.DataFrame | None = None,
+    output_format: str = "md",
 ) -> str:
     """Render the sheet for one visit in the current language.
 
@@ -36,6 +40,7 @@ def render_brief(
         last one, if ``deals`` has several
     encoding : text encoding of the people table, where detection fails
     answers : answers of worksheets, as `read_answers` returns them: where they differ from the record is a red flag
+    output_format : ``md``, Markdown, or ``html``, a complete document that prints on one A4 page
 
     Raises
     ------
@@ -45,8 +50,8 @@ def render_brief(
         ``role`` is not a role.
     """
     known = None if people is None else read_people_table(people, encoding=encoding)
-    visit = plan_visit(posterior, deals, deal_id, role=role, people=known, before=before, answers=answers)
-    return to_markdown(_sheet(visit))
+    sheet = _sheet(plan_visit(posterior, deals, deal_id, role=role, people=known, before=before, answers=answers))
+    return to_html(sheet) if output_format == "html" else to_markdown(sheet)
 
 
 def _sheet(visit: Visit) -> Sheet:
@@ -58,11 +63,12 @@ def _sheet(visit: Visit) -> Sheet:
             deal_status(visit),
             *what_changed(visit),
             purpose(visit),
-            preparation(visit),
-            next_step_with(visit),
-            questions(visit),
             commitment(visit),
+            people_section(visit),
+            questions(visit),
+            preparation(visit),
             what_would_change(visit),
             evidence(visit),
         ),
+        dense=True,
     )

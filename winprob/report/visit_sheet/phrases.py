@@ -5,11 +5,15 @@ from functools import reduce
 
 import pandas as pd
 
+from winprob.actions.contacts import Contact
 from winprob.i18n import gettext
 from winprob.methodology import Play, is_unknown, label, plays
 from winprob.report.numbers import percent, span
 from winprob.report.sheet import Point
-from winprob.report.visit_sheet.visit import Estimate, Holder
+from winprob.report.visit_sheet.visit import Estimate
+
+#: Facts with a vocabulary, and its name.
+VOCABULARIES = {"stage": "stage", "decision_method": "decision_method", "coach": "coach"}
 
 
 def point(name: str, *sentences: str) -> Point:
@@ -103,9 +107,14 @@ def role_name(role: str) -> str:
     return label("role", role)
 
 
-def named(people: Iterable[Holder]) -> str:
+def named(contacts: Iterable[Contact]) -> str:
     """The first two people by name, and the number of the others."""
-    names = [holder.person for holder in people]
+    names = [contact.person for contact in contacts if contact.person]
     if len(names) > 2:
         return gettext("{names} and {count} more", names=gettext(", ").join(names[:2]), count=len(names) - 2)
     return gettext(", ").join(names)
+
+
+def who(contact: Contact | None, role: str) -> str:
+    """A person with role and support; the role alone where no one is known in it."""
+    return contact.text() if contact else gettext("the {role}", role=role_name(role))

@@ -1,16 +1,18 @@
-"""Plan of the visit: purpose, preparation, next step, questions, the commitment to ask for, and the evidence."""
+"""Plan of the visit: purpose, preparation, questions, and the evidence."""
 
 import pandas as pd
 
-from winprob.actions.questions import rank_unknowns
+from winprob.actions.contacts import holders
+from winprob.actions.levers import lever_label
+from winprob.actions.questions import name_sources, rank_unknowns
 from winprob.i18n import gettext
-from winprob.methodology import Play, channels_for, column_label, plays
+from winprob.methodology import Play, column_label, plays
 from winprob.model.features import METHOD_LEVELS
 from winprob.model.role_evidence import LEARNED, NOT_IN_DEALS, weight_grades, weight_prior_share
-from winprob.report.numbers import percent, text_of
+from winprob.report.numbers import percent
 from winprob.report.sheet import Column, Grid, Point, Section
 from winprob.report.visit_sheet import phrases as text
-from winprob.report.visit_sheet.phrases import listed, named, phrases, play_text, point, points_of, role_name, sentence
+from winprob.report.visit_sheet.first import first_step
 from winprob.report.visit_sheet.visit import Estimate, Visit
 
 #: Probability above which one role is called the best lever; otherwise it is a tie.
@@ -18,24 +20,45 @@ _LEADS = 0.5
 
 
 def purpose(visit: Visit) -> Section:
-    """The role to visit, the goal, and the lift of its support."""
+    """The first step, the role to visit, the goal, and the lift of its support."""
     step = visit.step
     return Section(
         title=text.title_of("visits", "purpose"),
         points=(
-            point(gettext("Visit"), sentence(_whom(visit)), _choice(visit)),
-            point(gettext("Goal"), sentence(step.goal.why.phrase.text())),
-            point(gettext("Why this role"), sentence(step.weight.why.phrase.text()), _lift(visit)),
+            first_step(visit),
+            text.point(gettext("Visit"), text.sentence(_whom(visit)), _choice(visit)),
+            text.point(gettext("Goal"), text.sentence(step.goal.why.phrase.text())),
+            text.point(gettext("Why this role"), text.sentence(step.weight.why.phrase.text()), _lift(visit)),
         ),
+        grid=_levers(visit),
+    )
+
+
+#: Levers on a sheet.
+_LEVERS = 4
+
+
+def _levers(visit: Visit) -> Grid | None:
+    """The largest levers: roles, coach, contact with the approver, knowing the method; None where nothing can rise."""
+    rising = visit.all_levers[visit.all_levers["win_prob_lift"].notna()].head(_LEVERS)
+    if rising.empty:
+        return None
+    titles = [gettext("Lever"), gettext("Points of win probability"), gettext("Best of all")]
+    return Grid(
+        columns=[Column(title=title, number=at > 0) for at, title in enumerate(titles)],
+        rows=[
+            [lever_label(str(row["role"])), text.points_of(_lift_of(row)), percent(row["prob_best"])]
+            for _, row in rising.iterrows()
+        ],
     )
 
 
 def _whom(visit: Visit) -> str:
-    who, status = role_name(visit.role), text.support_and_coverage(visit.facts, visit.role)
-    people = visit.people.get(visit.role, ())
+    who, status = text.role_name(visit.role), text.support_and_coverage(visit.facts, visit.role)
+    people = holders(visit.contacts, visit.role) if visit.named else ()
     if not people:
         return gettext("the {role} ({status})", role=who, status=status)
-    return gettext("{people}, the {role} ({status})", people=named(people), role=who, status=status)
+    return gettext("{people}, the {role} ({status})", people=text.named(people), role=who, status=status)
 
 
 def _choice(visit: Visit) -> str:
@@ -46,17 +69,17 @@ def _choice(visit: Visit) -> str:
     if visit.chosen and visit.role != first["role"]:
         return gettext(
             "You chose this role; the {role} has the largest lift, {points} points.",
-            role=role_name(first["role"]),
-            points=points_of(_lift_of(first)),
+            role=text.role_name(first["role"]),
+            points=text.points_of(_lift_of(first)),
         )
     if first["prob_best"] > _LEADS:
-        return gettext("The best of the five levers with a probability of {share}.", share=percent(first["prob_best"]))
+        return gettext("The best of the five roles with a probability of {share}.", share=percent(first["prob_best"]))
     return gettext(
         "A tie: no role is the best lever with a probability above one half ({first} {share}, {second} {other}). Visit "
         "whichever of these two you can reach.",
-        first=role_name(first["role"]),
+        first=text.role_name(first["role"]),
         share=percent(first["prob_best"]),
-        second=role_name(second["role"]),
+        second=text.role_name(second["role"]),
         other=percent(second["prob_best"]),
     )
 
@@ -67,7 +90,7 @@ def _lift(visit: Visit) -> str:
         return gettext("Its support cannot rise further: no lift remains.")
     return gettext(
         "In past deals one more tier of true support is associated with {points} points of win probability.",
-        points=points_of(_lift_of(lever)),
+        points=text.points_of(_lift_of(lever)),
     )
 
 
@@ -122,22 +145,32 @@ _QUESTIONS = 3
 
 
 def preparation(visit: Visit) -> Section:
-    """The method's preparations except the purpose, which has its own section."""
-    step, facts = visit.step, visit.facts
+    """What to prepare for this person: needs, differences, guiding path, relationship, trust, executive's step."""
+    step = visit.step
     return Section(
         title=gettext("Preparation"),
         points=(
-            point(
+            text.point(
                 text.title_of("visits", "needs_expected"),
-                sentence(listed(phrases(_of_part(step.explore.plays, "need")))),
-                gettext("Motives: {motives}.", motives=listed(phrases(_of_part(step.explore.plays, "motive")))),
+                text.sentence(text.listed(text.phrases(_of_part(step.explore.plays, "need")))),
+                gettext(
+                    "Motives: {motives}.", motives=text.listed(text.phrases(_of_part(step.explore.plays, "motive")))
+                ),
+                gettext("Find out: {what}.", what=text.listed(text.phrases(step.learn.plays))),
             ),
-            point(gettext("Find out"), sentence(listed(phrases(step.learn.plays)))),
-            point(
-                text.title_of("visits", "competitors"), sentence(_rival(facts)), text.how_of("visits", "competitors")
+            text.point(text.title_of("visits", "differentiators"), text.sentence(step.differ.why.phrase.text())),
+            text.point(
+                text.title_of("visits", "guiding_path"), text.play_text(step.guide.why), *_ways(step.guide.plays)
             ),
-            point(text.title_of("visits", "differentiators"), sentence(step.differ.why.phrase.text())),
-            point(text.title_of("visits", "guiding_path"), play_text(step.guide.why), *_ways(step.guide.plays)),
+            text.point(
+                gettext("Relationship"),
+                text.sentence(step.relationship.why.phrase.text()),
+                *_steps(step.relationship.plays),
+            ),
+            text.point(
+                gettext("Trust to build"), text.sentence(step.trust.why.phrase.text()), *_kinds(step.trust.plays)
+            ),
+            *_executive(visit),
         ),
     )
 
@@ -146,33 +179,13 @@ def _of_part(chosen: tuple[Play, ...], part: str) -> list[Play]:
     return [play for play in chosen if play.part == part]
 
 
-def _rival(facts: pd.Series) -> str:
-    rival = facts.get("competitor")
-    return gettext("none recorded") if pd.isna(rival) else text_of(rival)
-
-
 def _ways(chosen: tuple[Play, ...]) -> list[str]:
     return [gettext("Approach: {way}.", way=play.phrase.text()) for play in chosen]
 
 
-def next_step_with(visit: Visit) -> Section:
-    """Relationship, trust and, with executives, the step and the gaps."""
-    step = visit.step
-    return Section(
-        title=gettext("Next step with this person"),
-        points=(
-            point(
-                gettext("Relationship"), sentence(step.relationship.why.phrase.text()), *_steps(step.relationship.plays)
-            ),
-            point(gettext("Trust to build"), sentence(step.trust.why.phrase.text()), *_kinds(step.trust.plays)),
-            *_executive(visit),
-        ),
-    )
-
-
 def _kinds(chosen: tuple[Play, ...]) -> list[str]:
     """The first kind in full, the others with their proof only."""
-    return [play_text(play) if at == 0 else _shortly(play) for at, play in enumerate(chosen)]
+    return [text.play_text(play) if at == 0 else _shortly(play) for at, play in enumerate(chosen)]
 
 
 def _shortly(play: Play) -> str:
@@ -187,7 +200,11 @@ def _numbered(subject: str, play: Play) -> str:
     """A step with its number among all steps."""
     every = plays(subject, "step")
     at = [other.id for other in every].index(play.id) + 1
-    return gettext("Step {at} of {count}: {step}", at=at, count=len(every), step=play_text(play))
+    return gettext("Step {at} of {count}: {step}", at=at, count=len(every), step=text.play_text(play))
+
+
+#: Gaps on a sheet: those to bridge first.
+_GAPS = 2
 
 
 def _executive(visit: Visit) -> list[Point]:
@@ -195,94 +212,32 @@ def _executive(visit: Visit) -> list[Point]:
     points = []
     if step.executive:
         steps = (_numbered("executives", play) for play in step.executive.plays)
-        points.append(point(gettext("As an executive"), sentence(step.executive.why.phrase.text()), *steps))
+        points.append(text.point(gettext("As an executive"), text.sentence(step.executive.why.phrase.text()), *steps))
     if step.bridge:
-        gaps = map(_shortly, step.bridge.plays)
-        points.append(point(gettext("Gaps"), sentence(step.bridge.why.phrase.text()), *gaps))
+        gaps = map(_shortly, step.bridge.plays[:_GAPS])
+        points.append(text.point(gettext("Gaps"), text.sentence(step.bridge.why.phrase.text()), *gaps))
     return points
 
 
 def questions(visit: Visit) -> Section:
-    """The most valuable questions, and the likely source of an answer."""
-    ranked = rank_unknowns(visit.posterior, visit.deal)
-    ranked = ranked[ranked["expected_shift"] > 0].head(_QUESTIONS)
+    """The most valuable questions, and whom to ask."""
+    ranked = name_sources(rank_unknowns(visit.posterior, visit.deal), visit.deal, visit.people)
+    ranked = ranked[ranked["expected_shift"] > 0].drop_duplicates("question").head(_QUESTIONS)
     title = gettext("Most valuable questions")
     if ranked.empty:
         return Section(title=title, words=(gettext("Every fact in the model is known: confirm the oldest one."),))
-    return Section(title=title, points=tuple(_question(row, visit.facts.get("coach")) for _, row in ranked.iterrows()))
+    return Section(title=title, points=tuple(_question(row) for _, row in ranked.iterrows()))
 
 
-def _question(row: pd.Series, coach: object) -> Point:
-    return point(
-        column_label(str(row["fact"])),
+def _question(row: pd.Series) -> Point:
+    """A question with its value in points and whom to ask."""
+    fact = str(row["fact"])
+    return text.point(
+        column_label(fact),
         str(row["question"]),
         gettext(
-            "(Expected change of the win probability: about {points} points; likely source: {channel}.)",
-            points=f"{100 * row['expected_shift']:.0f}",
-            channel=_channel(str(row["fact"]), coach),
+            "Ask {who}. ({points} points of win probability on average.)",
+            who=row["ask"],
+            points=f"±{100 * row['expected_shift']:.0f}",
         ),
     )
-
-
-def _channel(fact: str, coach: object) -> str:
-    """The likeliest source; a coach only where there is one, and never about the coach."""
-    channels = [play for play in channels_for(fact) if play.id != "coach" or (fact != "coach" and _there_is(coach))]
-    return channels[0].phrase.text()
-
-
-def _there_is(coach: object) -> bool:
-    return coach in ("unvalidated", "validated")
-
-
-def commitment(visit: Visit) -> Section:
-    """The commitment to ask for, by its four elements, and the minimum."""
-    step = visit.step
-    answers = {
-        "who": _who(visit),
-        "what": step.ask.why.phrase.text(),
-        "when": _when(visit.facts),
-        "proof": _proof(visit),
-    }
-    elements = plays("commitments", "element")
-    return Section(
-        title=gettext("Commitment to ask for"),
-        points=(
-            point(
-                gettext("Minimum commitment"),
-                sentence(step.least.why.phrase.text()),
-                *(sentence(play.phrase.text()) for play in step.ask.plays),
-            ),
-        ),
-        grid=Grid(
-            columns=[Column(title=gettext("Element")), Column(title=gettext("In this visit"))],
-            rows=[[play.phrase.text(), answers.get(play.id, _TO_FILL)] for play in elements],
-        ),
-    )
-
-
-#: A line to fill in by hand.
-_TO_FILL = "……"
-
-
-def _who(visit: Visit) -> str:
-    people = visit.people.get(visit.role, ())
-    role = role_name(visit.role)
-    return (
-        gettext("{people} ({role})", people=named(people[:1]), role=role)
-        if people
-        else gettext("{role}: ……", role=role)
-    )
-
-
-def _when(facts: pd.Series) -> str:
-    close = facts.get("expected_close_on")
-    if pd.isna(close):
-        return gettext("by …… (within two weeks of the visit)")
-    return gettext(
-        "by …… (within two weeks of the visit; the close is expected on {day})", day=close.date().isoformat()
-    )
-
-
-def _proof(visit: Visit) -> str:
-    how = visit.step.ask.why.how
-    return how.text() if how else _TO_FILL

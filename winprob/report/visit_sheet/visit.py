@@ -6,65 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from winprob.actions.contacts import Contact, contacts_of, door_opener, holders
 from winprob.actions.flags import find_flags
-from winprob.actions.levers import rank_roles
+from winprob.actions.levers import rank_levers, rank_roles
 from winprob.arrays import Array
 from winprob.data.schema import last_reading, validate_deals
 from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import gettext
-from winprob.methodology import ROLES, SUPPORT_TIERS, NextStep, canonical, next_step, plays
+from winprob.methodology import ROLES, NextStep, canonical, next_step, time_left
 from winprob.model.draws import summarise
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_win_prob
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """A person in a role.
-
-    Attributes
-    ----------
-    tier : reported support 1..4, None if unknown
-    weakest : the lowest-rated item of the support rubric, None where all are rated at the top or not at all
-    """
-
-    person: str
-    tier: int | None
-    coverage: str | None
-    weakest: str | None
-
-
-def holders(people: pd.DataFrame, deal: pd.Series) -> dict[str, tuple[Holder, ...]]:
-    """The people of each role, most influential first; ties go to the lower support tier.
-
-    Parameters
-    ----------
-    people : as ``tables.read_people_table`` returns it
-    deal : one row of the deal table; people without a date count at every date, and a deal without a date has all
-    """
-    mine = people[people["deal_id"] == deal["deal_id"]]
-    day = deal.get("as_of")
-    if day is not None and pd.notna(day):
-        mine = mine[mine["as_of"].isna() | (mine["as_of"] == day)]
-    ordered = mine.sort_values(["influence", "tier", "person"], ascending=[False, True, True], kind="stable")
-    return {role: tuple(_holder(row) for _, row in ordered[ordered["role"] == role].iterrows()) for role in ROLES}
-
-
-def weakest_item(ratings: Mapping[str, float]) -> str | None:
-    """The lowest-rated item, ties in the order of the rubric; None where nothing is rated below the top."""
-    # An unrated item is NaN, and the comparison is false.
-    rated = {item: rating for item, rating in ratings.items() if rating < max(SUPPORT_TIERS)}
-    return min(rated, key=rated.__getitem__, default=None)
-
-
-def _holder(row: pd.Series) -> Holder:
-    rubric = [play.id for play in plays("support") if play.id != "influence"]
-    return Holder(
-        person=str(row["person"]),
-        tier=int(row["tier"]) if pd.notna(row["tier"]) else None,
-        coverage=str(row["coverage"]) if pd.notna(row["coverage"]) else None,
-        weakest=weakest_item({item: row[item] for item in rubric if item in row}),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +26,10 @@ class Visit:
     Attributes
     ----------
     deal : one valid row, the present reading; before : an earlier reading, or None
-    people : the people of each role; empty without a people table
-    levers : the roles as ranked by ``rank_roles``
+    contacts : the people of the customer, or without a people table the roles that are known
+    before_contacts : the contacts on the day of the earlier reading
+    people : the people table, as ``read_people_table`` returns it; None without one
+    levers : the roles as ranked by ``rank_roles``; all_levers : with coach, coverage and method, by ``rank_levers``
     flags : the deal's red flags, as ``find_flags`` returns them
     role : the role to visit; chosen : whether the user named it
     step : the next step with the person
@@ -84,8 +38,11 @@ class Visit:
     posterior: Posterior
     deal: pd.DataFrame
     before: pd.DataFrame | None
-    people: Mapping[str, tuple[Holder, ...]]
+    contacts: tuple[Contact, ...]
+    before_contacts: tuple[Contact, ...]
+    people: pd.DataFrame | None
     levers: pd.DataFrame
+    all_levers: pd.DataFrame
     flags: pd.DataFrame
     role: str
     chosen: bool
@@ -96,9 +53,34 @@ class Visit:
         return self.deal.iloc[0]
 
     @property
-    def person(self) -> Holder | None:
+    def person(self) -> Contact | None:
         """The person to visit: the most influential in the role."""
-        return next(iter(self.people.get(self.role, ())), None)
+        return next(iter(holders(self.contacts, self.role)), None)
+
+    @property
+    def opener(self) -> Contact | None:
+        """Who of the customer can bring us to the person."""
+        return door_opener(self.contacts, self.role, self.person)
+
+    @property
+    def named(self) -> bool:
+        """Whether there is a people table."""
+        return self.people is not None
+
+    @property
+    def noted(self) -> frozenset[str]:
+        """The columns of the people table."""
+        return frozenset() if self.people is None else frozenset(self.people.columns)
+
+    @property
+    def met(self) -> bool:
+        """Whether we have spoken with the person."""
+        return self.person is not None and self.person.met
+
+    @property
+    def days_left(self) -> int | None:
+        """Days from the reading to the expected close, negative where it has passed; None where one is unknown."""
+        return days_left(self.facts)
 
     @property
     def lever(self) -> pd.Series:
@@ -129,20 +111,29 @@ def plan_visit(
     valid = validate_deals(deals).reset_index(drop=True)
     deal = last_reading(valid, deal_id)
     earlier = _own_earlier(valid, deal) if before is None else _earlier(validate_deals(before), deal)
-    who = {} if people is None else holders(people, deal.iloc[0])
+    contacts = contacts_of(deal.iloc[0], people)
     levers = rank_roles(posterior, deal)
     target = named or str(levers["role"].iloc[0])
     return Visit(
         posterior=posterior,
         deal=deal,
         before=earlier,
-        people=who,
+        contacts=contacts,
+        before_contacts=() if earlier is None else contacts_of(earlier.iloc[0], people),
+        people=people,
         levers=levers,
+        all_levers=rank_levers(posterior, deal),
         flags=find_flags(valid, settings=posterior.settings.flags, deal_id=deal_id, answers=answers),
         role=target,
         chosen=named is not None,
-        step=_step(deal.iloc[0], target, next(iter(who.get(target, ())), None)),
+        step=_step(deal.iloc[0], target, next(iter(holders(contacts, target)), None)),
     )
+
+
+def days_left(facts: pd.Series) -> int | None:
+    """Days from the reading to the expected close; None where one of them is unknown."""
+    read, close = facts.get("as_of"), facts.get("expected_close_on")
+    return None if pd.isna(read) or pd.isna(close) else int((close - read).days)
 
 
 def _role(role: str | None) -> str | None:
@@ -153,7 +144,7 @@ def _role(role: str | None) -> str | None:
     return meant
 
 
-def _step(facts: pd.Series, role: str, person: Holder | None) -> NextStep:
+def _step(facts: pd.Series, role: str, person: Contact | None) -> NextStep:
     """Facts of the person take precedence over facts of the role."""
     return next_step(
         role=role,
@@ -161,6 +152,7 @@ def _step(facts: pd.Series, role: str, person: Holder | None) -> NextStep:
         decision_method=facts.get("decision_method"),
         support=person.tier if person and person.tier else facts.get(f"{role}_support"),
         coverage=person.coverage if person and person.coverage else facts.get(f"{role}_coverage"),
+        time=time_left(days_left(facts)),
         weakest=person.weakest if person else None,
     )
 
