@@ -10,10 +10,10 @@ from scipy.special import logit
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.model.explanation import BASE_RATE, DOUBT, explain
-from winprob.report.charts import Chart
-from winprob.report.numbers import FACTS, compact_money, missing_facts, name_of, percent, shown, signed_money, span
-from winprob.report.quarterly.charts import draw_swings
+from winprob.report.numbers import FACTS, missing_facts, name_of, percent, shown, span
+from winprob.report.quarterly.charts import swing_bars
 from winprob.report.quarterly.inputs import ReviewInputs
+from winprob.report.quarterly.plots import Plot
 from winprob.report.sheet import Column, Grid
 
 #: Terms shown one by one; the smaller ones share one row.
@@ -164,8 +164,8 @@ def sentences(inputs: ReviewInputs) -> list[str]:
         count=len(deals),
         share=percent(float(deals["variance_share"].sum())),
         name=name_of(first),
-        won=compact_money(first["p50_if_won"], inputs.currency),
-        lost=compact_money(first["p50_if_lost"], inputs.currency),
+        won=inputs.money.text(first["p50_if_won"]),
+        lost=inputs.money.text(first["p50_if_lost"]),
     )
     return [concentration, _alone(inputs, deals), *_breaks(inputs)]
 
@@ -191,12 +191,11 @@ def breakdowns(inputs: ReviewInputs) -> list[Breakdown]:
     )
 
 
-def chart(inputs: ReviewInputs) -> Chart | None:
+def swings_bars(inputs: ReviewInputs) -> list[Plot]:
+    """P50 if each deal is won and if it is not, a bar for each row of the table."""
     deals = _swinging(inputs)
-    if deals.empty:
-        return None
-    rows = [(name_of(deal), float(deal["p50_if_won"]), float(deal["p50_if_lost"])) for _, deal in deals.iterrows()]
-    return draw_swings(rows, inputs.forecast.p50, share=inputs.wrong_by, currency=inputs.currency)
+    ends = list(zip(deals["p50_if_won"].astype(float), deals["p50_if_lost"].astype(float), strict=True))
+    return swing_bars(ends, inputs.forecast.p50, share=inputs.wrong_by)
 
 
 def swings_grid(inputs: ReviewInputs) -> Grid:
@@ -216,11 +215,11 @@ def _row(inputs: ReviewInputs, deal: pd.Series) -> list[str]:
     return [
         name_of(deal),
         shown(deal, "seller"),
-        compact_money(deal["amount"], inputs.currency),
+        inputs.money.text(deal["amount"]),
         percent(deal["by_end"]),
         percent(deal["variance_share"]),
-        compact_money(deal["p50_if_won"], inputs.currency),
-        compact_money(deal["p50_if_lost"], inputs.currency),
+        inputs.money.text(deal["p50_if_won"]),
+        inputs.money.text(deal["p50_if_lost"]),
     ]
 
 
@@ -250,7 +249,7 @@ def _breaks(inputs: ReviewInputs) -> Iterator[str]:
         causes = gettext("; ").join(_cause(inputs, row) for row in rows.head(_CAUSES).to_dict("records"))
         share = 1 - inputs.wrong_by if side == "below" else 1 + inputs.wrong_by
         fields = {
-            "amount": compact_money(inputs.forecast.p50 * share, inputs.currency),
+            "amount": inputs.money.text(inputs.forecast.p50 * share),
             "chance": percent(rows["prob"].iloc[0]),
             "causes": causes,
         }
@@ -266,14 +265,16 @@ def _breaks(inputs: ReviewInputs) -> Iterator[str]:
 
 def _cause(inputs: ReviewInputs, row: dict[Hashable, Any]) -> str:
     if row["source"] == "deal":
-        there, usual = percent(row["there"]), percent(row["usual"])
+        # The chance as the tables show it: the share of simulated quarters differs from it by simulation noise.
+        by_end = inputs.deals.set_index("deal_id")["by_end"]
+        there, usual = percent(row["there"]), percent(float(by_end.get(row["deal_id"], row["usual"])))
         return gettext(
             "{deal} is won in {there} of these cases ({usual} of all)",
             deal=inputs.names.get(row["deal_id"], row["deal_id"]),
             there=there,
             usual=usual,
         )
-    money = signed_money(row["amount"], inputs.currency)
+    money = inputs.money.signed(row["amount"])
     if row["source"] == "not_yet_created":
         return gettext("bookings of deals not yet created differ from their mean by {money}", money=money)
     return gettext("different win rates change expected bookings by {money}", money=money)
