@@ -173,10 +173,14 @@ def report(
     DEALS holds open deals and those closed so far; closed deals of earlier quarters show how many are still to come.
     """
     from winprob.data.tables import read_decisions
+    from winprob.report.backtest import require_same_data
     from winprob.report.card import read_record
 
     _require_outputs(out, pdf)
     posterior = load_model(model, seed)
+    known = read_record(record) if record else None
+    if known:
+        require_same_data(known, posterior.provenance)
     with progress() as follow:
         follow(gettext("reading the deals"), 0.0)
         inputs = _read_inputs(posterior, source, request, before, settings, seed)
@@ -199,7 +203,7 @@ def report(
             plan=plan,
             findings=findings,
             scores=winprob.score_forecasts(log, inputs.deals, rates=inputs.rates) if log else None,
-            record=read_record(record) if record else None,
+            record=known,
             monitoring=winprob.monitor_model(posterior, monitor) if monitor else None,
             trend=_trend(result, source, inputs, log),
             decisions=read_decisions(decisions, encoding=source.encoding) if decisions else None,

@@ -114,9 +114,7 @@ def _summary(name: str, scores: pd.DataFrame, error_of: str, inside: str | None)
     return name, len(scores), scores["quarter"].nunique(), float(error.abs().mean()), float(error.mean()), covered
 
 
-def track_record_sentences(
-    scores: pd.DataFrame, written: Callable[[float], str] = "{:,.0f}".format
-) -> Iterator[str]:
+def track_record_sentences(scores: pd.DataFrame, written: Callable[[float], str] = "{:,.0f}".format) -> Iterator[str]:
     """Coverage and errors of past forecasts, and whether there are enough quarters to judge.
 
     ``written`` is how an amount is written.

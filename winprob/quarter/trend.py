@@ -82,7 +82,7 @@ def _logged(forecast: Forecast, log: Path | str) -> Iterator[dict[str, Any]]:
 
 def _known(forecast: Forecast, snapshots: pd.DataFrame, rates: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
     days = pd.DatetimeIndex(snapshots["as_of"].dropna().unique()).sort_values()
-    days = days[(days >= pd.Timestamp(_begins(forecast))) & (days < pd.Timestamp(forecast.as_of))]
+    days = days[(days >= pd.Timestamp(forecast.quarter.start)) & (days < pd.Timestamp(forecast.as_of))]
     for at in np.unique(np.linspace(0, len(days) - 1, min(len(days), _MOST)).round().astype(int)) if len(days) else ():
         day = days[at].date()
         state = pipeline_state(

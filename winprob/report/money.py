@@ -69,17 +69,21 @@ class Money:
     def rounded(self, amount: float) -> float:
         """An amount rounded to the page's last decimal."""
         step = self.unit / 10**self.places
-        return round(amount / step) * step
+        return float(round(amount / step) * step)
 
     def _written(self, amount: float, places: int) -> str:
         number = round(amount / self.unit, places) + 0.0
         if not number:
             places = 0
         pattern = "¤#,##0" + ("." + "0" * places if places else "")
-        text = format_currency(number, self.currency, format=pattern, locale=_LOCALES[language()], currency_digits=False)
+        text = format_currency(
+            number, self.currency, format=pattern, locale=_LOCALES[language()], currency_digits=False
+        )
         return text + self.suffix if number else text
 
     def _sign(self, amount: float, size: str) -> str:
+        if size == BLANK:
+            return size
         if size == self._written(0.0, 0):
             return "±" + size
         return ("+" if amount > 0 else "−") + size
@@ -87,4 +91,8 @@ class Money:
     def name(self) -> str:
         """The currency as the page names it: its code, and the sign where that is another one."""
         sign = get_currency_symbol(self.currency, locale=_LOCALES[language()]) if self.currency else ""
-        return self.currency if sign in ("", self.currency) else gettext("{what} ({state})", what=self.currency, state=sign)
+        return (
+            self.currency
+            if sign in ("", self.currency)
+            else gettext("{what} ({state})", what=self.currency, state=sign)
+        )

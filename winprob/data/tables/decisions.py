@@ -95,11 +95,13 @@ def _blank(cells: pd.DataFrame) -> pd.Series:
 
 def _faults(name: str, text: pd.Series, days: pd.Series, chosen: pd.Series) -> Iterator[str]:
     for at in text.index[text.notna() & days.isna() & chosen][:3]:
-        yield gettext("row {row}: {name} {value!r} is not a date such as 2026-07-31", row=at + 2, name=name, value=text[at])
+        yield gettext(
+            "row {row}: {name} {value!r} is not a date such as 2026-07-31", row=at + 2, name=name, value=text[at]
+        )
 
 
 def start_decisions(path: Path) -> bool:
-    """Write an empty file of decisions where there is none; an existing one is never changed. Whether it was written."""
+    """Write an empty file of decisions where there is none, and whether it was written; one that exists is kept."""
     if path.exists():
         return False
     header = DECISION_COLUMNS.values() if language() == "zh" else DECISION_COLUMNS

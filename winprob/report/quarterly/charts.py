@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from winprob.report.quarterly.plots import (
     INK,
     LINE,
     PAPER,
+    ROW_HIGH,
+    ROW_MIDDLE,
     SOFT,
     Box,
     Dot,
@@ -30,19 +33,20 @@ from winprob.report.quarterly.plots import (
     dash_of,
     nice_ticks,
     padded,
+    row_plot,
     spread,
 )
 
 #: Dots of the quantile dot plot, and columns across the bulk of them.
 DOTS, _COLUMNS = 50, 15
 #: Pixels: of the dots' area, of a row of labels, below the axis, of the trend.
-_DOTS_HIGH, _ROW, _FOOT, _TREND_HIGH = 112, 16, 20, 150
+_DOTS_HIGH, _ROW, _FOOT, _TREND_HIGH = 100, 15, 20, 128
 #: Width of a narrow screen's chart, on which dots must not overlap.
 _NARROW = 340
 #: Bins of the histogram: enough for the shape, few enough to hide the sampling noise; share of draws cut off.
-_BINS, _OUTSIDE, _BARS_HIGH = 34, 0.004, 120
+_BINS, _OUTSIDE, _BARS_HIGH = 34, 0.004, 100
 #: Percent across for the axis of the trend; to its right are the names of the lines.
-_TREND_LEFT, _TREND_RIGHT = 2.0, 70.0
+_TREND_LEFT, _TREND_RIGHT = 15.0, 72.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +156,13 @@ def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None,
     ]
     strokes, labels = _rules(marks, scale, base)
     ticks = _money_axis(scale, base, money)
-    width = gettext("Bar height: share of the simulated quarters, in steps of {step}.", step=money.text(edges[1] - edges[0]))
-    caption = gettext("{first} {second}", first=width, second=gettext("Full bars reach the target, hollow bars fall short of it."))
+    step = gettext(
+        "Bar height: share of the simulated quarters, in steps of {step}.", step=money.text(float(edges[1] - edges[0]))
+    )
+    halves = gettext("Full bars reach the target, hollow bars fall short of it.")
     return Plot(
         title=gettext("Distribution of the quarter's bookings"),
-        caption=caption if target is not None else width,
+        caption=step if target is None else gettext("{first} {second}", first=step, second=halves),
         description=gettext("; ").join(mark.text for mark in marks),
         height=base + _FOOT,
         strokes=(*grid, *ticks[0], *strokes),
@@ -174,7 +180,12 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
         start=_TREND_LEFT,
         end=_TREND_RIGHT,
     )
-    names = {"p50": gettext("P50"), "commit": gettext("Commit"), "closed": gettext("Closed"), "target": gettext("Target")}
+    names = {
+        "p50": gettext("P50"),
+        "commit": gettext("Commit"),
+        "closed": gettext("Closed"),
+        "target": gettext("Target"),
+    }
     shown = [name for name in names if trend[name].notna().any()]
     values = trend[["p10", "p90", *shown]].to_numpy(dtype=float)
     base = 8 + _TREND_HIGH
@@ -200,7 +211,9 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
     return Plot(
         title=gettext("The quarter so far"),
         caption=_trend_caption(trend),
-        description=gettext("; ").join(label.text for label in labels if label.anchor == "start" and label.x > _TREND_RIGHT),
+        description=gettext("; ").join(
+            label.text for label in labels if label.anchor == "start" and label.x > _TREND_RIGHT
+        ),
         height=base + _FOOT,
         strokes=tuple(strokes),
         dots=tuple(dots),
@@ -219,7 +232,7 @@ def _trend_line(
     color, width, line = style.get(name, (INK, 1.6, "dotted"))
     strokes = [
         Stroke(x1=x, x2=right, y1=y, y2=below, color=color, width=width, dash=dash_of(line))
-        for (x, y), (right, below) in zip(places, places[1:], strict=False)
+        for (x, y), (right, below) in pairwise(places)
     ]
     fill = {"p50": INK, "closed": BLUE}.get(name, PAPER)
     dots = [] if name == "target" else [Dot(x=x, y=y, r=3.2, fill=fill, color=color) for x, y in places]
@@ -247,20 +260,17 @@ def _week_labels(quarter: Quarter, weeks: Scale, base: float) -> list[Label]:
     ]
 
 
-_BAR_HIGH, _MIDDLE = 20, 10
-
-
 def bridge_bars(steps: Sequence[float], before: float, now: float) -> list[Plot]:
     """A waterfall, a bar for each row of the bridge's table: full bars raise P50, hollow bars lower it."""
     ends = before + np.cumsum([0.0, *steps])
     scale = padded([*ends, before, now], share=0.06, start=2, end=98)
     bars = [_point(scale.at(before))]
-    for left, right in zip(ends, ends[1:], strict=False):
+    for left, right in pairwise(ends):
         one, other = sorted((scale.at(left), scale.at(right)))
         fill = BLUE if right >= left else PAPER
         box = Box(x=one, width=round(other - one, 2), y=4, height=12, fill=fill)
-        link = Stroke(x1=scale.at(right), x2=scale.at(right), y1=_MIDDLE, y2=_BAR_HIGH, color=SOFT)
-        bars.append(_bar(boxes=(box,), strokes=(link,)))
+        link = Stroke(x1=scale.at(right), x2=scale.at(right), y1=ROW_MIDDLE, y2=ROW_HIGH, color=SOFT)
+        bars.append(row_plot(boxes=(box,), strokes=(link,)))
     return [*bars, _point(scale.at(now))]
 
 
@@ -269,18 +279,18 @@ def swing_bars(deals: Sequence[tuple[float, float]], middle: float, *, share: fl
     guides = {middle: "solid", middle * (1 - share): "dashed", middle * (1 + share): "dashed"}
     scale = padded([*guides, *(end for deal in deals for end in deal)], share=0.04, start=2, end=98)
     lines = tuple(
-        Stroke(x1=scale.at(at), x2=scale.at(at), y1=0, y2=_BAR_HIGH, color=SOFT, dash=dash_of(line))
+        Stroke(x1=scale.at(at), x2=scale.at(at), y1=0, y2=ROW_HIGH, color=SOFT, dash=dash_of(line))
         for at, line in guides.items()
     )
     return [
-        _bar(
+        row_plot(
             strokes=(
                 *lines,
-                Stroke(x1=scale.at(lost), x2=scale.at(won), y1=_MIDDLE, y2=_MIDDLE, color=BLUE, width=2),
+                Stroke(x1=scale.at(lost), x2=scale.at(won), y1=ROW_MIDDLE, y2=ROW_MIDDLE, color=BLUE, width=2),
             ),
             dots=(
-                Dot(x=scale.at(lost), y=_MIDDLE, r=4, fill=PAPER),
-                Dot(x=scale.at(won), y=_MIDDLE, r=4),
+                Dot(x=scale.at(lost), y=ROW_MIDDLE, r=4, fill=PAPER),
+                Dot(x=scale.at(won), y=ROW_MIDDLE, r=4),
             ),
         )
         for won, lost in deals
@@ -288,9 +298,4 @@ def swing_bars(deals: Sequence[tuple[float, float]], middle: float, *, share: fl
 
 
 def _point(x: float) -> Plot:
-    return _bar(dots=(Dot(x=x, y=_MIDDLE, r=5),))
-
-
-def _bar(**shapes: object) -> Plot:
-    """A bar in a table; the row's numbers describe it."""
-    return Plot(title="", caption="", description="", height=_BAR_HIGH, **shapes)  # type: ignore[arg-type]
+    return row_plot(dots=(Dot(x=x, y=ROW_MIDDLE, r=5),))

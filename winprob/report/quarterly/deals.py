@@ -14,6 +14,7 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
+from winprob.report.money import Money
 from winprob.report.numbers import BLANK, percent, points, shown, span, word_of
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
@@ -137,11 +138,13 @@ def _reasons(inputs: ReviewInputs, row: pd.DataFrame) -> Iterator[Reason]:
     ups, downs = terms[terms["log_odds"] > 0].head(_REASONS), terms[terms["log_odds"] < 0].head(_REASONS)
     for term in pd.concat([ups, downs]).to_dict("records"):
         size = float(term["log_odds"])
-        yield Reason(up=size > 0, text=_short(term["term"], deal), times=f"×{math.exp(size):.1f}")
+        yield Reason(up=size > 0, text=_short(term["term"], deal, inputs.money), times=f"×{math.exp(size):.1f}")
 
 
-def _short(term: str, deal: pd.Series) -> str:
+def _short(term: str, deal: pd.Series, money: Money) -> str:
     """A term as a phrase; for roles without the coach, who has a separate line."""
+    if term == "amount" and pd.notna(deal.get(term)):
+        return gettext("{what}: {value}", what=column_label(term), value=money.text(float(deal[term])))
     if term not in ROLE_TERMS:
         return fact(term, deal)
     role = ROLES[ROLE_TERMS.index(term)]

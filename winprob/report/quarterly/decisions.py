@@ -83,6 +83,4 @@ def _chance(known: list[dict[Hashable, Any]]) -> str:
     if not known or pd.isna(known[0]["trend"]):
         return ""
     now = float(known[0]["win_prob"])
-    return gettext(
-        "win probability {before} → {now}", before=percent(now - float(known[0]["trend"])), now=percent(now)
-    )
+    return gettext("win probability {before} → {now}", before=percent(now - float(known[0]["trend"])), now=percent(now))

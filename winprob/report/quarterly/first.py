@@ -1,5 +1,6 @@
 """First screen of the review: figures, the gap, groups, red flags, and what would close the gap this quarter."""
 
+import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from winprob.report.sheet import Column, Grid
 _GROUPS, _OWNERS = 5, 6
 #: Red flags shown, among the deals with this share of the expected bookings.
 _FLAGS, _SHARE_THAT_MATTERS = 3, 0.8
+_FIRST_SENTENCE = re.compile(r"(?<=\.)\s+|(?<=。)")
 #: Deals that would close the gap.
 _CLOSERS = 4
 
@@ -93,11 +95,14 @@ def groups_grid(inputs: ReviewInputs) -> Grid | None:
     table["commit"] += table["closed"]
     table["expected"] += table["closed"]
     table = table.sort_values("expected", ascending=False, kind="stable")
-    rest = table.iloc[_GROUPS:]
-    rows = [(str(name), row) for name, row in table.head(_GROUPS).iterrows()]
+    own = len(table) if len(table) <= _GROUPS + 1 else _GROUPS
+    rest = table.iloc[own:]
+    rows = [(str(name), row) for name, row in table.head(own).iterrows()]
     if len(rest):
         rows.append((gettext("{count} others", count=len(rest)), rest.sum()))
-    rows.append((line_name("not_yet_created"), pd.Series({"closed": 0.0, "commit": 0.0, "expected": lines["not_yet_created"]})))
+    rows.append(
+        (line_name("not_yet_created"), pd.Series({"closed": 0.0, "commit": 0.0, "expected": lines["not_yet_created"]}))
+    )
     total = {
         "closed": table["closed"].sum(),
         "commit": table["commit"].sum(),
@@ -105,7 +110,7 @@ def groups_grid(inputs: ReviewInputs) -> Grid | None:
     }
     tied = {name: money.tie([float(row[name]) for _, row in rows], total[name]) for name in total}
     names = {"region": gettext("By region"), "seller": gettext("By owner")}
-    titles = [gettext("Closed"), gettext("Closed and commit"), gettext("Expected (mean)")]
+    titles = [gettext("Closed"), gettext("With commit"), gettext("Expected")]
     return Grid(
         columns=[Column(title=names[column]), *(Column(title=title, number=True) for title in titles)],
         rows=[
@@ -138,7 +143,7 @@ class Flagged:
 
     title: str
     deal: str
-    facts: str
+    step: str
 
 
 def worst_flags(inputs: ReviewInputs) -> list[Flagged]:
@@ -158,7 +163,7 @@ def worst_flags(inputs: ReviewInputs) -> list[Flagged]:
                 amount=inputs.money.text(float(by_id[flag["deal_id"]]["amount"])),
                 owner=shown(by_id[flag["deal_id"]], "seller"),
             ),
-            facts=str(flag["next_step"]),
+            step=_FIRST_SENTENCE.split(str(flag["next_step"]), 1)[0],
         )
         for flag in found.head(_FLAGS).to_dict("records")
     ]
@@ -188,7 +193,7 @@ def gap_sentence(inputs: ReviewInputs) -> str:
         )
     if enough == 1:
         return gettext("The first of these wins closes the gap.")
-    return gettext("The first {count} of these wins together close the gap, about.", count=enough)
+    return gettext("The first {count} of these wins together would about close the gap.", count=enough)
 
 
 def _closers(inputs: ReviewInputs) -> pd.DataFrame:

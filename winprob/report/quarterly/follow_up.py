@@ -28,7 +28,7 @@ def visit_sentences(inputs: ReviewInputs) -> list[str]:
 
 
 def _plan_sentences(plan: Plan, money: Money) -> Iterator[str]:
-    """The gain of the plan, and what knowing more would add to it."""
+    """The gain of the plan. Its regret is left out: it depends on the time that the machine had."""
     ends = {name: _gain(plan, getattr(plan.gain, name), money) for name in ("mean", "lower", "upper")}
     yield gettext(
         "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
@@ -39,13 +39,6 @@ def _plan_sentences(plan: Plan, money: Money) -> Iterator[str]:
         lower=ends["lower"],
         upper=ends["upper"],
     )
-    if plan.draws:
-        yield gettext(
-            "Regret: with the model's parameters known, the best plan would add {regret} more on average "
-            "(the best plan for each of {draws} draws).",
-            regret=_gain(plan, plan.regret, money),
-            draws=plan.draws,
-        )
 
 
 def visits_grid(inputs: ReviewInputs) -> Grid | None:
@@ -78,7 +71,9 @@ def _row(plan: Plan, money: Money, rank: int, visit: dict[Hashable, Any], deal: 
         name_of({"deal_id": name, **deal}),
         shown(deal, "seller"),
         _gain(plan, visit["expected_gain"], money),
-        gettext("{lower} to {upper}", lower=_gain(plan, visit["lower"], money), upper=_gain(plan, visit["upper"], money)),
+        gettext(
+            "{lower} to {upper}", lower=_gain(plan, visit["lower"], money), upper=_gain(plan, visit["upper"], money)
+        ),
         confidence(visit["prob_in_best"]),
     ]
 
@@ -134,8 +129,21 @@ def not_checked(inputs: ReviewInputs) -> list[str]:
 
 
 def faults_grid(inputs: ReviewInputs) -> Grid | None:
-    """Findings of the data check; None without any."""
-    return None if inputs.findings is None or inputs.findings.empty else findings_grid(inputs.findings)
+    """Errors and warnings of the data check; None without any."""
+    if inputs.findings is None:
+        return None
+    faults = inputs.findings[inputs.findings["severity"] != "note"]
+    return None if faults.empty else findings_grid(faults)
+
+
+def check_sentence(inputs: ReviewInputs) -> str:
+    """What the data check found, in short."""
+    if inputs.findings is None:
+        return gettext("No data check was run.")
+    faults = int((inputs.findings["severity"] != "note").sum())
+    if not faults:
+        return gettext("The data check found no fault.")
+    return gettext("The data check has {faults} findings; winprob check lists its notes too.", faults=faults)
 
 
 def _named(deals: pd.DataFrame, details: list[str]) -> str:

@@ -29,10 +29,15 @@ def meta(inputs: ReviewInputs) -> list[str]:
     source = inputs.posterior.provenance
     return [
         gettext("as of {day}", day=inputs.forecast.as_of),
-        gettext("week {week}", week=week(inputs)),
+        _phase(inputs),
         inputs.money.name(),
         gettext("trained on {deals} closed deals", deals=source.deals) if source.deals else learned(source),
     ]
+
+
+def _phase(inputs: ReviewInputs) -> str:
+    quarter, day = inputs.forecast.quarter, inputs.forecast.as_of
+    return gettext("week {week}", week=week(inputs)) if quarter.start <= day <= quarter.end else week(inputs)
 
 
 def facts(inputs: ReviewInputs) -> list[tuple[str, str]]:

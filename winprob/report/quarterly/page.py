@@ -86,9 +86,9 @@ def render_review(
         simulated=simulated,
     )
     values = {"words": words(inputs), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
-    values |= {"chart_fonts": FONTS, "chart_size": 11.5}
+    chart = {"chart_fonts": FONTS, "chart_size": 11.5}
     parts = {**_first(inputs), **_number(inputs), **_middle(inputs), **_last(inputs)}
-    return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **parts)
+    return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **chart, **parts)
 
 
 def _first(inputs: ReviewInputs) -> dict[str, Any]:

@@ -6,6 +6,8 @@ the style sheet replaces them in dark mode.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +74,15 @@ class Plot:
     labels: tuple[Label, ...] = ()
 
 
+#: Height and middle of a bar in a row of a table.
+ROW_HIGH, ROW_MIDDLE = 20, 10
+
+
+def row_plot(**shapes: Any) -> Plot:
+    """A bar in a row of a table, whose numbers describe it."""
+    return Plot(title="", caption="", description="", height=ROW_HIGH, **shapes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """From ``low`` to ``high`` onto ``start`` to ``end``: percent across, or pixels down."""
@@ -116,6 +127,6 @@ def spread(places: Sequence[float], apart: float) -> list[float]:
     """The places moved as little as needed to be ``apart`` from each other, in their order."""
     order = sorted(range(len(places)), key=lambda at: places[at])
     moved = list(places)
-    for before, at in zip(order, order[1:], strict=False):
+    for before, at in pairwise(order):
         moved[at] = max(moved[at], moved[before] + apart)
     return moved

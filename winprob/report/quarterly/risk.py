@@ -10,10 +10,25 @@ from scipy.special import logit
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.model.explanation import BASE_RATE, DOUBT, explain
+from winprob.report.money import Money
 from winprob.report.numbers import FACTS, missing_facts, name_of, percent, shown, span
 from winprob.report.quarterly.charts import swing_bars
 from winprob.report.quarterly.inputs import ReviewInputs
-from winprob.report.quarterly.plots import Plot
+from winprob.report.quarterly.plots import (
+    BLUE,
+    LINE,
+    PAPER,
+    ROW_HIGH,
+    ROW_MIDDLE,
+    SOFT,
+    Box,
+    Dot,
+    Label,
+    Plot,
+    Scale,
+    Stroke,
+    row_plot,
+)
 from winprob.report.sheet import Column, Grid
 
 #: Terms shown one by one; the smaller ones share one row.
@@ -23,27 +38,17 @@ _MARGIN = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A row of the breakdown, positions in percent of the axis.
+    """A row of the breakdown: its text, and its bar.
 
     Attributes
     ----------
-    kind : "point" (base rate, result), "up", "down"
-    start, width : of the bar; of a point its interval
-    at : position of the point, or the sum after this term
+    kind : "point" (base rate, result) or "step"
     """
 
     kind: str
     text: str
-    start: float
-    width: float
-    at: float
+    plot: Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,36 +57,51 @@ class Breakdown:
     verdict: str
     unknown: str
     bars: list[Bar]
-    ticks: list[Tick]
+    scale: Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """Scale from log-odds to percent of the width."""
+    """Scale of win probabilities, even in log-odds."""
 
-    low: float
-    high: float
+    scale: Scale
 
-    def place(self, log_odds: float) -> float:
-        return round(100 * (min(max(log_odds, self.low), self.high) - self.low) / (self.high - self.low), 2)
+    def ticks(self) -> list[tuple[float, str]]:
+        inside = [chance for chance in _TICKS if self.scale.low <= float(logit(chance)) <= self.scale.high]
+        return [(self.scale.at(float(logit(chance))), percent(chance)) for chance in inside]
 
-    def ticks(self) -> list[Tick]:
-        inside = [chance for chance in _TICKS if self.low <= float(logit(chance)) <= self.high]
-        return [Tick(at=self.place(float(logit(chance))), text=percent(chance)) for chance in inside]
+    def heading(self) -> Plot:
+        """The chances above the bars."""
+        return row_plot(labels=tuple(Label(x=x, y=14, text=text, color=SOFT) for x, text in self.ticks()))
+
+    def row(self, strokes: Sequence[Stroke], **shapes: Any) -> Plot:
+        """A bar on the grid."""
+        grid = [Stroke(x1=x, x2=x, y1=0, y2=ROW_HIGH, color=LINE) for x, _ in self.ticks()]
+        return row_plot(strokes=(*grid, *strokes), **shapes)
 
 
-def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame]) -> list[Breakdown]:
+def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame], money: Money) -> list[Breakdown]:
     """A breakdown of every explained deal of ``review`` (win probability as ``mean, lower, upper``), on one axis."""
     known = {str(deal_id): row for deal_id, row in review.set_index("deal_id", drop=False).iterrows()}
     explained = [(known[name], terms) for name, terms in explanations.items() if name in known]
     axis = _axis(explained)
-    return [_of_deal(deal, terms, axis) for deal, terms in explained]
+    return [_of_deal(deal, _with_money(deal, terms, money), axis) for deal, terms in explained]
+
+
+def _with_money(deal: pd.Series, terms: pd.DataFrame, money: Money) -> pd.DataFrame:
+    """The terms with the amount as the page writes money."""
+    if pd.isna(deal.get("amount")):
+        return terms
+    amount = float(deal["amount"])
+    plain = terms["text"].str.replace(f"{amount:,.0f}", money.text(amount), regex=False)
+    return terms.assign(text=terms["text"].mask(terms["term"] == "amount", plain))
 
 
 def _axis(explained: Sequence[tuple[pd.Series, pd.DataFrame]]) -> Axis:
     ends = [float(end) for _, terms in explained for end in terms["log_odds"].cumsum()]
     ends += [float(logit(deal[name])) for deal, _ in explained for name in ("lower", "upper")]
-    return Axis(low=min(ends, default=-1.0) - _MARGIN, high=max(ends, default=1.0) + _MARGIN)
+    low, high = min(ends, default=-1.0) - _MARGIN, max(ends, default=1.0) + _MARGIN
+    return Axis(scale=Scale(low=low, high=high))
 
 
 def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
@@ -98,25 +118,31 @@ def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
         if missing
         else gettext("All nine facts are known; the remaining uncertainty is about their weights."),
         bars=[*_bars(terms, axis), _result(deal, chance, axis)],
-        ticks=axis.ticks(),
+        scale=axis.heading(),
     )
 
 
 def _bars(terms: pd.DataFrame, axis: Axis) -> list[Bar]:
     base = terms.iloc[0]
-    bars = [_base(base, axis)] if base["term"] == BASE_RATE else []
+    bars = [_point(axis, str(base["text"]), *(base[name] for name in ("log_odds", "lower", "upper")))]
+    if base["term"] != BASE_RATE:
+        bars = []
     total = float(base["log_odds"]) if bars else 0.0
     for text, log_odds in _steps(terms.iloc[len(bars) :]):
-        left, right = sorted((axis.place(total), axis.place(total + log_odds)))
+        left, right = sorted((axis.scale.at(total), axis.scale.at(total + log_odds)))
         total += log_odds
-        kind = "up" if log_odds >= 0 else "down"
-        bars.append(Bar(kind=kind, text=text, start=left, width=round(right - left, 2), at=axis.place(total)))
+        fill = BLUE if log_odds >= 0 else PAPER
+        end = axis.scale.at(total)
+        box = Box(x=left, width=round(right - left, 2), y=4, height=12, fill=fill)
+        link = Stroke(x1=end, x2=end, y1=ROW_MIDDLE, y2=ROW_HIGH, width=1.2)
+        bars.append(Bar(kind="step", text=text, plot=axis.row([link], boxes=(box,))))
     return bars
 
 
-def _base(base: pd.Series, axis: Axis) -> Bar:
-    start, end = axis.place(base["lower"]), axis.place(base["upper"])
-    return Bar(kind="point", text=str(base["text"]), start=start, width=end - start, at=axis.place(base["log_odds"]))
+def _point(axis: Axis, text: str, middle: float, lower: float, upper: float) -> Bar:
+    low, at, high = (axis.scale.at(float(value)) for value in (lower, middle, upper))
+    line = Stroke(x1=low, x2=high, y1=ROW_MIDDLE, y2=ROW_MIDDLE, width=1.6)
+    return Bar(kind="point", text=text, plot=axis.row([line], dots=(Dot(x=at, y=ROW_MIDDLE, r=4.5),)))
 
 
 def _steps(terms: pd.DataFrame) -> list[tuple[str, float]]:
@@ -135,9 +161,8 @@ def _together(rest: pd.DataFrame) -> str:
 
 
 def _result(deal: pd.Series, chance: str, axis: Axis) -> Bar:
-    start, end = axis.place(float(logit(deal["lower"]))), axis.place(float(logit(deal["upper"])))
-    text = gettext("This deal: {chance}", chance=chance)
-    return Bar(kind="point", text=text, start=start, width=end - start, at=axis.place(float(logit(deal["mean"]))))
+    ends = (float(logit(deal[name])) for name in ("mean", "lower", "upper"))
+    return _point(axis, gettext("This deal: {chance}", chance=chance), *ends)
 
 
 #: Causes listed on each side.
@@ -187,7 +212,9 @@ def breakdowns(inputs: ReviewInputs) -> list[Breakdown]:
     deals = _swinging(inputs).head(_BROKEN_DOWN).rename(columns=chance)
     rows = [deals.iloc[[at]] for at in range(len(deals))]
     return break_down(
-        deals, {str(row["deal_id"].iloc[0]): explain(inputs.posterior, row, row["deal_id"].iloc[0]) for row in rows}
+        deals,
+        {str(row["deal_id"].iloc[0]): explain(inputs.posterior, row, row["deal_id"].iloc[0]) for row in rows},
+        inputs.money,
     )
 
 

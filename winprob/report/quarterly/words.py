@@ -1,7 +1,7 @@
 """Headings, column titles and notes of the review's template."""
 
 from winprob.i18n import gettext
-from winprob.report.quarterly import risk
+from winprob.report.quarterly import follow_up, risk
 from winprob.report.quarterly.inputs import ReviewInputs
 
 
@@ -20,15 +20,17 @@ def _titles(inputs: ReviewInputs) -> dict[str, str]:
         "gap_table": gettext("Deals that would move P50 most"),
         "decisions": gettext("Decisions"),
         "decisions_table": gettext("Decisions of earlier reviews, and empty lines for today's"),
-        "what": gettext("What"),
-        "who": gettext("Who"),
+        "what": gettext("Decision"),
+        "who": gettext("By whom"),
         "by_when": gettext("By when"),
         "became": gettext("What became of it"),
         "number": gettext("The number"),
         "bridge": gettext("What changed since the last review"),
         "no_bridge": gettext("There is no earlier review to compare with."),
         "bar_title": gettext("P50 after each step"),
-        "swings_bar": gettext("P50 if not won (hollow) and if won (full); lines: P50 ± {share}", share=f"{inputs.wrong_by:.0%}"),
+        "swings_bar": gettext(
+            "P50 if not won (hollow) and if won (full); lines: P50 ± {share}", share=f"{inputs.wrong_by:.0%}"
+        ),
         "about": gettext("How this page was made"),
         "risk": gettext("What must be true, and what would break it"),
         "deals": gettext("Key deals"),
@@ -101,8 +103,7 @@ def _tables(inputs: ReviewInputs) -> dict[str, str]:
         "visits_table": gettext("Visits, largest gain first; a gain is an increase in expected bookings"),
         "exceptions_table": gettext("Deals to discuss in the review"),
         "faults": gettext("Findings of the data check"),
-        "no_faults": gettext("No data check was run.")
-        if inputs.findings is None
-        else gettext("The data check found no fault."),
+        "no_faults": follow_up.check_sentence(inputs),
+        "card_left_out": gettext("The model card is on the web page, and winprob card writes it."),
         "all_deals_table": gettext("Every open deal, sorted by expected bookings"),
     }
