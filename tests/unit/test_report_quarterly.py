@@ -310,7 +310,19 @@ def test_changes_carry_their_sign() -> None:
 
 def test_past_forecasts_are_shown_with_their_errors(compared: Page) -> None:
     rows = [[text for text, _ in row] for table in compared.tables for row in table]
-    assert ["2026Q2", "2026-04-06", "1", "yes", "CN¥6.00M", "CN¥8.00M", "CN¥10.0M", "CN¥9.00M", "−CN¥1.00M", "+CN¥3.00M", "–"] in rows
+    assert [
+        "2026Q2",
+        "2026-04-06",
+        "1",
+        "yes",
+        "CN¥6.00M",
+        "CN¥8.00M",
+        "CN¥10.0M",
+        "CN¥9.00M",
+        "−CN¥1.00M",
+        "+CN¥3.00M",
+        "–",
+    ] in rows
 
 
 # --- red flags -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from winprob.data.fiscal import Quarter, quarter_of
 from winprob.data.schema import is_closed
 from winprob.errors import HistoryError, RegistryError, UndatedError
 from winprob.i18n import gettext
-from winprob.quarter import Bridge, Forecast, quarter_trend
+from winprob.quarter import SCORE_COLUMNS, Bridge, Forecast, quarter_trend
 from winprob.retrain.monitoring import Monitoring, verdict_sentence
 
 
@@ -59,7 +59,7 @@ class Week:
     deals : the day's snapshot, open and closed deals
     before : those of the last review, None without one
     chances_before : ``deal_id, mean`` of the last review
-    scores : of past forecasts whose quarter is over, None without a log
+    scores : of past forecasts whose quarter is over; empty before there are any
     trend : of the quarter so far
     remarks : parts that were left out, and why
     """
@@ -72,7 +72,7 @@ class Week:
     chances_before: pd.DataFrame | None
     plan: Plan | None
     monitoring: Monitoring | None
-    scores: pd.DataFrame | None
+    scores: pd.DataFrame
     trend: pd.DataFrame
     remarks: tuple[str, ...]
 
@@ -129,7 +129,10 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
         chances_before=chances,
         plan=plan or None,
         monitoring=_monitored(inputs, snapshots, remarks),
-        scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates) if _logged(inputs.log) else None,
+        # This forecast is logged too: the page is the same before and after that.
+        scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates)
+        if _logged(inputs.log)
+        else pd.DataFrame(columns=list(SCORE_COLUMNS)),
         trend=quarter_trend(
             forecast, log=inputs.log if _logged(inputs.log) else None, snapshots=snapshots, rates=inputs.rates
         ),

@@ -46,7 +46,7 @@ _NARROW = 340
 #: Bins of the histogram: enough for the shape, few enough to hide the sampling noise; share of draws cut off.
 _BINS, _OUTSIDE, _BARS_HIGH = 34, 0.004, 100
 #: Percent across for the axis of the trend; to its right are the names of the lines.
-_TREND_LEFT, _TREND_RIGHT = 15.0, 72.0
+_TREND_LEFT, _TREND_RIGHT = 15.0, 68.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def _rules(marks: Sequence[Mark], scale: Scale, base: float) -> tuple[list[Strok
     for mark in marks:
         x, y = scale.at(mark.at), _ROW * (highest - mark.level) + 12
         strokes.append(Stroke(x1=x, x2=x, y1=y + 4, y2=base, width=1.7, dash=dash_of(mark.line)))
-        labels.append(Label(x=x, y=y, text=mark.text, anchor=anchor_of(x), bold=mark.line == "solid"))
+        labels.append(Label(x=x, y=y, text=mark.text, anchor=anchor_of(x), bold=mark.line == "solid", halo=True))
     return strokes, labels
 
 
@@ -165,7 +165,8 @@ def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None,
         caption=step if target is None else gettext("{first} {second}", first=step, second=halves),
         description=gettext("; ").join(mark.text for mark in marks),
         height=base + _FOOT,
-        strokes=(*grid, *ticks[0], *strokes),
+        grid=tuple(grid),
+        strokes=(*ticks[0], *strokes),
         boxes=tuple(boxes),
         labels=(*shares, *ticks[1], *labels),
     )
@@ -191,7 +192,8 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
     base = 8 + _TREND_HIGH
     down = padded([0.0, *values[np.isfinite(values)]], share=0.03, start=base, end=8)
     levels = nice_ticks(0.0, down.high, wanted=3)
-    strokes = [Stroke(x1=0, x2=_TREND_RIGHT, y1=down.at(at), y2=down.at(at), color=LINE) for at in levels]
+    grid = [Stroke(x1=0, x2=_TREND_RIGHT, y1=down.at(at), y2=down.at(at), color=LINE) for at in levels]
+    strokes = []
     labels = [Label(x=0, y=down.at(at) - 3, text=money.text(at), anchor="start", color=SOFT) for at in levels if at]
     for day, low, high in zip(days, trend["p10"], trend["p90"], strict=True):
         if np.isfinite(low):
@@ -215,6 +217,7 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
             label.text for label in labels if label.anchor == "start" and label.x > _TREND_RIGHT
         ),
         height=base + _FOOT,
+        grid=tuple(grid),
         strokes=tuple(strokes),
         dots=tuple(dots),
         labels=(*labels, *_week_labels(quarter, weeks, base)),
@@ -252,7 +255,7 @@ def _week_labels(quarter: Quarter, weeks: Scale, base: float) -> list[Label]:
         Label(
             x=weeks.at((quarter.start + dt.timedelta(days=7 * (week - 1))).toordinal()),
             y=base + 16,
-            text=gettext("week {week}", week=week),
+            text=gettext("week {number}", number=week),
             anchor="start" if week == 1 else "middle",
             color=SOFT,
         )

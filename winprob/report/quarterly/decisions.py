@@ -11,8 +11,8 @@ from winprob.i18n import gettext
 from winprob.report.numbers import BLANK, name_of, percent, text_of
 from winprob.report.quarterly.inputs import ReviewInputs
 
-#: Empty lines to fill in, and days for which a settled decision is still shown.
-EMPTY_LINES, _SHOWN_FOR = 3, 35
+#: Empty lines to fill in, decisions shown of earlier reviews, and days for which a settled one is still shown.
+EMPTY_LINES, _SHOWN, _SHOWN_FOR = 3, 5, 35
 _WON, _ENDED = "won", ("lost", "no_decision")
 
 
@@ -29,11 +29,21 @@ class Decision:
 
 
 def decisions(inputs: ReviewInputs) -> list[Decision]:
-    """Earlier decisions that are open or were settled lately, by day: what became of each."""
+    """Earlier decisions that are open or were settled lately, by day, open ones first: what became of each."""
     if inputs.decisions is None or inputs.decisions.empty:
         return []
-    rows = inputs.decisions.sort_values("by_when", kind="stable", na_position="last")
-    return [_decision(inputs, row) for row in rows.to_dict("records") if _current(row, inputs.forecast.as_of)]
+    settled = inputs.decisions["done_on"].notna() | inputs.decisions["result"].notna()
+    rows = inputs.decisions.assign(settled=settled)
+    rows = rows.sort_values(["settled", "by_when"], kind="stable", na_position="last").to_dict("records")
+    current = [row for row in rows if _current(row, inputs.forecast.as_of)]
+    return [_decision(inputs, row) for row in current[:_SHOWN]]
+
+
+def more_decisions(inputs: ReviewInputs) -> str:
+    """How many decisions the page leaves to the file; empty where it shows all."""
+    rows = [] if inputs.decisions is None else inputs.decisions.to_dict("records")
+    rest = sum(_current(row, inputs.forecast.as_of) for row in rows) - _SHOWN
+    return gettext("And {count} more in decisions.csv.", count=rest) if rest > 0 else ""
 
 
 def _current(row: dict[Hashable, Any], today: dt.date) -> bool:

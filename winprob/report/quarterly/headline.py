@@ -202,7 +202,7 @@ def lines_grid(inputs: ReviewInputs) -> Grid:
     parts = LINES[:-1]
     means = money.tie([lines[part]["mean"] for part in parts], lines["total"]["mean"])
     filed = inputs.forecast.seller_rollup.set_index("line").to_dict("index")
-    numbers = [gettext("P10"), gettext("P50"), gettext("P90"), gettext("Mean"), gettext("Probability of the target")]
+    numbers = [gettext("P10"), gettext("P50"), gettext("P90"), gettext("Mean")]
     numbers += [gettext("Sellers' figure"), gettext("Sellers, cumulative")]
     titles = [gettext("Line"), *numbers]
     return Grid(
@@ -211,19 +211,17 @@ def lines_grid(inputs: ReviewInputs) -> Grid:
             _line_row(money, line, lines[line], mean, filed.get(line, {}))
             for line, mean in zip(LINES, [*means, sum(means)], strict=True)
         ],
-        keys=[[None, *(lines[line][end] for end in _ENDS), None, None, None] for line in LINES],
+        keys=[[None, *(lines[line][end] for end in _ENDS), None, None] for line in LINES],
     )
 
 
 def _line_row(
     money: Money, line: str, summary: dict[Hashable, Any], mean: float, filed: dict[Hashable, Any]
 ) -> list[str]:
-    chance = summary["prob_target"]
     return [
         line_name(line),
         *(money.exact(summary[end]) for end in ("p10", "p50", "p90")),
         money.exact(mean),
-        percent(chance) if line == "total" and not math.isnan(chance) else BLANK,
         *(money.exact(filed[name]) if filed else BLANK for name in ("bookings", "cumulative")),
     ]
 

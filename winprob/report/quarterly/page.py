@@ -16,7 +16,7 @@ from winprob.report.money import Money
 from winprob.report.quarterly import appendix, bridge, first, follow_up, headline, risk
 from winprob.report.quarterly.charts import draw_trend
 from winprob.report.quarterly.deals import deal_rows
-from winprob.report.quarterly.decisions import EMPTY_LINES, decisions
+from winprob.report.quarterly.decisions import EMPTY_LINES, decisions, more_decisions
 from winprob.report.quarterly.inputs import ReviewInputs, join_facts, last_known, names_by_id
 from winprob.report.quarterly.words import words
 from winprob.report.templates import render
@@ -106,6 +106,7 @@ def _first(inputs: ReviewInputs) -> dict[str, Any]:
         "gap_sentence": first.gap_sentence(inputs),
         "gap": first.gap_grid(inputs),
         "decisions": decisions(inputs),
+        "more_decisions": more_decisions(inputs),
         "empty_lines": EMPTY_LINES,
     }
 

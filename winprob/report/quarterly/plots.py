@@ -52,22 +52,26 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
+    """A text; with ``halo`` a ground around it hides what it crosses."""
+
     x: float
     y: float
     text: str
     anchor: str = "middle"
     color: str = INK
     bold: bool = False
+    halo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A drawn chart: its shapes in order, ``height`` in pixels, and its words."""
+    """A drawn chart: its shapes, ``grid`` behind all others, ``height`` in pixels, and its words."""
 
     title: str
     caption: str
     description: str
     height: float
+    grid: tuple[Stroke, ...] = ()
     strokes: tuple[Stroke, ...] = ()
     boxes: tuple[Box, ...] = ()
     dots: tuple[Dot, ...] = ()

@@ -77,7 +77,7 @@ class Axis:
     def row(self, strokes: Sequence[Stroke], **shapes: Any) -> Plot:
         """A bar on the grid."""
         grid = [Stroke(x1=x, x2=x, y1=0, y2=ROW_HIGH, color=LINE) for x, _ in self.ticks()]
-        return row_plot(strokes=(*grid, *strokes), **shapes)
+        return row_plot(grid=tuple(grid), strokes=tuple(strokes), **shapes)
 
 
 def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame], money: Money) -> list[Breakdown]:
