@@ -306,6 +306,7 @@ def test_dark_mode_replaces_every_colour_of_the_charts(posterior: Posterior, mad
     assert {color for color in used if f'="{color}"]' not in style} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_pdf_has_at_most_twelve_pages_and_the_first_screen_is_one(
     posterior: Posterior, made: Made, lang: str
