@@ -17,7 +17,7 @@ SAID = {
     "decisions.ipynb": "拜访单",
     "quarterly_review.ipynb": "预测",
     "retraining.ipynb": "重新训练",
-    "weekly_review.ipynb": "未完成：已逾期 7 天",
+    "weekly_review.ipynb": "拜访决策审批者<",
 }
 
 
