@@ -18,7 +18,7 @@ from winprob.errors import InputError, OutputError
 from winprob.i18n import use_language
 from winprob.quarter import Bridge, Forecast, append_forecast, quarter_trend
 from winprob.report.backtest import require_same_data
-from winprob.report.money import Money
+from winprob.report.numbers import Money
 from winprob.report.pdf import require_pdf
 from winprob.report.quarterly import render_review
 from winprob.report.quarterly.bridge import changes_by_deal

@@ -173,14 +173,11 @@ def report(
     DEALS holds open deals and those closed so far; closed deals of earlier quarters show how many are still to come.
     """
     from winprob.data.tables import read_decisions
-    from winprob.report.backtest import require_same_data
     from winprob.report.card import read_record
 
     _require_outputs(out, pdf)
     posterior = load_model(model, seed)
-    known = read_record(record) if record else None
-    if known:
-        require_same_data(known, posterior.provenance)
+    known = read_record(record, posterior.provenance) if record else None
     with progress() as follow:
         follow(gettext("reading the deals"), 0.0)
         inputs = _read_inputs(posterior, source, request, before, settings, seed)

@@ -67,15 +67,12 @@ def _require_terms(terms: tuple[str, ...], known: list[str]) -> None:
 @options.idle_seed
 def card(model: Path, record: Path | None, monitor: Path | None, output_format: str | None, out: Path | None) -> None:
     """The model card: purpose, training data, calibration, and what is not proven."""
-    from winprob.report.backtest import require_same_data
     from winprob.report.card import read_record
 
     require_writable(out)
     chosen = output_format or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
     posterior = load_model(model)
     monitoring = winprob.monitor_model(posterior, monitor) if monitor else None
-    known = read_record(record) if record else None
-    if known:
-        require_same_data(known, posterior.provenance)
+    known = read_record(record, posterior.provenance) if record else None
     text = winprob.render_card(posterior, known, form=chosen, monitoring=monitoring)
     write_page(text, out, gettext("The model card is in {path}.", path=out))

@@ -8,7 +8,6 @@ from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_
 from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.track_record import (
-    SCORE_COLUMNS,
     calibrate_deals,
     score_forecasts,
     summarise_track_record,
@@ -22,7 +21,6 @@ __all__ = [
     "Forecast",
     "LINES",
     "PRECISION",
-    "SCORE_COLUMNS",
     "STEPS",
     "append_forecast",
     "booked",

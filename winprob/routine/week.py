@@ -14,7 +14,7 @@ from winprob.data.fiscal import Quarter, quarter_of
 from winprob.data.schema import is_closed
 from winprob.errors import HistoryError, RegistryError, UndatedError
 from winprob.i18n import gettext
-from winprob.quarter import SCORE_COLUMNS, Bridge, Forecast, quarter_trend
+from winprob.quarter import Bridge, Forecast, quarter_trend
 from winprob.retrain.monitoring import Monitoring, verdict_sentence
 
 
@@ -132,7 +132,7 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
         # This forecast is logged too: the page is the same before and after that.
         scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates)
         if _logged(inputs.log)
-        else pd.DataFrame(columns=list(SCORE_COLUMNS)),
+        else pd.DataFrame(),
         trend=quarter_trend(
             forecast, log=inputs.log if _logged(inputs.log) else None, snapshots=snapshots, rates=inputs.rates
         ),

@@ -12,7 +12,6 @@ from winprob.quarter import track_record_sentences
 from winprob.report import numbers
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
-from winprob.report.money import Money
 from winprob.report.monitoring import track_record_line
 from winprob.report.quarterly.deals import sort_keys
 from winprob.report.quarterly.headline import line_name
@@ -61,7 +60,7 @@ def _not_over(inputs: ReviewInputs) -> str:
     )
 
 
-def _scored(scores: pd.DataFrame, money: Money) -> Grid:
+def _scored(scores: pd.DataFrame, money: numbers.Money) -> Grid:
     """One row for each forecast: interval, realised bookings, and errors (forecast less actual)."""
     titles = {
         "p10": gettext("P10"),
@@ -88,7 +87,7 @@ def _scored(scores: pd.DataFrame, money: Money) -> Grid:
     )
 
 
-def _figures(row: Mapping[Hashable, Any], money: Money, names: list[str]) -> list[str]:
+def _figures(row: Mapping[Hashable, Any], money: numbers.Money, names: list[str]) -> list[str]:
     return [money.signed(row[name]) if name.endswith("_error") else money.text(row[name]) for name in names]
 
 
@@ -136,7 +135,7 @@ def all_deals(inputs: ReviewInputs) -> Grid:
     )
 
 
-def _row(deal: pd.Series, money: Money) -> list[str]:
+def _row(deal: pd.Series, money: numbers.Money) -> list[str]:
     closes = deal["expected_close_on"]
     return [
         numbers.named_with_id(deal),

@@ -6,9 +6,8 @@ import numpy as np
 
 from winprob.i18n import gettext
 from winprob.quarter import Bridge
-from winprob.report.money import Money
-from winprob.report.quarterly.charts import bridge_bars
-from winprob.report.quarterly.plots import Plot
+from winprob.report.numbers import Money
+from winprob.report.quarterly import charts, plots
 from winprob.report.sheet import Column, Grid
 
 #: Deals named for each step.
@@ -28,9 +27,9 @@ def step_name(step: str) -> str:
     return names.get(step, step)
 
 
-def bars(bridge: Bridge) -> list[Plot]:
+def bars(bridge: Bridge) -> list[plots.Plot]:
     """A bar for each row of the table."""
-    return bridge_bars([float(amount) for amount in bridge.steps["amount"]], bridge.p50_before, bridge.p50_now)
+    return charts.bridge_bars([float(amount) for amount in bridge.steps["amount"]], bridge.p50_before, bridge.p50_now)
 
 
 def bridge_grid(bridge: Bridge, names: Mapping[str, str], money: Money) -> Grid:

@@ -13,29 +13,8 @@ from winprob.arrays import Array
 from winprob.data.fiscal import Quarter
 from winprob.i18n import gettext
 from winprob.quarter import PRECISION
-from winprob.report.money import Money
-from winprob.report.quarterly.plots import (
-    BLUE,
-    FILL,
-    INK,
-    LINE,
-    PAPER,
-    ROW_HIGH,
-    ROW_MIDDLE,
-    SOFT,
-    Box,
-    Dot,
-    Label,
-    Plot,
-    Scale,
-    Stroke,
-    anchor_of,
-    dash_of,
-    nice_ticks,
-    padded,
-    row_plot,
-    spread,
-)
+from winprob.report.numbers import Money
+from winprob.report.quarterly import plots
 
 #: Dots of the quantile dot plot, and columns across the bulk of them.
 DOTS, _COLUMNS = 50, 15
@@ -69,10 +48,10 @@ def quantile_dots(total: Array) -> Array:
     return np.asarray(np.quantile(total, (np.arange(DOTS) + 0.5) / DOTS))
 
 
-def draw_dots(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> Plot:
+def draw_dots(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
     """Quantile dot plot of the total: each dot is one of fifty equally likely quarters; full dots reach the target."""
     values = quantile_dots(total)
-    scale = padded([*values, *(mark.at for mark in marks)], share=0.04, start=2, end=98)
+    scale = plots.padded([*values, *(mark.at for mark in marks)], share=0.04, start=2, end=98)
     step = max((values[-2] - values[1]) / _COLUMNS, (scale.high - scale.low) / 34, 1e-9)
     origin = float(values[0]) if target is None else target
     column = [int(np.floor((value - origin) / step + PRECISION)) for value in values]
@@ -85,12 +64,16 @@ def draw_dots(total: Array, marks: Sequence[Mark], *, target: float | None, mone
         full = target is None or value >= target * (1 - PRECISION)
         y = base - (2 * seen[place] + 1) * 1.03 * radius
         x = scale.at(origin + (place + 0.5) * step)
-        dots.append(Dot(x=x, y=round(y, 1), r=round(radius, 1), fill=BLUE if full else PAPER, color=BLUE))
+        dots.append(
+            plots.Dot(
+                x=x, y=round(y, 1), r=round(radius, 1), fill=plots.BLUE if full else plots.PAPER, color=plots.BLUE
+            )
+        )
         seen[place] += 1
     strokes, labels = _rules(marks, scale, base)
     ticks = _money_axis(scale, base, money)
     title = gettext("Fifty equally likely quarters")
-    return Plot(
+    return plots.Plot(
         title=title,
         caption=_dots_caption(total, target, money),
         description=gettext("; ").join(mark.text for mark in marks),
@@ -112,47 +95,54 @@ def _dots_caption(total: Array, target: float | None, money: Money) -> str:
     )
 
 
-def _rules(marks: Sequence[Mark], scale: Scale, base: float) -> tuple[list[Stroke], list[Label]]:
+def _rules(marks: Sequence[Mark], scale: plots.Scale, base: float) -> tuple[list[plots.Stroke], list[plots.Label]]:
     """Vertical lines and their labels above."""
     highest = max((mark.level for mark in marks), default=0)
     strokes, labels = [], []
     for mark in marks:
         x, y = scale.at(mark.at), _ROW * (highest - mark.level) + 12
-        strokes.append(Stroke(x1=x, x2=x, y1=y + 4, y2=base, width=1.7, dash=dash_of(mark.line)))
-        labels.append(Label(x=x, y=y, text=mark.text, anchor=anchor_of(x), bold=mark.line == "solid", halo=True))
+        strokes.append(plots.Stroke(x1=x, x2=x, y1=y + 4, y2=base, width=1.7, dash=plots.dash_of(mark.line)))
+        labels.append(
+            plots.Label(x=x, y=y, text=mark.text, anchor=plots.anchor_of(x), bold=mark.line == "solid", halo=True)
+        )
     return strokes, labels
 
 
-def _money_axis(scale: Scale, base: float, money: Money) -> tuple[list[Stroke], list[Label]]:
+def _money_axis(scale: plots.Scale, base: float, money: Money) -> tuple[list[plots.Stroke], list[plots.Label]]:
     """The axis below, with round amounts."""
-    ticks = [tick for tick in nice_ticks(scale.low, scale.high, wanted=4) if 5 <= scale.at(tick) <= 95]
-    strokes = [Stroke(x1=0, x2=100, y1=base, y2=base, color=SOFT)]
-    strokes += [Stroke(x1=scale.at(tick), x2=scale.at(tick), y1=base, y2=base + 4, color=SOFT) for tick in ticks]
-    return strokes, [Label(x=scale.at(tick), y=base + 16, text=money.text(tick), color=SOFT) for tick in ticks]
+    ticks = [tick for tick in plots.nice_ticks(scale.low, scale.high, wanted=4) if 5 <= scale.at(tick) <= 95]
+    strokes = [plots.Stroke(x1=0, x2=100, y1=base, y2=base, color=plots.SOFT)]
+    strokes += [
+        plots.Stroke(x1=scale.at(tick), x2=scale.at(tick), y1=base, y2=base + 4, color=plots.SOFT) for tick in ticks
+    ]
+    return strokes, [
+        plots.Label(x=scale.at(tick), y=base + 16, text=money.text(tick), color=plots.SOFT) for tick in ticks
+    ]
 
 
-def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> Plot:
+def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
     """Histogram of the simulated totals with a scale of shares; hollow below the target."""
     ends = np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE))
-    scale = padded([*ends, *(mark.at for mark in marks)], share=0.03, start=5, end=98)
+    scale = plots.padded([*ends, *(mark.at for mark in marks)], share=0.03, start=5, end=98)
     edges = np.linspace(scale.low, scale.high, _BINS + 1)
     if target is not None and scale.low < target < scale.high:
         edges += target - edges[np.argmin(np.abs(edges - target))]
     share = np.histogram(total, bins=edges)[0] / len(total)
     top = _ROW * (1 + max((mark.level for mark in marks), default=0)) + 6
     base = top + _BARS_HIGH
-    down = Scale(low=0.0, high=max(float(share.max()), 1e-9), start=base, end=top + 4)
+    down = plots.Scale(low=0.0, high=max(float(share.max()), 1e-9), start=base, end=top + 4)
     boxes = []
     for left, right, part in zip(edges[:-1], edges[1:], share, strict=True):
         if part > 0:
             x, y = scale.at(left), down.at(part)
             short = target is not None and right <= target * (1 + PRECISION)
             width = round(scale.at(right) - x, 2)
-            boxes.append(Box(x=x, width=width, y=y, height=base - y, fill=PAPER if short else FILL))
-    levels = [level for level in nice_ticks(0.0, down.high, wanted=3) if level > 0]
-    grid = [Stroke(x1=5, x2=100, y1=down.at(level), y2=down.at(level), color=LINE) for level in levels]
+            boxes.append(plots.Box(x=x, width=width, y=y, height=base - y, fill=plots.PAPER if short else plots.FILL))
+    levels = [level for level in plots.nice_ticks(0.0, down.high, wanted=3) if level > 0]
+    grid = [plots.Stroke(x1=5, x2=100, y1=down.at(level), y2=down.at(level), color=plots.LINE) for level in levels]
     shares = [
-        Label(x=0, y=down.at(level) + 4, text=f"{100 * level:.3g}%", anchor="start", color=SOFT) for level in levels
+        plots.Label(x=0, y=down.at(level) + 4, text=f"{100 * level:.3g}%", anchor="start", color=plots.SOFT)
+        for level in levels
     ]
     strokes, labels = _rules(marks, scale, base)
     ticks = _money_axis(scale, base, money)
@@ -160,7 +150,7 @@ def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None,
         "Bar height: share of the simulated quarters, in steps of {step}.", step=money.text(float(edges[1] - edges[0]))
     )
     halves = gettext("Full bars reach the target, hollow bars fall short of it.")
-    return Plot(
+    return plots.Plot(
         title=gettext("Distribution of the quarter's bookings"),
         caption=step if target is None else gettext("{first} {second}", first=step, second=halves),
         description=gettext("; ").join(mark.text for mark in marks),
@@ -172,10 +162,10 @@ def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None,
     )
 
 
-def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
+def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> plots.Plot:
     """P50 with its interval, commit, closed and target over the weeks of the quarter."""
     days = [day.toordinal() for day in trend["as_of"]]
-    weeks = Scale(
+    weeks = plots.Scale(
         low=min(days[0], quarter.start.toordinal()),
         high=quarter.end.toordinal(),
         start=_TREND_LEFT,
@@ -190,27 +180,33 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
     shown = [name for name in names if trend[name].notna().any()]
     values = trend[["p10", "p90", *shown]].to_numpy(dtype=float)
     base = 8 + _TREND_HIGH
-    down = padded([0.0, *values[np.isfinite(values)]], share=0.03, start=base, end=8)
-    levels = nice_ticks(0.0, down.high, wanted=3)
-    grid = [Stroke(x1=0, x2=_TREND_RIGHT, y1=down.at(at), y2=down.at(at), color=LINE) for at in levels]
+    down = plots.padded([0.0, *values[np.isfinite(values)]], share=0.03, start=base, end=8)
+    levels = plots.nice_ticks(0.0, down.high, wanted=3)
+    grid = [plots.Stroke(x1=0, x2=_TREND_RIGHT, y1=down.at(at), y2=down.at(at), color=plots.LINE) for at in levels]
     strokes = []
-    labels = [Label(x=0, y=down.at(at) - 3, text=money.text(at), anchor="start", color=SOFT) for at in levels if at]
+    labels = [
+        plots.Label(x=0, y=down.at(at) - 3, text=money.text(at), anchor="start", color=plots.SOFT)
+        for at in levels
+        if at
+    ]
     for day, low, high in zip(days, trend["p10"], trend["p90"], strict=True):
         if np.isfinite(low):
             x = weeks.at(day)
-            strokes.append(Stroke(x1=x, x2=x, y1=down.at(low), y2=down.at(high), color=FILL, width=5))
+            strokes.append(plots.Stroke(x1=x, x2=x, y1=down.at(low), y2=down.at(high), color=plots.FILL, width=5))
     dots = []
     for name in shown:
         line, points = _trend_line(name, trend[name].to_numpy(dtype=float), days, weeks, down)
         strokes += line
         dots += points
     ends = [(name, float(trend[name].dropna().iloc[-1])) for name in shown]
-    places = spread([down.at(value) + 4 for _, value in ends], 14)
+    places = plots.spread([down.at(value) + 4 for _, value in ends], 14)
     over = max(0.0, max(places) - base - 4)
     for (name, value), y in zip(ends, places, strict=True):
         text = gettext("{name} {amount}", name=names[name], amount=money.text(value))
-        labels.append(Label(x=_TREND_RIGHT + 1.5, y=round(y - over, 1), text=text, anchor="start", bold=name == "p50"))
-    return Plot(
+        labels.append(
+            plots.Label(x=_TREND_RIGHT + 1.5, y=round(y - over, 1), text=text, anchor="start", bold=name == "p50")
+        )
+    return plots.Plot(
         title=gettext("The quarter so far"),
         caption=_trend_caption(trend),
         description=gettext("; ").join(
@@ -225,20 +221,24 @@ def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> Plot:
 
 
 def _trend_line(
-    name: str, values: Array, days: Sequence[int], weeks: Scale, down: Scale
-) -> tuple[list[Stroke], list[Dot]]:
+    name: str, values: Array, days: Sequence[int], weeks: plots.Scale, down: plots.Scale
+) -> tuple[list[plots.Stroke], list[plots.Dot]]:
     """A line through the days with a value; the target reaches to the end of the quarter."""
     places = [(weeks.at(day), down.at(value)) for day, value in zip(days, values, strict=True) if np.isfinite(value)]
     if name == "target":
         places = [(places[0][0], places[0][1]), *places, (_TREND_RIGHT, places[-1][1])]
-    style = {"p50": (INK, 2.2, "solid"), "commit": (INK, 1.4, "dashed"), "closed": (BLUE, 1.4, "solid")}
-    color, width, line = style.get(name, (INK, 1.6, "dotted"))
+    style = {
+        "p50": (plots.INK, 2.2, "solid"),
+        "commit": (plots.INK, 1.4, "dashed"),
+        "closed": (plots.BLUE, 1.4, "solid"),
+    }
+    color, width, line = style.get(name, (plots.INK, 1.6, "dotted"))
     strokes = [
-        Stroke(x1=x, x2=right, y1=y, y2=below, color=color, width=width, dash=dash_of(line))
+        plots.Stroke(x1=x, x2=right, y1=y, y2=below, color=color, width=width, dash=plots.dash_of(line))
         for (x, y), (right, below) in pairwise(places)
     ]
-    fill = {"p50": INK, "closed": BLUE}.get(name, PAPER)
-    dots = [] if name == "target" else [Dot(x=x, y=y, r=3.2, fill=fill, color=color) for x, y in places]
+    fill = {"p50": plots.INK, "closed": plots.BLUE}.get(name, plots.PAPER)
+    dots = [] if name == "target" else [plots.Dot(x=x, y=y, r=3.2, fill=fill, color=color) for x, y in places]
     return strokes, dots
 
 
@@ -248,57 +248,68 @@ def _trend_caption(trend: pd.DataFrame) -> str:
     return gettext("The line of P50 begins with the second logged forecast. Dashed: the sellers' closed and commit.")
 
 
-def _week_labels(quarter: Quarter, weeks: Scale, base: float) -> list[Label]:
+def _week_labels(quarter: Quarter, weeks: plots.Scale, base: float) -> list[plots.Label]:
     """The first week, and every fourth from the fifth on."""
     numbers = range(1, quarter.weeks + 1, 4)
     return [
-        Label(
+        plots.Label(
             x=weeks.at((quarter.start + dt.timedelta(days=7 * (week - 1))).toordinal()),
             y=base + 16,
             text=gettext("week {number}", number=week),
             anchor="start" if week == 1 else "middle",
-            color=SOFT,
+            color=plots.SOFT,
         )
         for week in numbers
     ]
 
 
-def bridge_bars(steps: Sequence[float], before: float, now: float) -> list[Plot]:
+def bridge_bars(steps: Sequence[float], before: float, now: float) -> list[plots.Plot]:
     """A waterfall, a bar for each row of the bridge's table: full bars raise P50, hollow bars lower it."""
     ends = before + np.cumsum([0.0, *steps])
-    scale = padded([*ends, before, now], share=0.06, start=2, end=98)
+    scale = plots.padded([*ends, before, now], share=0.06, start=2, end=98)
     bars = [_point(scale.at(before))]
     for left, right in pairwise(ends):
         one, other = sorted((scale.at(left), scale.at(right)))
-        fill = BLUE if right >= left else PAPER
-        box = Box(x=one, width=round(other - one, 2), y=4, height=12, fill=fill)
-        link = Stroke(x1=scale.at(right), x2=scale.at(right), y1=ROW_MIDDLE, y2=ROW_HIGH, color=SOFT)
-        bars.append(row_plot(boxes=(box,), strokes=(link,)))
+        fill = plots.BLUE if right >= left else plots.PAPER
+        box = plots.Box(x=one, width=round(other - one, 2), y=4, height=12, fill=fill)
+        link = plots.Stroke(
+            x1=scale.at(right), x2=scale.at(right), y1=plots.ROW_MIDDLE, y2=plots.ROW_HIGH, color=plots.SOFT
+        )
+        bars.append(plots.row_plot(boxes=(box,), strokes=(link,)))
     return [*bars, _point(scale.at(now))]
 
 
-def swing_bars(deals: Sequence[tuple[float, float]], middle: float, *, share: float) -> list[Plot]:
+def swing_bars(deals: Sequence[tuple[float, float]], middle: float, *, share: float) -> list[plots.Plot]:
     """P50 if each deal is won (full dot) and if it is not (hollow), with lines at P50 and ``share`` around it."""
     guides = {middle: "solid", middle * (1 - share): "dashed", middle * (1 + share): "dashed"}
-    scale = padded([*guides, *(end for deal in deals for end in deal)], share=0.04, start=2, end=98)
+    scale = plots.padded([*guides, *(end for deal in deals for end in deal)], share=0.04, start=2, end=98)
     lines = tuple(
-        Stroke(x1=scale.at(at), x2=scale.at(at), y1=0, y2=ROW_HIGH, color=SOFT, dash=dash_of(line))
+        plots.Stroke(
+            x1=scale.at(at), x2=scale.at(at), y1=0, y2=plots.ROW_HIGH, color=plots.SOFT, dash=plots.dash_of(line)
+        )
         for at, line in guides.items()
     )
     return [
-        row_plot(
+        plots.row_plot(
             strokes=(
                 *lines,
-                Stroke(x1=scale.at(lost), x2=scale.at(won), y1=ROW_MIDDLE, y2=ROW_MIDDLE, color=BLUE, width=2),
+                plots.Stroke(
+                    x1=scale.at(lost),
+                    x2=scale.at(won),
+                    y1=plots.ROW_MIDDLE,
+                    y2=plots.ROW_MIDDLE,
+                    color=plots.BLUE,
+                    width=2,
+                ),
             ),
             dots=(
-                Dot(x=scale.at(lost), y=ROW_MIDDLE, r=4, fill=PAPER),
-                Dot(x=scale.at(won), y=ROW_MIDDLE, r=4),
+                plots.Dot(x=scale.at(lost), y=plots.ROW_MIDDLE, r=4, fill=plots.PAPER),
+                plots.Dot(x=scale.at(won), y=plots.ROW_MIDDLE, r=4),
             ),
         )
         for won, lost in deals
     ]
 
 
-def _point(x: float) -> Plot:
-    return row_plot(dots=(Dot(x=x, y=ROW_MIDDLE, r=5),))
+def _point(x: float) -> plots.Plot:
+    return plots.row_plot(dots=(plots.Dot(x=x, y=plots.ROW_MIDDLE, r=5),))

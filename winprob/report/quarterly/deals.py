@@ -14,8 +14,7 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.money import Money
-from winprob.report.numbers import BLANK, percent, points, shown, span, word_of
+from winprob.report.numbers import BLANK, Money, percent, points, shown, span, word_of
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
 #: Reasons shown in each direction.

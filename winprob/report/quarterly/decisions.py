@@ -33,9 +33,9 @@ def decisions(inputs: ReviewInputs) -> list[Decision]:
     if inputs.decisions is None or inputs.decisions.empty:
         return []
     settled = inputs.decisions["done_on"].notna() | inputs.decisions["result"].notna()
-    rows = inputs.decisions.assign(settled=settled)
-    rows = rows.sort_values(["settled", "by_when"], kind="stable", na_position="last").to_dict("records")
-    current = [row for row in rows if _current(row, inputs.forecast.as_of)]
+    table = inputs.decisions.assign(settled=settled)
+    table = table.sort_values(["settled", "by_when"], kind="stable", na_position="last")
+    current = [row for row in table.to_dict("records") if _current(row, inputs.forecast.as_of)]
     return [_decision(inputs, row) for row in current[:_SHOWN]]
 
 

@@ -10,8 +10,7 @@ from winprob.actions.visits import Plan, amount
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
-from winprob.report.money import Money
-from winprob.report.numbers import name_of, percent, shown
+from winprob.report.numbers import Money, name_of, percent, shown
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 from winprob.report.sheet import Column, Grid, findings_grid
 

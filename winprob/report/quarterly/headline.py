@@ -12,8 +12,7 @@ from winprob.methodology import label
 from winprob.model.posterior import Provenance
 from winprob.quarter import LINES, not_in_quarter
 from winprob.report.glossary import banners, learned
-from winprob.report.money import Money
-from winprob.report.numbers import BLANK, percent
+from winprob.report.numbers import BLANK, Money, percent
 from winprob.report.quarterly.charts import Mark, draw_dots, draw_histogram
 from winprob.report.quarterly.inputs import ReviewInputs
 from winprob.report.quarterly.plots import Plot

@@ -13,8 +13,7 @@ from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import known_open_until
 from winprob.quarter import Bridge, Forecast
-from winprob.report.money import Money
-from winprob.report.numbers import FACTS, missing_facts
+from winprob.report.numbers import FACTS, Money, missing_facts
 from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
 

@@ -12,13 +12,9 @@ from winprob.model.posterior import Posterior
 from winprob.quarter import Bridge, Forecast, quarter_trend
 from winprob.report.card import card_sections
 from winprob.report.charts import FONTS, draw_role_weights
-from winprob.report.money import Money
-from winprob.report.quarterly import appendix, bridge, first, follow_up, headline, risk
-from winprob.report.quarterly.charts import draw_trend
-from winprob.report.quarterly.deals import deal_rows
-from winprob.report.quarterly.decisions import EMPTY_LINES, decisions, more_decisions
+from winprob.report.numbers import Money
+from winprob.report.quarterly import appendix, bridge, charts, deals, decisions, first, follow_up, headline, risk, words
 from winprob.report.quarterly.inputs import ReviewInputs, join_facts, last_known, names_by_id
-from winprob.report.quarterly.words import words
 from winprob.report.templates import render
 from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
@@ -85,7 +81,11 @@ def render_review(
         settings=settings or posterior.settings.review,
         simulated=simulated,
     )
-    values = {"words": words(inputs), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
+    values = {
+        "words": words.words(inputs),
+        "scroll_hint": gettext("scrolls sideways"),
+        "filter_word": gettext("Filter"),
+    }
     chart = {"chart_fonts": FONTS, "chart_size": 11.5}
     parts = {**_first(inputs), **_number(inputs), **_middle(inputs), **_last(inputs)}
     return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **chart, **parts)
@@ -98,16 +98,16 @@ def _first(inputs: ReviewInputs) -> dict[str, Any]:
         "warnings": headline.warnings(inputs),
         "headline": headline.sentence(inputs),
         "figures": first.figures(inputs),
-        "trend": draw_trend(inputs.trend, inputs.forecast.quarter, inputs.money),
+        "trend": charts.draw_trend(inputs.trend, inputs.forecast.quarter, inputs.money),
         "dots": headline.dots(inputs),
         "groups": first.groups_grid(inputs),
         "worst_flags": first.worst_flags(inputs),
         "gap_title": first.gap_title(inputs),
         "gap_sentence": first.gap_sentence(inputs),
         "gap": first.gap_grid(inputs),
-        "decisions": decisions(inputs),
-        "more_decisions": more_decisions(inputs),
-        "empty_lines": EMPTY_LINES,
+        "decisions": decisions.decisions(inputs),
+        "more_decisions": decisions.more_decisions(inputs),
+        "empty_lines": decisions.EMPTY_LINES,
     }
 
 
@@ -129,7 +129,7 @@ def _number(inputs: ReviewInputs) -> dict[str, Any]:
 
 def _middle(inputs: ReviewInputs) -> dict[str, Any]:
     return {
-        "deals": deal_rows(inputs),
+        "deals": deals.deal_rows(inputs),
         "flags_verdict": flag_sentences(inputs.deals, inputs.flags)[0],
         "visit_sentences": follow_up.visit_sentences(inputs),
         "visits": follow_up.visits_grid(inputs),

@@ -10,25 +10,9 @@ from scipy.special import logit
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.model.explanation import BASE_RATE, DOUBT, explain
-from winprob.report.money import Money
-from winprob.report.numbers import FACTS, missing_facts, name_of, percent, shown, span
-from winprob.report.quarterly.charts import swing_bars
+from winprob.report.numbers import FACTS, Money, missing_facts, name_of, percent, shown, span
+from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs
-from winprob.report.quarterly.plots import (
-    BLUE,
-    LINE,
-    PAPER,
-    ROW_HIGH,
-    ROW_MIDDLE,
-    SOFT,
-    Box,
-    Dot,
-    Label,
-    Plot,
-    Scale,
-    Stroke,
-    row_plot,
-)
 from winprob.report.sheet import Column, Grid
 
 #: Terms shown one by one; the smaller ones share one row.
@@ -48,7 +32,7 @@ class Bar:
 
     kind: str
     text: str
-    plot: Plot
+    plot: plots.Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,27 +41,29 @@ class Breakdown:
     verdict: str
     unknown: str
     bars: list[Bar]
-    scale: Plot
+    scale: plots.Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
     """Scale of win probabilities, even in log-odds."""
 
-    scale: Scale
+    scale: plots.Scale
 
     def ticks(self) -> list[tuple[float, str]]:
         inside = [chance for chance in _TICKS if self.scale.low <= float(logit(chance)) <= self.scale.high]
         return [(self.scale.at(float(logit(chance))), percent(chance)) for chance in inside]
 
-    def heading(self) -> Plot:
+    def heading(self) -> plots.Plot:
         """The chances above the bars."""
-        return row_plot(labels=tuple(Label(x=x, y=14, text=text, color=SOFT) for x, text in self.ticks()))
+        return plots.row_plot(
+            labels=tuple(plots.Label(x=x, y=14, text=text, color=plots.SOFT) for x, text in self.ticks())
+        )
 
-    def row(self, strokes: Sequence[Stroke], **shapes: Any) -> Plot:
+    def row(self, strokes: Sequence[plots.Stroke], **shapes: Any) -> plots.Plot:
         """A bar on the grid."""
-        grid = [Stroke(x1=x, x2=x, y1=0, y2=ROW_HIGH, color=LINE) for x, _ in self.ticks()]
-        return row_plot(grid=tuple(grid), strokes=tuple(strokes), **shapes)
+        grid = [plots.Stroke(x1=x, x2=x, y1=0, y2=plots.ROW_HIGH, color=plots.LINE) for x, _ in self.ticks()]
+        return plots.row_plot(grid=tuple(grid), strokes=tuple(strokes), **shapes)
 
 
 def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame], money: Money) -> list[Breakdown]:
@@ -101,7 +87,7 @@ def _axis(explained: Sequence[tuple[pd.Series, pd.DataFrame]]) -> Axis:
     ends = [float(end) for _, terms in explained for end in terms["log_odds"].cumsum()]
     ends += [float(logit(deal[name])) for deal, _ in explained for name in ("lower", "upper")]
     low, high = min(ends, default=-1.0) - _MARGIN, max(ends, default=1.0) + _MARGIN
-    return Axis(scale=Scale(low=low, high=high))
+    return Axis(scale=plots.Scale(low=low, high=high))
 
 
 def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
@@ -131,18 +117,18 @@ def _bars(terms: pd.DataFrame, axis: Axis) -> list[Bar]:
     for text, log_odds in _steps(terms.iloc[len(bars) :]):
         left, right = sorted((axis.scale.at(total), axis.scale.at(total + log_odds)))
         total += log_odds
-        fill = BLUE if log_odds >= 0 else PAPER
+        fill = plots.BLUE if log_odds >= 0 else plots.PAPER
         end = axis.scale.at(total)
-        box = Box(x=left, width=round(right - left, 2), y=4, height=12, fill=fill)
-        link = Stroke(x1=end, x2=end, y1=ROW_MIDDLE, y2=ROW_HIGH, width=1.2)
+        box = plots.Box(x=left, width=round(right - left, 2), y=4, height=12, fill=fill)
+        link = plots.Stroke(x1=end, x2=end, y1=plots.ROW_MIDDLE, y2=plots.ROW_HIGH, width=1.2)
         bars.append(Bar(kind="step", text=text, plot=axis.row([link], boxes=(box,))))
     return bars
 
 
 def _point(axis: Axis, text: str, middle: float, lower: float, upper: float) -> Bar:
     low, at, high = (axis.scale.at(float(value)) for value in (lower, middle, upper))
-    line = Stroke(x1=low, x2=high, y1=ROW_MIDDLE, y2=ROW_MIDDLE, width=1.6)
-    return Bar(kind="point", text=text, plot=axis.row([line], dots=(Dot(x=at, y=ROW_MIDDLE, r=4.5),)))
+    line = plots.Stroke(x1=low, x2=high, y1=plots.ROW_MIDDLE, y2=plots.ROW_MIDDLE, width=1.6)
+    return Bar(kind="point", text=text, plot=axis.row([line], dots=(plots.Dot(x=at, y=plots.ROW_MIDDLE, r=4.5),)))
 
 
 def _steps(terms: pd.DataFrame) -> list[tuple[str, float]]:
@@ -218,11 +204,11 @@ def breakdowns(inputs: ReviewInputs) -> list[Breakdown]:
     )
 
 
-def swings_bars(inputs: ReviewInputs) -> list[Plot]:
+def swings_bars(inputs: ReviewInputs) -> list[plots.Plot]:
     """P50 if each deal is won and if it is not, a bar for each row of the table."""
     deals = _swinging(inputs)
     ends = list(zip(deals["p50_if_won"].astype(float), deals["p50_if_lost"].astype(float), strict=True))
-    return swing_bars(ends, inputs.forecast.p50, share=inputs.wrong_by)
+    return charts.swing_bars(ends, inputs.forecast.p50, share=inputs.wrong_by)
 
 
 def swings_grid(inputs: ReviewInputs) -> Grid:
