@@ -13,9 +13,8 @@ from winprob.model.posterior import Provenance
 from winprob.quarter import LINES, not_in_quarter
 from winprob.report.glossary import banners, learned
 from winprob.report.numbers import BLANK, Money, percent
-from winprob.report.quarterly.charts import Mark, draw_dots, draw_histogram
+from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs
-from winprob.report.quarterly.plots import Plot
 from winprob.report.sheet import Column, Grid
 
 
@@ -164,34 +163,34 @@ def sentence(inputs: ReviewInputs) -> str:
     return gettext("{first} {second}", first=first, second=second)
 
 
-def dots(inputs: ReviewInputs) -> Plot:
+def dots(inputs: ReviewInputs) -> plots.Plot:
     """The quantile dot plot of the total, with P50, the target and the sellers' commit marked."""
     marks = [mark for mark in marks_of(inputs) if mark.line != "dashed"]
     levels = {mark.text: level for level, mark in enumerate(sorted(marks, key=lambda mark: mark.level))}
     marks = [replace(mark, level=levels[mark.text]) for mark in marks]
-    return draw_dots(inputs.forecast.draws["total"], marks, target=inputs.forecast.target, money=inputs.money)
+    return charts.draw_dots(inputs.forecast.draws["total"], marks, target=inputs.forecast.target, money=inputs.money)
 
 
-def histogram(inputs: ReviewInputs) -> Plot:
+def histogram(inputs: ReviewInputs) -> plots.Plot:
     """The distribution of the total, with P10, P50, P90, the target and the sellers' commit marked."""
     total, target = inputs.forecast.draws["total"], inputs.forecast.target
-    return draw_histogram(total, marks_of(inputs), target=target, money=inputs.money)
+    return charts.draw_histogram(total, marks_of(inputs), target=target, money=inputs.money)
 
 
-def marks_of(inputs: ReviewInputs) -> list[Mark]:
+def marks_of(inputs: ReviewInputs) -> list[charts.Mark]:
     money, total = inputs.money, _line(inputs, "total")
     marks = [
-        Mark(at=float(total[name]), text=f"{name.upper()} {money.text(total[name])}", line=line, level=level)
+        charts.Mark(at=float(total[name]), text=f"{name.upper()} {money.text(total[name])}", line=line, level=level)
         for name, line, level in (("p10", "dashed", 1), ("p50", "solid", 0), ("p90", "dashed", 1))
     ]
     if inputs.forecast.target is not None:
         at = inputs.forecast.target
         text = gettext("Target {amount}", amount=money.text(at))
-        marks.append(Mark(at=at, text=text, line="dotted", level=2))
+        marks.append(charts.Mark(at=at, text=text, line="dotted", level=2))
     rollup = commit_rollup(inputs)
     if rollup is not None:
         text = gettext("Sellers' commit {amount}", amount=money.text(rollup))
-        marks.append(Mark(at=rollup, text=text, line="dotted", level=3))
+        marks.append(charts.Mark(at=rollup, text=text, line="dotted", level=3))
     return marks
 
 
