@@ -177,8 +177,11 @@ def test_the_first_screen_has_no_seed_hash_or_option(posterior: Posterior, made:
     assert "50" in text
 
 
-def test_groups_sum_to_the_total_of_the_forecast(posterior: Posterior, made: Made) -> None:
-    html = page(posterior, made)
+@pytest.mark.parametrize("noise", [0.0, 0.004])
+def test_groups_sum_to_the_total_of_the_forecast(posterior: Posterior, made: Made, noise: float) -> None:
+    deals, forecast, bridge = made
+    known = forecast.deals.assign(expected_bookings=(1 + noise) * forecast.deals["expected_bookings"])
+    html = page(posterior, (deals, replace(forecast, deals=known), bridge))
     rows = re.findall(r"<tr>\s*<th scope=\"row\">\s*([^<]+)</th>(.*?)</tr>", html[: html.index('id="number"')], re.S)
     amounts = {
         name.strip(): [float(cell) for cell in re.findall(r"CN¥([\d.,]+)", cells)]

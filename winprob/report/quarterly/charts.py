@@ -249,8 +249,8 @@ def _trend_caption(trend: pd.DataFrame) -> str:
 
 
 def _week_labels(quarter: Quarter, weeks: plots.Scale, base: float) -> list[plots.Label]:
-    """The first week, and every fourth from the fifth on."""
-    numbers = range(1, quarter.weeks + 1, 4)
+    """The first week, and every sixth after it."""
+    numbers = range(1, quarter.weeks + 1, 6)
     return [
         plots.Label(
             x=weeks.at((quarter.start + dt.timedelta(days=7 * (week - 1))).toordinal()),

@@ -20,6 +20,8 @@ from winprob.report.sheet import Column, Grid
 
 #: Groups with a row of their own; owners from which regions are shown in their place.
 _GROUPS, _OWNERS = 5, 6
+#: Relative difference of sums up to which it is simulation noise.
+_NOISE = 0.02
 #: Red flags shown, among the deals with this share of the expected bookings.
 _FLAGS, _SHARE_THAT_MATTERS = 3, 0.8
 _FIRST_SENTENCE = re.compile(r"(?<=\.)\s+|(?<=。)")
@@ -133,7 +135,12 @@ def _open_by(inputs: ReviewInputs, column: str) -> pd.DataFrame:
     inside = falls_in(deals, forecast.quarter, forecast.as_of, overdue=forecast.dated)
     names = deals["deal_id"].map(inputs.group_of(column)).fillna(BLANK)
     commit = deals["amount"].fillna(0.0).where(inside & (deals["line"] == "commit").to_numpy(), 0.0)
-    table = pd.DataFrame({"commit": commit, "expected": deals["expected_bookings"].fillna(0.0)})
+    expected = deals["expected_bookings"].fillna(0.0)
+    # The deals' expected bookings are computed, the lines' means simulated: they differ by simulation noise.
+    lines = forecast.lines.set_index("line")["mean"]
+    simulated = float(lines["total"] - lines["closed"] - lines["not_yet_created"])
+    noise = simulated / float(expected.sum()) if expected.sum() > 0 else 1.0
+    table = pd.DataFrame({"commit": commit, "expected": expected * (noise if abs(noise - 1) < _NOISE else 1.0)})
     return table.groupby(names.to_numpy()).sum()
 
 
