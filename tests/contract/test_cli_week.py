@@ -145,6 +145,26 @@ def test_the_next_week_is_bridged_from_the_last_review(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain_page")
+def test_decisions_are_kept_and_reach_the_page(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("week", f"exports/crm_{DAY}.csv").exit_code == 0
+    kept = place / "decisions.csv"
+    assert kept.read_text("utf-8-sig") == "decided_on,deal_id,what,who,by_when,done_on,result\n"
+    kept.write_text(kept.read_text("utf-8") + f"{DAY},,Hire,VP,{LATER},,\n", encoding="utf-8")
+    before = kept.read_bytes()
+    monkeypatch.setattr(pages, "_page", lambda week: week.inputs.decisions.to_csv() + week.trend.to_csv())
+    assert run("week", f"exports/crm_{LATER}.csv").exit_code == 0
+    page = (place / "reports" / LATER / "review.html").read_text("utf-8")
+    assert "Hire" in page
+    # The trend has the forecast of both weeks.
+    assert page.count(f"{DAY},") >= 1
+    assert kept.read_bytes() == before
+    kept.write_text("what\nHire\n", encoding="utf-8")
+    wrong = run("week", f"exports/crm_{LATER}.csv")
+    assert wrong.exit_code == 1
+    assert "by_when" in wrong.stderr
+
+
+@pytest.mark.usefixtures("plain_page")
 @pytest.mark.parametrize("part", ["message_text", "_swap"])
 def test_a_run_that_is_cut_off_leaves_the_former_files(place: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("week", f"exports/crm_{DAY}.csv", "--out", "out").exit_code == 0

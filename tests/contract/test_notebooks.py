@@ -13,7 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 #: What the page that a notebook ends with says, in Chinese.
-SAID = {"decisions.ipynb": "拜访单", "quarterly_review.ipynb": "预测", "retraining.ipynb": "重新训练"}
+SAID = {
+    "decisions.ipynb": "拜访单",
+    "quarterly_review.ipynb": "预测",
+    "retraining.ipynb": "重新训练",
+    "weekly_review.ipynb": "拜访决策审批者<",
+}
 
 
 def cells(notebook: Path) -> list[dict[str, Any]]:

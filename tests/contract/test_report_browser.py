@@ -6,6 +6,7 @@ Chromium is driven over a pipe in its own protocol; where no Chromium is install
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pandas as pd
@@ -60,12 +61,17 @@ def column(browser: Browser, place: str, at: int) -> list[str]:
     return list(browser.ask(f"({COLUMN})({json.dumps(place)}, {at})"))
 
 
+def hundredths(text: str) -> int:
+    """An amount of the page, ``CN¥6.20M``, in units of its last decimal."""
+    return round(100 * float(re.sub(r"[+,M±]|CN¥", "", text).replace("−", "-")))
+
+
 def test_parts_add_up_to_the_total(browser: Browser) -> None:
     texts = "[...document.querySelectorAll('.lines tbody tr')].map((row) => row.cells[4].textContent.trim())"
-    means = [int(text.replace(",", "")) for text in browser.ask(texts)]
+    means = [hundredths(text) for text in browser.ask(texts)]
     assert sum(means[:-1]) == means[-1]
     steps = "[...document.querySelectorAll('.bridge tbody tr')].map((row) => row.cells[1].textContent.trim())"
-    amounts = [int(text.replace(",", "").replace("−", "-")) for text in browser.ask(steps)]
+    amounts = [hundredths(text) for text in browser.ask(steps)]
     assert sum(amounts[:-1]) == amounts[-1]
 
 

@@ -8,7 +8,8 @@ import pytest
 from winprob import Posterior, explain, predict, simulate
 from winprob.i18n import use_language
 from winprob.report.charts import _shorten, draw_role_weights
-from winprob.report.numbers import FACTS, compact_money, missing_facts, percent, span
+from winprob.report.numbers import FACTS, Money, compact_money, missing_facts, percent, span
+from winprob.report.quarterly.plots import BLUE, PAPER
 from winprob.report.quarterly.risk import SHOWN, break_down
 
 
@@ -28,17 +29,19 @@ def test_bars_run_from_the_base_rate_to_the_deal(believed: Posterior, open_deals
     review = open_deals.join(chances)
     deal = str(review["deal_id"].iloc[0])
     terms = explain(believed, open_deals, deal)
-    (breakdown,) = break_down(review, {deal: terms, "not there": terms})
-    first, *steps, last = breakdown.bars
-    assert (first.kind, last.kind) == ("point", "point")
+    (breakdown,) = break_down(review, {deal: terms, "not there": terms}, Money.of(1e6, "CNY"))
+    first, *steps, last = (bar.plot for bar in breakdown.bars)
+    assert [bar.kind for bar in breakdown.bars] == ["point", *["step"] * len(steps), "point"]
     assert len(steps) <= SHOWN + 2
-    at = first.at
-    for bar in steps:
-        left, right = sorted((at, bar.at))
-        assert (bar.start, bar.start + bar.width) == pytest.approx((left, right), abs=0.02)
-        assert bar.kind == ("up" if bar.at >= at else "down")
-        at = bar.at
-    assert all(0 <= bar.start <= bar.start + bar.width <= 100 for bar in breakdown.bars)
+    at = first.dots[0].x
+    for plot in steps:
+        ((box,), (link,)) = plot.boxes, plot.strokes
+        left, right = sorted((at, link.x1))
+        assert (box.x, box.x + box.width) == pytest.approx((left, right), abs=0.02)
+        assert box.fill == (BLUE if link.x1 >= at else PAPER)
+        at = link.x1
+    assert all(0 <= plot.boxes[0].x <= plot.boxes[0].x + plot.boxes[0].width <= 100 for plot in steps)
+    assert all(0 <= plot.strokes[0].x1 <= plot.strokes[0].x2 <= 100 for plot in (first, last))
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ class ReviewInputs:
 )
 @options.file("--log", help="Folder of past forecasts: adds their track record.")
 @options.file("--record", help="The file that winprob backtest --record wrote.")
+@options.file("--decisions", help="Decisions of earlier reviews (decisions.csv): adds what became of them.")
 @options.file("--monitor", help="A history: adds to the track record whether the model is still calibrated.")
 @options.settings
 @options.seed
@@ -162,6 +163,7 @@ def report(
     executives: Path | None,
     log: Path | None,
     record: Path | None,
+    decisions: Path | None,
     monitor: Path | None,
     settings: Path | None,
     seed: int,
@@ -170,10 +172,12 @@ def report(
 
     DEALS holds open deals and those closed so far; closed deals of earlier quarters show how many are still to come.
     """
+    from winprob.data.tables import read_decisions
     from winprob.report.card import read_record
 
     _require_outputs(out, pdf)
     posterior = load_model(model, seed)
+    known = read_record(record, posterior.provenance) if record else None
     with progress() as follow:
         follow(gettext("reading the deals"), 0.0)
         inputs = _read_inputs(posterior, source, request, before, settings, seed)
@@ -196,8 +200,10 @@ def report(
             plan=plan,
             findings=findings,
             scores=winprob.score_forecasts(log, inputs.deals, rates=inputs.rates) if log else None,
-            record=read_record(record) if record else None,
+            record=known,
             monitoring=winprob.monitor_model(posterior, monitor) if monitor else None,
+            trend=_trend(result, source, inputs, log),
+            decisions=read_decisions(decisions, encoding=source.encoding) if decisions else None,
             settings=inputs.settings.review,
         )
     _write_review(page, out, pdf)
@@ -284,6 +290,14 @@ def _compare(inputs: ReviewInputs, result: "Forecast") -> "tuple[Bridge | None, 
 
     # As that review knew them: a later model knows of later days.
     return bridge, winprob.predict(inputs.model_before or inputs.posterior, known_open_until(inputs.before))
+
+
+def _trend(result: "Forecast", source: Source, inputs: ReviewInputs, log: Path | None) -> options.Frame:
+    """The quarter so far: P50 of the log's forecasts, closed and commit of a history."""
+    from winprob.quarter import quarter_trend
+
+    snapshots = winprob.read_history(source.path, until=result.as_of) if source.path.is_dir() else None
+    return quarter_trend(result, log=log, snapshots=snapshots, rates=inputs.rates)
 
 
 def _plan(inputs: ReviewInputs, executives: Path | None) -> "Plan | None":

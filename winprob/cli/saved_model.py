@@ -73,5 +73,6 @@ def card(model: Path, record: Path | None, monitor: Path | None, output_format: 
     chosen = output_format or ("html" if out and out.suffix.lower() in (".html", ".htm") else "md")
     posterior = load_model(model)
     monitoring = winprob.monitor_model(posterior, monitor) if monitor else None
-    text = winprob.render_card(posterior, read_record(record) if record else None, form=chosen, monitoring=monitoring)
+    known = read_record(record, posterior.provenance) if record else None
+    text = winprob.render_card(posterior, known, form=chosen, monitoring=monitoring)
     write_page(text, out, gettext("The model card is in {path}.", path=out))

@@ -60,6 +60,7 @@ def week(
     and something needs a look: warnings of the check, an alarm of the monitor, no model yet. 1: a fault; the files of
     an earlier run stay as they were.
     """
+    from winprob.data.tables import read_decisions, start_decisions
     from winprob.routine import export, message, pages, week
 
     project = _project(ctx)
@@ -68,6 +69,8 @@ def week(
     day, found = (as_of, gettext("given")) if as_of else export.export_day(source.path, deals)
     folder = out or Path(project.place("outputs") or "reports", day.isoformat())
     pages.require_replaceable(folder)
+    kept = project.folder / "decisions.csv"
+    decisions = read_decisions(kept, encoding=source.encoding) if kept.exists() else None
     places = {"history": history or Path("history"), "log": log or Path("forecasts")}
     with progress() as follow:
         findings = export.of_a_snapshot(_checked(source), deals)
@@ -87,6 +90,7 @@ def week(
                 currency=currency,
                 rates=winprob.read_rates(rates, encoding=source.encoding) if rates else None,
                 roster=winprob.read_executives(executives) if executives else None,
+                decisions=decisions,
                 settings=chosen or used.posterior.settings,
                 seed=seed,
             )
@@ -94,6 +98,7 @@ def week(
             follow(gettext("writing the page"), 0.8)
             company, people = project.config.company, source.people
             winprob.append_forecast(places["log"], result.forecast)
+            start_decisions(kept)
             written = pages.write_week(
                 result, folder, sheets=sheets, company=company, people=people, encoding=source.encoding
             )

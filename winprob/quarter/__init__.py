@@ -3,6 +3,7 @@
 from winprob.quarter.bridge import bridge_forecasts
 from winprob.quarter.forecast import forecast_quarter
 from winprob.quarter.forecast_log import append_forecast, read_forecasts
+from winprob.quarter.outcome import falls_in
 from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_on, report_currency
 from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
@@ -13,6 +14,7 @@ from winprob.quarter.track_record import (
     summarise_track_record,
     track_record_sentences,
 )
+from winprob.quarter.trend import quarter_trend
 
 __all__ = [
     "Bridge",
@@ -28,6 +30,7 @@ __all__ = [
     "bridge_sentences",
     "calibrate_deals",
     "coming_quarter",
+    "falls_in",
     "forecast_quarter",
     "forecast_sentences",
     "is_inside",
@@ -35,6 +38,7 @@ __all__ = [
     "money_on",
     "movers_of",
     "not_in_quarter",
+    "quarter_trend",
     "read_forecasts",
     "report_currency",
     "score_forecasts",

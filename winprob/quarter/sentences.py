@@ -1,7 +1,7 @@
 """A forecast and a bridge in sentences: the number, the sellers' figures, sources of risk, assumptions."""
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -219,14 +219,17 @@ def _assumptions(forecast: Forecast) -> Iterator[str]:
     yield from _left_out(forecast)
 
 
-def not_in_quarter(row: Mapping[Hashable, Any], currency: str) -> str:
-    """Deals that only their date keeps out of the quarter, or does not: with their amount, and weighted by chance."""
+def not_in_quarter(row: Mapping[Hashable, Any], written: Callable[[float], str]) -> str:
+    """Deals that only their date keeps out of the quarter, or does not: with their amount, and weighted by chance.
+
+    ``written`` is how an amount is written.
+    """
     fields = {
         "reason": row["reason"],
         "count": row["deals"],
         "deal": row["first_deal"],
-        "amount": money(row["amount"], currency),
-        "expected": money(row["expected"], currency),
+        "amount": written(row["amount"]),
+        "expected": written(row["expected"]),
     }
     if row["counted"]:
         return gettext(
@@ -245,7 +248,7 @@ def _left_out(forecast: Forecast) -> Iterator[str]:
     for row in forecast.left_out.to_dict("records"):
         fields = {"reason": row["reason"], "count": row["deals"], "deal": row["first_deal"] or "-"}
         if not math.isnan(row.get("expected", math.nan)):
-            yield not_in_quarter(row, forecast.currency)
+            yield not_in_quarter(row, lambda amount: money(amount, forecast.currency))
         elif row["counted"]:
             yield gettext("Included ({reason}): {count} deals, first {deal}.", **fields)
         else:

@@ -1,7 +1,7 @@
 """Track record: the forecasts of a log, scored against the realised bookings."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +114,16 @@ def _summary(name: str, scores: pd.DataFrame, error_of: str, inside: str | None)
     return name, len(scores), scores["quarter"].nunique(), float(error.abs().mean()), float(error.mean()), covered
 
 
-def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
-    """Coverage and errors of past forecasts, and whether there are enough quarters to judge."""
+def track_record_sentences(scores: pd.DataFrame, written: Callable[[float], str] = "{:,.0f}".format) -> Iterator[str]:
+    """Coverage and errors of past forecasts, and whether there are enough quarters to judge.
+
+    ``written`` is how an amount is written.
+    """
     if scores.empty:
         yield gettext("No quarter of the log is over in this table: there is nothing to score yet.")
         return
     summary = summarise_track_record(scores).set_index("forecaster")
-    error = {str(name): f"{value:,.0f}" for name, value in summary["mean_abs_error"].items()}
+    error = {str(name): written(float(value)) for name, value in summary["mean_abs_error"].items()}
     yield gettext(
         "P10 to P90 covered the actual in {inside:.0%} of {count} forecasts for {quarters} quarters (expected: 80%).",
         inside=summary.loc["model", "coverage_80"],

@@ -7,9 +7,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
+from winprob.model.posterior import Provenance
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.numbers import BLANK
 from winprob.report.sheet import Section, Sheet, grid_of
 
 #: Groups shown, of one repeat, the largest.
@@ -45,6 +48,37 @@ def backtest_sheet(record: Mapping[str, Any], verdict: Sequence[str]) -> Sheet:
             calibration_section(record),
         ),
     )
+
+
+def require_same_data(record: Mapping[str, Any], source: Provenance) -> None:
+    """Refuse a record of other data than the model's: of other days, or of more closed deals than the model knows.
+
+    Raises
+    ------
+    InputError
+        The record is of other data.
+    """
+    protocol = record["protocol"]
+    first, last = protocol.get("first_day"), protocol.get("last_day")
+    known = source.deals if source.closed is None else source.closed
+    if None not in (first, last, source.first_day, source.last_day):
+        apart = first < str(source.first_day) or last > str(source.last_day)
+    else:
+        apart = False
+    if apart or protocol["scored"] > known:
+        raise InputError(
+            gettext(
+                "the backtest record is of other data than the model: {scored} deals recorded from {first} to {last}; "
+                "the model was trained on {deals}, recorded from {start} to {end}. Run winprob backtest --record on "
+                "the deals of the model.",
+                scored=protocol["scored"],
+                first=first or BLANK,
+                last=last or BLANK,
+                deals=known,
+                start=source.first_day or BLANK,
+                end=source.last_day or BLANK,
+            )
+        )
 
 
 def difference_section(record: Mapping[str, Any]) -> Section:

@@ -15,11 +15,11 @@ from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, SUPPORT_TIERS, column_label, label
 from winprob.model.features import WORDS, split_words
-from winprob.model.posterior import Posterior
+from winprob.model.posterior import Posterior, Provenance
 from winprob.model.posterior_file import FORMAT
 from winprob.model.role_evidence import role_readings, weight_prior_share
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.backtest import calibration_section, difference_section
+from winprob.report.backtest import calibration_section, difference_section, require_same_data
 from winprob.report.diagnosis import gates_section
 from winprob.report.effects import effects_section
 from winprob.report.monitoring import monitoring_sections
@@ -31,13 +31,13 @@ from winprob.retrain.monitoring import Monitoring
 _NEEDED = ("protocol", "table", "differences", "groups", "reliability", "seed", "versions", "made_on")
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a record written by ``winprob backtest --record``.
+def read_record(path: Path, source: Provenance) -> dict[str, Any]:
+    """Read a record written by ``winprob backtest --record``, of the data of the model of this provenance.
 
     Raises
     ------
     InputError
-        The file cannot be read, is not JSON, or lacks a part.
+        The file cannot be read, is not JSON, lacks a part, or is of other data.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -48,6 +48,7 @@ def read_record(path: Path) -> dict[str, Any]:
     missing = [name for name in _NEEDED if not isinstance(record, dict) or name not in record]
     if missing:
         raise InputError(_not_a_record(path, gettext("it lacks {names}", names=", ".join(missing))))
+    require_same_data(record, source)
     return dict(record)
 
 

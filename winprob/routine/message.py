@@ -7,7 +7,7 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.quarter import Bridge
 from winprob.report.numbers import compact_money, percent, signed_money
-from winprob.report.quarterly.headline import step_name
+from winprob.report.quarterly.bridge import step_name
 from winprob.retrain.monitoring import verdict_sentence
 from winprob.routine.week import Week
 

@@ -155,6 +155,8 @@ def _page(week: Week) -> str:
         findings=week.inputs.findings,
         scores=week.scores,
         monitoring=week.monitoring,
+        trend=week.trend,
+        decisions=week.inputs.decisions,
         settings=week.inputs.settings.review,
     )
 

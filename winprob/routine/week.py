@@ -14,7 +14,7 @@ from winprob.data.fiscal import Quarter, quarter_of
 from winprob.data.schema import is_closed
 from winprob.errors import HistoryError, RegistryError, UndatedError
 from winprob.i18n import gettext
-from winprob.quarter import Bridge, Forecast
+from winprob.quarter import Bridge, Forecast, quarter_trend
 from winprob.retrain.monitoring import Monitoring, verdict_sentence
 
 
@@ -31,6 +31,7 @@ class WeekInputs:
     missing : why there is only the prior; empty where the model has learned from deals
     findings : of the check of the export
     target : bookings to reach, by quarter
+    decisions : of earlier reviews, None without any
     """
 
     day: dt.date
@@ -44,6 +45,7 @@ class WeekInputs:
     currency: str | None
     rates: pd.DataFrame | None
     roster: Any
+    decisions: pd.DataFrame | None
     settings: winprob.Settings
     seed: int
 
@@ -57,7 +59,8 @@ class Week:
     deals : the day's snapshot, open and closed deals
     before : those of the last review, None without one
     chances_before : ``deal_id, mean`` of the last review
-    scores : of past forecasts whose quarter is over, None without a log
+    scores : of past forecasts whose quarter is over; empty before there are any
+    trend : of the quarter so far
     remarks : parts that were left out, and why
     """
 
@@ -69,7 +72,8 @@ class Week:
     chances_before: pd.DataFrame | None
     plan: Plan | None
     monitoring: Monitoring | None
-    scores: pd.DataFrame | None
+    scores: pd.DataFrame
+    trend: pd.DataFrame
     remarks: tuple[str, ...]
 
     def to_review(self) -> list[str]:
@@ -125,7 +129,13 @@ def review_week(inputs: WeekInputs, follow: Callable[[str, float], None]) -> Wee
         chances_before=chances,
         plan=plan or None,
         monitoring=_monitored(inputs, snapshots, remarks),
-        scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates) if _logged(inputs.log) else None,
+        # This forecast is logged too: the page is the same before and after that.
+        scores=winprob.score_forecasts(inputs.log, deals, rates=inputs.rates)
+        if _logged(inputs.log)
+        else pd.DataFrame(),
+        trend=quarter_trend(
+            forecast, log=inputs.log if _logged(inputs.log) else None, snapshots=snapshots, rates=inputs.rates
+        ),
         remarks=tuple(remarks),
     )
 

@@ -16,6 +16,7 @@ from winprob.data.tables.audit import (
 )
 from winprob.data.tables.blocks import NotInBlocksError, deal_blocks, is_large
 from winprob.data.tables.change_logs import read_changes
+from winprob.data.tables.decisions import DECISION_COLUMNS, read_decisions, start_decisions
 from winprob.data.tables.mapping import mapping_table
 from winprob.data.tables.people import cover
 from winprob.data.tables.presets import PRESETS, detect_preset, preset_text
@@ -31,6 +32,7 @@ from winprob.data.tables.write import BLOCK_FORMATS, FORMATS, resolve_format, wr
 
 __all__ = [
     "BLOCK_FORMATS",
+    "DECISION_COLUMNS",
     "FORMATS",
     "MappingSource",
     "NOT_LEARNED",
@@ -62,6 +64,7 @@ __all__ = [
     "read_changes",
     "read_contact_roles",
     "read_deals",
+    "read_decisions",
     "read_export",
     "read_people_table",
     "read_rates",
@@ -71,6 +74,7 @@ __all__ = [
     "require_writable",
     "resolve_format",
     "scratch_folder",
+    "start_decisions",
     "translate_os_errors",
     "write_blocks",
     "write_table",

@@ -1,6 +1,8 @@
 """Track record and appendix: past forecasts, the backtest, every open deal, exchange rates, and definitions."""
 
-import math
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -33,18 +35,32 @@ def track_record(inputs: ReviewInputs) -> list[Section]:
 
 
 def _forecasts(inputs: ReviewInputs) -> list[Section]:
-    if inputs.scores is None or inputs.scores.empty:
+    if inputs.scores is None:
         return []
+    if inputs.scores.empty:
+        return [Section(title=gettext("Past quarterly forecasts"), words=(_not_over(inputs),))]
     return [
         Section(
             title=gettext("Past quarterly forecasts"),
-            words=tuple(track_record_sentences(inputs.scores)),
-            grid=_scored(inputs.scores),
+            words=tuple(track_record_sentences(inputs.scores, inputs.money.text)),
+            grid=_scored(inputs.scores, inputs.money),
         )
     ]
 
 
-def _scored(scores: pd.DataFrame) -> Grid:
+def _not_over(inputs: ReviewInputs) -> str:
+    """No quarter of the log is over: what is in it, and when it will be scored."""
+    logged = int(inputs.trend["p50"].notna().sum())
+    return gettext(
+        "Nothing to score yet: no quarter of the forecast log is over. Forecasts of {quarter} on {count} days, today's "
+        "among them, are scored after {end}.",
+        quarter=inputs.forecast.quarter.name,
+        count=logged,
+        end=inputs.forecast.quarter.end,
+    )
+
+
+def _scored(scores: pd.DataFrame, money: numbers.Money) -> Grid:
     """One row for each forecast: interval, realised bookings, and errors (forecast less actual)."""
     titles = {
         "p10": gettext("P10"),
@@ -64,17 +80,15 @@ def _scored(scores: pd.DataFrame) -> Grid:
                 f"{row['as_of']:%Y-%m-%d}",
                 str(row["week"]),
                 gettext("yes") if row["inside_80"] else gettext("no"),
-                *(_money(row[name], str(row["currency"]), signed=name.endswith("_error")) for name in titles),
+                *_figures(row, replace(money, currency=str(row["currency"])), list(titles)),
             ]
             for row in scores.to_dict("records")
         ],
     )
 
 
-def _money(amount: float, currency: str, *, signed: bool) -> str:
-    if math.isnan(amount):
-        return numbers.BLANK
-    return numbers.signed_money(amount, currency) if signed else numbers.compact_money(amount, currency)
+def _figures(row: Mapping[Hashable, Any], money: numbers.Money, names: list[str]) -> list[str]:
+    return [money.signed(row[name]) if name.endswith("_error") else money.text(row[name]) for name in names]
 
 
 def _backtest(inputs: ReviewInputs) -> list[Section]:
@@ -102,12 +116,12 @@ def all_deals(inputs: ReviewInputs) -> Grid:
     """Every open deal, sorted by expected bookings."""
     titles = [gettext("Deal"), gettext("Account"), gettext("Owner"), gettext("Stage"), gettext("Line")]
     figures = [
-        gettext("Amount, {currency}", currency=inputs.currency),
+        gettext("Amount"),
         gettext("Closes"),
         gettext("Win probability"),
         gettext("90% interval"),
         gettext("Won by quarter end"),
-        gettext("Expected, {currency}", currency=inputs.currency),
+        gettext("Expected bookings"),
     ]
     keys: list[list[float | str | None]] = []
     for _, deal in inputs.deals.iterrows():
@@ -116,12 +130,12 @@ def all_deals(inputs: ReviewInputs) -> Grid:
         keys.append([None, None, None, None, None, amount, closes, chance, None, by_end, expected])
     return Grid(
         columns=[*(Column(title=text) for text in titles), *(Column(title=text, number=True) for text in figures)],
-        rows=[_row(deal) for _, deal in inputs.deals.iterrows()],
+        rows=[_row(deal, inputs.money) for _, deal in inputs.deals.iterrows()],
         keys=keys,
     )
 
 
-def _row(deal: pd.Series) -> list[str]:
+def _row(deal: pd.Series, money: numbers.Money) -> list[str]:
     closes = deal["expected_close_on"]
     return [
         numbers.named_with_id(deal),
@@ -129,12 +143,12 @@ def _row(deal: pd.Series) -> list[str]:
         numbers.shown(deal, "seller"),
         numbers.word_of("stage", deal["stage"]),
         line_name(str(deal["line"])),
-        numbers.BLANK if pd.isna(deal["amount"]) else numbers.whole(deal["amount"]),
+        money.text(float(deal["amount"])),
         numbers.BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
         numbers.percent(deal["win_prob"]),
         numbers.span(deal["win_lower"], deal["win_upper"]),
         numbers.percent(deal["by_end"]),
-        numbers.whole(deal["expected_bookings"]),
+        money.text(float(deal["expected_bookings"])),
     ]
 
 
@@ -151,7 +165,7 @@ def reconciliation(inputs: ReviewInputs) -> Grid | None:
                 numbers.BLANK if pd.isna(row["amount"]) else numbers.whole(row["amount"]),
                 numbers.BLANK if pd.isna(row["rate"]) else f"{row['rate']:.6g}",
                 numbers.BLANK if pd.isna(row["rate"]) else rate_day(None if pd.isna(row["day"]) else row["day"]),
-                numbers.full_money(row["converted"], inputs.currency),
+                inputs.money.text(row["converted"]),
             ]
         )
     figures = [

@@ -1,247 +1,315 @@
-"""Charts of the quarterly review: predictive distribution, bridge from the last review, P50 by deal outcome."""
+"""Charts of the quarterly review: quantile dot plot, histogram, trend, bridge, and P50 by deal outcome."""
 
+import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-import altair as alt
 import numpy as np
+import pandas as pd
 
 from winprob.arrays import Array
+from winprob.data.fiscal import Quarter
 from winprob.i18n import gettext
-from winprob.report.charts import GRID, INK, SOFT, Chart, _shorten, _svg, _width
-from winprob.report.numbers import compact_money, signed_money
+from winprob.quarter import PRECISION
+from winprob.report.numbers import Money
+from winprob.report.quarterly import plots
 
-#: Bins: enough for the shape, few enough to hide the sampling noise.
-_BINS = 34
-#: Share of the draws cut off at either end.
-_OUTSIDE = 0.004
-_WIDE, _HIGH, _ROW = 690, 170, 27
-_LETTER, _NAME_WIDTH = 6.9, 40
-_UP, _DOWN = "#3c5a78", "#ffffff"
-_DASHES = {"solid": [1, 0], "dashed": [7, 4], "dotted": [2, 3]}
+#: Dots of the quantile dot plot, and columns across the bulk of them.
+DOTS, _COLUMNS = 50, 15
+#: Pixels: of the dots' area, of a row of labels, below the axis, of the trend.
+_DOTS_HIGH, _ROW, _FOOT, _TREND_HIGH = 100, 15, 20, 128
+#: Width of a narrow screen's chart, on which dots must not overlap.
+_NARROW = 340
+#: Bins of the histogram: enough for the shape, few enough to hide the sampling noise; share of draws cut off.
+_BINS, _OUTSIDE, _BARS_HIGH = 34, 0.004, 100
+#: Percent across for the axis of the trend; to its right are the names of the lines.
+_TREND_LEFT, _TREND_RIGHT = 15.0, 68.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A line across the distribution, and its label.
-
-    Attributes
-    ----------
-    line : ``solid``, ``dashed`` or ``dotted``
-    level : row of the label above the chart, 0 is the lowest
-    align : side of the line on which the label is placed
-    """
+    """A line across a distribution and its label, ``level`` rows above the lowest one."""
 
     at: float
     text: str
     line: str
     level: int = 0
-    align: str = "center"
 
 
-def draw_distribution(total: Array, marks: Sequence[Mark], *, target: float | None, currency: str) -> Chart:
-    """Predictive distribution of the total; hollow below the target."""
-    title = gettext("Distribution of the quarter's bookings")
-    low, high = _domain(total, [mark.at for mark in marks])
-    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    layers = [_bars(total, scale, low, high, target), *_rules(marks, scale), *_ticks(scale, low, high, currency)]
-    top = 22 + 18 * max((mark.level for mark in marks), default=0) + 14
-    padding = {"left": 20, "right": 20, "top": top, "bottom": 30}
-    chart = alt.layer(*layers, width=_WIDE, height=_HIGH, padding=padding)
-    chart = chart.properties(autosize=alt.AutoSizeParams(type="none"))
-    return Chart(
-        svg=_svg(chart, title, gettext("; ").join(mark.text for mark in marks)),
-        title=title,
-        caption=gettext(
-            "Bar height: probability density of the quarter's total bookings. Full bars reach the target, hollow bars "
-            "fall short of it."
+def dots_reaching(total: Array, target: float) -> int:
+    """How many of the dots reach the target."""
+    return int((quantile_dots(total) >= target * (1 - PRECISION)).sum())
+
+
+def quantile_dots(total: Array) -> Array:
+    """The quantiles that the dots represent, one for each fiftieth of the probability (Kay et al. 2016)."""
+    return np.asarray(np.quantile(total, (np.arange(DOTS) + 0.5) / DOTS))
+
+
+def draw_dots(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
+    """Quantile dot plot of the total: each dot is one of fifty equally likely quarters; full dots reach the target."""
+    values = quantile_dots(total)
+    scale = plots.padded([*values, *(mark.at for mark in marks)], share=0.04, start=2, end=98)
+    step = max((values[-2] - values[1]) / _COLUMNS, (scale.high - scale.low) / 34, 1e-9)
+    origin = float(values[0]) if target is None else target
+    column = [int(np.floor((value - origin) / step + PRECISION)) for value in values]
+    tallest = max(Counter(column).values())
+    radius = min(6.0, 0.47 * _NARROW * step / (scale.high - scale.low), _DOTS_HIGH / (2.1 * tallest))
+    high = max(2.1 * radius * tallest, 40.0)
+    top = _ROW * (1 + max((mark.level for mark in marks), default=0)) + 6
+    base, seen, dots = top + high, Counter[int](), []
+    for value, place in zip(values, column, strict=True):
+        full = target is None or value >= target * (1 - PRECISION)
+        y = base - (2 * seen[place] + 1) * 1.03 * radius
+        x = scale.at(origin + (place + 0.5) * step)
+        dots.append(
+            plots.Dot(
+                x=x, y=round(y, 1), r=round(radius, 1), fill=plots.BLUE if full else plots.PAPER, color=plots.BLUE
+            )
         )
-        if target
-        else gettext("Bar height: probability density of the quarter's total bookings."),
+        seen[place] += 1
+    strokes, labels = _rules(marks, scale, base)
+    ticks = _money_axis(scale, base, money)
+    title = gettext("Fifty equally likely quarters")
+    return plots.Plot(
+        title=title,
+        caption=_dots_caption(total, target, money),
+        description=gettext("; ").join(mark.text for mark in marks),
+        height=base + _FOOT,
+        strokes=(*ticks[0], *strokes),
+        dots=tuple(dots),
+        labels=(*ticks[1], *labels),
     )
 
 
-def _domain(total: Array, marks: Sequence[float]) -> tuple[float, float]:
-    ends = [*np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE)), *marks]
-    margin = max(max(ends) - min(ends), abs(max(ends)) * 0.02, 1e-9) * 0.03
-    return max(min(ends) - margin, min(0.0, *ends)), max(ends) + margin
-
-
-def _bars(total: Array, scale: alt.Scale, low: float, high: float, target: float | None) -> alt.Chart:
-    edges = np.linspace(low, high, _BINS + 1)
-    if target and low < target < high:
-        edges = np.unique([*edges, target])
-    height, edges = np.histogram(total, bins=edges, density=True)
-    values = [
-        {"from": float(left), "to": float(right), "height": float(tall), "short": bool(target and right <= target)}
-        for left, right, tall in zip(edges[:-1], edges[1:], height, strict=True)
-        if tall > 0
-    ]
-    fill = alt.Fill("short:N", scale=alt.Scale(domain=[False, True], range=["#9fb3c6", "#ffffff"]), legend=None)
-    top = alt.Scale(domain=[0, float(height.max(initial=0)) or 1], nice=False)
-    base = alt.Chart(alt.Data(values=values)).mark_bar(stroke="#5b7590", strokeWidth=0.8)
-    return base.encode(
-        x=alt.X("from:Q", scale=scale, axis=None),
-        x2="to:Q",
-        y=alt.Y("height:Q", scale=top, axis=None),
-        y2=alt.datum(0),
-        fill=fill,
+def _dots_caption(total: Array, target: float | None, money: Money) -> str:
+    if target is None:
+        return gettext("Each dot is one of {dots} equally likely results of the quarter.", dots=DOTS)
+    return gettext(
+        "{count} of {dots} dots reach the target of {target}: these are full.",
+        count=dots_reaching(total, target),
+        dots=DOTS,
+        target=money.text(target),
     )
 
 
-def _rules(marks: Sequence[Mark], scale: alt.Scale) -> list[alt.Chart]:
-    """Lines first, then their labels on a white outline, so that no line crosses a label."""
-    lines, labels = [], []
+def _rules(marks: Sequence[Mark], scale: plots.Scale, base: float) -> tuple[list[plots.Stroke], list[plots.Label]]:
+    """Vertical lines and their labels above."""
+    highest = max((mark.level for mark in marks), default=0)
+    strokes, labels = [], []
     for mark in marks:
-        top = -8 - 18 * mark.level
-        base = alt.Chart(alt.Data(values=[{"at": mark.at, "text": mark.text}]))
-        base = base.encode(x=alt.X("at:Q", scale=scale, axis=None))
-        line = base.mark_rule(strokeDash=_DASHES[mark.line], strokeWidth=1.7, color=INK)
-        lines.append(line.encode(y=alt.value(top + 5), y2=alt.value(_HIGH)))
-        style = {"align": mark.align, "baseline": "bottom", "dx": _shift(mark.align)}
-        style["fontWeight"] = "bold" if mark.line == "solid" else "normal"
-        for ground in ({"stroke": "#ffffff", "strokeWidth": 5}, {}):
-            labels.append(base.mark_text(**style, **ground).encode(y=alt.value(top + 4), text="text:N"))
-    return [*lines, *labels]
-
-
-def _shift(align: str) -> int:
-    return {"left": -2, "right": 2}.get(align, 0)
-
-
-def _ticks(scale: alt.Scale, low: float, high: float, currency: str) -> list[alt.Chart]:
-    values = [{"at": tick, "text": compact_money(tick, currency)} for tick in nice_ticks(low, high)]
-    base = alt.Chart(alt.Data(values=values)).encode(x=alt.X("at:Q", scale=scale, axis=None))
-    floor = alt.Chart(alt.Data(values=[{"from": low, "to": high}])).mark_rule(color=SOFT)
-    return [
-        floor.encode(x=alt.X("from:Q", scale=scale, axis=None), x2="to:Q", y=alt.value(_HIGH)),
-        base.mark_rule(color=SOFT).encode(y=alt.value(_HIGH), y2=alt.value(_HIGH + 4)),
-        base.mark_text(baseline="top", color=SOFT).encode(y=alt.value(_HIGH + 8), text="text:N"),
-    ]
-
-
-def nice_ticks(low: float, high: float, *, wanted: int = 6) -> list[float]:
-    """Round numbers from ``low`` to ``high``, about ``wanted`` of them."""
-    rough = max(high - low, 1e-9) / wanted
-    size = 10.0 ** np.floor(np.log10(rough))
-    step = size * next(nice for nice in (1, 2, 2.5, 5, 10) if nice * size >= rough * 0.999)
-    first, last = np.ceil(low / step), np.floor(high / step)
-    return [float(count * step) for count in np.arange(first, last + 1)]
-
-
-def draw_bridge(
-    steps: Sequence[tuple[str, float]], start: tuple[str, float], end: tuple[str, float], currency: str
-) -> Chart:
-    """Waterfall chart from the earlier P50 to the present one: full bars raise it, hollow bars lower it."""
-    title = gettext("From the last review to this one")
-    ends = start[1] + np.cumsum([0.0, *(amount for _, amount in steps)])
-    values = [_point(0, start, currency)]
-    for at, (name, amount) in enumerate(steps):
-        low, high = sorted((float(ends[at]), float(ends[at + 1])))
-        text = signed_money(amount, currency)
-        values.append(
-            _named(at + 1, name, text) | {"low": low, "high": high, "up": bool(amount >= 0), "end": float(ends[at + 1])}
+        x, y = scale.at(mark.at), _ROW * (highest - mark.level) + 12
+        strokes.append(plots.Stroke(x1=x, x2=x, y1=y + 4, y2=base, width=1.7, dash=plots.dash_of(mark.line)))
+        labels.append(
+            plots.Label(x=x, y=y, text=mark.text, anchor=plots.anchor_of(x), bold=mark.line == "solid", halo=True)
         )
-    values.append(_point(len(steps) + 1, end, currency))
-    return Chart(
-        svg=_svg(_waterfall(values), title, gettext("; ").join(f"{row['name']} {row['text']}" for row in values)),
-        title=title,
-        caption=gettext(
-            "Full bars raise P50, hollow bars lower it; the steps sum exactly. The axis does not start at zero."
+    return strokes, labels
+
+
+def _money_axis(scale: plots.Scale, base: float, money: Money) -> tuple[list[plots.Stroke], list[plots.Label]]:
+    """The axis below, with round amounts."""
+    ticks = [tick for tick in plots.nice_ticks(scale.low, scale.high, wanted=4) if 5 <= scale.at(tick) <= 95]
+    strokes = [plots.Stroke(x1=0, x2=100, y1=base, y2=base, color=plots.SOFT)]
+    strokes += [
+        plots.Stroke(x1=scale.at(tick), x2=scale.at(tick), y1=base, y2=base + 4, color=plots.SOFT) for tick in ticks
+    ]
+    return strokes, [
+        plots.Label(x=scale.at(tick), y=base + 16, text=money.text(tick), color=plots.SOFT) for tick in ticks
+    ]
+
+
+def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
+    """Histogram of the simulated totals with a scale of shares; hollow below the target."""
+    ends = np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE))
+    scale = plots.padded([*ends, *(mark.at for mark in marks)], share=0.03, start=5, end=98)
+    edges = np.linspace(scale.low, scale.high, _BINS + 1)
+    if target is not None and scale.low < target < scale.high:
+        edges += target - edges[np.argmin(np.abs(edges - target))]
+    share = np.histogram(total, bins=edges)[0] / len(total)
+    top = _ROW * (1 + max((mark.level for mark in marks), default=0)) + 6
+    base = top + _BARS_HIGH
+    down = plots.Scale(low=0.0, high=max(float(share.max()), 1e-9), start=base, end=top + 4)
+    boxes = []
+    for left, right, part in zip(edges[:-1], edges[1:], share, strict=True):
+        if part > 0:
+            x, y = scale.at(left), down.at(part)
+            short = target is not None and right <= target * (1 + PRECISION)
+            width = round(scale.at(right) - x, 2)
+            boxes.append(plots.Box(x=x, width=width, y=y, height=base - y, fill=plots.PAPER if short else plots.FILL))
+    levels = [level for level in plots.nice_ticks(0.0, down.high, wanted=3) if level > 0]
+    grid = [plots.Stroke(x1=5, x2=100, y1=down.at(level), y2=down.at(level), color=plots.LINE) for level in levels]
+    shares = [
+        plots.Label(x=0, y=down.at(level) + 4, text=f"{100 * level:.3g}%", anchor="start", color=plots.SOFT)
+        for level in levels
+    ]
+    strokes, labels = _rules(marks, scale, base)
+    ticks = _money_axis(scale, base, money)
+    step = gettext(
+        "Bar height: share of the simulated quarters, in steps of {step}.", step=money.text(float(edges[1] - edges[0]))
+    )
+    halves = gettext("Full bars reach the target, hollow bars fall short of it.")
+    return plots.Plot(
+        title=gettext("Distribution of the quarter's bookings"),
+        caption=step if target is None else gettext("{first} {second}", first=step, second=halves),
+        description=gettext("; ").join(mark.text for mark in marks),
+        height=base + _FOOT,
+        grid=tuple(grid),
+        strokes=(*ticks[0], *strokes),
+        boxes=tuple(boxes),
+        labels=(*shares, *ticks[1], *labels),
+    )
+
+
+def draw_trend(trend: pd.DataFrame, quarter: Quarter, money: Money) -> plots.Plot:
+    """P50 with its interval, commit, closed and target over the weeks of the quarter."""
+    days = [day.toordinal() for day in trend["as_of"]]
+    weeks = plots.Scale(
+        low=min(days[0], quarter.start.toordinal()),
+        high=quarter.end.toordinal(),
+        start=_TREND_LEFT,
+        end=_TREND_RIGHT,
+    )
+    names = {
+        "p50": gettext("P50"),
+        "commit": gettext("Commit"),
+        "closed": gettext("Closed"),
+        "target": gettext("Target"),
+    }
+    shown = [name for name in names if trend[name].notna().any()]
+    values = trend[["p10", "p90", *shown]].to_numpy(dtype=float)
+    base = 8 + _TREND_HIGH
+    down = plots.padded([0.0, *values[np.isfinite(values)]], share=0.03, start=base, end=8)
+    levels = plots.nice_ticks(0.0, down.high, wanted=3)
+    grid = [plots.Stroke(x1=0, x2=_TREND_RIGHT, y1=down.at(at), y2=down.at(at), color=plots.LINE) for at in levels]
+    strokes = []
+    labels = [
+        plots.Label(x=0, y=down.at(at) - 3, text=money.text(at), anchor="start", color=plots.SOFT)
+        for at in levels
+        if at
+    ]
+    for day, low, high in zip(days, trend["p10"], trend["p90"], strict=True):
+        if np.isfinite(low):
+            x = weeks.at(day)
+            strokes.append(plots.Stroke(x1=x, x2=x, y1=down.at(low), y2=down.at(high), color=plots.FILL, width=5))
+    dots = []
+    for name in shown:
+        line, points = _trend_line(name, trend[name].to_numpy(dtype=float), days, weeks, down)
+        strokes += line
+        dots += points
+    ends = [(name, float(trend[name].dropna().iloc[-1])) for name in shown]
+    places = plots.spread([down.at(value) + 4 for _, value in ends], 14)
+    over = max(0.0, max(places) - base - 4)
+    for (name, value), y in zip(ends, places, strict=True):
+        text = gettext("{name} {amount}", name=names[name], amount=money.text(value))
+        labels.append(
+            plots.Label(x=_TREND_RIGHT + 1.5, y=round(y - over, 1), text=text, anchor="start", bold=name == "p50")
+        )
+    return plots.Plot(
+        title=gettext("The quarter so far"),
+        caption=_trend_caption(trend),
+        description=gettext("; ").join(
+            label.text for label in labels if label.anchor == "start" and label.x > _TREND_RIGHT
         ),
+        height=base + _FOOT,
+        grid=tuple(grid),
+        strokes=tuple(strokes),
+        dots=tuple(dots),
+        labels=(*labels, *_week_labels(quarter, weeks, base)),
     )
 
 
-def _point(place: int, end: tuple[str, float], currency: str) -> dict[str, Any]:
-    return _named(place, end[0], compact_money(end[1], currency)) | {"at": end[1], "end": end[1]}
-
-
-def _named(place: int, name: str, text: str) -> dict[str, Any]:
-    return {"place": place + 0.5, "name": _shorten(name, _NAME_WIDTH), "text": text}
-
-
-def _waterfall(values: list[dict[str, Any]]) -> alt.LayerChart:
-    steps, points = [row for row in values if "low" in row], [row for row in values if "at" in row]
-    spots = [row[name] for row in values for name in ("low", "high", "at") if name in row]
-    scale, y = _padded(spots), _places(len(values))
-    links = [
-        {"end": row["end"], "from": row["place"] + 0.28, "to": after["place"] - 0.28} for row, after in pairwise(values)
+def _trend_line(
+    name: str, values: Array, days: Sequence[int], weeks: plots.Scale, down: plots.Scale
+) -> tuple[list[plots.Stroke], list[plots.Dot]]:
+    """A line through the days with a value; the target reaches to the end of the quarter."""
+    places = [(weeks.at(day), down.at(value)) for day, value in zip(days, values, strict=True) if np.isfinite(value)]
+    if name == "target":
+        places = [(places[0][0], places[0][1]), *places, (_TREND_RIGHT, places[-1][1])]
+    style = {
+        "p50": (plots.INK, 2.2, "solid"),
+        "commit": (plots.INK, 1.4, "dashed"),
+        "closed": (plots.BLUE, 1.4, "solid"),
+    }
+    color, width, line = style.get(name, (plots.INK, 1.6, "dotted"))
+    strokes = [
+        plots.Stroke(x1=x, x2=right, y1=y, y2=below, color=color, width=width, dash=plots.dash_of(line))
+        for (x, y), (right, below) in pairwise(places)
     ]
-    x = {"scale": scale, "axis": None}
-    fill = alt.Fill("up:N", scale=alt.Scale(domain=[True, False], range=[_UP, _DOWN]), legend=None)
-    bars = alt.Chart(alt.Data(values=steps)).mark_bar(size=15, stroke=_UP, strokeWidth=1.3)
-    joints = alt.Chart(alt.Data(values=links)).mark_rule(strokeWidth=1, color=SOFT)
-    dots = alt.Chart(alt.Data(values=points)).mark_point(shape="diamond", size=110, filled=True, opacity=1, color=INK)
-    return _rows_chart(
-        [
-            joints.encode(x=alt.X("end:Q", **x), y=alt.Y("from:Q", scale=y, axis=None), y2="to:Q"),
-            bars.encode(x=alt.X("low:Q", **x), x2="high:Q", y=alt.Y("place:Q", scale=y, axis=None), fill=fill),
-            dots.encode(x=alt.X("at:Q", **x), y=alt.Y("place:Q", scale=y, axis=None)),
-        ],
-        values,
+    fill = {"p50": plots.INK, "closed": plots.BLUE}.get(name, plots.PAPER)
+    dots = [] if name == "target" else [plots.Dot(x=x, y=y, r=3.2, fill=fill, color=color) for x, y in places]
+    return strokes, dots
+
+
+def _trend_caption(trend: pd.DataFrame) -> str:
+    if trend["p50"].notna().sum() > 1:
+        return gettext("Thick line: P50; bars: its 80% interval. Dashed: the sellers' closed and commit.")
+    return gettext("The line of P50 begins with the second logged forecast. Dashed: the sellers' closed and commit.")
+
+
+def _week_labels(quarter: Quarter, weeks: plots.Scale, base: float) -> list[plots.Label]:
+    """The first week, and every sixth after it."""
+    numbers = range(1, quarter.weeks + 1, 6)
+    return [
+        plots.Label(
+            x=weeks.at((quarter.start + dt.timedelta(days=7 * (week - 1))).toordinal()),
+            y=base + 16,
+            text=gettext("week {number}", number=week),
+            anchor="start" if week == 1 else "middle",
+            color=plots.SOFT,
+        )
+        for week in numbers
+    ]
+
+
+def bridge_bars(steps: Sequence[float], before: float, now: float) -> list[plots.Plot]:
+    """A waterfall, a bar for each row of the bridge's table: full bars raise P50, hollow bars lower it."""
+    ends = before + np.cumsum([0.0, *steps])
+    scale = plots.padded([*ends, before, now], share=0.06, start=2, end=98)
+    bars = [_point(scale.at(before))]
+    for left, right in pairwise(ends):
+        one, other = sorted((scale.at(left), scale.at(right)))
+        fill = plots.BLUE if right >= left else plots.PAPER
+        box = plots.Box(x=one, width=round(other - one, 2), y=4, height=12, fill=fill)
+        link = plots.Stroke(
+            x1=scale.at(right), x2=scale.at(right), y1=plots.ROW_MIDDLE, y2=plots.ROW_HIGH, color=plots.SOFT
+        )
+        bars.append(plots.row_plot(boxes=(box,), strokes=(link,)))
+    return [*bars, _point(scale.at(now))]
+
+
+def swing_bars(deals: Sequence[tuple[float, float]], middle: float, *, share: float) -> list[plots.Plot]:
+    """P50 if each deal is won (full dot) and if it is not (hollow), with lines at P50 and ``share`` around it."""
+    guides = {middle: "solid", middle * (1 - share): "dashed", middle * (1 + share): "dashed"}
+    scale = plots.padded([*guides, *(end for deal in deals for end in deal)], share=0.04, start=2, end=98)
+    lines = tuple(
+        plots.Stroke(
+            x1=scale.at(at), x2=scale.at(at), y1=0, y2=plots.ROW_HIGH, color=plots.SOFT, dash=plots.dash_of(line)
+        )
+        for at, line in guides.items()
     )
-
-
-def draw_swings(deals: Sequence[tuple[str, float, float]], middle: float, *, share: float, currency: str) -> Chart:
-    """P50 given each deal won and not won, with lines at ``share`` below and above P50."""
-    title = gettext("P50 if the deal is won, and if it is not")
-    values = [
-        _named(at, name, f"{compact_money(lost, currency)} – {compact_money(won, currency)}")
-        | {"won": won, "lost": lost}
-        for at, (name, won, lost) in enumerate(deals)
+    return [
+        plots.row_plot(
+            strokes=(
+                *lines,
+                plots.Stroke(
+                    x1=scale.at(lost),
+                    x2=scale.at(won),
+                    y1=plots.ROW_MIDDLE,
+                    y2=plots.ROW_MIDDLE,
+                    color=plots.BLUE,
+                    width=2,
+                ),
+            ),
+            dots=(
+                plots.Dot(x=scale.at(lost), y=plots.ROW_MIDDLE, r=4, fill=plots.PAPER),
+                plots.Dot(x=scale.at(won), y=plots.ROW_MIDDLE, r=4),
+            ),
+        )
+        for won, lost in deals
     ]
-    lines = [
-        {"at": middle, "text": gettext("P50"), "kind": "solid"},
-        {"at": middle * (1 - share), "text": f"−{share:.0%}", "kind": "dashed"},
-        {"at": middle * (1 + share), "text": f"+{share:.0%}", "kind": "dashed"},
-    ]
-    scale, y = (
-        _padded([row[name] for row in values for name in ("won", "lost")] + [line["at"] for line in lines]),
-        _places(len(values)),
-    )
-    x = {"scale": scale, "axis": None}
-    base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("place:Q", scale=y, axis=None))
-    marks = alt.Chart(alt.Data(values=lines)).encode(x=alt.X("at:Q", **x))
-    dash = alt.StrokeDash("kind:N", scale=alt.Scale(domain=["solid", "dashed"], range=[[1, 0], [5, 4]]), legend=None)
-    point = {"shape": "circle", "size": 62, "opacity": 1, "strokeWidth": 1.6}
-    layers = [
-        marks.mark_rule(color=SOFT).encode(y=alt.value(-4), y2=alt.value(_ROW * len(values)), strokeDash=dash),
-        marks.mark_text(baseline="bottom", color=SOFT).encode(y=alt.value(-6), text="text:N"),
-        base.mark_rule(size=2, color=_UP).encode(x=alt.X("lost:Q", **x), x2="won:Q"),
-        base.mark_point(**point, fill=_DOWN).encode(x=alt.X("lost:Q", **x)),
-        base.mark_point(**point, fill=INK).encode(x=alt.X("won:Q", **x)),
-    ]
-    description = gettext("; ").join(f"{row['name']}: {row['text']}" for row in values)
-    return Chart(
-        svg=_svg(_rows_chart(layers, values, top=24), title, description),
-        title=title,
-        caption=gettext(
-            "Full dot: P50 if this deal is won in the quarter. Hollow dot: P50 if it is not. Dashed lines: P50 ± "
-            "{share}.",
-            share=f"{share:.0%}",
-        ),
-    )
 
 
-def _padded(spots: Sequence[float]) -> alt.Scale:
-    margin = max(max(spots) - min(spots), 1e-9) * 0.05
-    return alt.Scale(domain=[min(spots) - margin, max(spots) + margin], nice=False, zero=False)
-
-
-def _places(count: int) -> alt.Scale:
-    return alt.Scale(domain=[0, max(count, 1)], reverse=True, nice=False)
-
-
-def _rows_chart(layers: list[alt.Chart], values: list[dict[str, Any]], *, top: int = 4) -> alt.LayerChart:
-    """Rows with a name to the left and a number to the right."""
-    left, right = (max((_width(row[side]) for row in values), default=0) * _LETTER + 16 for side in ("name", "text"))
-    span = max(736 - left - right, 220)
-    base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("place:Q", scale=_places(len(values)), axis=None))
-    grid = base.mark_rule(color=GRID, strokeWidth=1).encode(x=alt.value(0), x2=alt.value(span))
-    names = base.mark_text(align="right", baseline="middle").encode(x=alt.value(-10), text="name:N")
-    numbers = base.mark_text(align="right", baseline="middle").encode(x=alt.value(span + right - 6), text="text:N")
-    padding = {"left": left, "right": right, "top": top, "bottom": 4}
-    chart = alt.layer(grid, *layers, names, numbers, width=span, height=_ROW * len(values), padding=padding)
-    return chart.properties(autosize=alt.AutoSizeParams(type="none"))
+def _point(x: float) -> plots.Plot:
+    return plots.row_plot(dots=(plots.Dot(x=x, y=plots.ROW_MIDDLE, r=5),))

@@ -14,13 +14,15 @@ from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label, next_step
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.numbers import BLANK, compact_money, percent, points, shown, span, word_of
+from winprob.report.numbers import BLANK, Money, percent, points, shown, span, word_of
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
 #: Reasons shown in each direction.
 _REASONS = 2
 #: Smaller terms, in log-odds, are not shown.
 _SMALL = 0.05
+#: Terms that are no facts of the deal to act on: the breakdown has them.
+_NOT_REASONS = (BASE_RATE, DOUBT, "quarter", "seller")
 #: Unknown facts that are named; the others are counted.
 _NAMED = 3
 
@@ -89,7 +91,7 @@ def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.
         number="" if shown(deal, "deal_id") == str(deal["deal_id"]) else str(deal["deal_id"]),
         account=shown(deal, "account"),
         owner=shown(deal, "seller"),
-        amount=BLANK if pd.isna(deal["amount"]) else compact_money(deal["amount"], inputs.currency),
+        amount=BLANK if pd.isna(deal["amount"]) else inputs.money.text(float(deal["amount"])),
         closes=BLANK if pd.isna(closes) else pd.Timestamp(closes).date().isoformat(),
         overdue=bool(pd.notna(closes) and pd.Timestamp(closes).date() < inputs.forecast.as_of),
         stage=word_of("stage", deal["stage"]),
@@ -101,7 +103,7 @@ def _row(inputs: ReviewInputs, row: pd.DataFrame, lever: pd.Series, covered: pd.
         upper=round(100 * chance["upper"], 1),
         by_end=percent(by_end[0]),
         by_end_interval=span(*by_end[1:]),
-        expected=compact_money(deal["expected_bookings"], inputs.currency),
+        expected=inputs.money.text(float(deal["expected_bookings"])),
         trend=_trend(deal["trend"], known=inputs.compared),
         keys=sort_keys(deal),
         reasons=list(_reasons(inputs, row)),
@@ -131,15 +133,17 @@ def _reasons(inputs: ReviewInputs, row: pd.DataFrame) -> Iterator[Reason]:
     """The terms that raise the win probability most, then those that lower it most."""
     deal = row.iloc[0]
     terms = explain(inputs.posterior, row, str(deal["deal_id"]))
-    terms = terms[~terms["term"].isin([BASE_RATE, DOUBT]) & (terms["log_odds"].abs() >= _SMALL)]
+    terms = terms[~terms["term"].isin(_NOT_REASONS) & (terms["log_odds"].abs() >= _SMALL)]
     ups, downs = terms[terms["log_odds"] > 0].head(_REASONS), terms[terms["log_odds"] < 0].head(_REASONS)
     for term in pd.concat([ups, downs]).to_dict("records"):
         size = float(term["log_odds"])
-        yield Reason(up=size > 0, text=_short(term["term"], deal), times=f"×{math.exp(size):.1f}")
+        yield Reason(up=size > 0, text=_short(term["term"], deal, inputs.money), times=f"×{math.exp(size):.1f}")
 
 
-def _short(term: str, deal: pd.Series) -> str:
+def _short(term: str, deal: pd.Series, money: Money) -> str:
     """A term as a phrase; for roles without the coach, who has a separate line."""
+    if term == "amount" and pd.notna(deal.get(term)):
+        return gettext("{what}: {value}", what=column_label(term), value=money.text(float(deal[term])))
     if term not in ROLE_TERMS:
         return fact(term, deal)
     role = ROLES[ROLE_TERMS.index(term)]
@@ -164,15 +168,15 @@ def _unknown(missing: list[str]) -> str:
 
 def _next(inputs: ReviewInputs, deal: pd.Series, lever: pd.Series) -> dict[str, str]:
     """The first lever, its lift, and who does what."""
-    owner = shown(deal, "seller")
+    act = who_does_what(inputs.plan, deal, lever)
     if pd.isna(lever["win_prob_lift"]):
-        return {"lever": gettext("no role's support can rise further"), "lift": "", "lift_interval": "", "act": owner}
+        return {"lever": gettext("no role's support can rise further"), "lift": "", "lift_interval": "", "act": act}
     role = str(lever["role"])
     return {
         "lever": gettext("{role}, one tier up:", role=label("role", role)),
         "lift": gettext("{points} points", points=points(lever["win_prob_lift"])),
         "lift_interval": gettext("({lower} to {upper})", lower=points(lever["lower"]), upper=points(lever["upper"])),
-        "act": _who(inputs, deal, role, owner),
+        "act": act,
     }
 
 
@@ -185,9 +189,13 @@ def lever_text(plan: Plan | None, deal: Mapping[Any, Any], lever: Mapping[Any, A
     return visits or gettext("{role}, one tier up: {goal}", role=label("role", role), goal=_goal_text(deal, role))
 
 
-def _who(inputs: ReviewInputs, deal: pd.Series, role: str, owner: str) -> str:
-    visits = _visits_text(inputs.plan, deal["deal_id"])
-    return visits or gettext("{owner}: {goal}", owner=owner, goal=_goal_text(deal, role))
+def who_does_what(plan: Plan | None, deal: Mapping[Any, Any] | pd.Series, lever: Mapping[Any, Any] | pd.Series) -> str:
+    """The planned visits of a deal, else what its owner does about the first lever; the owner where there is none."""
+    owner = shown(deal, "seller")
+    if pd.isna(lever["win_prob_lift"]):
+        return owner
+    visits = _visits_text(plan, deal["deal_id"])
+    return visits or gettext("{owner}: {goal}", owner=owner, goal=_goal_text(deal, str(lever["role"])))
 
 
 def _visits_text(plan: Plan | None, deal_id: object) -> str:

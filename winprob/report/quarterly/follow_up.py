@@ -6,26 +6,38 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.visits import Plan, amount, plan_sentences
+from winprob.actions.visits import Plan, amount
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
-from winprob.report.numbers import compact_money, name_of, percent, shown
+from winprob.report.numbers import Money, name_of, percent, shown
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 from winprob.report.sheet import Column, Grid, findings_grid
 
 #: Thresholds of the confidence labels: share of draws whose best plan contains the visit.
 _GRADES = (0.8, 0.5, 0.25)
-#: Sentences above the table.
-_SENTENCES = 3
 
 
 def visit_sentences(inputs: ReviewInputs) -> list[str]:
     if inputs.plan is None:
-        return [gettext("No executives were given, so no visits are planned. Name them with --executives.")]
+        return [gettext("No executives were given, so no visits are planned.")]
     if inputs.plan.visits.empty:
         return [gettext("No executive visit would increase expected bookings."), *inputs.plan.notes]
-    return plan_sentences(inputs.plan)[:_SENTENCES]
+    return list(_plan_sentences(inputs.plan, inputs.money))
+
+
+def _plan_sentences(plan: Plan, money: Money) -> Iterator[str]:
+    """The gain of the plan. Its regret is left out: it depends on the time that the machine had."""
+    ends = {name: _gain(plan, getattr(plan.gain, name), money) for name in ("mean", "lower", "upper")}
+    yield gettext(
+        "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",
+        visits=len(plan.visits),
+        executives=plan.visits["executive"].nunique(),
+        deals=plan.visits["deal_id"].nunique(),
+        gain=ends["mean"],
+        lower=ends["lower"],
+        upper=ends["upper"],
+    )
 
 
 def visits_grid(inputs: ReviewInputs) -> Grid | None:
@@ -43,13 +55,13 @@ def visits_grid(inputs: ReviewInputs) -> Grid | None:
         Column(title=gettext("Confidence in the choice")),
     ]
     rows = [
-        _row(plan, rank, visit, deals.get(visit["deal_id"], {}))
+        _row(plan, inputs.money, rank, visit, deals.get(visit["deal_id"], {}))
         for rank, visit in enumerate(visits.to_dict("records"), start=1)
     ]
     return Grid(columns=columns, rows=rows)
 
 
-def _row(plan: Plan, rank: int, visit: dict[Hashable, Any], deal: dict[Hashable, Any]) -> list[str]:
+def _row(plan: Plan, money: Money, rank: int, visit: dict[Hashable, Any], deal: dict[Hashable, Any]) -> list[str]:
     name = visit["deal_id"]
     return [
         str(rank),
@@ -57,14 +69,16 @@ def _row(plan: Plan, rank: int, visit: dict[Hashable, Any], deal: dict[Hashable,
         label("role", visit["role"]),
         name_of({"deal_id": name, **deal}),
         shown(deal, "seller"),
-        _gain(plan, visit["expected_gain"]),
-        gettext("{lower} to {upper}", lower=_gain(plan, visit["lower"]), upper=_gain(plan, visit["upper"])),
+        _gain(plan, visit["expected_gain"], money),
+        gettext(
+            "{lower} to {upper}", lower=_gain(plan, visit["lower"], money), upper=_gain(plan, visit["upper"], money)
+        ),
         confidence(visit["prob_in_best"]),
     ]
 
 
-def _gain(plan: Plan, value: float) -> str:
-    return compact_money(value, plan.unit) if plan.unit else amount(plan, value)
+def _gain(plan: Plan, value: float, money: Money) -> str:
+    return money.text(value) if plan.unit else amount(plan, value)
 
 
 def confidence(share: float) -> str:
@@ -91,7 +105,7 @@ def exceptions_grid(inputs: ReviewInputs) -> Grid:
     rows = []
     for kind, deals, details in _kinds(inputs):
         if len(deals):
-            money = compact_money(float(deals["amount"].sum()), inputs.currency)
+            money = inputs.money.text(float(deals["amount"].sum()))
             rows.append([kind, str(len(deals)), money, _named(deals, details)])
     columns = [
         Column(title=gettext("What")),
@@ -114,8 +128,21 @@ def not_checked(inputs: ReviewInputs) -> list[str]:
 
 
 def faults_grid(inputs: ReviewInputs) -> Grid | None:
-    """Findings of the data check; None without any."""
-    return None if inputs.findings is None or inputs.findings.empty else findings_grid(inputs.findings)
+    """Errors and warnings of the data check; None without any."""
+    if inputs.findings is None:
+        return None
+    faults = inputs.findings[inputs.findings["severity"] != "note"]
+    return None if faults.empty else findings_grid(faults)
+
+
+def check_sentence(inputs: ReviewInputs) -> str:
+    """What the data check found, in short."""
+    if inputs.findings is None:
+        return gettext("No data check was run.")
+    faults = int((inputs.findings["severity"] != "note").sum())
+    if not faults:
+        return gettext("The data check found no fault.")
+    return gettext("The data check has {faults} findings; winprob check lists its notes too.", faults=faults)
 
 
 def _named(deals: pd.DataFrame, details: list[str]) -> str:

@@ -1,8 +1,8 @@
-"""Head of the page: dates and model, the number and its lines, and the bridge from the last review."""
+"""Head of the page: dates and model, the number, its distribution and its lines."""
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,10 @@ import pandas as pd
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.model.posterior import Provenance
-from winprob.quarter import LINES, PRECISION, Bridge, not_in_quarter
-from winprob.report.charts import Chart
+from winprob.quarter import LINES, not_in_quarter
 from winprob.report.glossary import banners, learned
-from winprob.report.numbers import BLANK, compact_money, percent, tied, whole
-from winprob.report.quarterly.charts import Mark, draw_bridge, draw_distribution
+from winprob.report.numbers import BLANK, Money, percent
+from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs
 from winprob.report.sheet import Column, Grid
 
@@ -23,8 +22,24 @@ def title(inputs: ReviewInputs) -> str:
     return gettext("Quarterly review {quarter}", quarter=inputs.forecast.quarter.name)
 
 
+def meta(inputs: ReviewInputs) -> list[str]:
+    """Day, week, currency and model in a phrase each; the appendix has the details."""
+    source = inputs.posterior.provenance
+    return [
+        gettext("as of {day}", day=inputs.forecast.as_of),
+        _phase(inputs),
+        inputs.money.name(),
+        gettext("trained on {deals} closed deals", deals=source.deals) if source.deals else learned(source),
+    ]
+
+
+def _phase(inputs: ReviewInputs) -> str:
+    quarter, day = inputs.forecast.quarter, inputs.forecast.as_of
+    return gettext("week {week}", week=week(inputs)) if quarter.start <= day <= quarter.end else week(inputs)
+
+
 def facts(inputs: ReviewInputs) -> list[tuple[str, str]]:
-    """Name and value of the facts at the head of the page."""
+    """How the page was made, for the appendix."""
     forecast = inputs.forecast
     return [
         (gettext("As of"), forecast.as_of.isoformat()),
@@ -131,8 +146,8 @@ def commit_rollup(inputs: ReviewInputs) -> float | None:
 
 def sentence(inputs: ReviewInputs) -> str:
     """P50, its interval and the probability of reaching the target, in one or two sentences."""
-    total, money = _line(inputs, "total"), inputs.currency
-    percentiles = {name: compact_money(total[name], money) for name in ("p10", "p50", "p90")}
+    total, money = _line(inputs, "total"), inputs.money
+    percentiles = {name: money.text(total[name]) for name in ("p10", "p50", "p90")}
     first = gettext(
         "{quarter} is forecast at {p50} (P50), with an 80% interval from {p10} to {p90}.",
         quarter=inputs.forecast.quarter.name,
@@ -142,118 +157,70 @@ def sentence(inputs: ReviewInputs) -> str:
         return first
     second = gettext(
         "The probability of reaching the target of {target} is {chance}.",
-        target=compact_money(inputs.forecast.target, money),
+        target=money.text(inputs.forecast.target),
         chance=percent(total["prob_target"]),
     )
     return gettext("{first} {second}", first=first, second=second)
 
 
-def figures(inputs: ReviewInputs) -> list[Figure]:
-    money, total = inputs.currency, _line(inputs, "total")
-    shown = [
-        Figure(
-            name=line_name("closed"),
-            number=compact_money(_line(inputs, "closed")["mean"], money),
-            note=gettext("{count} deals won", count=len(inputs.forecast.closed)),
-        ),
-        Figure(
-            name=gettext("Quarter, P50"),
-            number=compact_money(total["p50"], money),
-            note=gettext(
-                "P10 {low}, P90 {high}", low=compact_money(total["p10"], money), high=compact_money(total["p90"], money)
-            ),
-        ),
-        *_corrected(inputs),
-        _target(inputs, total),
-    ]
-    rollup = commit_rollup(inputs)
-    if rollup is not None:
-        note = gettext("closed and commit, as filed")
-        shown.append(Figure(name=gettext("Sellers' commit"), number=compact_money(rollup, money), note=note))
-    return shown
+def dots(inputs: ReviewInputs) -> plots.Plot:
+    """The quantile dot plot of the total, with P50, the target and the sellers' commit marked."""
+    marks = [mark for mark in marks_of(inputs) if mark.line != "dashed"]
+    levels = {mark.text: level for level, mark in enumerate(sorted(marks, key=lambda mark: mark.level))}
+    marks = [replace(mark, level=levels[mark.text]) for mark in marks]
+    return charts.draw_dots(inputs.forecast.draws["total"], marks, target=inputs.forecast.target, money=inputs.money)
 
 
-def _corrected(inputs: ReviewInputs) -> Iterator[Figure]:
-    corrected, money = inputs.forecast.corrected, inputs.currency
-    if corrected is None:
-        return
-    note = gettext(
-        "P10 {low}, P90 {high}; corrected by {count} past quarters",
-        low=compact_money(corrected.p10, money),
-        high=compact_money(corrected.p90, money),
-        count=corrected.quarters,
-    )
-    if corrected.prob_target is not None:
-        chance = percent(corrected.prob_target)
-        note = gettext("{note}; probability of the target {chance}", note=note, chance=chance)
-    yield Figure(name=gettext("Corrected P50"), number=compact_money(corrected.p50, money), note=note)
-
-
-def _target(inputs: ReviewInputs, total: pd.Series) -> Figure:
-    target = inputs.forecast.target
-    if target is None:
-        return Figure(name=gettext("Target"), number=BLANK, note=gettext("none given (--target)"))
-    gap = target - float(total["p50"])
-    apart = compact_money(abs(gap), inputs.currency)
-    note = (
-        gettext("target {target}; P50 is {gap} below it", target=compact_money(target, inputs.currency), gap=apart)
-        if gap > PRECISION * target
-        else gettext("target {target}; P50 is {gap} above it", target=compact_money(target, inputs.currency), gap=apart)
-    )
-    return Figure(name=gettext("Probability of reaching the target"), number=percent(total["prob_target"]), note=note)
-
-
-def chart(inputs: ReviewInputs) -> Chart:
+def histogram(inputs: ReviewInputs) -> plots.Plot:
     """The distribution of the total, with P10, P50, P90, the target and the sellers' commit marked."""
-    return draw_distribution(
-        inputs.forecast.draws["total"], _marks(inputs), target=inputs.forecast.target, currency=inputs.currency
-    )
+    total, target = inputs.forecast.draws["total"], inputs.forecast.target
+    return charts.draw_histogram(total, marks_of(inputs), target=target, money=inputs.money)
 
 
-def _marks(inputs: ReviewInputs) -> list[Mark]:
-    money, total = inputs.currency, _line(inputs, "total")
+def marks_of(inputs: ReviewInputs) -> list[charts.Mark]:
+    money, total = inputs.money, _line(inputs, "total")
     marks = [
-        Mark(at=float(total[name]), text=f"{name.upper()} {compact_money(total[name], money)}", line=line, align=align)
-        for name, line, align in (("p10", "dashed", "right"), ("p50", "solid", "center"), ("p90", "dashed", "left"))
+        charts.Mark(at=float(total[name]), text=f"{name.upper()} {money.text(total[name])}", line=line, level=level)
+        for name, line, level in (("p10", "dashed", 1), ("p50", "solid", 0), ("p90", "dashed", 1))
     ]
     if inputs.forecast.target is not None:
         at = inputs.forecast.target
-        text = gettext("Target {amount}", amount=compact_money(at, money))
-        marks.append(Mark(at=at, text=text, line="dotted", level=1))
+        text = gettext("Target {amount}", amount=money.text(at))
+        marks.append(charts.Mark(at=at, text=text, line="dotted", level=2))
     rollup = commit_rollup(inputs)
     if rollup is not None:
-        text = gettext("Sellers' commit {amount}", amount=compact_money(rollup, money))
-        marks.append(Mark(at=rollup, text=text, line="dotted", level=2))
+        text = gettext("Sellers' commit {amount}", amount=money.text(rollup))
+        marks.append(charts.Mark(at=rollup, text=text, line="dotted", level=3))
     return marks
 
 
 def lines_grid(inputs: ReviewInputs) -> Grid:
     """Every line of the forecast; the rounded means sum to the rounded total."""
-    lines = inputs.forecast.lines.set_index("line").to_dict("index")
+    lines, money = inputs.forecast.lines.set_index("line").to_dict("index"), inputs.money
     parts = LINES[:-1]
-    means = tied([lines[part]["mean"] for part in parts], lines["total"]["mean"])
+    means = money.tie([lines[part]["mean"] for part in parts], lines["total"]["mean"])
     filed = inputs.forecast.seller_rollup.set_index("line").to_dict("index")
-    numbers = [gettext("P10"), gettext("P50"), gettext("P90"), gettext("Mean"), gettext("Probability of the target")]
+    numbers = [gettext("P10"), gettext("P50"), gettext("P90"), gettext("Mean")]
     numbers += [gettext("Sellers' figure"), gettext("Sellers, cumulative")]
-    titles = [gettext("Line, in {currency}", currency=inputs.currency), *numbers]
+    titles = [gettext("Line"), *numbers]
     return Grid(
         columns=[Column(title=text, number=bool(at)) for at, text in enumerate(titles)],
         rows=[
-            _line_row(line, lines[line], mean, filed.get(line, {}))
+            _line_row(money, line, lines[line], mean, filed.get(line, {}))
             for line, mean in zip(LINES, [*means, sum(means)], strict=True)
         ],
-        keys=[[None, *(lines[line][end] for end in _ENDS), None, None, None] for line in LINES],
+        keys=[[None, *(lines[line][end] for end in _ENDS), None, None] for line in LINES],
     )
 
 
-def _line_row(line: str, summary: dict[Hashable, Any], mean: int, filed: dict[Hashable, Any]) -> list[str]:
-    chance = summary["prob_target"]
+def _line_row(
+    money: Money, line: str, summary: dict[Hashable, Any], mean: float, filed: dict[Hashable, Any]
+) -> list[str]:
     return [
         line_name(line),
-        *(whole(summary[end]) for end in ("p10", "p50", "p90")),
-        whole(mean),
-        percent(chance) if line == "total" and not math.isnan(chance) else BLANK,
-        *(whole(filed[name]) if filed else BLANK for name in ("bookings", "cumulative")),
+        *(money.exact(summary[end]) for end in ("p10", "p50", "p90")),
+        money.exact(mean),
+        *(money.exact(filed[name]) if filed else BLANK for name in ("bookings", "cumulative")),
     ]
 
 
@@ -261,7 +228,7 @@ def left_out(inputs: ReviewInputs) -> list[str]:
     """Deals that are not counted, or are counted despite a fault."""
     rows = inputs.forecast.left_out.to_dict("records")
     return [
-        _left_out(row) if math.isnan(row.get("expected", math.nan)) else not_in_quarter(row, inputs.currency)
+        _left_out(row) if math.isnan(row.get("expected", math.nan)) else not_in_quarter(row, inputs.money.text)
         for row in rows
     ]
 
@@ -274,68 +241,3 @@ def _left_out(row: dict[Hashable, Any]) -> str:
         reason=row["reason"],
         deal=row["first_deal"],
     )
-
-
-#: Deals named for each step.
-_NAMED = 3
-
-
-def step_name(step: str) -> str:
-    """The title of a step."""
-    names = {
-        "closed": gettext("Closed since then, won or lost"),
-        "slipped": gettext("Slipped: time passed, dates moved out"),
-        "new": gettext("New deals"),
-        "facts_changed": gettext("Facts changed, dates pulled in"),
-        "model_changed": gettext("Model changed"),
-        "simulation_noise": gettext("Simulation noise"),
-    }
-    return names.get(step, step)
-
-
-def bridge_chart(bridge: Bridge) -> Chart:
-    """The bridge as a waterfall chart."""
-    steps = [(step_name(row["step"]), float(row["amount"])) for row in bridge.steps.to_dict("records")]
-    start, end = _ends(bridge)
-    return draw_bridge(steps, (start, bridge.p50_before), (end, bridge.p50_now), bridge.currency)
-
-
-def bridge_grid(bridge: Bridge, names: Mapping[str, str]) -> Grid:
-    """The steps as a table that sums to the last unit, each with its largest changes by deal, by name."""
-    amounts = [float(amount) for amount in bridge.steps["amount"]]
-    before = round(bridge.p50_before)
-    shown = tied(amounts, round(bridge.p50_now) - before)
-    start, end = _ends(bridge)
-    steps = [
-        [step_name(step), signed_whole(amount), _largest(bridge, step, names)]
-        for step, amount in zip(bridge.steps["step"], shown, strict=True)
-    ]
-    titles = [
-        gettext("Step"),
-        gettext("Amount, {currency}", currency=bridge.currency),
-        gettext("Largest changes by deal"),
-    ]
-    return Grid(
-        columns=[Column(title=text, number=at == 1) for at, text in enumerate(titles)],
-        rows=[[start, whole(before), ""], *steps, [end, whole(before + sum(shown)), ""]],
-        keys=[[None, value, None] for value in (bridge.p50_before, *amounts, bridge.p50_now)],
-    )
-
-
-def _ends(bridge: Bridge) -> tuple[str, str]:
-    return gettext("P50 on {day}", day=bridge.before), gettext("P50 on {day}", day=bridge.now)
-
-
-def signed_whole(amount: int) -> str:
-    """``+1,234`` or ``−1,234``."""
-    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{whole(abs(amount))}"
-
-
-def _largest(bridge: Bridge, step: str, names: Mapping[str, str]) -> str:
-    rows = bridge.deals[bridge.deals["step"] == step]
-    order = rows["amount"].abs().sort_values(ascending=False, kind="stable").index
-    changes = [
-        (names.get(row["deal_id"], row["deal_id"]), round(row["amount"]))
-        for row in rows.loc[order].head(_NAMED).to_dict("records")
-    ]
-    return gettext(", ").join(f"{name} {signed_whole(change)}" for name, change in changes if change)

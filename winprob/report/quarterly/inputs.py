@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from winprob.actions.visits import Plan
-from winprob.data.schema import column_or_missing, latest_places, validate_deals
+from winprob.data.schema import column_or_missing, is_closed, latest_places, validate_deals
 from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import known_open_until
 from winprob.quarter import Bridge, Forecast
-from winprob.report.numbers import FACTS, missing_facts
+from winprob.report.numbers import FACTS, Money, missing_facts
 from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
 
@@ -38,6 +38,10 @@ class ReviewInputs:
     scores : one row for each past forecast; None without a log
     record : of a backtest, or None
     monitoring : whether the model is still calibrated, or None
+    trend : of the quarter, as ``quarter_trend`` returns it
+    decisions : of earlier reviews, as ``read_decisions`` returns them, or None
+    table : one row for each deal, open or closed, as last known
+    money : the format of the page
     """
 
     posterior: Posterior
@@ -52,12 +56,30 @@ class ReviewInputs:
     scores: pd.DataFrame | None
     record: Mapping[str, Any] | None
     monitoring: Monitoring | None
+    trend: pd.DataFrame
+    decisions: pd.DataFrame | None
+    table: pd.DataFrame
+    money: Money
     settings: ReviewSettings
     simulated: bool
 
     @property
     def currency(self) -> str:
         return self.forecast.currency
+
+    def group_of(self, column: str) -> dict[str, str]:
+        """The region or the owner's name of each deal, open or closed, by id."""
+        names = [name for name in ("seller_name", "seller") if name in self.table] if column == "seller" else [column]
+        known = pd.Series(pd.NA, self.table["deal_id"].astype(str), dtype="object")
+        for name in names:
+            known = known.fillna(pd.Series(column_or_missing(self.table, name).to_numpy(), known.index, dtype="object"))
+        return {str(deal): str(group) for deal, group in known.dropna().items()}
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each closed deal, by id."""
+        closed = self.table[is_closed(self.table)]
+        return dict(zip(closed["deal_id"].astype(str), closed["outcome"].astype(str), strict=True))
 
     @property
     def wrong_by(self) -> float:
@@ -87,6 +109,12 @@ def join_facts(forecast: Forecast, deals: pd.DataFrame, before: pd.DataFrame | N
     return joined.sort_values(
         ["expected_bookings", "deal_id"], ascending=[False, True], kind="stable", ignore_index=True
     )
+
+
+def last_known(deals: pd.DataFrame) -> pd.DataFrame:
+    """The last reading of each deal."""
+    valid = validate_deals(deals)
+    return valid.iloc[latest_places(valid)].reset_index(drop=True)
 
 
 def names_by_id(deals: pd.DataFrame) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Render the quarterly review: all sections on one self-contained page, the number first."""
+"""Render the quarterly review: one screen to meet by, then all sections, on one self-contained page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from winprob.actions.flags import find_flags, flag_sentences
 from winprob.actions.visits import Plan
 from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
-from winprob.quarter import Bridge, Forecast
+from winprob.quarter import Bridge, Forecast, quarter_trend
 from winprob.report.card import card_sections
-from winprob.report.charts import draw_role_weights
-from winprob.report.quarterly import appendix, follow_up, headline, risk
-from winprob.report.quarterly.deals import deal_rows
-from winprob.report.quarterly.inputs import ReviewInputs, join_facts, names_by_id
+from winprob.report.charts import FONTS, draw_role_weights
+from winprob.report.numbers import Money
+from winprob.report.quarterly import appendix, bridge, charts, deals, decisions, first, follow_up, headline, risk, words
+from winprob.report.quarterly.inputs import ReviewInputs, join_facts, last_known, names_by_id
 from winprob.report.templates import render
 from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
@@ -32,6 +32,8 @@ def render_review(
     scores: pd.DataFrame | None = None,
     record: Mapping[str, Any] | None = None,
     monitoring: Monitoring | None = None,
+    trend: pd.DataFrame | None = None,
+    decisions: pd.DataFrame | None = None,
     settings: ReviewSettings | None = None,
     simulated: bool = False,
 ) -> str:
@@ -47,6 +49,8 @@ def render_review(
     scores : past forecasts and realised bookings, as ``score_forecasts`` returns them
     record : of a backtest, as ``winprob backtest --record`` writes it
     monitoring : as ``monitor_model`` returns it: adds a line to the track record
+    trend : of the quarter so far, as ``quarter_trend`` returns it
+    decisions : of earlier reviews, as ``read_decisions`` returns them: the page shows what became of each
     settings : thresholds of exceptions; by default the model's own settings
     simulated : whether the deals are simulated, which the page then states first
 
@@ -70,30 +74,54 @@ def render_review(
         scores=scores,
         record=record,
         monitoring=monitoring,
+        trend=quarter_trend(forecast) if trend is None else trend,
+        decisions=decisions,
+        table=last_known(deals),
+        money=Money.of(max(abs(forecast.p50), forecast.target or 0.0), forecast.currency),
         settings=settings or posterior.settings.review,
         simulated=simulated,
     )
-    values = {"words": _words(inputs), "scroll_hint": gettext("scrolls sideways"), "filter_word": gettext("Filter")}
-    parts = {**_first(inputs), **_middle(inputs), **_last(inputs)}
-    return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **parts)
+    values = {
+        "words": words.words(inputs),
+        "scroll_hint": gettext("scrolls sideways"),
+        "filter_word": gettext("Filter"),
+    }
+    chart = {"chart_fonts": FONTS, "chart_size": 11.5}
+    parts = {**_first(inputs), **_number(inputs), **_middle(inputs), **_last(inputs)}
+    return render("review.html.j2", styles=("style.css", "review.css"), script="review.js", **values, **chart, **parts)
 
 
 def _first(inputs: ReviewInputs) -> dict[str, Any]:
-    bridge = inputs.bridge
     return {
         "title": headline.title(inputs),
-        "facts": headline.facts(inputs),
+        "meta": headline.meta(inputs),
         "warnings": headline.warnings(inputs),
         "headline": headline.sentence(inputs),
-        "figures": headline.figures(inputs),
-        "distribution": headline.chart(inputs),
+        "figures": first.figures(inputs),
+        "trend": charts.draw_trend(inputs.trend, inputs.forecast.quarter, inputs.money),
+        "dots": headline.dots(inputs),
+        "groups": first.groups_grid(inputs),
+        "worst_flags": first.worst_flags(inputs),
+        "gap_title": first.gap_title(inputs),
+        "gap_sentence": first.gap_sentence(inputs),
+        "gap": first.gap_grid(inputs),
+        "decisions": decisions.decisions(inputs),
+        "more_decisions": decisions.more_decisions(inputs),
+        "empty_lines": decisions.EMPTY_LINES,
+    }
+
+
+def _number(inputs: ReviewInputs) -> dict[str, Any]:
+    found = inputs.bridge
+    return {
+        "histogram": headline.histogram(inputs),
         "lines": headline.lines_grid(inputs),
         "left_out": headline.left_out(inputs),
-        "bridge": bridge and headline.bridge_grid(bridge, inputs.names),
-        "bridge_chart": bridge and headline.bridge_chart(bridge),
+        "bridge": found and bridge.bridge_grid(found, inputs.names, inputs.money),
+        "bridge_bars": found and bridge.bars(found),
         "risk": risk.sentences(inputs),
         "swings": risk.swings_grid(inputs),
-        "swings_chart": risk.chart(inputs),
+        "swings_bars": risk.swings_bars(inputs),
         "shares": risk.shares_grid(inputs),
         "breakdowns": risk.breakdowns(inputs),
     }
@@ -101,7 +129,7 @@ def _first(inputs: ReviewInputs) -> dict[str, Any]:
 
 def _middle(inputs: ReviewInputs) -> dict[str, Any]:
     return {
-        "deals": deal_rows(inputs),
+        "deals": deals.deal_rows(inputs),
         "flags_verdict": flag_sentences(inputs.deals, inputs.flags)[0],
         "visit_sentences": follow_up.visit_sentences(inputs),
         "visits": follow_up.visits_grid(inputs),
@@ -117,93 +145,7 @@ def _last(inputs: ReviewInputs) -> dict[str, Any]:
         "all_deals": appendix.all_deals(inputs),
         "reconciliation": appendix.reconciliation(inputs),
         "definitions": appendix.definitions(inputs),
+        "facts": headline.facts(inputs),
         "roles_chart": draw_role_weights(inputs.posterior),
         "card": card_sections(inputs.posterior, inputs.record),
-    }
-
-
-def _words(inputs: ReviewInputs) -> dict[str, str]:
-    """Headings and notes of the template."""
-    return {**_titles(inputs), **_columns(), **_tables(inputs)}
-
-
-def _titles(inputs: ReviewInputs) -> dict[str, str]:
-    return {
-        "bridge": gettext("What changed since the last review"),
-        "no_bridge": gettext("No earlier export was given, so changes cannot be shown. Add one with --before."),
-        "risk": gettext("What must be true, and what would break it"),
-        "deals": gettext("Key deals"),
-        "deals_note": _deals_note(inputs),
-        "breakdowns": gettext("Breakdown of the riskiest deals' win probabilities"),
-        "breakdowns_note": gettext(
-            "Each starts from the base rate and shows the {count} largest terms: solid bars raise the win probability, "
-            "hollow bars lower it, relative to the average closed deal.",
-            count=risk.SHOWN,
-        ),
-        "bars": gettext("win probability"),
-        "terms": gettext("difference from the average closed deal"),
-        "no_deals": gettext("No open deals."),
-        "visits": gettext("Requests to executives"),
-        "exceptions": gettext("Exceptions"),
-        "no_exceptions": gettext("None: no deal breaks a rule that could be checked."),
-        "track": gettext("Track record"),
-        "appendix": gettext("Appendix"),
-        "all_deals": gettext("All open deals"),
-        "reconciliation": gettext("Currencies and rates"),
-        "definitions": gettext("How to read this page"),
-        "card": gettext("Model card"),
-    }
-
-
-def _deals_note(inputs: ReviewInputs) -> str:
-    shown, count = len(inputs.shown), len(inputs.deals)
-    if shown == count:
-        return gettext("All {count} open deals, sorted by expected bookings.", count=count)
-    share = float(inputs.shown["expected_bookings"].sum() / max(float(inputs.deals["expected_bookings"].sum()), 1e-12))
-    return gettext(
-        "The {shown} of {count} open deals with the highest expected bookings, {share} of the sum; the appendix lists "
-        "every deal.",
-        shown=shown,
-        count=count,
-        share=f"{share:.0%}",
-    )
-
-
-def _columns() -> dict[str, str]:
-    return {
-        "deal": gettext("Deal"),
-        "amount": gettext("Amount"),
-        "closes": gettext("Closes"),
-        "overdue": gettext("overdue"),
-        "stage": gettext("Stage"),
-        "category": gettext("Category"),
-        "chance": gettext("Win probability"),
-        "trend": gettext("Trend, points"),
-        "by_end": gettext("Won by quarter end"),
-        "expected": gettext("Expected bookings"),
-        "bar": gettext("Dot: win probability. Line: its 90% interval, on a scale from 0 to 100%."),
-        "why": gettext("Why this probability"),
-        "gaps": gettext("What is missing"),
-        "uncovered": gettext("Not in contact:"),
-        "coach": gettext("Coach:"),
-        "flags": gettext("Red flags:"),
-        "semicolon": gettext("; "),
-        "unknown": gettext("Unknown:"),
-        "next": gettext("Next lever and owner"),
-    }
-
-
-def _tables(inputs: ReviewInputs) -> dict[str, str]:
-    return {
-        "lines": gettext("The quarter by line. Means add up to the total; percentiles do not."),
-        "bridge_table": gettext("The same in numbers; the steps sum to the change exactly."),
-        "swings": gettext("Deals with the largest share of the variance"),
-        "shares": gettext("Sources of the variance of the total"),
-        "visits_table": gettext("Visits, largest gain first; a gain is an increase in expected bookings"),
-        "exceptions_table": gettext("Deals to discuss in the review"),
-        "faults": gettext("Findings of the data check"),
-        "no_faults": gettext("No data check was run.")
-        if inputs.findings is None
-        else gettext("The data check found no fault."),
-        "all_deals_table": gettext("Every open deal, sorted by expected bookings"),
     }

@@ -10,9 +10,8 @@ from scipy.special import logit
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.model.explanation import BASE_RATE, DOUBT, explain
-from winprob.report.charts import Chart
-from winprob.report.numbers import FACTS, compact_money, missing_facts, name_of, percent, shown, signed_money, span
-from winprob.report.quarterly.charts import draw_swings
+from winprob.report.numbers import FACTS, Money, missing_facts, name_of, percent, shown, span
+from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs
 from winprob.report.sheet import Column, Grid
 
@@ -23,27 +22,17 @@ _MARGIN = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A row of the breakdown, positions in percent of the axis.
+    """A row of the breakdown: its text, and its bar.
 
     Attributes
     ----------
-    kind : "point" (base rate, result), "up", "down"
-    start, width : of the bar; of a point its interval
-    at : position of the point, or the sum after this term
+    kind : "point" (base rate, result) or "step"
     """
 
     kind: str
     text: str
-    start: float
-    width: float
-    at: float
+    plot: plots.Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,36 +41,53 @@ class Breakdown:
     verdict: str
     unknown: str
     bars: list[Bar]
-    ticks: list[Tick]
+    scale: plots.Plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """Scale from log-odds to percent of the width."""
+    """Scale of win probabilities, even in log-odds."""
 
-    low: float
-    high: float
+    scale: plots.Scale
 
-    def place(self, log_odds: float) -> float:
-        return round(100 * (min(max(log_odds, self.low), self.high) - self.low) / (self.high - self.low), 2)
+    def ticks(self) -> list[tuple[float, str]]:
+        inside = [chance for chance in _TICKS if self.scale.low <= float(logit(chance)) <= self.scale.high]
+        return [(self.scale.at(float(logit(chance))), percent(chance)) for chance in inside]
 
-    def ticks(self) -> list[Tick]:
-        inside = [chance for chance in _TICKS if self.low <= float(logit(chance)) <= self.high]
-        return [Tick(at=self.place(float(logit(chance))), text=percent(chance)) for chance in inside]
+    def heading(self) -> plots.Plot:
+        """The chances above the bars."""
+        return plots.row_plot(
+            labels=tuple(plots.Label(x=x, y=14, text=text, color=plots.SOFT) for x, text in self.ticks())
+        )
+
+    def row(self, strokes: Sequence[plots.Stroke], **shapes: Any) -> plots.Plot:
+        """A bar on the grid."""
+        grid = [plots.Stroke(x1=x, x2=x, y1=0, y2=plots.ROW_HIGH, color=plots.LINE) for x, _ in self.ticks()]
+        return plots.row_plot(grid=tuple(grid), strokes=tuple(strokes), **shapes)
 
 
-def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame]) -> list[Breakdown]:
+def break_down(review: pd.DataFrame, explanations: Mapping[str, pd.DataFrame], money: Money) -> list[Breakdown]:
     """A breakdown of every explained deal of ``review`` (win probability as ``mean, lower, upper``), on one axis."""
     known = {str(deal_id): row for deal_id, row in review.set_index("deal_id", drop=False).iterrows()}
     explained = [(known[name], terms) for name, terms in explanations.items() if name in known]
     axis = _axis(explained)
-    return [_of_deal(deal, terms, axis) for deal, terms in explained]
+    return [_of_deal(deal, _with_money(deal, terms, money), axis) for deal, terms in explained]
+
+
+def _with_money(deal: pd.Series, terms: pd.DataFrame, money: Money) -> pd.DataFrame:
+    """The terms with the amount as the page writes money."""
+    if pd.isna(deal.get("amount")):
+        return terms
+    amount = float(deal["amount"])
+    plain = terms["text"].str.replace(f"{amount:,.0f}", money.text(amount), regex=False)
+    return terms.assign(text=terms["text"].mask(terms["term"] == "amount", plain))
 
 
 def _axis(explained: Sequence[tuple[pd.Series, pd.DataFrame]]) -> Axis:
     ends = [float(end) for _, terms in explained for end in terms["log_odds"].cumsum()]
     ends += [float(logit(deal[name])) for deal, _ in explained for name in ("lower", "upper")]
-    return Axis(low=min(ends, default=-1.0) - _MARGIN, high=max(ends, default=1.0) + _MARGIN)
+    low, high = min(ends, default=-1.0) - _MARGIN, max(ends, default=1.0) + _MARGIN
+    return Axis(scale=plots.Scale(low=low, high=high))
 
 
 def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
@@ -98,25 +104,31 @@ def _of_deal(deal: pd.Series, terms: pd.DataFrame, axis: Axis) -> Breakdown:
         if missing
         else gettext("All nine facts are known; the remaining uncertainty is about their weights."),
         bars=[*_bars(terms, axis), _result(deal, chance, axis)],
-        ticks=axis.ticks(),
+        scale=axis.heading(),
     )
 
 
 def _bars(terms: pd.DataFrame, axis: Axis) -> list[Bar]:
     base = terms.iloc[0]
-    bars = [_base(base, axis)] if base["term"] == BASE_RATE else []
+    bars = [_point(axis, str(base["text"]), *(base[name] for name in ("log_odds", "lower", "upper")))]
+    if base["term"] != BASE_RATE:
+        bars = []
     total = float(base["log_odds"]) if bars else 0.0
     for text, log_odds in _steps(terms.iloc[len(bars) :]):
-        left, right = sorted((axis.place(total), axis.place(total + log_odds)))
+        left, right = sorted((axis.scale.at(total), axis.scale.at(total + log_odds)))
         total += log_odds
-        kind = "up" if log_odds >= 0 else "down"
-        bars.append(Bar(kind=kind, text=text, start=left, width=round(right - left, 2), at=axis.place(total)))
+        fill = plots.BLUE if log_odds >= 0 else plots.PAPER
+        end = axis.scale.at(total)
+        box = plots.Box(x=left, width=round(right - left, 2), y=4, height=12, fill=fill)
+        link = plots.Stroke(x1=end, x2=end, y1=plots.ROW_MIDDLE, y2=plots.ROW_HIGH, width=1.2)
+        bars.append(Bar(kind="step", text=text, plot=axis.row([link], boxes=(box,))))
     return bars
 
 
-def _base(base: pd.Series, axis: Axis) -> Bar:
-    start, end = axis.place(base["lower"]), axis.place(base["upper"])
-    return Bar(kind="point", text=str(base["text"]), start=start, width=end - start, at=axis.place(base["log_odds"]))
+def _point(axis: Axis, text: str, middle: float, lower: float, upper: float) -> Bar:
+    low, at, high = (axis.scale.at(float(value)) for value in (lower, middle, upper))
+    line = plots.Stroke(x1=low, x2=high, y1=plots.ROW_MIDDLE, y2=plots.ROW_MIDDLE, width=1.6)
+    return Bar(kind="point", text=text, plot=axis.row([line], dots=(plots.Dot(x=at, y=plots.ROW_MIDDLE, r=4.5),)))
 
 
 def _steps(terms: pd.DataFrame) -> list[tuple[str, float]]:
@@ -135,9 +147,8 @@ def _together(rest: pd.DataFrame) -> str:
 
 
 def _result(deal: pd.Series, chance: str, axis: Axis) -> Bar:
-    start, end = axis.place(float(logit(deal["lower"]))), axis.place(float(logit(deal["upper"])))
-    text = gettext("This deal: {chance}", chance=chance)
-    return Bar(kind="point", text=text, start=start, width=end - start, at=axis.place(float(logit(deal["mean"]))))
+    ends = (float(logit(deal[name])) for name in ("mean", "lower", "upper"))
+    return _point(axis, gettext("This deal: {chance}", chance=chance), *ends)
 
 
 #: Causes listed on each side.
@@ -164,8 +175,8 @@ def sentences(inputs: ReviewInputs) -> list[str]:
         count=len(deals),
         share=percent(float(deals["variance_share"].sum())),
         name=name_of(first),
-        won=compact_money(first["p50_if_won"], inputs.currency),
-        lost=compact_money(first["p50_if_lost"], inputs.currency),
+        won=inputs.money.text(first["p50_if_won"]),
+        lost=inputs.money.text(first["p50_if_lost"]),
     )
     return [concentration, _alone(inputs, deals), *_breaks(inputs)]
 
@@ -187,16 +198,17 @@ def breakdowns(inputs: ReviewInputs) -> list[Breakdown]:
     deals = _swinging(inputs).head(_BROKEN_DOWN).rename(columns=chance)
     rows = [deals.iloc[[at]] for at in range(len(deals))]
     return break_down(
-        deals, {str(row["deal_id"].iloc[0]): explain(inputs.posterior, row, row["deal_id"].iloc[0]) for row in rows}
+        deals,
+        {str(row["deal_id"].iloc[0]): explain(inputs.posterior, row, row["deal_id"].iloc[0]) for row in rows},
+        inputs.money,
     )
 
 
-def chart(inputs: ReviewInputs) -> Chart | None:
+def swings_bars(inputs: ReviewInputs) -> list[plots.Plot]:
+    """P50 if each deal is won and if it is not, a bar for each row of the table."""
     deals = _swinging(inputs)
-    if deals.empty:
-        return None
-    rows = [(name_of(deal), float(deal["p50_if_won"]), float(deal["p50_if_lost"])) for _, deal in deals.iterrows()]
-    return draw_swings(rows, inputs.forecast.p50, share=inputs.wrong_by, currency=inputs.currency)
+    ends = list(zip(deals["p50_if_won"].astype(float), deals["p50_if_lost"].astype(float), strict=True))
+    return charts.swing_bars(ends, inputs.forecast.p50, share=inputs.wrong_by)
 
 
 def swings_grid(inputs: ReviewInputs) -> Grid:
@@ -216,11 +228,11 @@ def _row(inputs: ReviewInputs, deal: pd.Series) -> list[str]:
     return [
         name_of(deal),
         shown(deal, "seller"),
-        compact_money(deal["amount"], inputs.currency),
+        inputs.money.text(deal["amount"]),
         percent(deal["by_end"]),
         percent(deal["variance_share"]),
-        compact_money(deal["p50_if_won"], inputs.currency),
-        compact_money(deal["p50_if_lost"], inputs.currency),
+        inputs.money.text(deal["p50_if_won"]),
+        inputs.money.text(deal["p50_if_lost"]),
     ]
 
 
@@ -250,7 +262,7 @@ def _breaks(inputs: ReviewInputs) -> Iterator[str]:
         causes = gettext("; ").join(_cause(inputs, row) for row in rows.head(_CAUSES).to_dict("records"))
         share = 1 - inputs.wrong_by if side == "below" else 1 + inputs.wrong_by
         fields = {
-            "amount": compact_money(inputs.forecast.p50 * share, inputs.currency),
+            "amount": inputs.money.text(inputs.forecast.p50 * share),
             "chance": percent(rows["prob"].iloc[0]),
             "causes": causes,
         }
@@ -266,14 +278,16 @@ def _breaks(inputs: ReviewInputs) -> Iterator[str]:
 
 def _cause(inputs: ReviewInputs, row: dict[Hashable, Any]) -> str:
     if row["source"] == "deal":
-        there, usual = percent(row["there"]), percent(row["usual"])
+        # The chance as the tables show it: the share of simulated quarters differs from it by simulation noise.
+        by_end = inputs.deals.set_index("deal_id")["by_end"]
+        there, usual = percent(row["there"]), percent(float(by_end.get(row["deal_id"], row["usual"])))
         return gettext(
             "{deal} is won in {there} of these cases ({usual} of all)",
             deal=inputs.names.get(row["deal_id"], row["deal_id"]),
             there=there,
             usual=usual,
         )
-    money = signed_money(row["amount"], inputs.currency)
+    money = inputs.money.signed(row["amount"])
     if row["source"] == "not_yet_created":
         return gettext("bookings of deals not yet created differ from their mean by {money}", money=money)
     return gettext("different win rates change expected bookings by {money}", money=money)
