@@ -16,8 +16,11 @@ GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"
 GOALS = click.Choice(["bookings", "wins"])
 LEVER_EVIDENCE = ("standing", "verdict", "evidence", "e_value", "e_value_lower")
 LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
-#: Columns of the lever table by group that do not fit a screen.
-GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
+LEVER_MONEY = ("bookings_lift", "bookings_lower", "bookings_upper")
+#: Columns that a narrow screen leaves out, least important first.
+LEVER_LEAST = ("e_value_lower", "e_value", "log_odds_lift", "evidence", "odds_ratio", "rank")
+GROUP_LEAST = ("log_odds_lift", "evidence", "odds_ratio", "rank", "no_amount", *LEVER_MONEY[1:], "verdict", "deals")
+QUESTION_LEAST = ("bits_alone", "bits_error", "rank", "changes_lever", "channel")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 
 
@@ -79,24 +82,18 @@ def levers(
         rope = load_settings(settings).levers.smallest_lift
     if by:
         ranked = winprob.rank_roles(posterior, table, by=by, rope=rope)
-        screen = output.output_format == "table"
-        show(_groups_for_screen(ranked) if screen else ranked, output, percent=LEVER_PERCENT)
+        show(ranked, output, percent=LEVER_PERCENT, money=LEVER_MONEY, least=GROUP_LEAST)
         echo_notes(*group_sentences(ranked, by))
         return
     if deal:
         table = last_reading(validate_deals(table), deal)
     ranked = winprob.rank_roles(posterior, table, rope=rope, evidence=True)
-    show(ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE)), output, percent=LEVER_PERCENT)
+    shown = ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE))
+    show(shown, output, percent=LEVER_PERCENT, least=LEVER_LEAST)
     echo_notes(*(deal_sentences(ranked) if deal else table_sentences(ranked)))
     if deal or evidence:
         echo_notes(bound_sentence(posterior))
     _note_prior_only(posterior)
-
-
-def _groups_for_screen(ranked: options.Frame) -> options.Frame:
-    """The columns that fit a screen; the other formats have all of them."""
-    shown = ranked.drop(columns=list(GROUP_HIDDEN))
-    return shown.assign(bookings_lift=shown["bookings_lift"].map("{:,.0f}".format, na_action="ignore"))
 
 
 def _note_prior_only(posterior: "winprob.Posterior") -> None:
@@ -134,7 +131,7 @@ def whatif(source: Source, deal: str, sets: tuple[str, ...], model: Path, seed: 
     changes = _parse_changes(sets)
     posterior, table = load_model(model, seed), source.read_known()
     scenarios = winprob.what_if(posterior, table, deal, changes)
-    show(scenarios, output, percent=tuple(scenarios.columns[1:]))
+    show(scenarios, output, percent=tuple(scenarios.columns[1:]), least=("lift_lower", "lift_upper"))
     echo_notes(*what_if_sentences(scenarios, changes, posterior))
 
 
@@ -178,7 +175,7 @@ def intel(
     table = last_reading(validate_deals(table), deal).assign(outcome="open") if deal else table[is_open(table)]
     questions = winprob.plan_questions(posterior, table, top) if top else winprob.rank_unknowns(posterior, table)
     shown = questions if more else questions[list(QUESTION_COLUMNS)]
-    show(shown, output, percent=("expected_shift", "changes_lever"), digits=4)
+    show(shown, output, percent=("expected_shift", "changes_lever"), digits=4, least=QUESTION_LEAST)
     echo_notes(*(wing.plan_sentences(questions) if top else wing.ranking_sentences(questions)))
     _note_prior_only(posterior)
 
@@ -236,7 +233,8 @@ def allocate(
             seed=seed,
             follow=follow,
         )
-    show(plan.visits, output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
+    gains = () if plan.unit is None else ("expected_gain", "lower", "upper")
+    show(plan.visits, output, percent=("prob_in_best",), money=gains, digits=3)
     echo_notes(*plan_sentences(plan))
 
 
