@@ -91,10 +91,17 @@ def _subject(text: str) -> str:
     """A quantity of the predictive check, a role under a decision method, or a parameter by its name."""
     from winprob.evaluation.diagnosis import quantity_title
 
+    if text == "log loss":
+        return _word(text)
     role, _, method = text.partition(", ")
     if role in ROLES and method in DECISION_METHODS:
         return gettext("{first} {second}", first=label("role", role), second=label("decision_method", method))
     return quantity_title(text)
+
+
+def _verdict(text: str) -> str:
+    count, found, _ = text.partition(" deals not to be trusted")
+    return gettext("{count} deals not to be trusted", count=count) if found else _word(text)
 
 
 def _word(text: str) -> str:
@@ -147,6 +154,15 @@ def _words(_: str) -> Mapping[str, str]:
         "left out": gettext("left out"),
         "power": gettext("prior sensitivity"),
         "conflict": gettext("conflict with the method"),
+        "agrees": gettext("agrees"),
+        "too few deals to tell": gettext("too few deals to tell"),
+        "outside the interval": gettext("outside the interval"),
+        "data against the method": gettext("data against the method"),
+        "data lean against it": gettext("data lean against it"),
+        "data agree": gettext("data agree"),
+        "data do not say": gettext("data do not show"),
+        "can be trusted": gettext("can be trusted"),
+        "log loss": gettext("log loss"),
         "prior decides": gettext("prior decides"),
         "both count": gettext("both count"),
         "data decide": gettext("data decide"),
@@ -163,9 +179,9 @@ _ACCEPTED = {
 _SHOWN: Mapping[str, Callable[[str], str]] = {
     **{column: _of(*accepted) for column, accepted in _ACCEPTED.items()},
     **dict.fromkeys(("segment", "region", "seller", "product"), _group),
-    **dict.fromkeys(
-        ("severity", "standing", "verdict", "evidence", "status", "verb", "source", "part", "model", "check"), _word
-    ),
+    **dict.fromkeys(("severity", "standing", "evidence", "status", "verb", "source", "part", "model", "check"), _word),
+    "verdict": _verdict,
+    "diagnosis": _word,
     "term": _term,
     "fact": term_title,
     "key": _of("role", ROLES),
