@@ -19,7 +19,17 @@ LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
 LEVER_MONEY = ("bookings_lift", "bookings_lower", "bookings_upper")
 #: Columns that a narrow screen leaves out, least important first.
 LEVER_LEAST = ("e_value_lower", "e_value", "log_odds_lift", "evidence", "odds_ratio", "rank")
-GROUP_LEAST = ("log_odds_lift", "evidence", "odds_ratio", "rank", "no_amount", *LEVER_MONEY[1:], "verdict", "deals")
+GROUP_LEAST = (
+    "log_odds_lift",
+    "evidence",
+    "odds_ratio",
+    "rank",
+    "no_amount",
+    *LEVER_MONEY[1:],
+    "verdict",
+    "deals",
+    "prob_best",
+)
 QUESTION_LEAST = ("bits_alone", "bits_error", "rank", "changes_lever", "channel")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 

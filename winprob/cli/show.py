@@ -14,7 +14,7 @@ import click
 import winprob
 from winprob.cli.options import Frame, Output
 from winprob.errors import OutputError
-from winprob.i18n import gettext, language
+from winprob.i18n import amount_text, gettext, language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The width to which text is wrapped where the output is not a terminal; a table may be wider.
 _FILE_WIDTH = 200
+#: A number of this size has no decimals.
+_LARGE = 1000
 #: Characters that set the writing direction or are line ends to some terminals.
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 #: The control characters except tab and newline, and those of the writing direction.
@@ -250,20 +252,15 @@ def _cell(name: str, value: object, style: Style, row: Mapping[Any, Any]) -> str
 
         return _tame(cell_text(name, row))
     if isinstance(value, float | int) and name in style.money:
-        return money_text(value)
+        return amount_text(value)
     if isinstance(value, float):
         # Adding zero turns a rounded -0.00 into 0.00.
-        return f"{value:.0%}" if name in style.percent else f"{round(value, style.digits) + 0.0:.{style.digits}f}"
+        if name in style.percent:
+            return f"{value:.0%}"
+        digits = style.digits if abs(value) < _LARGE else 0
+        return f"{round(value, digits) + 0.0:,.{digits}f}"
     return _tame(value)
 
 
 def _tame(value: object) -> str:
     return str(value).translate(_CONTROL_IN_CELL)
-
-
-def money_text(amount: float) -> str:
-    """An amount in whole units, ``1,234,567``; in Chinese ``123.5万`` or ``1.23亿``."""
-    size = abs(amount)
-    if language() == "en" or size < 9_999.5:
-        return f"{round(amount) + 0:,}"
-    return f"{amount / 1e4:,.1f}万" if size < 99_995_000 else f"{amount / 1e8:,.2f}亿"

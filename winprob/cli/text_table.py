@@ -17,14 +17,16 @@ _OPENING = frozenset("（《〈「『【〔“‘([{￥¥")
 _UNITS = frozenset("万亿")
 #: Where a word that is wider than its column is divided, if it has one of these.
 _JOINTS = frozenset("_/-.,=:;")
-#: Cells before the first column, and between two.
-_MARGIN, _GAP = 1, 3
+#: Cells before the first column; between two columns, and where the width is scarce.
+_MARGIN, _GAP, _NARROW_GAP = 1, 3, 2
 #: A text column is not made narrower than this, unless it is narrower by itself.
-_NARROWEST = 20
+_NARROWEST = 16
+#: A longer word is divided.
+_WORD = 40
 #: A heading of this length is not wrapped.
 _SHORT = 8
 #: Rows of more lines are shown as blocks.
-_TALLEST = 7
+_TALLEST = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +56,17 @@ def draw_table(columns: Sequence[TextColumn], width: int, *, least: Sequence[str
         not wrapped
     """
     shown, left_out = list(columns), []
+    whole = not fixed
+    gap = _GAP if whole or _full_width(columns) <= width else _NARROW_GAP
     for name in least if fixed else ():
-        if _fits(shown, width):
+        if _least_width(shown, gap) <= width:
             break
         left_out += [column for column in shown if column.name == name]
         shown = [column for column in shown if column.name != name]
-    widths = _widths(shown, width, whole=not fixed)
-    if fixed and (not _fits(shown, width) or _tallest(shown, widths) > _TALLEST):
+    widths = _widths(shown, width, gap, whole=whole)
+    if fixed and (_least_width(shown, gap) > width or _tallest(shown, widths) > _TALLEST):
         return "\n".join(_blocks(columns, width)) + "\n"
-    lines = list(_lines(shown, widths))
+    lines = list(_lines(shown, widths, gap))
     if left_out:
         lines += ["", *wrap(_note(left_out), width)]
     return "\n".join(lines) + "\n"
@@ -75,18 +79,29 @@ def _note(columns: Sequence[TextColumn]) -> str:
     )
 
 
-def _fits(columns: Sequence[TextColumn], width: int) -> bool:
-    return _MARGIN + sum(map(_least_width, columns)) + _GAP * (len(columns) - 1) <= width
+def _full_width(columns: Sequence[TextColumn]) -> int:
+    """The width of the table where nothing wraps."""
+    return _MARGIN + sum(map(_natural, columns)) + _GAP * (len(columns) - 1)
 
 
-def _least_width(column: TextColumn, *, whole: bool = False) -> int:
+def _least_width(columns: Sequence[TextColumn], gap: int) -> int:
+    return _MARGIN + sum(map(_narrowest, columns)) + gap * (len(columns) - 1)
+
+
+def _natural(column: TextColumn) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column.heading, *column.cells)))
+
+
+def _narrowest(column: TextColumn, *, whole: bool = False) -> int:
     """The smallest width at which no number is divided, nor a word of the heading; ``whole``, nor the heading."""
     from rich.cells import cell_len
 
     cells = max(map(cell_len, column.cells), default=0)
     if cells > _NARROWEST and not column.number:
-        longest = max(map(_longest_word, column.cells))
-        cells = max(_NARROWEST, min(longest, 2 * _NARROWEST))
+        longest = max(_longest_word(cell.replace("_", "_ ")) for cell in column.cells)
+        cells = max(_NARROWEST, min(longest, _WORD))
     title = cell_len(column.heading)
     return max(cells, title if whole or title <= _SHORT else _longest_word(column.heading.replace("_", "_ ")))
 
@@ -99,13 +114,11 @@ def _longest_word(text: str) -> int:
     return max((cell_len(word.strip()) for word in _words(text)), default=0)
 
 
-def _widths(columns: Sequence[TextColumn], width: int, *, whole: bool) -> list[int]:
+def _widths(columns: Sequence[TextColumn], width: int, gap: int, *, whole: bool) -> list[int]:
     """The width of each column: what is left over goes to the narrowest column that wraps, cell by cell."""
-    from rich.cells import cell_len
-
-    natural = [max(map(cell_len, (column.heading, *column.cells))) for column in columns]
-    widths = [_least_width(column, whole=whole) for column in columns]
-    spare = width - _MARGIN - _GAP * (len(columns) - 1) - sum(widths)
+    natural = list(map(_natural, columns))
+    widths = [_narrowest(column, whole=whole) for column in columns]
+    spare = width - _MARGIN - gap * (len(columns) - 1) - sum(widths)
     while spare > 0:
         wrapping = [at for at in range(len(widths)) if widths[at] < natural[at]]
         if not wrapping:
@@ -120,14 +133,14 @@ def _tallest(columns: Sequence[TextColumn], widths: Sequence[int]) -> int:
     return max((len(wrap(cell, width)) for column, width in wrapping for cell in column.cells), default=0)
 
 
-def _lines(columns: Sequence[TextColumn], widths: Sequence[int]) -> Iterator[str]:
-    yield from _row([(column.heading, column.number) for column in columns], widths, heading=True)
-    yield " " * _MARGIN + "─" * (sum(widths) + _GAP * (len(widths) - 1))
+def _lines(columns: Sequence[TextColumn], widths: Sequence[int], gap: int) -> Iterator[str]:
+    yield from _row([(column.heading, column.number) for column in columns], widths, gap, heading=True)
+    yield " " * _MARGIN + "─" * (sum(widths) + gap * (len(widths) - 1))
     for cells in zip(*(column.cells for column in columns), strict=True):
-        yield from _row(list(zip(cells, (column.number for column in columns), strict=True)), widths)
+        yield from _row(list(zip(cells, (column.number for column in columns), strict=True)), widths, gap)
 
 
-def _row(cells: Sequence[tuple[str, bool]], widths: Sequence[int], *, heading: bool = False) -> Iterator[str]:
+def _row(cells: Sequence[tuple[str, bool]], widths: Sequence[int], gap: int, *, heading: bool = False) -> Iterator[str]:
     """The lines of one row; headings are aligned at the bottom, cells at the top."""
     parts = [
         wrap(text.replace("_", "_\u200b") if heading else text, width)
@@ -139,7 +152,7 @@ def _row(cells: Sequence[tuple[str, bool]], widths: Sequence[int], *, heading: b
         aligned = (
             _aligned(text, width, right=number) for text, width, (_, number) in zip(texts, widths, cells, strict=True)
         )
-        yield (" " * _MARGIN + (" " * _GAP).join(aligned)).rstrip()
+        yield (" " * _MARGIN + (" " * gap).join(aligned)).rstrip()
 
 
 def _at(part: Sequence[str], line: int) -> str:
@@ -164,7 +177,7 @@ def _blocks(columns: Sequence[TextColumn], width: int) -> Iterator[str]:
         if number:
             yield ""
         for column, cell in zip(columns, cells, strict=True):
-            yield from _row([(column.heading, False), (cell, False)], (names, rest))
+            yield from _row([(column.heading, False), (cell, False)], (names, rest), _GAP)
 
 
 def wrap(text: str, width: int) -> list[str]:

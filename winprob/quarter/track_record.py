@@ -10,7 +10,7 @@ import pandas as pd
 
 from winprob.data.schema import column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.quarter.forecast_log import CORRECTED, Logged, read_log
 from winprob.quarter.pipeline import booked, closed_within, known_deals, last_day, no_days
 from winprob.quarter.results import is_inside, reaches
@@ -120,7 +120,7 @@ def track_record_sentences(scores: pd.DataFrame) -> Iterator[str]:
         yield gettext("No quarter of the log is over in this table: there is nothing to score yet.")
         return
     summary = summarise_track_record(scores).set_index("forecaster")
-    error = {str(name): f"{value:,.0f}" for name, value in summary["mean_abs_error"].items()}
+    error = {str(name): amount_text(value) for name, value in summary["mean_abs_error"].items()}
     yield gettext(
         "P10 to P90 covered the actual in {inside:.0%} of {count} forecasts for {quarters} quarters (expected: 80%).",
         inside=summary.loc["model", "coverage_80"],

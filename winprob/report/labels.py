@@ -34,6 +34,9 @@ def level_title(term: str, level: str) -> str:
     }
     if level in special:
         return special[level]
+    if level.startswith(f"{WEIGHT} ("):
+        method = level.removeprefix(f"{WEIGHT} (").removesuffix(")")
+        return gettext("weight ({method})", method=label("decision_method", method))
     if term in ROLE_TERMS:
         return gettext("not reported") if level == UNKNOWN else label("support", SUPPORT_TIERS[TIERS.index(level)])
     dims = {word.column: word.dim for word in WORDS}
