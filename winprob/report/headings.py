@@ -144,5 +144,6 @@ def _headings(lang: str) -> Mapping[str, str]:
         "prior": gettext("prior"),
         "likelihood": gettext("likelihood"),
         "diagnosis": gettext("diagnosis"),
+        "interval_width": gettext("interval_width"),
         "covered": gettext("covered"),
     }

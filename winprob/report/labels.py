@@ -62,6 +62,9 @@ def _term(text: str) -> str:
 
 
 def _column(text: str) -> str:
+    role = text.removesuffix("_readings")
+    if role in ROLES and role != text:
+        return gettext("readings of the {role}", role=label("role", role))
     return column_label(text) if text in COLUMNS else text
 
 
