@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 import winprob
 
 SOURCE = Path(winprob.__file__).parent
-#: What must not be read, and what it is called. A lookaround is an exception: 季度评审 and 评审日 are right, 评审 is not.
+#: What must not be read, and what it is called. Lookarounds are exceptions: 季度评审 and 评审日 are right, 评审 is not.
 FORBIDDEN = {
     "杠杆|抓手": "发力点",
     "最好情况": "最佳情况",
@@ -28,12 +28,12 @@ FORBIDDEN = {
     "一级|最高级|[234]级": "档",
     "回顾": "季度评审",
     "(?<!输单)复盘": "输单复盘",
-    "(?<!季度)评审(?!日|标准|会|次)": "季度评审",
+    "(?<!季度)评审(?!日)": "季度评审",
     "提醒": "警告",
     "你们|贵方|贵司|您": "贵团队",
     "共有的疑问|共有对": "共同的不确定性",
     "判读|读数|评估日|读取日": "记录（日期）",
-    "让其|给其|摸清其|由其|请其|帮其|其自身|其真实|其他人面前": "他",
+    "(?:让|给|由|请|帮|摸清)其(?!中|他|余)|其真实": "他",
     "成立的条件|可能的偏差": "靠什么达成，什么会让它落空",
     "自身的运气": "单个商机的输赢",
     "此时的不同|赢率同时偏离": "这种情形多半是：整体赢率偏低/偏高",
