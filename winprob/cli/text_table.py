@@ -7,6 +7,8 @@ important are left out, with a line that names them; then each row becomes a blo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from winprob.i18n import gettext
 
 #: No line begins with one of these.
@@ -89,15 +91,11 @@ def _least_width(columns: Sequence[TextColumn], gap: int) -> int:
 
 
 def _natural(column: TextColumn) -> int:
-    from rich.cells import cell_len
-
     return max(map(cell_len, (column.heading, *column.cells)))
 
 
 def _narrowest(column: TextColumn, *, whole: bool = False) -> int:
     """The smallest width at which no number is divided, nor a word of the heading; ``whole``, nor the heading."""
-    from rich.cells import cell_len
-
     cells = max(map(cell_len, column.cells), default=0)
     if cells > _NARROWEST and not column.number:
         longest = max(_longest_word(cell.replace("_", "_ ")) for cell in column.cells)
@@ -107,8 +105,6 @@ def _narrowest(column: TextColumn, *, whole: bool = False) -> int:
 
 
 def _longest_word(text: str) -> int:
-    from rich.cells import cell_len
-
     if text.isascii():
         return max(map(len, text.split()), default=0)
     return max((cell_len(word.strip()) for word in _words(text)), default=0)
@@ -160,16 +156,12 @@ def _at(part: Sequence[str], line: int) -> str:
 
 
 def _aligned(text: str, width: int, *, right: bool) -> str:
-    from rich.cells import cell_len
-
     space = " " * max(0, width - cell_len(text))
     return space + text if right else text + space
 
 
 def _blocks(columns: Sequence[TextColumn], width: int) -> Iterator[str]:
     """One field a line, a blank line between rows."""
-    from rich.cells import cell_len
-
     names = max((cell_len(column.heading) for column in columns), default=0)
     names = min(names, max(width // 2 - _MARGIN - _GAP, 1))
     rest = max(width - _MARGIN - names - _GAP, 1)
@@ -186,8 +178,6 @@ def wrap(text: str, width: int) -> list[str]:
     Lines are broken at spaces, and between Chinese characters, but not before closing or after opening punctuation,
     nor between a number and 万 or 亿. A word that is too wide is divided.
     """
-    from rich.cells import cell_len
-
     if cell_len(text) <= width:
         return [text.replace("\u200b", "").rstrip()]
     lines: list[str] = []
@@ -216,8 +206,6 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _breaks(before: str, after: str) -> bool:
-    from rich.cells import cell_len
-
     if before in " \u200b":
         return after != " "
     if after in " " or after in _CLOSING or before in _OPENING:
@@ -229,8 +217,6 @@ def _breaks(before: str, after: str) -> bool:
 
 def _divided(word: str, width: int) -> Iterator[str]:
     """A word in parts of at most ``width`` cells, divided after a joint where it has one."""
-    from rich.cells import cell_len
-
     while cell_len(word.rstrip()) > width:
         end = 1
         while cell_len(word[: end + 1]) <= width:
