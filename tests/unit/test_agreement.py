@@ -42,14 +42,14 @@ def test_the_interval_decides(ideal: float, lower: float, upper: float, verdict:
 
 def test_a_slope_of_157_with_a_wide_interval_is_not_called_agreement() -> None:
     sentence = slope_sentence(1.57, 1.00, 2.14)
-    assert sentence.startswith("Too few deals to tell")
+    assert sentence.startswith("Too few deals to judge")
     assert "1.00 to 2.14" in sentence
     assert "wider than 1" in sentence
     assert "agree" not in sentence
 
 
-def test_an_interval_that_holds_one_cannot_be_told_apart_from_it() -> None:
-    assert "cannot be told apart from the ideal 1 (90% interval 0.80 to 1.20, not wider than 1)" in slope_sentence(
+def test_an_interval_that_holds_one_is_not_distinguished_from_it() -> None:
+    assert "cannot be distinguished from the ideal 1 (90% interval 0.80 to 1.20, not wider than 1)" in slope_sentence(
         1.0, 0.8, 1.2
     )
     assert "overconfident" in slope_sentence(0.6, 0.4, 0.8)
@@ -70,7 +70,7 @@ def test_diagnose_names_what_is_outside_and_prints_the_rule() -> None:
     sentence, rule = _predictive_sentences(predictive([OUTSIDE, AGREES, TOO_FEW]))
     assert sentence.startswith("1 of 3 win rates and spreads are outside the 90% interval")
     assert "by chance alone: about 0.3" in sentence
-    assert "for 1 the deals are too few to tell" in sentence
+    assert "for 1 the deals are too few to judge" in sentence
     assert sentence.endswith("Outside: win rate, stage=approval.")
     assert rule == share_rule()
     assert "wider than 50 points" in rule

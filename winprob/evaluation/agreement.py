@@ -1,10 +1,10 @@
 """When a figure agrees with its ideal: one rule for the backtest and for the checks of a model.
 
 The ideal is inside the 90 % interval, and the interval is narrow enough for that to mean something. An interval that
-holds the ideal does not prove agreement; it cannot be told apart from it.
+holds the ideal does not prove agreement; it cannot be distinguished from it.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,17 @@ import numpy.typing as npt
 from winprob.i18n import gettext
 
 #: As a verdict in a table.
-AGREES, TOO_FEW, BELOW, ABOVE = "agrees", "too few deals to tell", "below", "above"
-Agreement = Literal["agrees", "too few deals to tell", "below", "above"]
-#: A wider interval cannot tell: of a share of deals, and of a calibration slope, whose ideal is 1.
+AGREES: Final = "agrees"
+TOO_FEW: Final = "too few deals to judge"
+BELOW: Final = "below"
+ABOVE: Final = "above"
+Agreement = Literal["agrees", "too few deals to judge", "below", "above"]
+#: A wider interval decides nothing: of a share of deals, and of a calibration slope, whose ideal is 1.
 WIDEST_SHARE, WIDEST_SLOPE = 0.5, 1.0
 
 
 def agreement(ideal: float, lower: float, upper: float, *, widest: float) -> Agreement:
-    """Where a 90 % interval is relative to its ideal, or whether it is too wide to tell.
+    """Where a 90 % interval is relative to its ideal, or whether it is too wide to judge.
 
     An end that equals the ideal holds it. ``below`` and ``above`` are the places of the interval, whatever its width.
     """
@@ -44,7 +47,7 @@ def share_rule() -> str:
     """The rule for shares in a sentence, for where verdicts are shown."""
     return gettext(
         "Rule: a share agrees if it is inside the 90% interval; where that is wider than {points:.0f} points, the "
-        "deals are too few to tell.",
+        "deals are too few to judge.",
         points=100 * WIDEST_SHARE,
     )
 
@@ -67,12 +70,12 @@ def slope_sentence(slope: float, lower: float, upper: float) -> str:
         )
     if found == TOO_FEW:
         return gettext(
-            "Too few deals to tell whether the win probabilities are too extreme or too moderate: the 90% interval of "
+            "Too few deals to judge whether the win probabilities are too extreme or too moderate: the 90% interval of "
             "the calibration slope {slope:.2f} is {lower:.2f} to {upper:.2f}, wider than {widest:.0f} (ideal 1).",
             **values,
         )
     return gettext(
-        "The calibration slope {slope:.2f} cannot be told apart from the ideal 1 (90% interval {lower:.2f} to "
+        "The calibration slope {slope:.2f} cannot be distinguished from the ideal 1 (90% interval {lower:.2f} to "
         "{upper:.2f}, not wider than {widest:.0f}).",
         **values,
     )

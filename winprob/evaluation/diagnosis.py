@@ -92,7 +92,7 @@ def check_predictions(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -
     DataFrame with columns ``quantity`` (win rate of a level; spread of win rates over sellers, segments), ``deals``,
     ``observed``; ``lower, mean, upper`` of posterior predictive replicates (90 %); ``prior_lower, prior_mean,
     prior_upper`` of prior predictive replicates; ``p``, the two-sided posterior predictive p-value; ``verdict`` by the
-    rule of `agreement`: ``agrees``, ``outside the interval`` or ``too few deals to tell``. The check is in sample:
+    rule of `agreement`: ``agrees``, ``outside the interval`` or ``too few deals to judge``. The check is in sample:
     misfit here shows a wrong model, fit here does not prove a right one.
 
     References

@@ -144,13 +144,13 @@ def _predictive_sentences(table: pd.DataFrame) -> list[str]:
     if outside.empty:
         sentence = gettext(
             "None of {count} win rates and spreads is outside the 90% interval of deals drawn from the model; for "
-            "{few} the deals are too few to tell.",
+            "{few} the deals are too few to judge.",
             **values,
         )
     else:
         sentence = gettext(
             "{outside} of {count} win rates and spreads are outside the 90% interval of deals drawn from the model (by "
-            "chance alone: about {expected:.1f}), for {few} the deals are too few to tell. Outside: {names}.",
+            "chance alone: about {expected:.1f}), for {few} the deals are too few to judge. Outside: {names}.",
             outside=len(outside),
             names=gettext("; ").join(outside[:_MOST_NAMES]),
             **values,
