@@ -66,6 +66,15 @@ def gettext(sentence: str, /, **values: object) -> str:
     return made
 
 
+def amount_text(amount: float) -> str:
+    """An amount of money in whole units, ``1,234,567``; in Chinese ``123.5万`` or ``1.23亿``."""
+    size = abs(amount)
+    if language() == "en" or size < 9_999.5:
+        # Adding zero turns a rounded -0 into 0.
+        return f"{round(float(amount), 0) + 0.0:,.0f}"
+    return f"{amount / 1e4:,.1f}万" if size < 99_995_000 else f"{amount / 1e8:,.2f}亿"
+
+
 @cache
 def _chinese() -> dict[str, str]:
     with files("winprob").joinpath("locale/zh.po").open("rb") as file:

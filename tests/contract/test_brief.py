@@ -41,7 +41,7 @@ TITLES = {
         "最值得问的问题",
         "拜访准备",
         "什么会改变预测",
-        "依据与提醒",
+        "依据与注意事项",
     ],
 }
 #: First on the page of a deal that has one.

@@ -178,7 +178,9 @@ def test_columns_are_the_designs_in_every_format(command: str, calls: dict[str, 
             else:
                 assert cell == ("" if value is None else str(value))
     lines = drawn(told["table"])
-    assert lines[0].split() == COLUMNS[command]
+    # On the screen, predict shows what identifies a deal too.
+    shown = ["deal_id", "account", "amount", *COLUMNS[command][1:]] if command == "predict" else COLUMNS[command]
+    assert lines[0].split() == shown
     assert len(lines) >= 2 + len(records)
     assert "\x1b" not in told["table"]
 
@@ -197,7 +199,8 @@ def test_table_is_the_default_and_draws_chances_in_percent(calls: dict[str, list
     told = good(*calls["predict"]).stdout
     assert told == good(*calls["predict"], "--format", "table").stdout
     first = drawn(told)[2].split()
-    assert re.fullmatch(r"\d+%", first[1])
+    assert re.fullmatch(r"[\d,]+", first[2])
+    assert re.fullmatch(r"\d+%", first[3])
     assert first[-1] == "100%"
 
 
@@ -475,7 +478,9 @@ def test_settings_reach_the_prior(tmp_path: Path) -> None:
     sheet = json.loads(good("priors", "--settings", tmp_path / "s.toml", "--format", "json").stdout)
     rate = next(record for record in sheet if record["setting"] == "intercept")
     assert rate["lower"] > 0.8
-    told = good("train", "--prior-only", "--settings", tmp_path / "s.toml", "--model", tmp_path / "m.nc").stdout
+    told = good(
+        "train", "--prior-only", "--settings", tmp_path / "s.toml", "--model", tmp_path / "m.nc", "--parameters"
+    ).stdout
     assert re.search(r"^ ?intercept +(1\.9|2\.0)", told, re.MULTILINE)
 
 

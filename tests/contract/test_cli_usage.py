@@ -12,7 +12,7 @@ MISTAKES = {
     "missing argument": (["predict"], "Missing argument 'DEALS'", "缺少参数 'DEALS'"),
     "missing option": (["predict", "x.csv"], "Missing option '--model'", "缺少选项 '--model'"),
     "unknown option": (["check", "x.csv", "--modle", "m"], "No such option '--modle'", "没有选项 '--modle'"),
-    "near option": (["predict", "x.csv", "--modl", "m"], "Did you mean '--model'?", "您是否想用 '--model'？"),
+    "near option": (["predict", "x.csv", "--modl", "m"], "Did you mean '--model'?", "是否想用 '--model'？"),
     "unknown command": (["chek"], "No such command 'chek'", "没有命令 'chek'"),
     "extra argument": (["check", "a", "b"], "Got unexpected extra argument (b)", "多出一个参数（b）"),
     "not a number": (["check", "a", "--seed", "x"], "Invalid value for '--seed'", "'--seed' 的值无效"),

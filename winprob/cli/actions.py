@@ -16,8 +16,21 @@ GROUPS = click.Choice(["decision_method", "stage", "segment", "region", "seller"
 GOALS = click.Choice(["bookings", "quarter", "wins"])
 LEVER_EVIDENCE = ("to", "standing", "verdict", "evidence", "e_value", "e_value_lower")
 LEVER_PERCENT = ("win_prob_lift", "lower", "upper", "prob_best")
-#: Columns of the lever table by group that do not fit a screen.
-GROUP_HIDDEN = ("log_odds_lift", "bookings_lower", "bookings_upper", "evidence")
+LEVER_MONEY = ("bookings_lift", "bookings_lower", "bookings_upper")
+#: Columns that a narrow screen leaves out, least important first.
+LEVER_LEAST = ("to", "e_value_lower", "e_value", "log_odds_lift", "evidence", "odds_ratio", "rank")
+GROUP_LEAST = (
+    "log_odds_lift",
+    "evidence",
+    "odds_ratio",
+    "rank",
+    "no_amount",
+    *LEVER_MONEY[1:],
+    "verdict",
+    "deals",
+    "prob_best",
+)
+QUESTION_LEAST = ("bits_alone", "bits_error", "rank", "changes_lever", "channel", "ask")
 VISIT_COLUMNS = ("executive", "deal_id", "role", "expected_gain", "lower", "upper", "prob_in_best")
 QUESTION_COLUMNS = ("deal_id", "fact", "rank", "bits", "expected_shift", "changes_lever", "question")
 
@@ -83,24 +96,18 @@ def levers(
         rope = load_settings(settings).levers.smallest_lift
     if by:
         ranked = winprob.rank_roles(posterior, table, by=by, rope=rope)
-        screen = output.output_format == "table"
-        show(_groups_for_screen(ranked) if screen else ranked, output, percent=LEVER_PERCENT)
+        show(ranked, output, percent=LEVER_PERCENT, money=LEVER_MONEY, least=GROUP_LEAST)
         echo_notes(*group_sentences(ranked, by))
         return
     if deal:
         table = last_reading(validate_deals(table), deal)
     ranked = winprob.rank_levers(posterior, table, rope=rope, evidence=True)
-    show(ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE)), output, percent=LEVER_PERCENT)
+    shown = ranked if evidence else ranked.drop(columns=list(LEVER_EVIDENCE))
+    show(shown, output, percent=LEVER_PERCENT, least=LEVER_LEAST)
     echo_notes(*(deal_sentences(ranked) if deal else table_sentences(ranked)))
     if deal or evidence:
         echo_notes(bound_sentence(posterior))
     _note_prior_only(posterior)
-
-
-def _groups_for_screen(ranked: options.Frame) -> options.Frame:
-    """The columns that fit a screen; the other formats have all of them."""
-    shown = ranked.drop(columns=list(GROUP_HIDDEN))
-    return shown.assign(bookings_lift=shown["bookings_lift"].map("{:,.0f}".format, na_action="ignore"))
 
 
 def _note_prior_only(posterior: "winprob.Posterior") -> None:
@@ -138,7 +145,7 @@ def whatif(source: Source, deal: str, sets: tuple[str, ...], model: Path, seed: 
     changes = _parse_changes(sets)
     posterior, table = load_model(model, seed), source.read_known()
     scenarios = winprob.what_if(posterior, table, deal, changes)
-    show(scenarios, output, percent=tuple(scenarios.columns[1:]))
+    show(scenarios, output, percent=tuple(scenarios.columns[1:]), least=("lift_lower", "lift_upper"))
     echo_notes(*what_if_sentences(scenarios, changes, posterior))
 
 
@@ -185,7 +192,7 @@ def intel(
     people = read_people_table(source.people, encoding=source.encoding) if source.people else None
     questions = wing.name_sources(questions, table, people)
     shown = questions if more else _with_source(questions)
-    show(shown, output, percent=("expected_shift", "changes_lever"), digits=4)
+    show(shown, output, percent=("expected_shift", "changes_lever"), digits=4, least=QUESTION_LEAST)
     echo_notes(*(wing.plan_sentences(questions) if top else wing.ranking_sentences(questions)))
     _note_prior_only(posterior)
 
@@ -264,7 +271,8 @@ def allocate(
             seed=seed,
             follow=follow,
         )
-    show(plan.visits[list(VISIT_COLUMNS)], output, percent=("prob_in_best",), digits=3 if plan.unit is None else 0)
+    gains = () if plan.unit is None else ("expected_gain", "lower", "upper")
+    show(plan.visits[list(VISIT_COLUMNS)], output, percent=("prob_in_best",), money=gains, digits=3)
     echo_notes(*plan_sentences(plan))
     wanted = quarter or (coming_quarter(table, posterior.settings.calendar) if "as_of" in table else "")
     asked = options.QuarterRequest(quarter="", as_of=None, target=target, currency=None, rates=None)

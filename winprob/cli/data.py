@@ -105,7 +105,7 @@ def _export_days(first: dt.date, last: dt.date) -> list[dt.date]:
 def check(source: Source, output: Output) -> None:
     """Check an export or a history: list all errors and warnings. Exit code 1 if there is an error."""
     findings = source.check()
-    show(findings, output)
+    show(findings, output, least=("rows",))
     errors = int((findings["severity"] == "error").sum())
     warnings = int((findings["severity"] == "warning").sum())
     if errors:

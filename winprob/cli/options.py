@@ -149,11 +149,13 @@ class Source:
 class Output:
     """Where a table goes, and as what: ``table`` for people, the other formats for programs.
 
-    ``out`` is a file, or None for the screen, where only ``table``, ``csv`` and ``json`` can be shown.
+    ``out`` is a file, or None for the screen, where only ``table``, ``csv`` and ``json`` can be shown; ``chosen``
+    whether the user gave a file or a format.
     """
 
     output_format: str = "table"
     out: Path | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,12 +326,12 @@ def _source(deals: Path | None, preset: str | None, as_of: dt.date | None = None
 def table_output(output_format: str | None, out: Path | None) -> Output:
     """Where a table goes; a bad format or an unwritable place is refused before the work begins, not after it."""
     if out is None:
-        return Output(output_format=output_format or "table")
+        return Output(output_format=output_format or "table", chosen=output_format is not None)
     from winprob.data.tables import require_writable, resolve_format
 
     chosen = resolve_format(out, output_format, default="table")
     require_writable(out)
-    return Output(output_format=chosen, out=out)
+    return Output(output_format=chosen, out=out, chosen=True)
 
 
 def _earlier(

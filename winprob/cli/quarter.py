@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from winprob.quarter import Bridge, Forecast
 
 _MONEY = ("p10", "p50", "p90", "mean")
+#: Columns that a narrow screen leaves out, least important first.
+_TRACK_LEAST = (
+    "inside_80_corrected",
+    "p10_corrected",
+    "p90_corrected",
+    "reached",
+    "stage_weighted_error",
+    "corrected_error",
+    "p50_corrected",
+    "inside_80",
+    "as_of",
+    "commit_error",
+    "prob_target",
+)
 
 
 @app.main.command()
@@ -88,7 +102,7 @@ def forecast(
         seed=seed,
     )
     lines = result.lines if result.groups is None else result.groups
-    show(_money_as_text(lines) if output.output_format == "table" else lines, output, percent=("prob_target",))
+    show(lines, output, percent=("prob_target",), money=_MONEY)
     echo_notes(*forecast_sentences(result))
     if bridge:
         echo_notes(*bridge_sentences(bridge))
@@ -98,11 +112,6 @@ def forecast(
         winprob.write_table(result.deals, deals_out)
     if log:
         echo_notes(gettext("Kept as {path}.", path=winprob.append_forecast(log, result)))
-
-
-def _money_as_text(lines: options.Frame) -> options.Frame:
-    """Money with thousands separators, for the screen."""
-    return lines.assign(**{name: lines[name].map("{:,.0f}".format) for name in _MONEY})
 
 
 @app.main.command()
@@ -117,7 +126,9 @@ def track(log: Path, source: Source, rates: Path | None, output: Output) -> None
 
     deals = source.read_review()
     scores = winprob.score_forecasts(log, deals, rates=winprob.read_rates(rates) if rates else None)
-    show(scores, output, percent=("prob_target",), digits=0)
+    plain = ("quarter", "as_of", "week", "currency", "prob_target", "reached", "inside_80", "inside_80_corrected")
+    money = [name for name in scores.columns if name not in plain]
+    show(scores, output, percent=("prob_target",), money=money, least=_TRACK_LEAST)
     echo_notes(*track_record_sentences(scores))
 
 

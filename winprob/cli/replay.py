@@ -8,15 +8,15 @@ import click
 
 import winprob
 from winprob.cli import app, options
-from winprob.cli.options import Frame, Output, load_settings
+from winprob.cli.options import Output, load_settings
 from winprob.cli.show import echo_notes, progress, require_writable, show
 from winprob.errors import RegistryError
 from winprob.i18n import gettext
 
-_SHARES = ("pit",)
-#: Left out on the screen, which would be too narrow: PIT shows whether the actual is inside.
-_NOT_SHOWN = ("as_of", "inside_80")
-_PLAIN = ("quarter", "week")
+#: Columns that are no amounts of money.
+_PLAIN = ("quarter", "week", "as_of", "inside_80", "pit")
+#: Columns that a narrow screen leaves out, least important first; PIT shows whether the actual is inside.
+_LEAST = ("as_of", "inside_80", "p10_corrected", "p90_corrected", "last_year_error", "stage_weighted_error", "pit")
 
 
 @app.main.command("replay")
@@ -69,7 +69,8 @@ def replay_command(
             keep=keep,
             progress=follow,
         )
-    show(_as_text(result.table) if output.output_format == "table" else result.table, output)
+    money = [name for name in result.table.columns if name not in _PLAIN]
+    show(result.table, output, money=money, least=(*_LEAST, "p50_corrected", "commit_error"))
     echo_notes(*replay_sentences(result))
     if posterior is None or model is None:
         return
@@ -98,12 +99,3 @@ def _correctable(model: Path) -> "winprob.Posterior":
         )
     require_writable(model)
     return winprob.Posterior.load(model)
-
-
-def _as_text(table: Frame) -> Frame:
-    """Money with thousands separators and PIT with two decimals, for the screen; a missing number is a dash."""
-    shown = table.drop(columns=list(_NOT_SHOWN))
-    for name in shown.columns.difference(list(_PLAIN)):
-        form = "{:.2f}" if name in _SHARES else "{:,.0f}"
-        shown[name] = [form.format(value) if value == value else "-" for value in table[name]]
-    return shown

@@ -11,6 +11,7 @@ import click
 
 import winprob
 from winprob.cli import app, options
+from winprob.cli.evaluation import SCORES_LEAST
 from winprob.cli.model import page_option, training_table
 from winprob.cli.options import Frame, Output, Source, load_settings
 from winprob.cli.show import echo_notes, progress, require_writable, show, write_page
@@ -77,7 +78,7 @@ def retrain(
         )
     gate = retraining.gate
     if gate.difference or output.out or output.output_format != "table":
-        show(scores_table(gate), output, digits=3)
+        show(scores_table(gate), output, digits=3, least=SCORES_LEAST)
     html = render_retraining(retraining)
     if page:
         write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))

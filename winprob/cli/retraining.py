@@ -34,7 +34,12 @@ def list_models(registry: Path, output: Output) -> None:
     """Every model: its training data, whether it is current, and the verdict of the gate."""
     from winprob.retrain import models_table
 
-    show(models_table(options.existing_registry(registry)), output, percent=("win_rate",))
+    show(
+        models_table(options.existing_registry(registry)),
+        output,
+        percent=("win_rate",),
+        least=("number", "win_rate", "deals"),
+    )
 
 
 @models.command("show")
@@ -50,7 +55,7 @@ def show_model(which: str, registry: Path, output: Output) -> None:
     models = options.existing_registry(registry)
     entry = models.entry(which)
     posterior, verdict = entry.load(), verdict_text(entry)
-    show(moves_table(models, entry), output)
+    show(moves_table(models, entry), output, least=("from",))
     echo_notes(*posterior_sentences(posterior))
     if verdict:
         echo_notes(gettext("Verdict of the gate: {verdict}", verdict=verdict))

@@ -1,23 +1,30 @@
 """Print tables and documents on stdout, notes and progress on stderr, or write them to files."""
 
-import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 import winprob
 from winprob.cli.options import Frame, Output
 from winprob.errors import OutputError
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext, language
 
-#: Wide enough for every table of the program, where the output is not a terminal.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from winprob.cli.text_table import TextColumn
+
+#: The width to which text is wrapped where the output is not a terminal; a table may be wider.
 _FILE_WIDTH = 200
+#: A number of this size has no decimals.
+_LARGE = 1000
 #: Characters that set the writing direction or are line ends to some terminals.
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 #: The control characters except tab and newline, and those of the writing direction.
@@ -26,15 +33,37 @@ _CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *_BIDI], 
 _CONTROL_IN_CELL = {**_CONTROL, 9: "\ufffd", 10: "\ufffd"}
 
 
-def show(frame: Frame, output: Output, *, percent: Sequence[str] = (), digits: int = 2) -> None:
-    """Print a table or write it to a file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How a table is shown to a reader; files for programs have every column, its canonical name and full precision.
 
-    In the format ``table``, columns named in ``percent`` are shown as whole percents and other numbers with
-    ``digits`` decimals; every other format has the full precision.
+    Attributes
+    ----------
+    percent : columns of shares, shown as whole percents
+    money : columns of amounts, with separators of thousands; in Chinese in 万 and 亿
+    digits : decimals of other numbers
+    least : columns that may be left out on a narrow screen, least important first
     """
+
+    percent: Sequence[str] = ()
+    money: Sequence[str] = ()
+    digits: int = 2
+    least: Sequence[str] = ()
+
+
+def show(
+    frame: Frame,
+    output: Output,
+    *,
+    percent: Sequence[str] = (),
+    money: Sequence[str] = (),
+    digits: int = 2,
+    least: Sequence[str] = (),
+) -> None:
+    """Print a table or write it to a file; `Style` describes the format ``table``, others have the full precision."""
     if output.output_format == "table":
-        width = _FILE_WIDTH if output.out else _screen_width()
-        write_page(_render_table(frame, percent, digits, width), output.out)
+        style = Style(percent=percent, money=money, digits=digits, least=least)
+        write_page(_render_table(frame, style, None if output.out else _width_of(_stdout())), output.out)
     elif output.out:
         winprob.write_table(frame, output.out, output.output_format, percent=percent)
     else:
@@ -79,9 +108,15 @@ def require_writable(*places: Path | None) -> None:
 
 
 def echo_notes(*lines: str) -> None:
-    """Print notes on stderr, one a line."""
-    for line in lines:
-        click.echo(replace_control_characters(line), err=True)
+    """Print notes on stderr, one a line; on a screen wrapped at words."""
+    width = _width_of(sys.stderr)
+    for line in map(replace_control_characters, lines):
+        if width is None:
+            click.echo(line, err=True)
+            continue
+        from winprob.cli.text_table import wrap
+
+        click.echo("\n".join(part for own in line.split("\n") for part in wrap(own, width)), err=True)
 
 
 def replace_control_characters(text: str) -> str:
@@ -179,32 +214,53 @@ def _stdout() -> TextIO:
     return sys.stdout
 
 
-def _screen_width() -> int:
+def _is_screen(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _width_of(stream: TextIO | None) -> int | None:
+    """The width of a screen; None where the stream is none: readline sets COLUMNS for programs that only read pipes."""
     import shutil
 
-    return shutil.get_terminal_size().columns if _stdout().isatty() else _FILE_WIDTH
+    return (shutil.get_terminal_size().columns or None) if _is_screen(stream) else None
 
 
-def _render_table(frame: Frame, percent: Sequence[str], digits: int, width: int) -> str:
+def _render_table(frame: Frame, style: Style, width: int | None) -> str:
+    from winprob.cli.text_table import draw_table
+
+    records = frame.to_dict("records")
+    columns = [_column(str(name), values, style, records) for name, values in frame.items()]
+    return draw_table(columns, width or _FILE_WIDTH, least=style.least, fixed=width is not None)
+
+
+def _column(name: str, values: "pd.Series", style: Style, records: Sequence[Mapping[Any, Any]]) -> "TextColumn":
     from pandas.api.types import is_numeric_dtype
-    from rich import box, console, table, text
 
-    grid = table.Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = []
-    for name, values in frame.items():
-        number = is_numeric_dtype(values)
-        grid.add_column(str(name), justify="right" if number else "left", overflow="fold", no_wrap=number)
-        pairs = zip(values, values.isna(), strict=True)
-        columns.append(["-" if missing else _cell(value, name in percent, digits) for value, missing in pairs])
-    for row in zip(*columns, strict=True):
-        # As Text: a deal's name is never markup.
-        grid.add_row(*map(text.Text, row))
-    console.Console(file=(drawn := io.StringIO()), width=width, no_color=True).print(grid)
-    return "\n".join(line.rstrip() for line in drawn.getvalue().strip("\n").split("\n")) + "\n"
+    from winprob.cli.text_table import TextColumn
+    from winprob.report.headings import heading
+
+    pairs = zip(values, values.isna(), records, strict=True)
+    cells = ["-" if missing else _cell(name, value, style, row) for value, missing, row in pairs]
+    return TextColumn(name=name, heading=heading(_tame(name)), cells=cells, number=is_numeric_dtype(values))
 
 
-def _cell(value: object, percent: bool, digits: int) -> str:
+def _cell(name: str, value: object, style: Style, row: Mapping[Any, Any]) -> str:
+    if isinstance(value, bool):
+        return (gettext("yes") if value else gettext("no")) if language() == "zh" else str(value)
+    if isinstance(value, str):
+        from winprob.report.labels import cell_text
+
+        return _tame(cell_text(name, row))
+    if isinstance(value, float | int) and name in style.money:
+        return amount_text(value)
     if isinstance(value, float):
         # Adding zero turns a rounded -0.00 into 0.00.
-        return f"{value:.0%}" if percent else f"{round(value, digits) + 0.0:.{digits}f}"
+        if name in style.percent:
+            return f"{value:.0%}"
+        digits = style.digits if abs(value) < _LARGE else 0
+        return f"{round(value, digits) + 0.0:,.{digits}f}"
+    return _tame(value)
+
+
+def _tame(value: object) -> str:
     return str(value).translate(_CONTROL_IN_CELL)

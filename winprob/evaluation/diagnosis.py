@@ -7,18 +7,22 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.evaluation.agreement import ABOVE, BELOW, share_agreement
 from winprob.evaluation.reweighting import LeaveOneOut, leave_one_out, scale_power, training_of
-from winprob.methodology import DECISION_METHODS, ROLES
+from winprob.i18n import gettext, language
+from winprob.methodology import DECISION_METHODS, ROLES, column_label, label
 from winprob.model.draws import TAILS, summarise
 from winprob.model.inference import Training, learn, read_training
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import coefficients, logits
 from winprob.settings import Settings
 
-#: Posterior predictive p-value below which a quantity does not fit.
-UNLIKE = 0.01
+#: Verdict on a quantity outside the interval of replicates, and the share of such quantities by chance alone.
+OUTSIDE, EXPECTED_OUTSIDE = "outside the interval", 0.1
 #: Posterior probability of a negative role weight from which data conflict with the method.
 _AGAINST, _LEANS = 0.95, 0.8
+#: Below this the 90 % interval of the weight is above zero: the data agree.
+_WITH = 0.05
 AGAINST, LEANS, WITH, SILENT = "data against the method", "data lean against it", "data agree", "data do not say"
 _LEVEL_COLUMNS = ("stage", "decision_method", "coach", "approver_coverage", *(f"{role}_support" for role in ROLES))
 _SPREAD_COLUMNS = ("seller", "segment")
@@ -43,8 +47,7 @@ class Diagnosis:
         ``predictive``: the observed value and the interval of replicates. ``left out``: log loss per deal. ``power``:
         sensitivity to the prior. ``conflict``: the unconstrained role weight.
         """
-        predictive = self.predictive.assign(verdict="fits").rename(columns={"quantity": "subject", "observed": "value"})
-        predictive.loc[predictive["p"] < UNLIKE, "verdict"] = "unlike the model"
+        predictive = self.predictive.rename(columns={"quantity": "subject", "observed": "value"})
         power = self.power.rename(columns={"parameter": "subject", "prior": "value", "diagnosis": "verdict"})
         conflict = self.conflicts.rename(columns={"mean": "value"})
         conflict["subject"] = conflict["role"] + ", " + conflict["decision_method"]
@@ -88,8 +91,9 @@ def check_predictions(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -
     -------
     DataFrame with columns ``quantity`` (win rate of a level; spread of win rates over sellers, segments), ``deals``,
     ``observed``; ``lower, mean, upper`` of posterior predictive replicates (90 %); ``prior_lower, prior_mean,
-    prior_upper`` of prior predictive replicates; ``p``, the two-sided posterior predictive p-value. The check is in
-    sample: misfit here shows a wrong model, fit here does not prove a right one.
+    prior_upper`` of prior predictive replicates; ``p``, the two-sided posterior predictive p-value; ``verdict`` by the
+    rule of `agreement`: ``agrees``, ``outside the interval`` or ``too few deals to judge``. The check is in sample:
+    misfit here shows a wrong model, fit here does not prove a right one.
 
     References
     ----------
@@ -113,7 +117,9 @@ def check_predictions(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -
                 "p": float(min(1, 2 * min((after >= observed).mean(), (after <= observed).mean()))),
             }
         )
-    return pd.DataFrame(records)
+    table = pd.DataFrame(records)
+    found = share_agreement(*(table[name].to_numpy(dtype=float) for name in ("observed", "lower", "upper")))
+    return table.assign(verdict=[OUTSIDE if one in (BELOW, ABOVE) else one for one in found])
 
 
 def _replicates(
@@ -138,6 +144,24 @@ def _quantities(training: Training) -> Iterator[tuple[str, int, Statistic]]:
             groups = [rows for _, rows in _levels(training.closed[column])]
             if len(groups) > 1:
                 yield f"spread of win rates, {column}", len(weight), _spread_over(groups, weight)
+
+
+def quantity_title(quantity: str) -> str:
+    """The name of a compared quantity, ``win rate, stage=approval``, in the current language."""
+    if language() == "en":
+        return quantity
+    kind, _, rest = quantity.partition(", ")
+    column, _, level = rest.partition("=")
+    titles = {"win rate": gettext("win rate"), "spread of win rates": gettext("spread of win rates")}
+    if kind not in titles:
+        return quantity
+    if not column:
+        return titles[kind]
+    if not level:
+        return gettext("{what}: {value}", what=titles[kind], value=column_label(column))
+    word = "support" if column.endswith("_support") else column.replace("approver_coverage", "coverage")
+    value = gettext("unknown") if level == "unknown" else label(word, level)
+    return gettext("{what}: {column} {value}", what=titles[kind], column=column_label(column), value=value)
 
 
 def _levels(values: pd.Series) -> Iterator[tuple[str, Array]]:
@@ -205,5 +229,5 @@ def find_conflicts(deals: pd.DataFrame, *, seed: int, settings: Settings | None 
 
 
 def _conflict(negative: float) -> str:
-    edges = [(_AGAINST, AGAINST), (_LEANS, LEANS), (1 - _LEANS, SILENT), (-np.inf, WITH)]
+    edges = [(_AGAINST, AGAINST), (_LEANS, LEANS), (_WITH, SILENT), (-np.inf, WITH)]
     return next(label for least, label in edges if negative > least)

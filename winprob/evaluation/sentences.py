@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
+from winprob.evaluation.agreement import TOO_FEW, share_rule, slope_sentence
 from winprob.evaluation.backtesting import OURS, PREVIOUS, Backtest
 from winprob.evaluation.baselines import NEEDS
-from winprob.evaluation.diagnosis import AGAINST, LEANS, UNLIKE, Diagnosis
+from winprob.evaluation.diagnosis import AGAINST, EXPECTED_OUTSIDE, LEANS, OUTSIDE, Diagnosis, quantity_title
 from winprob.evaluation.reweighting import PRIOR, LeaveOneOut
 from winprob.evaluation.scores import EDGE, recalibration
 from winprob.evaluation.seller import seller_sentences
@@ -86,7 +87,8 @@ def _calibration_sentences(result: Backtest) -> list[str]:
     if np.isnan(slope):
         sentences.append(gettext("Calibration cannot be assessed: all outcomes or all win probabilities are equal."))
     else:
-        sentences.append(_slope_sentence(slope, _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))))
+        reach = _reach(won, chance, repeats=1 + int(result.deals["repeat"].max()))
+        sentences.append(slope_sentence(slope, slope - reach, slope + reach))
     if not np.isnan(coverage):
         sentences.append(
             gettext(
@@ -94,27 +96,6 @@ def _calibration_sentences(result: Backtest) -> list[str]:
             )
         )
     return sentences
-
-
-def _slope_sentence(slope: float, reach: float) -> str:
-    values = {"slope": slope, "lower": slope - reach, "upper": slope + reach}
-    if slope + reach < 1:
-        return gettext(
-            "The win probabilities are too extreme, overconfident (calibration slope {slope:.2f}, 90% {lower:.2f} to "
-            "{upper:.2f}; ideal 1).",
-            **values,
-        )
-    if slope - reach > 1:
-        return gettext(
-            "The win probabilities are too moderate, underconfident (calibration slope {slope:.2f}, 90% {lower:.2f} "
-            "to {upper:.2f}; ideal 1).",
-            **values,
-        )
-    return gettext(
-        "The spread of the win probabilities agrees with the outcomes (calibration slope {slope:.2f}, 90% "
-        "{lower:.2f} to {upper:.2f}; ideal 1).",
-        **values,
-    )
 
 
 def _reach(won: Array, chance: Array, *, repeats: int) -> float:
@@ -146,26 +127,35 @@ def _upper(text: str) -> str:
 def diagnosis_sentences(diagnosis: Diagnosis) -> list[str]:
     """What the checks of a model show, one sentence per line."""
     return [
-        _predictive_sentence(diagnosis.predictive),
+        *_predictive_sentences(diagnosis.predictive),
         *_leave_one_out_sentences(diagnosis.left_out),
         _power_sentence(diagnosis.power),
         *_conflict_sentences(diagnosis.conflicts),
     ]
 
 
-def _predictive_sentence(table: pd.DataFrame) -> str:
-    unlike = table.loc[table["p"] < UNLIKE, "quantity"].tolist()
-    if not unlike:
-        return gettext(
-            "Deals drawn from the model look like yours in all {count} quantities compared.", count=len(table)
+def _predictive_sentences(table: pd.DataFrame) -> list[str]:
+    values = {
+        "count": len(table),
+        "few": int((table["verdict"] == TOO_FEW).sum()),
+        "expected": EXPECTED_OUTSIDE * len(table),
+    }
+    outside = table[table["verdict"] == OUTSIDE].sort_values("p", kind="stable")["quantity"].map(quantity_title)
+    if outside.empty:
+        sentence = gettext(
+            "None of {count} win rates and spreads is outside the 90% interval of deals drawn from the model; for "
+            "{few} the deals are too few to judge.",
+            **values,
         )
-    return gettext(
-        "{unlike} of {count} quantities do not fit the model (by chance alone: about {expected:.1f}): {names}.",
-        unlike=len(unlike),
-        count=len(table),
-        expected=UNLIKE * len(table),
-        names="; ".join(unlike[:_MOST_NAMES]),
-    )
+    else:
+        sentence = gettext(
+            "{outside} of {count} win rates and spreads are outside the 90% interval of deals drawn from the model (by "
+            "chance alone: about {expected:.1f}), for {few} the deals are too few to judge. Outside: {names}.",
+            outside=len(outside),
+            names=gettext("; ").join(outside[:_MOST_NAMES]),
+            **values,
+        )
+    return [sentence, share_rule()]
 
 
 def _leave_one_out_sentences(loo: LeaveOneOut) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.quarter.results import Bridge, Forecast
 
 #: Deals named in one sentence.
@@ -52,7 +52,7 @@ def bridge_sentences(bridge: Bridge) -> list[str]:
 
 def money(amount: float, currency: str) -> str:
     """An amount with its currency: ``1,240,000 CNY``."""
-    return f"{amount:,.0f} {currency}".strip()
+    return f"{amount_text(amount)} {currency}".strip()
 
 
 def rounded_money(amount: float, forecast: Forecast) -> str:

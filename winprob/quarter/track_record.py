@@ -10,7 +10,7 @@ import pandas as pd
 
 from winprob.data.schema import column_or_missing, mask_of, validate_deals
 from winprob.errors import ForecastError
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.quarter.forecast_log import CORRECTED, Logged, read_log
 from winprob.quarter.pipeline import booked, closed_within, known_deals, last_day, no_days
 from winprob.quarter.results import is_inside, reaches
@@ -114,7 +114,7 @@ def _summary(name: str, scores: pd.DataFrame, error_of: str, inside: str | None)
     return name, len(scores), scores["quarter"].nunique(), float(error.abs().mean()), float(error.mean()), covered
 
 
-def track_record_sentences(scores: pd.DataFrame, written: Callable[[float], str] = "{:,.0f}".format) -> Iterator[str]:
+def track_record_sentences(scores: pd.DataFrame, written: Callable[[float], str] = amount_text) -> Iterator[str]:
     """Coverage and errors of past forecasts, and whether there are enough quarters to judge.
 
     ``written`` is how an amount is written.

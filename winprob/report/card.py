@@ -211,7 +211,7 @@ def _calibration(record: Mapping[str, Any] | None) -> list[Section]:
             "Made on {day} by {kind}: {scored} deals scored out of sample, {open} not closed yet. The record evaluates "
             "the same procedure on the deals given then; the files do not show whether it belongs to this model file.",
             day=record["made_on"],
-            kind=protocol["kind"],
+            kind=gettext("rolling by quarter") if protocol["kind"] == "rolling" else gettext("k-fold"),
             scored=protocol["scored"],
             open=protocol["not_scored"],
         )

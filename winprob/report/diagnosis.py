@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
+from winprob.evaluation.diagnosis import quantity_title
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.model.posterior import Posterior
@@ -67,7 +68,7 @@ def diagnosis_sheet(diagnosis: Diagnosis, verdict: Sequence[str]) -> Sheet:
 
 def _draw_predictive(table: pd.DataFrame) -> Chart:
     rows = [
-        {**row, "name": _shorten(f"{row['quantity']} ({row['deals']})", _NAME_WIDTH)}
+        {**row, "name": _shorten(f"{quantity_title(row['quantity'])} ({row['deals']})", _NAME_WIDTH)}
         for row in table.to_dict("records")
     ]
     title = gettext("Win rates: observed and simulated")

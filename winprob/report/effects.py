@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from winprob.i18n import gettext
-from winprob.methodology import SUPPORT_TIERS, canonical_column, label
+from winprob.methodology import canonical_column
 from winprob.model.draws import summarise
-from winprob.model.effects import NO_VALUE, OTHER_VALUE, TIERS, UNKNOWN, Effect, effect_draws, effect_sentences, spreads
+from winprob.model.effects import Effect, effect_draws, effect_sentences, spreads
 from winprob.model.explanation import term_title
 from winprob.model.features import NAMES, TRANSFORMS, WORDS
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import ROLE_TERMS
 from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.labels import level_title
 from winprob.report.sheet import Section, Sheet, grid_of
 
 #: Levels of a category, categories and numeric columns that are drawn.
@@ -146,20 +147,6 @@ def _group(term: str, effects: Sequence[Effect], more: int = 0) -> _Group:
 
 def _ends(one: Effect) -> dict[str, float]:
     return dict(zip(("mean", "lower", "upper"), (float(end) for end in summarise(one.draws)), strict=True))
-
-
-def level_title(term: str, level: str) -> str:
-    """The level as a reader knows it, in the current language."""
-    if level == NO_VALUE:
-        return gettext("blank")
-    if level == OTHER_VALUE:
-        return gettext("other")
-    if term in ROLE_TERMS:
-        return gettext("not reported") if level == UNKNOWN else label("support", SUPPORT_TIERS[TIERS.index(level)])
-    dims = {word.column: word.dim for word in WORDS}
-    if term not in dims:
-        return level
-    return gettext("unknown") if level == UNKNOWN else label(dims[term], level)
 
 
 # --- rows of dots and intervals ---------------------------------------------------------------------------------------

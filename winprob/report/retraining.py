@@ -14,7 +14,7 @@ from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
 from winprob.report import card
 from winprob.report.charts import INK, SOFT, Chart, _svg, _width
-from winprob.report.effects import level_title
+from winprob.report.labels import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
 from winprob.retrain.candidate import to_toml

@@ -1,7 +1,7 @@
 """Content of a page: sections of sentences, tables and charts, rendered as HTML or as Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from winprob.data.schema import COLUMNS
 from winprob.i18n import gettext
 from winprob.methodology import column_label
 from winprob.report.charts import Chart
+from winprob.report.headings import heading
+from winprob.report.labels import cell_text
 from winprob.report.numbers import BLANK, text_of, whole
 from winprob.report.templates import render
 
@@ -109,17 +111,21 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def grid_of(frame: pd.DataFrame, *, digits: int = 3) -> Grid:
-    """A frame as a grid: numbers right-aligned, a dash for a missing value."""
+    """A frame as a grid in the reader's language: numbers right-aligned, a dash for a missing value."""
     numeric = [pd.api.types.is_numeric_dtype(values) for _, values in frame.items()]
-    columns = [Column(title=str(name), number=number) for name, number in zip(frame.columns, numeric, strict=True)]
-    return Grid(
-        columns=columns, rows=[[_cell(value, digits) for value in row] for row in frame.itertuples(index=False)]
-    )
+    names = [str(name) for name in frame.columns]
+    columns = [Column(title=heading(name), number=number) for name, number in zip(names, numeric, strict=True)]
+    rows = (dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False))
+    return Grid(columns=columns, rows=[[_shown(name, row, digits) for name in names] for row in rows])
 
 
 def pairs_grid(rows: Sequence[tuple[object, object]]) -> Grid:
     """Names and values as a table."""
     return grid_of(pd.DataFrame(rows, columns=[gettext("what"), gettext("value")]).map(str))
+
+
+def _shown(name: str, row: Mapping[str, object], digits: int) -> str:
+    return cell_text(name, row) if isinstance(row[name], str) else _cell(row[name], digits)
 
 
 def _cell(value: object, digits: int) -> str:

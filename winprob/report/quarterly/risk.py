@@ -290,4 +290,6 @@ def _cause(inputs: ReviewInputs, row: dict[Hashable, Any]) -> str:
     money = inputs.money.signed(row["amount"])
     if row["source"] == "not_yet_created":
         return gettext("bookings of deals not yet created differ from their mean by {money}", money=money)
-    return gettext("different win rates change expected bookings by {money}", money=money)
+    if row["amount"] < 0:
+        return gettext("lower win rates throughout: expected bookings {money}", money=money)
+    return gettext("higher win rates throughout: expected bookings {money}", money=money)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.model.correction import FEWEST_QUARTERS
 from winprob.quarter import is_inside
 from winprob.retrain.replay.replaying import Replay
@@ -65,8 +65,8 @@ def _corrected(replay: Replay) -> Iterator[str]:
         inside=sum(inside),
         count=len(rows),
         raw=int(rows["inside_80"].sum()),
-        error=f"{(rows['p50_corrected'] - rows['actual']).abs().mean():,.0f}",
-        raw_error=f"{rows['model_error'].abs().mean():,.0f}",
+        error=amount_text((rows["p50_corrected"] - rows["actual"]).abs().mean()),
+        raw_error=amount_text(rows["model_error"].abs().mean()),
     )
 
 
