@@ -114,7 +114,7 @@ def test_whitened_effects_are_close_to_standard_normal_about_the_mode(deals: int
 
 
 def test_methods_deviations_share_the_scale_of_their_spread() -> None:
-    """With many deals they are known regardless of it: the sampler moves in what the deals say of them."""
+    """With many deals they are known regardless of it: the sampler moves in what deals show of them."""
     deals = winprob.simulate(deals=40, open_deals=10, seed=5).closed
     density, layout = density_of(deals), learn_scaling(validate_deals(deals), Settings()).layout
     places = block_slices("normal", layout, informed(TERMS, layout))["deviation"]

@@ -49,7 +49,7 @@ FORBIDDEN = {
     "从任何": "尚未学习任何已结束商机",
     "无可评分": "暂不能评分",
 }
-#: Quotations of what a customer says.
+#: Quotations of customers.
 QUOTED = ("“你们和别家有什么不同？”",)
 HAN = r"[\u4e00-\u9fff]"
 #: ASCII punctuation with Chinese on both sides, quotation marks and braces of fields aside.

@@ -1,4 +1,4 @@
-"""E-values against published ones; grades, verdicts, and the words said of levers."""
+"""E-values against published ones; grades, verdicts, and the words about levers."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def posterior() -> winprob.Posterior:
 
 
 def test_deals_that_wait_are_rated_as_they_turn_out(posterior):
-    """A third of all deals would be said to win, of those that wait a few do."""
+    """A third of all deals would be expected to win, of those that wait a few do."""
     world = quick_wins(3000, 2)
     still = world[world["outcome"] == "open"]
     told = winprob.predict(posterior, still.drop(columns="won_in_truth"))["mean"]
@@ -124,7 +124,7 @@ def test_other_deals_of_a_table_change_nothing(posterior):
 
 
 def with_due_dates(world: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The seller's date is the true end, give or take a week: it says when a deal ends, and so how."""
+    """The seller's date is the true end, give or take a week: it shows when a deal ends, and so how."""
     rng = np.random.default_rng(seed)
     days = np.where(world["won_in_truth"], rng.exponential(21, len(world)), rng.exponential(180, len(world)))
     closed = world["as_of"] + pd.to_timedelta(np.maximum(np.ceil(days), 1), unit="D")
@@ -136,7 +136,7 @@ def with_due_dates(world: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
 
 
-def test_a_date_that_says_how_a_deal_ends_counts_in_its_chance():
+def test_a_date_that_shows_how_a_deal_ends_counts_in_its_chance():
     """The date explains the wait away: the chance has to know it too."""
     sampler = SamplerSettings(chains=2, tune=200, draws=200, prior_draws=200)
     learned = with_due_dates(quick_wins(800, 5), 6).drop(columns="won_in_truth")

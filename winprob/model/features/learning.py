@@ -106,7 +106,7 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
 def days_elapsed(deals: pd.DataFrame) -> dict[str, pd.Series]:
     """By name: the days of ``ELAPSED`` by dates that most closed deals had before their close and kept at it.
 
-    A seller's date that is near says that a deal will close soon, and where wins are quick also that it will be won.
+    A seller's date that is near announces a close, and where wins are quick also a win.
     The time to close knows the date; a chance that did not could not be weighed by a wait beyond it.
     """
     read, ended = column_or_missing(deals, "as_of"), column_or_missing(deals, "closed_on")
