@@ -19,6 +19,7 @@ from winprob.methodology import ROLES
 from winprob.model.hazards import learn_hazards
 from winprob.model.timing import draw_win_prob_by
 from winprob.quarter import forecast_quarter, target_effect, target_effect_sentence
+from winprob.report.quarterly import render_review
 from winprob.settings import Settings, VisitSettings
 from winprob.simulation import simulate_pipeline
 
@@ -102,6 +103,17 @@ def test_without_gains_the_target_is_that_of_the_forecast_and_stays(dated, now):
     assert effect.prob_before == effect.prob_after == total["prob_target"]
     assert effect.p50_before == total["p50"]
     assert "stays at" in target_effect_sentence(effect)
+
+
+def test_the_review_page_states_what_its_visits_do_to_the_target(dated, now):
+    plan = plan_visits(dated, now, people({"name": "Li"}), **FAST)
+    made = forecast_quarter(dated, now, "2026Q3", target=5e7, seed=4)
+    effect = target_effect(dated, now, made.quarter, plan.win_prob_gain, target=5e7, seed=4)
+    page = render_review(dated, now, made, plan=plan)
+    assert f"{effect.prob_before:.0%}" != f"{effect.prob_after:.0%}"
+    assert f" in 2026Q3 goes from {effect.prob_before:.0%} to {effect.prob_after:.0%}." in page
+    without = render_review(dated, now, replace(made, target=None), plan=plan)
+    assert "goes from" not in without
 
 
 def test_a_certain_win_adds_its_amount_to_the_quarter(posterior, table):

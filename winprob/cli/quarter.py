@@ -215,6 +215,7 @@ def report(
             monitoring=winprob.monitor_model(posterior, monitor) if monitor else None,
             trend=_trend(result, source, inputs, log),
             decisions=read_decisions(decisions, encoding=source.encoding) if decisions else None,
+            rates=inputs.rates,
             settings=inputs.settings.review,
         )
     _write_review(page, out, pdf)

@@ -1,7 +1,7 @@
 """What a plan of visits would do to a quarter's target: the same simulation with and without its gains."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.fiscal import Quarter
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.model.posterior import Posterior
 from winprob.quarter import pipeline
 from winprob.quarter.forecast import check_request, correct_total
@@ -91,10 +91,13 @@ def target_effect(
     )
 
 
-def target_effect_sentence(effect: TargetEffect) -> str:
-    """``With these visits the chance of reaching the target of 90,000,000 in 2026Q4 rises from 19% to 24%.``"""
+def target_effect_sentence(effect: TargetEffect, written: Callable[[float], str] = amount_text) -> str:
+    """``With these visits the chance of reaching the target of 90,000,000 in 2026Q4 goes from 19% to 24%.``
+
+    ``written`` is how an amount is written.
+    """
     fields = {
-        "target": f"{effect.target:,.0f}",
+        "target": written(effect.target),
         "quarter": effect.quarter,
         "before": f"{effect.prob_before:.0%}",
         "after": f"{effect.prob_after:.0%}",

@@ -210,3 +210,9 @@ class Money:
             if sign in ("", self.currency)
             else gettext("{what} ({state})", what=self.currency, state=sign)
         )
+
+
+def days_left(facts: Mapping[Any, Any] | pd.Series) -> int | None:
+    """Days from the reading to the expected close; None where one of them is unknown."""
+    read, close = facts.get("as_of"), facts.get("expected_close_on")
+    return None if pd.isna(read) or pd.isna(close) else int((close - read).days)

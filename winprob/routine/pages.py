@@ -157,6 +157,7 @@ def _page(week: Week) -> str:
         monitoring=week.monitoring,
         trend=week.trend,
         decisions=week.inputs.decisions,
+        rates=week.inputs.rates,
         settings=week.inputs.settings.review,
     )
 

@@ -11,10 +11,10 @@ from winprob.actions.flags import flag_title
 from winprob.actions.levers import rank_roles
 from winprob.actions.visits import Plan
 from winprob.i18n import gettext
-from winprob.methodology import ROLES, column_label, label, next_step
+from winprob.methodology import ROLES, column_label, label, next_step, time_left
 from winprob.model.explanation import BASE_RATE, DOUBT, explain, fact
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.numbers import BLANK, Money, percent, points, shown, span, word_of
+from winprob.report.numbers import BLANK, Money, days_left, percent, points, shown, span, word_of
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 
 #: Reasons shown in each direction.
@@ -215,5 +215,6 @@ def _goal_text(deal: Mapping[Any, Any] | pd.Series, role: str) -> str:
         coverage=deal.get(f"{role}_coverage"),
         support=deal.get(f"{role}_support"),
         decision_method=deal.get("decision_method"),
+        time=time_left(days_left(deal)),
     ).goal
     return gettext("; ").join(play.phrase.text() for play in goal.plays) or goal.why.phrase.text()

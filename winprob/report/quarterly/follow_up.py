@@ -10,6 +10,8 @@ from winprob.actions.visits import Plan, amount
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
+from winprob.model.posterior import Posterior
+from winprob.quarter import Forecast, TargetEffect, target_effect, target_effect_sentence
 from winprob.report.numbers import Money, name_of, percent, shown
 from winprob.report.quarterly.inputs import ReviewInputs, covered_roles
 from winprob.report.sheet import Column, Grid, findings_grid
@@ -23,11 +25,32 @@ def visit_sentences(inputs: ReviewInputs) -> list[str]:
         return [gettext("No executives were given, so no visits are planned.")]
     if inputs.plan.visits.empty:
         return [gettext("No executive visit would increase expected bookings."), *inputs.plan.notes]
-    return list(_plan_sentences(inputs.plan, inputs.money))
+    effect = inputs.plan_effect
+    reached = [] if effect is None else [target_effect_sentence(effect, inputs.money.text)]
+    return [*_plan_sentences(inputs.plan, inputs.money), *reached]
+
+
+def effect_on_target(
+    posterior: Posterior, deals: pd.DataFrame, forecast: Forecast, plan: Plan | None, rates: pd.DataFrame | None
+) -> TargetEffect | None:
+    """What a plan does to the target of the forecast; None without a target, a visit, or the rates that it needs."""
+    if plan is None or plan.visits.empty or not forecast.target or (forecast.rates and rates is None):
+        return None
+    return target_effect(
+        posterior,
+        deals,
+        forecast.quarter,
+        plan.win_prob_gain,
+        target=forecast.target,
+        as_of=forecast.as_of,
+        currency=forecast.currency or None,
+        rates=rates,
+        seed=forecast.seed,
+    )
 
 
 def _plan_sentences(plan: Plan, money: Money) -> Iterator[str]:
-    """The gain of the plan. Its regret is left out: it depends on the time that the machine had."""
+    """The gain of the plan."""
     ends = {name: _gain(plan, getattr(plan.gain, name), money) for name in ("mean", "lower", "upper")}
     yield gettext(
         "{visits} visits by {executives} executives to {deals} deals: {gain} more in expectation ({lower} to {upper}).",

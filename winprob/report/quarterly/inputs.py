@@ -12,7 +12,7 @@ from winprob.data.schema import column_or_missing, is_closed, latest_places, val
 from winprob.methodology import ROLES
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import known_open_until
-from winprob.quarter import Bridge, Forecast
+from winprob.quarter import Bridge, Forecast, TargetEffect
 from winprob.report.numbers import FACTS, Money, missing_facts
 from winprob.retrain.monitoring import Monitoring
 from winprob.settings import ReviewSettings
@@ -34,6 +34,7 @@ class ReviewInputs:
     compared : whether the win probabilities of the last review are known
     bridge : from the last review, or None
     plan : visits of executives, or None
+    plan_effect : what the plan does to the target, or None
     findings : of the data check, None where it was not run
     scores : one row for each past forecast; None without a log
     record : of a backtest, or None
@@ -52,6 +53,7 @@ class ReviewInputs:
     compared: bool
     bridge: Bridge | None
     plan: Plan | None
+    plan_effect: TargetEffect | None
     findings: pd.DataFrame | None
     scores: pd.DataFrame | None
     record: Mapping[str, Any] | None

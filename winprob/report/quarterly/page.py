@@ -34,6 +34,7 @@ def render_review(
     monitoring: Monitoring | None = None,
     trend: pd.DataFrame | None = None,
     decisions: pd.DataFrame | None = None,
+    rates: pd.DataFrame | None = None,
     settings: ReviewSettings | None = None,
     simulated: bool = False,
 ) -> str:
@@ -51,6 +52,7 @@ def render_review(
     monitoring : as ``monitor_model`` returns it: adds a line to the track record
     trend : of the quarter so far, as ``quarter_trend`` returns it
     decisions : of earlier reviews, as ``read_decisions`` returns them: the page shows what became of each
+    rates : exchange rates of the forecast: with them, what the plan does to a target in one of several currencies
     settings : thresholds of exceptions; by default the model's own settings
     simulated : whether the deals are simulated, which the page then states first
 
@@ -70,6 +72,7 @@ def render_review(
         compared=before is not None,
         bridge=bridge,
         plan=plan,
+        plan_effect=follow_up.effect_on_target(posterior, deals, forecast, plan, rates),
         findings=findings,
         scores=scores,
         record=record,

@@ -17,6 +17,7 @@ from winprob.methodology import ROLES, NextStep, canonical, next_step, time_left
 from winprob.model.draws import summarise
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_win_prob
+from winprob.report.numbers import days_left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +129,6 @@ def plan_visit(
         chosen=named is not None,
         step=_step(deal.iloc[0], target, next(iter(holders(contacts, target)), None)),
     )
-
-
-def days_left(facts: pd.Series) -> int | None:
-    """Days from the reading to the expected close; None where one of them is unknown."""
-    read, close = facts.get("as_of"), facts.get("expected_close_on")
-    return None if pd.isna(read) or pd.isna(close) else int((close - read).days)
 
 
 def _role(role: str | None) -> str | None:
