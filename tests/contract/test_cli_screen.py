@@ -43,6 +43,11 @@ ALIKE = {"P10", "P50", "P90", "PIT", "AUC"}
 MODELS = ("winprob", "winprob + seller", "previous model", "CRM stage default", "rep_probability")
 
 FLAGS = ("--model", "model.nc")
+ANSWERS = """deal_id,question,value,day
+D00161,signs.exploration.says.must_solve,yes,2026-06-20
+D00161,signs.exploration.does.collects_data,yes,2026-06-20
+D00161,coach.selection.access,no,2026-06-20
+"""
 #: A call for every command with a table. Those of the model registry are below.
 CALLS = {
     "config": ["config"],
@@ -57,6 +62,7 @@ CALLS = {
     "learning-curve": ["learning-curve", "history"],
     "effects": ["effects", "model.nc"],
     "flags": ["flags", "history"],
+    "worksheets": ["worksheets", "history", "--answers", "answers.csv"],
     "levers": ["levers", "history", *FLAGS, "--evidence"],
     "levers --by": ["levers", "history", *FLAGS, "--by", "segment"],
     "postmortem": [
@@ -108,6 +114,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, believed: Posterior) -> Path
     """The stored model with its files, and a registry of two models."""
     place = Path(shutil.copytree(GOLDEN, tmp_path_factory.mktemp("screen") / "v1"))
     believed.save(place / "believed.nc")
+    (place / "answers.csv").write_text(ANSWERS, encoding="utf-8")
     registry = Registry(place / "registry")
     for name, settings in (("model.nc", b"[sampler]\ndraws = 500\n"), ("believed.nc", b"[sampler]\nchains = 2\n")):
         files = {"model.nc": (place / name).read_bytes(), "settings.toml": settings, "definitions.json": b"{}"}

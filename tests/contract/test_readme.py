@@ -245,7 +245,7 @@ def test_every_file_it_names_exists(page: str) -> None:
         named |= set(PATH.findall(span))
     made = {name for name in named if name.startswith((*pages.MADE, "build/"))} | set(pages.FILES)
     by_simulate = {"closed.csv", "open.csv", "people.csv", "truth.nc"}
-    of_a_project = {"winprob.toml", "actions.csv", "review.html", "visits/", "message.md"}
+    of_a_project = {"winprob.toml", "actions.csv", "review.html", "visits/", "message.md", "decisions.csv"}
     known = made | pages.READERS_OWN | OTHERS_DATA | by_simulate | of_a_project | ZONES
     # `.venv` is made by ./dev setup.
     missing = {name for name in named - known if not (ROOT / name).exists() and not name.startswith(".venv/")}

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from winprob.actions.flags import flag_title
+from winprob.actions.levers import LEVERS, lever_label
 from winprob.data.schema import COLUMNS
 from winprob.i18n import gettext, language
 from winprob.methodology import DECISION_METHODS, ROLES, STAGES, SUPPORT_TIERS, column_label, label
@@ -177,13 +178,13 @@ def _words(_: str) -> Mapping[str, str]:
 
 _ACCEPTED = {
     "stage": ("stage", STAGES),
-    "role": ("role", ROLES),
     "decision_method": ("decision_method", DECISION_METHODS),
     "coach": ("coach", ("none", "unvalidated", "validated")),
 }
 #: How the values of a column are shown; columns of names, sentences and ids are not here.
 _SHOWN: Mapping[str, Callable[[str], str]] = {
     **{column: _of(*accepted) for column, accepted in _ACCEPTED.items()},
+    "role": lambda text: lever_label(text) if text in LEVERS else text,
     **dict.fromkeys(("segment", "region", "seller", "product"), _group),
     **dict.fromkeys(("severity", "standing", "evidence", "status", "verb", "source", "part", "model", "check"), _word),
     "verdict": _verdict,
