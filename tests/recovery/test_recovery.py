@@ -79,12 +79,12 @@ def offsets(posterior, field: str) -> np.ndarray:
 def amount_slope(learned, curve: np.ndarray) -> np.ndarray:
     """(draw,) slope of the line through the effects (draw, bin) of the amount's bins, per sd of log amount in training.
 
-    The truth is a straight line; the last level is the blank.
+    The truth is a straight line; the last level is the blank. Other columns follow.
     """
-    (bins,) = (column.bins for column in learned.posterior.scaling.curves)
+    bins = learned.posterior.scaling.curves[0].bins
     middle, share = np.array(bins.middle), np.array(bins.share[:-1]) / sum(bins.share[:-1])
     off = middle - share @ middle
-    return np.asarray(curve[:, :-1] @ (share * off) / (share @ off**2))
+    return np.asarray(curve[:, : len(middle)] @ (share * off) / (share @ off**2))
 
 
 def amount_weight(learned) -> np.ndarray:

@@ -75,8 +75,8 @@ def _choice(visit: Visit) -> str:
     if first["prob_best"] > _LEADS:
         return gettext("The best of the five roles with a probability of {share}.", share=percent(first["prob_best"]))
     return gettext(
-        "A tie: no role is the best lever with a probability above one half ({first} {share}, {second} {other}). Visit "
-        "whichever of these two you can reach.",
+        "A tie: no role is the best lever with a probability above one half ({first} {share}, {second} {other}). See "
+        "both, not only the one who is easier to reach.",
         first=text.role_name(first["role"]),
         share=percent(first["prob_best"]),
         second=text.role_name(second["role"]),
