@@ -55,7 +55,7 @@ def worksheets(
         source.read_review(), out, deal_id=deal, people=source.people, encoding=source.encoding
     )
     echo_notes(
-        gettext("The worksheets of {count} deals are in {path}.", count=count, path=out),
+        gettext("Worksheets written to {path}; deals: {count}.", count=count, path=out),
         gettext("Once they are filled in: winprob worksheets DEALS --answers FILE"),
     )
 

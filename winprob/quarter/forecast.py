@@ -84,7 +84,7 @@ def forecast_quarter(
         The quarter is over, the target is not a positive number, no deal can be counted, or a rate is missing.
     """
     days = calendar or posterior.settings.calendar
-    request = check_request(deals, quarter, as_of, days, [*_wrong_target(target)], by)
+    request = check_request(deals, quarter, as_of, days, [*wrong_target(target)], by)
     outcome = simulate_quarter(
         posterior,
         request.known,
@@ -152,7 +152,8 @@ def _over(quarter: Quarter, day: dt.date) -> str:
     )
 
 
-def _wrong_target(target: float | None) -> Iterator[str]:
+def wrong_target(target: float | None) -> Iterator[str]:
+    """What is wrong with a target; nothing where none is set."""
     if target is not None and not (math.isfinite(target) and target > 0):
         yield gettext("the target is {target}: bookings to reach are a number above 0", target=target)
 

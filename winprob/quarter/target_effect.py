@@ -12,7 +12,7 @@ from winprob.data.fiscal import Quarter
 from winprob.i18n import amount_text, gettext
 from winprob.model.posterior import Posterior
 from winprob.quarter import pipeline
-from winprob.quarter.forecast import check_request, correct_total
+from winprob.quarter.forecast import check_request, correct_total, wrong_target
 from winprob.quarter.outcome import simulate_quarter
 from winprob.quarter.results import reaches
 
@@ -59,10 +59,7 @@ def target_effect(
     DealTableError, SettingsError, ForecastError
         As ``forecast_quarter``.
     """
-    faults = (
-        [] if target > 0 else [gettext("the target is {target}: bookings to reach are a number above 0", target=target)]
-    )
-    request = check_request(deals, quarter, as_of, posterior.settings.calendar, faults)
+    request = check_request(deals, quarter, as_of, posterior.settings.calendar, [*wrong_target(target)])
     probs, medians = [], []
     for added in (None, gains):
         outcome = simulate_quarter(

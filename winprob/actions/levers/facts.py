@@ -138,7 +138,7 @@ def _possible(features: Features) -> Array:
 
 
 def _block_figures(posterior: Posterior, eligibility: LeverEligibility, rows: slice) -> Array:
-    """(deal, lever, figure) of some deals."""
+    """(deal, lever, figure) of some deals; of roles only the mean and ``prob_best``: ``rank_roles`` has the others."""
     features = eligibility.features.take(rows)
     steps = eligibility.steps[rows]
     contrast = lifts(eligibility.coefs, features, steps)
@@ -154,13 +154,13 @@ def _block_figures(posterior: Posterior, eligibility: LeverEligibility, rows: sl
         ]
     )
     after = np.clip(present + win_prob[-1], 1e-6, 1 - 1e-6)
-    added = np.concatenate([contrast.log_odds_lift, log_odds, (logit(after) - contrast.log_odds)[None]])
+    added = [*log_odds, logit(after) - contrast.log_odds]
     figures = np.full((*possible.shape, len(_FIGURES)), np.nan)
     figures[..., 4] = prob_best(np.where(possible.T[:, :, None], win_prob, -np.inf), possible)
-    for at, draws in enumerate(win_prob):
-        figures[:, at, 0] = added[at].mean(axis=1)
-        figures[:, at, 1] = draws.mean(axis=1)
-        figures[:, at, 2], figures[:, at, 3] = sorted_tails(np.array(draws))
+    figures[..., 1] = win_prob.mean(axis=2).T
+    for at, draws in enumerate(added, start=len(ROLES)):
+        figures[:, at, 0] = draws.mean(axis=1)
+        figures[:, at, 2], figures[:, at, 3] = sorted_tails(np.array(win_prob[at]))
     figures[~possible] = [np.nan, np.nan, np.nan, np.nan, 0]
     return figures
 

@@ -12,9 +12,9 @@ from winprob.quarter import track_record_sentences
 from winprob.report import numbers
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
+from winprob.report.labels import line_name
 from winprob.report.monitoring import track_record_line
 from winprob.report.quarterly.deals import sort_keys
-from winprob.report.quarterly.headline import line_name
 from winprob.report.quarterly.inputs import ReviewInputs
 from winprob.report.sheet import Column, Grid, Section, grid_of
 

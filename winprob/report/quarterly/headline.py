@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from winprob.i18n import gettext
-from winprob.methodology import label
 from winprob.model.posterior import Provenance
 from winprob.quarter import LINES, not_in_quarter
 from winprob.report.glossary import banners, learned
+from winprob.report.labels import line_name
 from winprob.report.numbers import BLANK, Money, percent
 from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs
@@ -121,16 +121,6 @@ class Figure:
     name: str
     number: str
     note: str
-
-
-def line_name(line: str) -> str:
-    names = {
-        "closed": gettext("Closed so far"),
-        "uncategorised": gettext("No category"),
-        "not_yet_created": gettext("Not yet created"),
-        "total": gettext("Total"),
-    }
-    return names[line] if line in names else label("rep_category", line)
 
 
 def _line(inputs: ReviewInputs, line: str) -> pd.Series:

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,11 +186,14 @@ def _plain(cell: Any) -> str:
 _HEADERS = (*FIELDS, "concept", "item", "worksheet")
 
 
+def _header(text: str) -> str:
+    return text.strip().lower()
+
+
 def _table(data: bytes, name: str, encoding: str | None) -> RawAnswers:
     """A table of one answer a row, as ``write_table`` writes the frame of ``read_answers``."""
-    header: Callable[[str], str] = lambda text: text.strip().lower()  # noqa: E731 - one expression, used three times
-    sheet = parse_sheet(data, name, encoding=encoding, known=lambda text: header(text) in _HEADERS)
-    cells = sheet.cells.rename(columns=header).fillna("").astype(str)
+    sheet = parse_sheet(data, name, encoding=encoding, known=lambda text: _header(text) in _HEADERS)
+    cells = sheet.cells.rename(columns=_header).fillna("").astype(str)
     if cells.columns.has_duplicates:
         twice = cells.columns[cells.columns.duplicated()][0]
         raise InputError(gettext("{name} has two columns named {column}. Keep one.", name=name, column=repr(twice)))

@@ -48,7 +48,8 @@ def read_answers(
         its place, column and remedy.
     """
     raw = parse_answers(read_bytes(path), str(path), encoding)
-    known = None if deals is None else frozenset(as_text(deals["deal_id"]).dropna())
+    # In the order of the table: the message of a wrong id names the first ones.
+    known = None if deals is None else dict.fromkeys(as_text(deals["deal_id"]).dropna())
     answers, faults = check_answers(raw, known, as_of)
     if faults:
         raise InputError(_refusal(faults, str(path), len(raw.rows)))
