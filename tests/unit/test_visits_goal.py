@@ -6,13 +6,14 @@ import datetime as dt
 import itertools
 import time
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from winprob import plan_visits
-from winprob.actions.visits import plan_sentences
+from winprob.actions.visits import lever_sentences, plan_sentences
 from winprob.data.schema import validate_deals
 from winprob.errors import ForecastError, PlanError, UndatedError
 from winprob.methodology import ROLES
@@ -111,6 +112,9 @@ def test_the_review_page_states_what_its_visits_do_to_the_target(dated, now):
     effect = target_effect(dated, now, made.quarter, plan.win_prob_gain, target=5e7, seed=4)
     page = render_review(dated, now, made, plan=plan)
     assert f"{effect.prob_before:.0%}" != f"{effect.prob_after:.0%}"
+    # Why a visit is not to the lever, and what was agreed and is worth nothing, are for the meeting too.
+    for sentence in (*lever_sentences(plan), *plan.notes):
+        assert escape(sentence).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
     assert f" in 2026Q3 goes from {effect.prob_before:.0%} to {effect.prob_after:.0%}." in page
     without = render_review(dated, now, replace(made, target=None), plan=plan)
     assert "goes from" not in without

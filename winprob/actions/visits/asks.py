@@ -3,7 +3,7 @@
 import pandas as pd
 
 from winprob.actions.visits.executives import Executive, Roster
-from winprob.i18n import gettext
+from winprob.i18n import amount_text, gettext
 from winprob.methodology import label
 
 #: A visit agreed beforehand is worth next to nothing where its slot would add this number of times as much elsewhere.
@@ -89,4 +89,4 @@ def worthless_fixed(visits: pd.DataFrame, roster: Roster, one_more_slot: pd.Data
 
 def _figure(gain: float) -> str:
     """A gain in money, or in wins where it is small."""
-    return f"{gain:,.0f}" if abs(gain) >= 10 or gain == 0 else f"{gain:.2f}"
+    return amount_text(gain) if abs(gain) >= 10 or gain == 0 else f"{gain:.2f}"

@@ -16,7 +16,7 @@ def plan_sentences(plan: Plan) -> list[str]:
         *_regret_sentences(plan),
         *_baseline_sentences(plan),
         *_slot_sentences(plan),
-        *_lever_sentences(plan),
+        *lever_sentences(plan),
         *plan.notes,
         *_assumption_sentences(plan),
     ]
@@ -109,7 +109,7 @@ def _slot_sentences(plan: Plan) -> Iterator[str]:
     yield gettext("One slot more would add: {listed}.", listed=listed)
 
 
-def _lever_sentences(plan: Plan) -> Iterator[str]:
+def lever_sentences(plan: Plan) -> Iterator[str]:
     """How many visits go to the deal's lever, and why the others do not."""
     apart = plan.visits[plan.visits["reason"].notna()]
     if len(plan.visits) and apart.empty:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from winprob.actions.visits import Plan, amount
+from winprob.actions.visits import Plan, amount, lever_sentences
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
 from winprob.methodology import label
@@ -27,7 +27,12 @@ def visit_sentences(inputs: ReviewInputs) -> list[str]:
         return [gettext("No executive visit would increase expected bookings."), *inputs.plan.notes]
     effect = inputs.plan_effect
     reached = [] if effect is None else [target_effect_sentence(effect, inputs.money.text)]
-    return [*_plan_sentences(inputs.plan, inputs.money), *reached]
+    return [
+        *_plan_sentences(inputs.plan, inputs.money),
+        *reached,
+        *lever_sentences(inputs.plan),
+        *inputs.plan.notes,
+    ]
 
 
 def effect_on_target(
