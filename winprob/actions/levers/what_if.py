@@ -78,9 +78,11 @@ def what_if(posterior: Posterior, deals: pd.DataFrame, deal_id: str, changes: Ma
         The frame is not valid, the deal is not in it, or a change is impossible: all of these are listed.
     """
     valid = validate_deals(deals)
-    place = _place(valid, deal_id)
-    scenarios = _scenario_rows(valid, place, read_changes(changes, posterior.scaling))
-    waiting = waiting_log_odds(posterior, valid.iloc[[place]])
+    # The place first: pandas takes a row out of a frame column by column, so one row is taken once.
+    row = valid.iloc[[_place(valid, deal_id)]]
+    row.attrs = {}
+    scenarios = _scenario_rows(row, read_changes(changes, posterior.scaling))
+    waiting = waiting_log_odds(posterior, row)
     features = replace(describe(scenarios, posterior.scaling), waiting=np.repeat(waiting, len(scenarios)))
     coefs = coefficients(posterior.flat, features, seed=posterior.provenance.seed)
     return _comparison(scenarios[ID].tolist(), to_win_prob(logits(coefs, features)))
@@ -95,8 +97,8 @@ def _place(valid: pd.DataFrame, deal_id: str) -> int:
     return int(last_reading(keys, deal_id).index[0])
 
 
-def _scenario_rows(valid: pd.DataFrame, place: int, changes: Sequence[Change]) -> pd.DataFrame:
-    """The row at ``place`` as recorded, with each change alone where there are several, and with all of them.
+def _scenario_rows(row: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
+    """The row as recorded, with each change alone where there are several, and with all of them.
 
     ``deal_id`` holds the scenario's name.
 
@@ -107,23 +109,23 @@ def _scenario_rows(valid: pd.DataFrame, place: int, changes: Sequence[Change]) -
     values: dict[str, list[pd.Series]] = {}
     picked: dict[str, list[int]] = {}
     for change in changes:
-        for column, value in change.values(valid).items():
-            own = values.setdefault(column, [_now(valid, place, column, value)])
+        for column, value in change.values(row).items():
+            own = values.setdefault(column, [_now(row, column, value)])
             own.append(pd.Series([value], dtype=_dtype(value)))
             before = picked.get(column, [0] * len(scenarios))
             of_scenario = zip(scenarios.values(), before, strict=True)
             picked[column] = [len(own) - 1 if change in some else old for some, old in of_scenario]
     columns = {name: pd.concat(own, ignore_index=True).array.take(picked[name]) for name, own in values.items()}
     names = pd.array(list(scenarios), dtype="str")
-    rows = valid.take([place] * len(names)).assign(**columns, **{ID: names})
+    rows = row.take([0] * len(names)).assign(**columns, **{ID: names})
     if any(change.column in DATES for change in changes):
         validate_deals(rows[[name for name in (ID, *DATES) if name in rows]])
     return rows
 
 
-def _now(valid: pd.DataFrame, place: int, column: str, value: Any) -> pd.Series:
+def _now(row: pd.DataFrame, column: str, value: Any) -> pd.Series:
     """A column's value in the row as recorded, as a series of one."""
-    return valid[column].iloc[[place]] if column in valid else pd.Series([None], dtype=_dtype(value))
+    return row[column] if column in row else pd.Series([None], dtype=_dtype(value))
 
 
 def _comparison(scenarios: Sequence[str], chance: Array) -> pd.DataFrame:

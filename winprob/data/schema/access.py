@@ -77,8 +77,8 @@ def elapsed(deals: pd.DataFrame, name: str) -> pd.Series:
     begin, end = _FROM_TO[name]
     if not {begin, end} <= set(deals.columns):
         return pd.Series(np.nan, index=deals.index)
-    days = (deals[end] - deals[begin]).dt.days.astype("float64")
-    return days.clip(*_BOUNDS[name])
+    between = deals[end].to_numpy() - deals[begin].to_numpy()
+    return pd.Series(np.floor(between / np.timedelta64(1, "D")).clip(*_BOUNDS[name]), index=deals.index)
 
 
 def in_order(valid: pd.DataFrame) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def transformed(deals: pd.DataFrame, name: str, transform: str) -> Array:
     column = elapsed(deals, name) if name in ELAPSED else deals.get(name)
     if column is None:
         return np.full(len(deals), np.nan)
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    values = column.to_numpy() if column.dtype == np.float64 else pd.to_numeric(column, errors="coerce").to_numpy(float)
     lowest = -1.0 if transform == "log1p" else -np.inf
     wrong = (np.isnan(values) & column.notna().to_numpy()) | np.isposinf(values) | (values <= lowest)
     if transform == "logit":
@@ -148,7 +148,7 @@ def fiscal_quarter(deals: pd.DataFrame, start_month: int) -> Array:
     month = np.full(len(deals), np.datetime64("NaT", "M"))
     for column in ("as_of", "opened_on"):
         if column in deals:
-            of_column = deals[column].astype("datetime64[us]").to_numpy().astype("datetime64[M]")
+            of_column = deals[column].to_numpy(dtype="datetime64[M]")
             month = np.where(np.isnat(month), of_column, month)
     # NumPy counts months from January 1970.
     number = np.where(np.isnat(month), np.nan, month.astype(np.int64) + 12 * 1970 + 1.0)

@@ -106,6 +106,9 @@ class Features:
 
 def as_known(deals: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
     """The deals with the names that the model knows, without sellers' forecasts of the day of the close or later."""
+    # Without attributes: pandas copies them with every column that is taken from a frame.
+    deals = deals.copy(deep=False)
+    deals.attrs = {}
     used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
     known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
     return pseudonymise(known, scaling.salt)
