@@ -1,9 +1,7 @@
-"""The command ``writeback``: what is said of each open deal, into fields of ours in the CRM."""
+"""The command ``writeback``: statements on the open deals, into fields of ours in the CRM."""
 
-from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,16 +10,13 @@ from winprob.cli.options import Source, load_model
 from winprob.cli.show import echo_notes, progress, show
 from winprob.i18n import gettext
 
-if TYPE_CHECKING:
-    from winprob.routine.writeback import Changes, Statements, Target
-
-TARGETS = click.Choice(["salesforce", "hubspot", "dynamics"])
+CRMS = click.Choice(["salesforce", "hubspot", "dynamics"])
 
 
 @app.main.command()
 @options.source(waiting=True)
 @options.model
-@click.option("--target", "crm", type=TARGETS, required=True, help="The CRM.")
+@click.option("--target", "crm", type=CRMS, required=True, help="The CRM.")
 @options.target(
     "--out",
     type=options.KEPT_FOLDER,
@@ -58,82 +53,43 @@ def writeback(
     Files for the CRM's import; never its stage, probability, forecast category, amount or close date. Only rows that
     differ from the last write-back are written.
     """
-    from winprob.routine import writeback as room
+    from winprob.routine.writeback import receipts, rows, salesforce, targets
 
     if send and crm != "salesforce":
         raise click.UsageError(gettext("--send is for Salesforce; for other CRMs import the files."))
     if output_format and not dry_run:
         raise click.UsageError(gettext("--format goes with --dry-run."))
-    target = room.read_target(crm, fields, external_id)
+    target = targets.read_target(crm, fields, external_id)
+    client = salesforce.connect() if send and not dry_run else None
     statements = _statements(source, model, quarter, seed)
     if dry_run:
-        room.require_ids(target, statements.table["deal_id"])
-        said = room.last_said(out, target, sent=send)
-        changes = room.changed_rows(target, statements.table, said)
+        targets.require_ids(target, statements.table["deal_id"])
+        changes = rows.changed_rows(target, statements.table, receipts.last_written(out, target, sent=send))
         show(changes.table, options.table_output(output_format, None))
-        echo_notes(*_change_sentences(target, changes))
+        echo_notes(*rows.change_sentences(target, changes))
         return
     with progress() as follow:
-        done = room.write_back(out, target, statements, send=_sender(follow) if send else None)
-    echo_notes(*_change_sentences(target, done.changes), *_written_sentences(done, crm))
+        done = receipts.write_back(out, target, statements, send=client and salesforce.sender(client, follow))
+    echo_notes(*rows.change_sentences(target, done.changes), *receipts.written_sentences(done))
     if done.delivery is not None and done.delivery.refused:
-        from winprob.routine.writeback.salesforce import delivery_error
-
-        raise delivery_error(done.delivery)
+        raise salesforce.delivery_error(done.delivery)
 
 
-def _statements(source: Source, model: Path, quarter: str | None, seed: int | None) -> "Statements":
+def _statements(source: Source, model: Path, quarter: str | None, seed: int | None) -> Any:
     from winprob.data.fiscal import find_quarter
     from winprob.report.statements import deal_statements
-    from winprob.routine.export import export_day
-    from winprob.routine.writeback import Statements
+    from winprob.routine import export, writeback
 
     posterior = load_model(model, seed)
     by = find_quarter(quarter, posterior.settings.calendar).end if quarter else None
     deals = source.read_known()
-    day = source.open_until or export_day(source.path, deals)[0]
-    name, content = _model_name(model)
-    table = deal_statements(posterior, deals, day, by=by).assign(model=name, as_of=day.isoformat())
+    day = source.open_until or export.export_day(source.path, deals)[0]
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
-    return Statements(table=table, model=name, model_hash=content, as_of=day)
-
-
-def _model_name(model: Path) -> tuple[str, str]:
-    """Name and SHA-256 of a model: in a registry its name there, else the first digits of the hash."""
     current = options.existing_registry(model).current() if model.is_dir() else None
-    content = sha256((current.path / "model.nc" if current else model).read_bytes()).hexdigest()
-    return (current.name if current else content[:12]), content
-
-
-def _sender(follow: Any) -> Any:
-    from winprob.routine.writeback import salesforce
-
-    return salesforce.sender(salesforce.connect(), follow)
-
-
-def _change_sentences(target: "Target", changes: "Changes") -> Iterator[str]:
-    from winprob.routine.writeback.rows import not_cleared
-
-    yield gettext(
-        "{crm}: {changed} deals to write, {same} as last written.",
-        crm=target.label,
-        changed=len(changes.rows),
-        same=changes.unchanged,
+    return writeback.receipts.signed(
+        deal_statements(posterior, deals, day, by=by),
+        day=day.isoformat(),
+        model=current.path / "model.nc" if current else model,
+        name=current.name if current else None,
     )
-    if deals := not_cleared(target, changes):
-        yield gettext(
-            "Blank cells are left as they are by the import of {crm}: clear these deals by hand: {deals}",
-            crm=target.label,
-            deals=", ".join(deals),
-        )
-
-
-def _written_sentences(done: Any, crm: str) -> Iterator[str]:
-    if done.folder is None:
-        if not done.changes.rows:
-            yield gettext("Nothing has changed: nothing is written.")
-        return
-    yield gettext("Written to {folder}: {files}", folder=done.folder, files=", ".join(done.files))
-    if done.delivery is not None:
-        yield gettext("Salesforce took {taken} rows.", taken=len(done.delivery.taken))

@@ -1,20 +1,14 @@
-"""What is said of each open deal, one row a deal: chance, interval, band, red flag and next step."""
+"""Statements on the open deals, one row for each: chance, interval, band, red flag and next step."""
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from winprob.actions.flags import find_flags, flag_title, open_readings
-from winprob.actions.levers import rank_roles
+import winprob
+from winprob.actions.flags import flag_title, open_readings
 from winprob.actions.visits import Plan
 from winprob.data.schema import validate_deals
 from winprob.i18n import gettext
-from winprob.model.posterior import Posterior
-from winprob.model.prediction import predict_valid
-from winprob.model.timing import win_prob_by
 from winprob.model.waiting import known_open_until
 from winprob.report.quarterly.deals import lever_text
 
@@ -22,7 +16,7 @@ STATEMENT_COLUMNS = ("deal_id", "chance", "lower", "upper", "won_by", "band", "f
 
 
 def deal_statements(
-    posterior: Posterior, deals: pd.DataFrame, day: dt.date, *, by: dt.date | None = None
+    posterior: winprob.Posterior, deals: pd.DataFrame, day: dt.date, *, by: dt.date | None = None
 ) -> pd.DataFrame:
     """Win probability, interval, band, most severe red flag and next step of each open deal, as of a day.
 
@@ -48,19 +42,19 @@ def deal_statements(
     facts = open_readings(valid).reset_index(drop=True)
     if facts.empty:
         return pd.DataFrame(columns=list(STATEMENT_COLUMNS))
-    chances = predict_valid(posterior, facts)
-    flags = find_flags(valid, as_of=day, settings=posterior.settings.flags)
-    # Sorted by severity: the first one of a deal is its most severe.
-    worst = flags.drop_duplicates("deal_id").set_index("deal_id")["flag"].to_dict()
+    chances = winprob.predict(posterior, facts)
+    # Flags are sorted by severity: the first one of a deal is its most severe.
+    flags = winprob.find_flags(valid, as_of=day, settings=posterior.settings.flags).drop_duplicates("deal_id")
+    titles = dict(zip(flags["deal_id"], flags["flag"].map(flag_title), strict=True))
     return pd.DataFrame(
         {
             "deal_id": facts["deal_id"],
             "chance": chances["mean"],
             "lower": chances["lower"],
             "upper": chances["upper"],
-            "won_by": np.nan if by is None else win_prob_by(posterior, facts, by, as_of=day)["mean"],
+            "won_by": float("nan") if by is None else winprob.win_prob_by(posterior, facts, by, as_of=day)["mean"],
             "band": [band(*ends) for ends in zip(chances["lower"], chances["upper"], strict=True)],
-            "flag": [_flag(worst, deal) for deal in facts["deal_id"]],
+            "flag": [titles.get(deal) or gettext("none found") for deal in facts["deal_id"]],
             "next_step": next_steps(posterior, facts),
         }
     )
@@ -73,12 +67,8 @@ def band(lower: float, upper: float) -> str:
     return gettext("unlikely") if upper < 0.5 else gettext("undecided")
 
 
-def _flag(worst: Mapping[Any, str], deal: str) -> str:
-    return flag_title(worst[deal]) if deal in worst else gettext("none found")
-
-
-def next_steps(posterior: Posterior, facts: pd.DataFrame, plan: Plan | None = None) -> list[str]:
+def next_steps(posterior: winprob.Posterior, facts: pd.DataFrame, plan: Plan | None = None) -> list[str]:
     """(deal,) the next step of each deal: its planned visits, else its first lever and what to do about it."""
-    levers = rank_roles(posterior, facts).query("rank == 1").reset_index(drop=True)
+    levers = winprob.rank_roles(posterior, facts).query("rank == 1").reset_index(drop=True)
     rows = zip(facts.to_dict("records"), levers.to_dict("records"), strict=True)
     return [lever_text(plan, deal, lever) for deal, lever in rows]

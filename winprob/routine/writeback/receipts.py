@@ -1,4 +1,4 @@
-"""Receipts of write-backs: what was said of which deal, when, by which model; a folder for each, appended whole."""
+"""Receipts of write-backs: which values each deal was given, when, by which model; one folder each, appended whole."""
 
 import datetime as dt
 import json
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from winprob.data.tables import translate_os_errors
 from winprob.data.tables.shared_folder import clear_scratch, locked, scratch, sync_folder, write_synced
@@ -24,19 +22,19 @@ RECEIPT, FORMAT = "receipt.json", 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """What is to be said, and by what.
+    """The statements on the open deals, and the model they come from.
 
     Attributes
     ----------
     table : as ``deal_statements`` returns it, with ``model`` and ``as_of``
     model, model_hash : name and SHA-256 of the model file
-    as_of : the day of the deals
+    as_of : the day of the deals, ISO 8601
     """
 
-    table: pd.DataFrame
+    table: Any
     model: str
     model_hash: str
-    as_of: dt.date
+    as_of: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +61,17 @@ class Written:
     delivery: Delivery | None
 
 
-Send = Callable[[Target, list[tuple[str, bytes]], Changes], Delivery]
+Send = Callable[[Target, list[tuple[str, bytes]]], Delivery]
 
 
-def last_said(folder: Path, target: Target, *, sent: bool) -> Rows:
+def signed(table: Any, *, day: str, model: Path, name: str | None) -> Statements:
+    """Statements with the model and the day; a model without a name is called by the first digits of its hash."""
+    content = sha256(model.read_bytes()).hexdigest()
+    own = name or content[:12]
+    return Statements(table=table.assign(model=own, as_of=day), model=own, model_hash=content, as_of=day)
+
+
+def last_written(folder: Path, target: Target, *, sent: bool) -> Rows:
     """The values that each deal was last given in a CRM, by the receipts of a folder.
 
     Parameters
@@ -78,12 +83,12 @@ def last_said(folder: Path, target: Target, *, sent: bool) -> Rows:
     InputError
         A receipt is damaged.
     """
-    said: Rows = {}
+    values: Rows = {}
     for _, receipt in _receipts(folder, target.name):
         if receipt["sent"] or not sent:
-            for deal, values in receipt["said"].items():
-                said[deal] = {**said.get(deal, {}), **values}
-    return said
+            for deal, row in receipt["values"].items():
+                values[deal] = {**values.get(deal, {}), **row}
+    return values
 
 
 def write_back(folder: Path, target: Target, statements: Statements, *, send: Send | None = None) -> Written:
@@ -101,18 +106,27 @@ def write_back(folder: Path, target: Target, statements: Statements, *, send: Se
     """
     require_ids(target, statements.table["deal_id"])
     with _writer(folder):
-        said = last_said(folder, target, sent=send is not None)
-        changes = changed_rows(target, statements.table, said)
+        changes = changed_rows(target, statements.table, last_written(folder, target, sent=send is not None))
         if not changes.rows:
             return Written(folder=None, files=(), changes=changes, delivery=None)
         files = list(import_files(target, changes))
-        delivery = send(target, files, changes) if send else None
+        delivery = send(target, files) if send else None
         taken = {deal: row for deal, row in changes.rows.items() if delivery is None or deal in delivery.taken}
         place = None
         if taken:
             receipt = _receipt(target, statements, files, taken, sent=delivery is not None)
             place = _append(folder, target.name, files, receipt)
         return Written(folder=place, files=tuple(name for name, _ in files), changes=changes, delivery=delivery)
+
+
+def written_sentences(written: Written) -> Iterator[str]:
+    """Where the files are, and how many rows the CRM took."""
+    if not written.changes.rows:
+        yield gettext("Nothing has changed: nothing is written.")
+    if written.folder is not None:
+        yield gettext("Written to {folder}: {files}", folder=written.folder, files=", ".join(written.files))
+    if written.delivery is not None:
+        yield gettext("Salesforce took {taken} rows.", taken=len(written.delivery.taken))
 
 
 @contextmanager
@@ -134,13 +148,13 @@ def _receipt(
         "target": target.name,
         "key": target.key,
         "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "as_of": statements.as_of.isoformat(),
+        "as_of": statements.as_of,
         "model": statements.model,
         "model_hash": statements.model_hash,
         "rows": len(taken),
         "files": {name: sha256(data).hexdigest() for name, data in files},
         "sent": sent,
-        "said": taken,
+        "values": taken,
     }
 
 
@@ -172,7 +186,7 @@ def _receipts(folder: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    reason = gettext("it is no receipt of this version")
+    reason = gettext("it is not a receipt of this version")
     try:
         receipt = json.loads(path.read_bytes())
         if isinstance(receipt, dict) and receipt.get("format") == FORMAT and _whole(receipt):
@@ -192,8 +206,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _whole(receipt: Mapping[str, Any]) -> bool:
-    said = receipt.get("said")
-    return isinstance(receipt.get("sent"), bool) and isinstance(said, dict) and all(map(_is_row, said.values()))
+    rows = receipt.get("values")
+    return isinstance(receipt.get("sent"), bool) and isinstance(rows, dict) and all(map(_is_row, rows.values()))
 
 
 def _is_row(values: object) -> bool:

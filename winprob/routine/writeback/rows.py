@@ -10,14 +10,15 @@ from typing import Any, cast
 import pandas as pd
 
 from winprob.data.tables.write import escape_formula
+from winprob.i18n import gettext
 from winprob.routine.writeback.targets import Target
 
-#: A field's value as the CRM has it, None where there is nothing to say.
+#: A field's value as the CRM has it, None where it is unknown.
 Value = int | str | None
 #: The values by field, of each deal by id.
 Rows = dict[str, dict[str, Value]]
 SHARES, TEXTS = ("chance", "lower", "upper", "won_by"), ("band", "flag", "next_step", "model", "as_of")
-#: The day alone does not make a row anew: it is the day since when the rest is said.
+#: The day alone does not make a row anew: it is the day since when the rest is the same.
 STAMP = "as_of"
 #: The most characters of a text: those of a text field of Salesforce.
 LONGEST = 255
@@ -67,29 +68,38 @@ def whole_percent(share: float) -> int:
     return int(share * 100) if share in (0.0, 1.0) else min(max(round(100 * share), 1), 99)
 
 
-def changed_rows(target: Target, statements: pd.DataFrame, said: Rows) -> Changes:
-    """The rows that differ from what was last said of the same deal, but for the day."""
+def changed_rows(target: Target, statements: pd.DataFrame, last: Rows) -> Changes:
+    """The rows that differ from what the same deal was last given, but for the day."""
     now = crm_rows(target, statements)
     stamp = target.fields.get(STAMP)
     rows: Rows = {}
     differences = []
     for deal, values in now.items():
-        known = said.get(deal, {})
+        known = last.get(deal, {})
         changed = [field for field, value in values.items() if value != known.get(field)]
         if set(changed) - {stamp}:
             rows[deal] = values
             differences += [(deal, field, known.get(field), values[field]) for field in changed]
     table = pd.DataFrame(differences, columns=["deal_id", "field", "before", "after"], dtype=object)
-    before = {deal: said.get(deal, {}) for deal in rows}
+    before = {deal: last.get(deal, {}) for deal in rows}
     return Changes(rows=rows, before=before, table=table, unchanged=len(now) - len(rows))
 
 
-def not_cleared(target: Target, changes: Changes) -> list[str]:
-    """The deals with a value that was said once and no longer is, where the CRM's import cannot clear it."""
-    if target.clears:
-        return []
-    lost = changes.table[changes.table["after"].isna()]
-    return list(dict.fromkeys(lost["deal_id"]))
+def change_sentences(target: Target, changes: Changes) -> Iterator[str]:
+    """How many deals change, and of which ones a value has become unknown that the CRM's import cannot clear."""
+    yield gettext(
+        "{crm}: {changed} deals to write, {same} as last written.",
+        crm=target.label,
+        changed=len(changes.rows),
+        same=changes.unchanged,
+    )
+    lost = changes.table.loc[changes.table["after"].isna(), "deal_id"].unique()
+    if len(lost) and not target.clears:
+        yield gettext(
+            "Blank cells are left as they are by the import of {crm}: clear these deals by hand: {deals}",
+            crm=target.label,
+            deals=", ".join(lost),
+        )
 
 
 def import_files(target: Target, changes: Changes) -> Iterator[tuple[str, bytes]]:
@@ -108,7 +118,7 @@ def _csv_files(name: str) -> Callable[[Target, Changes], Iterator[tuple[str, byt
 
 
 def _csv_row(target: Target, deal: str, row: Mapping[str, Value], before: Mapping[str, Value]) -> bytes:
-    """A line; what is not said is empty, or the mark that clears it where it was said before."""
+    """A line; what is unknown is empty, or the mark that clears it where it was known before."""
     cells = [_cell(target, row[field], before.get(field)) for field in target.fields.values()]
     return _line([deal, *cells])
 
@@ -123,6 +133,11 @@ def _line(cells: Sequence[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue().encode()
+
+
+def read_csv(data: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV file in UTF-8, by header."""
+    return list(csv.DictReader(io.StringIO(data.decode())))
 
 
 def _blocks(lines: Iterable[bytes], most: int, rows: int) -> Iterator[list[bytes]]:
@@ -176,8 +191,8 @@ def _trend(score: int, former: int | None) -> int:
 
 
 def _opportunity(target: Target, deal: str, row: Mapping[str, Value], before: Mapping[str, Value]) -> dict[str, Any]:
-    said = {field: value for field, value in row.items() if value is not None or before.get(field) is not None}
-    return {"@odata.type": "Microsoft.Dynamics.CRM.opportunity", "opportunityid": deal, **said}
+    known = {field: value for field, value in row.items() if value is not None or before.get(field) is not None}
+    return {"@odata.type": "Microsoft.Dynamics.CRM.opportunity", "opportunityid": deal, **known}
 
 
 _WRITERS: Mapping[str, Callable[[Target, Changes], Iterator[tuple[str, bytes]]]] = {

@@ -8,8 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from winprob.data.tables.write import escape_formula
 from winprob.errors import DealTableError, SettingsError
 from winprob.i18n import gettext
@@ -34,7 +32,7 @@ class Target:
     fields : the CRM's name of each statement that is written, in the order of ``FIELDS``
     clears, clear : whether the import can clear a value, and the cell of a CSV file that does
     bytes, rows : the most in one file
-    id_form, id_like : of the CRM's own ids, as a regular expression and in words
+    id_form : of the CRM's own ids, a regular expression
     """
 
     name: str
@@ -47,7 +45,6 @@ class Target:
     bytes: int
     rows: int
     id_form: str
-    id_like: str
 
 
 def read_target(name: str, names: Path | None = None, external_id: str | None = None) -> Target:
@@ -68,26 +65,19 @@ def read_target(name: str, names: Path | None = None, external_id: str | None = 
     """
     what = gettext("fields of {name}", name=name) if names is None else gettext("fields file {path}", path=names)
     given, faults = _given(names, what)
-    known = _known()[name]
-    fields = {key: field for key, field in ({**known["fields"], **given.get(name, {})}).items() if key in FIELDS}
-    faults += [fault for each, table in given.items() if each in TARGETS for fault in _unknown_keys(each, table)]
-    for each, table in given.items():
-        if each in TARGETS and each != name:
-            faults += _name_faults(each, {key: field for key, field in table.items() if key in FIELDS})
-    faults += _name_faults(name, fields)
-    faults += _double_faults(name, fields)
-    faults += _external_faults(name, external_id, fields)
-    if not fields["chance"]:
-        faults.append(gettext("{path} is empty: the chance is always written", path=f"{name}.chance"))
+    tables = {each: {**_known()[each]["fields"], **given.get(each, {})} for each in TARGETS if each in {name, *given}}
+    faults += [fault for each, table in tables.items() for fault in _table_faults(each, table)]
+    faults += _external_faults(name, external_id, tables[name])
     if faults:
         raise refusal(faults, what, SettingsError)
+    known = _known()[name]
     return Target(
         name=name,
         label=known["label"],
         key=external_id or known["id"],
         external=external_id is not None,
-        fields={key: fields[key] for key in FIELDS if fields[key]},
-        **{key: known[key] for key in ("clears", "clear", "bytes", "rows", "id_form", "id_like")},
+        fields={key: tables[name][key] for key in FIELDS if tables[name][key]},
+        **{key: known[key] for key in ("clears", "clear", "bytes", "rows", "id_form")},
     )
 
 
@@ -106,16 +96,22 @@ def _given(names: Path | None, what: str) -> tuple[dict[str, dict[str, str]], li
     return given or {}, faults
 
 
-def _unknown_keys(name: str, table: Mapping[str, str]) -> Iterator[str]:
-    return (unknown_key(f"{name}.{key}", key, FIELDS) for key in table if key not in FIELDS)
+def _table_faults(name: str, fields: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the fields of a CRM: keys, names, two statements in one field, no chance."""
+    first: dict[str, str] = {}
+    for key, field in fields.items():
+        path = f"{name}.{key}"
+        if key not in FIELDS:
+            yield unknown_key(path, key, FIELDS)
+        elif field:
+            yield from _name_faults(name, path, field)
+            if (other := first.setdefault(field.casefold(), path)) != path:
+                yield gettext("{path} and {other} are both {field!r}", path=path, other=other, field=field)
+    if not fields["chance"]:
+        yield gettext("{path} is empty: the chance is always written", path=f"{name}.chance")
 
 
-def _name_faults(name: str, fields: Mapping[str, str]) -> list[str]:
-    """What is wrong with the names of the fields of a CRM, one by one."""
-    return [fault for key, field in fields.items() if field for fault in _fault(name, f"{name}.{key}", field)]
-
-
-def _fault(name: str, path: str, field: str) -> Iterator[str]:
+def _name_faults(name: str, path: str, field: str) -> Iterator[str]:
     known = _known()[name]
     if is_protected(name, field):
         yield gettext(
@@ -123,24 +119,37 @@ def _fault(name: str, path: str, field: str) -> Iterator[str]:
             path=path,
             field=field,
             crm=known["label"],
-            wanted=known["field_like"],
+            wanted=_field_like(name),
         )
     elif not re.fullmatch(known["field_form"], field):
-        yield gettext("{path} is {field!r}; wanted {wanted}", path=path, field=field, wanted=known["field_like"])
+        yield gettext("{path} is {field!r}; wanted {wanted}", path=path, field=field, wanted=_field_like(name))
+
+
+def _field_like(name: str) -> str:
+    """What a name of a field of ours looks like."""
+    return {
+        "salesforce": gettext("a custom field, which ends in __c"),
+        "hubspot": gettext("the internal name of a property of yours: a-z, digits and _, not hs_"),
+        "dynamics": gettext("a column with your publisher's prefix, such as new_"),
+    }[name]
+
+
+def _id_like(name: str) -> str:
+    """What an id of the CRM looks like."""
+    return {
+        "salesforce": gettext("15 or 18 letters and digits"),
+        "hubspot": gettext("digits"),
+        "dynamics": gettext("a GUID"),
+    }[name]
 
 
 def is_protected(name: str, field: str) -> bool:
-    """Whether a field belongs to the CRM itself: its names are the same in whatever case."""
-    return field.strip().casefold() in {own.casefold() for own in _known()[name]["protected"]}
+    """Whether a field belongs to the CRM itself, in whatever case, with or without blanks and underscores."""
+    return _normal(field) in map(_normal, _known()[name]["protected"])
 
 
-def _double_faults(name: str, fields: Mapping[str, str]) -> Iterator[str]:
-    first: dict[str, str] = {}
-    for key, field in fields.items():
-        if field and (other := first.setdefault(field.casefold(), key)) != key:
-            yield gettext(
-                "{path} and {other} are both {field!r}", path=f"{name}.{key}", other=f"{name}.{other}", field=field
-            )
+def _normal(field: str) -> str:
+    return re.sub(r"[\s_]", "", field).casefold()
 
 
 def _external_faults(name: str, field: str | None, fields: Mapping[str, str]) -> Iterator[str]:
@@ -149,12 +158,12 @@ def _external_faults(name: str, field: str | None, fields: Mapping[str, str]) ->
     if name == "dynamics":
         yield gettext("--external-id: the rows of {crm} need its own id, a GUID", crm=_known()[name]["label"])
         return
-    yield from _fault(name, "--external-id", field)
+    yield from _name_faults(name, "--external-id", field)
     if field.casefold() in {other.casefold() for other in fields.values()}:
         yield gettext("--external-id is {field!r}, a field that is written", field=field)
 
 
-def require_ids(target: Target, ids: pd.Series) -> None:
+def require_ids(target: Target, ids: Collection[object]) -> None:
     """Check that the ids of the deals are those of the CRM.
 
     Raises
@@ -181,7 +190,7 @@ def require_ids(target: Target, ids: pd.Series) -> None:
             count=len(wrong),
             all=len(ids),
             crm=target.label,
-            wanted=target.key if target.external else target.id_like,
+            wanted=target.key if target.external else _id_like(target.name),
             ids=listed(wrong, _NAMED),
             hint=hint,
         )
