@@ -41,8 +41,8 @@ def connect() -> Any:
     if missing := [name for name in _LOGIN if not given[name]]:
         raise OutputError(
             gettext(
-                "--send needs credentials in the environment: {missing} are not set. Set {login}, or {session} (a session "
-                "and the https:// address of the instance).",
+                "--send needs credentials in the environment: {missing} are not set. Set {login}, or {session} (a "
+                "session and the https:// address of the instance).",
                 missing=", ".join(missing),
                 login=", ".join(_LOGIN),
                 session=", ".join(_SESSION),
@@ -115,17 +115,21 @@ def _send_file(client: Any, target: Target, data: bytes) -> tuple[dict[str, str]
         job = _create(client, target)
         _call(client, "PUT", f"{job}/batches", data=data, kind="text/csv; charset=UTF-8")
         _call(client, "PATCH", job, json={"state": "UploadComplete"})
-        state = _wait(client, job)
-        answers = _answers(client, target, job)
+        reason = _failure(_wait(client, job), job)
+        return _answers(client, target, job, reason), reason
     except faults as fault:
         if job:
             with suppress(*faults):
                 _call(client, "PATCH", job, json={"state": "Aborted"})
         return {}, _reason(fault, job)
+
+
+def _failure(state: Mapping[str, Any], job: str) -> str:
+    """Why a job failed as a whole; empty where it did not."""
     if state["state"] == "JobComplete":
-        return answers, ""
-    message = state.get("errorMessage") or gettext("the job ended as {state}", state=state["state"])
-    return answers, without_secrets(gettext("job {job}: {reason}", job=job, reason=message))
+        return ""
+    reason = state.get("errorMessage") or gettext("the job ended as {state}", state=state["state"])
+    return without_secrets(gettext("job {job}: {reason}", job=job, reason=reason))
 
 
 def _create(client: Any, target: Target) -> str:
@@ -167,13 +171,16 @@ def _wait(client: Any, job: str) -> Mapping[str, Any]:
     raise TimeoutError(gettext("it is not over after {minutes} minutes", minutes=round(_GIVEN_UP / 60)))
 
 
-def _answers(client: Any, target: Target, job: str) -> dict[str, str]:
-    """The answer for each row that has one, by the deal's id: empty where it was taken, else Salesforce's message."""
+def _answers(client: Any, target: Target, job: str, reason: str) -> dict[str, str]:
+    """The answer for each row that has one, by the deal's id: empty where it was taken, else Salesforce's message.
+
+    Rows that were not processed have the ``reason`` why the job failed.
+    """
     taken, failed, left = (
         read_csv(_call(client, "GET", f"{job}/{name}").content)
         for name in ("successfulResults", "failedResults", "unprocessedrecords")
     )
-    unprocessed = gettext("not processed")
+    unprocessed = reason or gettext("not processed")
     return {
         **{row[target.key]: unprocessed for row in left},
         **{row[target.key]: without_secrets(row["sf__Error"]) for row in failed},
