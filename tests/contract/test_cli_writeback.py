@@ -89,7 +89,7 @@ def test_the_quarter_adds_the_chance_to_be_won_by_its_end(tmp_path: Path, monkey
     done = run("--quarter", "P26-3", *words, target="hubspot", deals="history")
     assert done.exit_code == 0, done.output
     written = rows("wb/hubspot-0001/deals-001.csv")
-    assert list(written[0])[0] == "deal_number"
+    assert next(iter(written[0])) == "deal_number"
     by = CliRunner().invoke(
         main, ["predict", "history", "--model", "model.nc", "--by", "2026-09-30", "--format", "json"]
     )

@@ -1,4 +1,4 @@
-"""Write-back: never a field of the CRM itself, unknown is not zero, only changes are written, receipts whole or absent."""
+"""Write-back: no field of the CRM itself, unknown is not zero, only changes are written, receipts whole or absent."""
 
 from __future__ import annotations
 

@@ -83,7 +83,8 @@ def _statements(source: Source, model: Path, quarter: str | None, seed: int | No
     posterior = load_model(model, seed)
     by = find_quarter(quarter, posterior.settings.calendar).end if quarter else None
     deals = source.read_known()
-    day = source.open_until or export.export_day(source.path, deals)[0]
+    # A day in the name of a history's folder is not that of its last snapshot.
+    day = source.open_until or export.export_day(source.path if source.path.is_file() else Path(), deals)[0]
     if posterior.provenance.prior_only:
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
     current = options.existing_registry(model).current() if model.is_dir() else None

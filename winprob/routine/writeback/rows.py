@@ -96,7 +96,7 @@ def change_sentences(target: Target, changes: Changes) -> Iterator[str]:
     lost = changes.table.loc[changes.table["after"].isna(), "deal_id"].unique()
     if len(lost) and not target.clears:
         yield gettext(
-            "Blank cells are left as they are by the import of {crm}: clear these deals by hand: {deals}",
+            "The import of {crm} has no documented way to clear a value: clear these deals by hand: {deals}",
             crm=target.label,
             deals=", ".join(lost),
         )

@@ -182,10 +182,15 @@ def _answers(client: Any, target: Target, job: str, reason: str) -> dict[str, st
     )
     unprocessed = reason or gettext("not processed")
     return {
-        **{row[target.key]: unprocessed for row in left},
-        **{row[target.key]: without_secrets(row["sf__Error"]) for row in failed},
-        **{row[target.key]: "" for row in taken},
+        **{_deal(target, row): unprocessed for row in left},
+        **{_deal(target, row): without_secrets(row["sf__Error"]) for row in failed},
+        **{_deal(target, row): "" for row in taken},
     }
+
+
+def _deal(target: Target, row: Mapping[str, str]) -> str:
+    """The id of a row of results; where the fields of the upload come back blank, Salesforce's own."""
+    return row.get(target.key) or row.get("sf__Id", "")
 
 
 def _reason(fault: Exception, job: str) -> str:
