@@ -88,7 +88,7 @@ def test_a_refused_row_is_named_and_sent_again(org: Org, deals: list[str]) -> No
     first = send()
     assert first.exit_code == 1
     assert f"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access:--: {deals[1]}" in first.stderr
-    assert "took 4 rows and did not take 1" in first.stderr
+    assert "took 4 rows; not taken, or without an answer: 1" in first.stderr
     assert sorted(receipts()[0]["values"]) == sorted(set(deals) - {deals[1]})
     org.refused = {}
     assert send().exit_code == 0
@@ -108,7 +108,7 @@ def test_a_job_that_fails_as_a_whole_names_the_reason(org: Org, deals: list[str]
     org.fields.discard(FIELDS["flag"])
     done = send()
     assert done.exit_code == 1
-    assert "took 0 rows and did not take 5" in done.stderr
+    assert "took 0 rows; not taken, or without an answer: 5" in done.stderr
     assert f"InvalidBatch : Field name not found : {FIELDS['flag']}: {', '.join(deals)}" in done.stderr
     assert receipts() == []
     org.fields.add(FIELDS["flag"])
@@ -220,7 +220,7 @@ def test_login_by_name(org: Org, deals: list[str], monkeypatch: pytest.MonkeyPat
         assert sorted(org.records) == deals
     else:
         assert done.exit_code == 1
-        assert "refuses the login" in done.stderr
+        assert "cannot log in to Salesforce" in done.stderr
         assert "INVALID_LOGIN" in done.stderr
     assert not any(secret in done.output for secret in (PASSWORD, TOKEN))
 

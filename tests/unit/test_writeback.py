@@ -139,6 +139,7 @@ def test_fields_are_renamed_or_left_out(tmp_path: Path) -> None:
     names.write_text('[hubspot]\nchance = "our_chance"\nnext_step = ""\n', encoding="utf-8")
     target = read_target("hubspot", names)
     assert target.fields["chance"] == "our_chance"
+    assert read_target("salesforce", None, "pkg__Deal_Number__c").key == "pkg__Deal_Number__c"
     header = texts(target, statements("hubspot"))["deals-001.csv"].splitlines()[0]
     assert header.startswith("Record ID,our_chance,winprob_lower")
     assert "next_step" not in header

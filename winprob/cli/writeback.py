@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from winprob.cli import app, options
-from winprob.cli.options import Source, load_model
+from winprob.cli.options import Source, load_model, load_settings
 from winprob.cli.show import echo_notes, progress, show
 from winprob.i18n import gettext
 
@@ -34,6 +34,7 @@ CRMS = click.Choice(["salesforce", "hubspot", "dynamics"])
     type=click.Choice(["table", "csv", "json"]),
     help="Format of the table that --dry-run shows.",
 )
+@options.settings
 @options.unseen_seed
 def writeback(
     source: Source,
@@ -46,6 +47,7 @@ def writeback(
     dry_run: bool,
     send: bool,
     output_format: str | None,
+    settings: Path | None,
     seed: int | None,
 ) -> None:
     """Write chance, interval, band, red flag and next step of the open deals into fields of ours in a CRM.
@@ -61,7 +63,7 @@ def writeback(
         raise click.UsageError(gettext("--format goes with --dry-run."))
     target = targets.read_target(crm, fields, external_id)
     client = salesforce.connect() if send and not dry_run else None
-    statements = _statements(source, model, quarter, seed)
+    statements = _statements(source, model, quarter, settings, seed)
     if dry_run:
         targets.require_ids(target, statements.table["deal_id"])
         changes = rows.changed_rows(target, statements.table, receipts.last_written(out, target, sent=send))
@@ -75,13 +77,14 @@ def writeback(
         raise salesforce.delivery_error(done.delivery)
 
 
-def _statements(source: Source, model: Path, quarter: str | None, seed: int | None) -> Any:
+def _statements(source: Source, model: Path, quarter: str | None, settings: Path | None, seed: int | None) -> Any:
     from winprob.data.fiscal import find_quarter
     from winprob.report.statements import deal_statements
     from winprob.routine import export, writeback
 
     posterior = load_model(model, seed)
-    by = find_quarter(quarter, posterior.settings.calendar).end if quarter else None
+    chosen = load_settings(settings) if settings else posterior.settings
+    by = find_quarter(quarter, chosen.calendar).end if quarter else None
     deals = source.read_known()
     # A day in the name of a history's folder is not that of its last snapshot.
     day = source.open_until or export.export_day(source.path if source.path.is_file() else Path(), deals)[0]
@@ -89,7 +92,7 @@ def _statements(source: Source, model: Path, quarter: str | None, seed: int | No
         echo_notes(gettext("This model has seen no deal: every figure here is prior."))
     current = options.existing_registry(model).current() if model.is_dir() else None
     return writeback.receipts.signed(
-        deal_statements(posterior, deals, day, by=by),
+        deal_statements(posterior, deals, day, by=by, settings=chosen),
         day=day.isoformat(),
         model=current.path / "model.nc" if current else model,
         name=current.name if current else None,

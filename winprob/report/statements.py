@@ -16,7 +16,12 @@ STATEMENT_COLUMNS = ("deal_id", "chance", "lower", "upper", "won_by", "band", "f
 
 
 def deal_statements(
-    posterior: winprob.Posterior, deals: pd.DataFrame, day: dt.date, *, by: dt.date | None = None
+    posterior: winprob.Posterior,
+    deals: pd.DataFrame,
+    day: dt.date,
+    *,
+    by: dt.date | None = None,
+    settings: winprob.Settings | None = None,
 ) -> pd.DataFrame:
     """Win probability, interval, band, most severe red flag and next step of each open deal, as of a day.
 
@@ -25,6 +30,7 @@ def deal_statements(
     deals : frame in canonical columns, open and closed; of several readings of a deal the last counts
     day : open deals are known to have been open until then, and flags are judged on it
     by : adds the probability that the deal is won by this day
+    settings : with the thresholds of the flags; by default those of the model
 
     Returns
     -------
@@ -44,7 +50,8 @@ def deal_statements(
         return pd.DataFrame(columns=list(STATEMENT_COLUMNS))
     chances = winprob.predict(posterior, facts)
     # Flags are sorted by severity: the first one of a deal is its most severe.
-    flags = winprob.find_flags(valid, as_of=day, settings=posterior.settings.flags).drop_duplicates("deal_id")
+    thresholds = (settings or posterior.settings).flags
+    flags = winprob.find_flags(valid, as_of=day, settings=thresholds).drop_duplicates("deal_id")
     titles = dict(zip(flags["deal_id"], flags["flag"].map(flag_title), strict=True))
     return pd.DataFrame(
         {

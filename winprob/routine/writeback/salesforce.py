@@ -52,9 +52,9 @@ def connect() -> Any:
     domain = os.environ.get("SALESFORCE_DOMAIN") or "login"
     try:
         return library.Salesforce(username=username, password=password, security_token=token, domain=domain)
-    except (library.exceptions.SalesforceError, OSError) as fault:
+    except (library.exceptions.SalesforceError, library.login.ExpatError, OSError) as fault:
         reason = without_secrets(str(fault))
-    raise OutputError(gettext("Salesforce refuses the login: {reason}", reason=reason))
+    raise OutputError(gettext("cannot log in to Salesforce: {reason}", reason=reason))
 
 
 def _library() -> Any:
@@ -214,7 +214,8 @@ def delivery_error(delivery: Delivery) -> OutputError:
     lines = [f"  - {message}: {listed(deals, _NAMED)}" for message, deals in by_message.items()]
     return OutputError(
         gettext(
-            "Salesforce took {taken} rows and did not take {refused}:\n{lines}\nThe next run sends these again.",
+            "Salesforce took {taken} rows; not taken, or without an answer: {refused}\n{lines}\n"
+            "The next run sends these again.",
             taken=len(delivery.taken),
             refused=len(delivery.refused),
             lines="\n".join(lines),
