@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner, Result
@@ -13,9 +15,9 @@ from click.testing import CliRunner, Result
 from tests.salesforce import JOBS, PASSWORD, SESSION, TOKEN, Org, make_certificate, serving
 from winprob.cli import main
 from winprob.model.posterior import Posterior
+from winprob.report import statements
 from winprob.routine.writeback import rows, salesforce
 from winprob.routine.writeback.targets import read_target
-from winprob.simulation import Simulation
 
 FIELDS = read_target("salesforce").fields
 SECRETS = (SESSION, PASSWORD, TOKEN)
@@ -41,13 +43,20 @@ def org(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Org]:
 
 
 @pytest.fixture
-def deals(tmp_path: Path, believed: Posterior, team: Simulation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The ids of five open deals in a folder with a model."""
+def deals(tmp_path: Path, believed: Posterior, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of five open deals in a folder with a model; the statements on them are the same in every test."""
     monkeypatch.chdir(tmp_path)
-    believed.save(tmp_path / "model.nc")
+    monkeypatch.setattr(statements, "deal_statements", plain_statements)
+    few = {name: values[:, :50] for name, values in believed.draws.items()}
+    replace(believed, draws=few).save(tmp_path / "model.nc")
     ids = [f"0065g00000Ab{at:03d}" for at in range(5)]
-    team.open.head(5).assign(deal_id=ids).to_csv("open.csv", index=False)
+    Path("open.csv").write_text("deal_id,as_of,outcome\n" + "".join(f"{deal},2026-09-30,open\n" for deal in ids))
     return ids
+
+
+def plain_statements(_: object, deals: pd.DataFrame, *__: object, **___: object) -> pd.DataFrame:
+    plain = {"chance": 0.4, "lower": 0.2, "upper": 0.7, "won_by": float("nan"), "band": "undecided"}
+    return deals[["deal_id"]].assign(**plain, flag="none found", next_step="Ask, then listen")
 
 
 def send(*words: str) -> Result:
