@@ -31,6 +31,7 @@ PAGES = (
     "docs/guide/your_crm.md",
     "docs/guide/crm_exports.md",
     "docs/guide/weekly_routine.md",
+    "docs/guide/write_back.md",
     "docs/guide/quarter.md",
     "docs/guide/decisions.md",
     "docs/guide/worksheets.md",

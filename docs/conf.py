@@ -44,6 +44,7 @@ CHILDREN = {
         "your_crm",
         "crm_exports",
         "weekly_routine",
+        "write_back",
         "quarter",
         "decisions",
         "worksheets",

@@ -86,6 +86,10 @@ CALLS = {
     "forecast --by": ["forecast", "history", *FLAGS, "--quarter", "P26-3", "--rates", "rates.csv", "--by", "segment"],
     "track": ["track", "forecasts", "history", "--rates", "rates.csv"],
     "replay": ["replay", "history", "--quarters", "4"],
+    "writeback": [
+        *("writeback", "history", *FLAGS, "--target", "salesforce", "--external-id", "Deal_Number__c"),
+        *("--out", "writeback", "--dry-run"),
+    ],
     "retrain": ["retrain", "history", "--registry", "fresh"],
     "models list": ["models", "list", "--registry", "registry"],
     "models show": ["models", "show", "2", "--registry", "registry"],

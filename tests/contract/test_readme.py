@@ -27,6 +27,7 @@ from winprob import Posterior, Settings
 from winprob.cli import main
 from winprob.data.tables.mapping import read_mapping
 from winprob.model.hazards import learn_hazards
+from winprob.routine.writeback.targets import TARGETS, read_target
 from winprob.settings import SamplerSettings, settings_from
 
 ROOT = Path(__file__).parents[2]
@@ -254,11 +255,14 @@ def test_every_file_it_names_exists(page: str) -> None:
 
 
 @on_every_page
-def test_its_settings_and_mappings_are_understood(page: str) -> None:
+def test_its_settings_and_mappings_are_understood(page: str, tmp_path: Path) -> None:
     for body in pages.blocks(page, "toml"):
         table = tomllib.loads(body)
         if "columns" in table:
             assert read_mapping(table)[1] == []
+        elif table.keys() <= set(TARGETS):
+            (tmp_path / "fields.toml").write_text(body, encoding="utf-8")
+            assert [read_target(name, tmp_path / "fields.toml").name for name in table] == list(table)
         else:
             settings_from(table)
 

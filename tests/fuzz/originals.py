@@ -115,6 +115,15 @@ ANSWERS = (
 ).encode()
 
 
+FIELDS = b"""[salesforce]
+chance = "Our_Chance__c"
+flag = ""
+
+[hubspot]
+next_step = "our_next_step"
+"""
+
+
 @cache
 def answer_form() -> bytes:
     """The same answers as the form of a worksheet saves them."""

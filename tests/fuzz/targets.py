@@ -16,6 +16,7 @@ from tests.corpus.verdict import cases, judge
 from tests.fuzz import originals, structures
 from tests.fuzz.mutations import MARKUP, TOKENS, damage, damage_part, edits
 from winprob.methodology import ROLES, worksheet_questions
+from winprob.routine.writeback.targets import read_target
 
 
 class SilentChangeError(AssertionError):
@@ -265,6 +266,9 @@ TARGETS: Mapping[str, Target] = {
     "preset": Target(cases=_markup, run=_run_preset),
     "settings": Target(cases=_markup, run=_run_toml(originals.SETTINGS, winprob.read_settings)),
     "executives": Target(cases=_markup, run=_run_toml(originals.EXECUTIVES, winprob.read_executives)),
+    "fields of a CRM": Target(
+        cases=_markup, run=_run_toml(originals.FIELDS, lambda path: read_target("salesforce", path))
+    ),
     "model": Target(cases=edits(most=1), run=_run_model),
     "model, sealed again": Target(cases=structures.model_changes(), run=_run_resealed_model),
     "history": Target(cases=st.tuples(st.integers(0, 9), edits(most=1)), run=_run_history),

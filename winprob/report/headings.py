@@ -152,4 +152,7 @@ def _headings(lang: str) -> Mapping[str, str]:
         "diagnosis": gettext("diagnosis"),
         "interval_width": gettext("interval_width"),
         "covered": gettext("covered"),
+        "field": gettext("field"),
+        "before": gettext("before"),
+        "after": gettext("after"),
     }

@@ -14,8 +14,8 @@ from winprob.data.tables import scratch_folder, translate_os_errors
 from winprob.errors import OutputError
 from winprob.i18n import gettext
 from winprob.report.numbers import span
-from winprob.report.quarterly.deals import lever_text
 from winprob.report.quarterly.inputs import join_facts
+from winprob.report.statements import next_steps
 from winprob.routine.message import message_text
 from winprob.routine.week import Week
 
@@ -40,12 +40,12 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
     facts = join_facts(week.forecast, week.deals, None)
     if facts.empty:
         return pd.DataFrame(columns=list(ACTION_COLUMNS))
-    levers = winprob.rank_roles(week.inputs.posterior, facts).query("rank == 1").reset_index(drop=True)
+    steps = next_steps(week.inputs.posterior, facts, week.plan)
     day, urgent = week.inputs.day, set(chosen["deal_id"])
     found = winprob.find_flags(week.deals, as_of=day, settings=week.inputs.settings.flags)
     flags = found.groupby("deal_id", sort=False)["flag"].agg("; ".join).to_dict()
     rows = []
-    for deal, lever in zip(facts.to_dict("records"), levers.to_dict("records"), strict=True):
+    for deal, step in zip(facts.to_dict("records"), steps, strict=True):
         overdue = pd.notna(deal["expected_close_on"]) and pd.Timestamp(deal["expected_close_on"]).date() < day
         rows.append(
             {
@@ -54,7 +54,7 @@ def actions_table(week: Week, chosen: pd.DataFrame) -> pd.DataFrame:
                 "won_by": round(float(deal["by_end"]), 4),
                 "band": span(float(deal["win_lower"]), float(deal["win_upper"])),
                 "flag": flags.get(deal["deal_id"]),
-                "next_step": lever_text(week.plan, deal, lever),
+                "next_step": step,
                 "owner": deal.get("seller"),
                 "due_date": (pd.Timestamp(day) + _DUE).date().isoformat()
                 if overdue or deal["deal_id"] in urgent

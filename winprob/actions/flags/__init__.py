@@ -6,6 +6,7 @@ from winprob.actions.flags.finding import (
     flag_sentences,
     flag_title,
     flags_of,
+    open_readings,
     order_by_value,
     with_flags,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "flag_sentences",
     "flag_title",
     "flags_of",
+    "open_readings",
     "order_by_value",
     "with_flags",
 ]
