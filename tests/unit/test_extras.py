@@ -1,0 +1,52 @@
+"""Extras: one message that names the extra where a package is missing, and the same packages as pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from winprob.errors import MissingExtraError, WinprobError
+from winprob.extras import EXTRAS, require
+from winprob.i18n import use_language
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("extra", "module"), [(extra, module) for extra, names in EXTRAS.items() for module in names])
+def test_a_missing_package_is_one_message_that_names_its_extra(
+    extra: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(WinprobError, match=rf"pip install 'winprob\[{extra}\]'") as refused:
+        require(module, extra)
+    assert isinstance(refused.value, MissingExtraError)
+    assert module in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_message_has_its_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with use_language("zh"), pytest.raises(MissingExtraError, match=r"附加组件 sql.*winprob\[sql\]"):
+        require("sqlalchemy", "sql")
+
+
+def test_an_installed_package_is_returned() -> None:
+    assert require("keyring", "sql") is sys.modules["keyring"]
+
+
+def test_a_module_of_another_extra_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="not of the extra 'sql'"):
+        require("pyspark.sql", "sql")
+
+
+def test_the_extras_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {
+        extra: tuple(re.split(r"[^\w-]", requirement)[0].replace("-", "_") for requirement in requirements)
+        for extra, requirements in project["optional-dependencies"].items()
+    }
+    assert declared == EXTRAS
