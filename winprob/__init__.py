@@ -1,10 +1,11 @@
 """Calibrated win probabilities for large B2B deals, read through the customer's decision chain.
 
 Every public name is loaded when it is first used, so that ``import winprob`` costs next to nothing and only
-``fit`` ever loads PyMC.
+``fit`` ever loads PyMC. Functions take tables of pandas, polars or Arrow and return their kind, see ``frames``.
 """
 
 from importlib import import_module
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.effects import effects
+    from winprob.model.estimator import WinProbClassifier
     from winprob.model.explanation import explain
     from winprob.model.inference import fit, fit_prior
     from winprob.model.inference.pymc_model import build_model
@@ -61,6 +63,7 @@ __all__ = [
     "Replay",
     "Retraining",
     "Settings",
+    "WinProbClassifier",
     "WinprobError",
     "allocate",
     "append_forecast",
@@ -127,6 +130,7 @@ _HOME = {
     "Replay": "retrain.replay",
     "Retraining": "retrain.candidate",
     "Settings": "settings",
+    "WinProbClassifier": "model.estimator",
     "WinprobError": "errors",
     "allocate": "actions.visits",
     "append_forecast": "quarter",
@@ -190,7 +194,12 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'winprob' has no attribute {name!r}")
-    return getattr(import_module(f"winprob.{_HOME[name]}"), name)
+    public = getattr(import_module(f"winprob.{_HOME[name]}"), name)
+    if not isfunction(public):
+        return public
+    from winprob.frames import over_any_frame
+
+    return over_any_frame(public)
 
 
 def __dir__() -> list[str]:
