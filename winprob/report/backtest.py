@@ -11,7 +11,7 @@ from winprob.errors import InputError
 from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.posterior import Provenance
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten, _width
 from winprob.report.numbers import BLANK
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -152,8 +152,9 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
     title = gettext("Reliability curve")
     description = gettext("Observed win rate by predicted win probability. A calibrated model is on the dashed line.")
     return Chart(
-        svg=_svg(alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6), title, description),
+        spec=alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6),
         title=title,
+        description=description,
         caption=gettext(
             "Line: observed win rate at each predicted win probability. Grey: 90% band of the line of a calibrated "
             "model. Bars: number of deals by predicted win probability."
@@ -200,12 +201,9 @@ def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
     chart = alt.layer(line, dots, text, width=_SPAN, height=height, padding=padding)
     title = gettext("Calibration by group")
     return Chart(
-        svg=_svg(
-            chart.properties(autosize=alt.AutoSizeParams(type="none")),
-            title,
-            gettext("Observed win rate of each group with its predictive interval."),
-        ),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=gettext("Observed win rate of each group with its predictive interval."),
         caption=gettext("Dot: observed win rate. Bar: its 90% predictive interval."),
     )
 

@@ -12,7 +12,7 @@ from winprob.evaluation.diagnosis import quantity_title
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.model.posterior import Posterior
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten, _width
 from winprob.report.sheet import Section, Sheet, grid_of
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ def _dots(
     padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=max(_ROW * len(values), _ROW), padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=caption,
         caption=caption,
     )
 

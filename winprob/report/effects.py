@@ -16,7 +16,7 @@ from winprob.model.explanation import term_title
 from winprob.model.features import NAMES, TRANSFORMS, WORDS
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten, _width
 from winprob.report.labels import level_title
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -179,8 +179,9 @@ def _draw_rows(groups: Sequence[_Group], title: str, caption: str) -> Chart:
     padding = {"left": _LETTER * names + 20, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=height, padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, _in_words(groups)),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=_in_words(groups),
         caption=caption,
     )
 
@@ -218,7 +219,7 @@ def _draw_numbers(columns: Sequence[Any], of_term: dict[str, list[Effect]], size
         )
     groups = [_group(column.name, of_term[column.name]) for column in shown]
     return Chart(
-        svg=_svg(alt.concat(*panels, columns=2, spacing=24), title, _in_words(groups)), title=title, caption=caption
+        spec=alt.concat(*panels, columns=2, spacing=24), title=title, description=_in_words(groups), caption=caption
     )
 
 

@@ -13,7 +13,7 @@ from winprob.i18n import gettext
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
 from winprob.report import card
-from winprob.report.charts import INK, SOFT, Chart, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _width
 from winprob.report.labels import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
@@ -97,8 +97,9 @@ def _draw_difference(gate: Gate) -> Chart:
     padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=height, padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=caption,
         caption=caption,
     )
 
