@@ -192,6 +192,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return import_module("winprob.plot")
     if name not in _HOME:
         raise AttributeError(f"module 'winprob' has no attribute {name!r}")
     public = getattr(import_module(f"winprob.{_HOME[name]}"), name)

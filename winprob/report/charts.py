@@ -9,7 +9,7 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup
 
-from winprob.described import text_width as _width
+from winprob.described import text_width
 from winprob.i18n import gettext
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS
@@ -158,8 +158,8 @@ def _config() -> dict[str, Any]:
 
 def _shorten(text: str, width: int) -> str:
     """Shorten to at most ``width`` Latin letters; a Chinese character counts as two."""
-    if _width(text) <= width:
+    if text_width(text) <= width:
         return text
-    while _width(text) >= width:
+    while text_width(text) >= width:
         text = text[:-1]
     return text + "…"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
+from winprob.described import text_width
 from winprob.evaluation.diagnosis import quantity_title
 from winprob.i18n import gettext
 from winprob.methodology import label
 from winprob.model.posterior import Posterior
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten
 from winprob.report.sheet import Section, Sheet, grid_of
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _dots(
     caption: str,
 ) -> Chart:
     values = [{**row, "place": at + 0.5} for at, row in enumerate(rows)]
-    names = max((_width(row["name"]) for row in values), default=0)
+    names = max((text_width(row["name"]) for row in values), default=0)
     y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
     shown = alt.Axis(orient="top", grid=True, title=axis, titleColor=SOFT)
     base = alt.Chart(alt.Data(values=values)).encode(y=y)
