@@ -82,18 +82,22 @@ def forecast(forecast: Forecast) -> Any:
         {"from": float(left), "to": float(right), "share": float(part), "short": bool(below)}
         for left, right, part, below in zip(edges[:-1], edges[1:], share, short, strict=True)
     ]
-    marks = [{"at": float(ends[name]), "name": name.upper()} for name in ("p10", "p50", "p90")]
+    marks = [{"at": float(ends[name]), "name": name.upper(), "row": -6} for name in ("p10", "p50", "p90")]
     if target is not None:
-        marks.append({"at": float(target), "name": gettext("Target")})
+        marks.append({"at": float(target), "name": gettext("Target"), "row": -22})
     x = {"axis": alt.Axis(title=forecast.currency or gettext("bookings"), format="~s", grid=False)}
     fill = alt.Fill("short:N", scale=alt.Scale(domain=[False, True], range=[_BLUE, _PAPER]), legend=None)
     drawn = alt.Chart(alt.Data(values=bars)).mark_bar(stroke=_BLUE, strokeWidth=1)
     height = alt.Y("share:Q", axis=alt.Axis(title=gettext("share of simulated quarters"), format=".0%", tickCount=4))
     lines = alt.Chart(alt.Data(values=marks))
     layers = [
-        drawn.encode(x=alt.X("from:Q", scale=alt.Scale(zero=False), **x), x2="to:Q", y=height, fill=fill),
+        drawn.encode(
+            x=alt.X("from:Q", scale=alt.Scale(zero=False), **x), x2="to:Q", y=height, y2=alt.datum(0), fill=fill
+        ),
         lines.mark_rule(color=INK, strokeWidth=1.7).encode(x=alt.X("at:Q", **x)),
-        lines.mark_text(dy=-6, baseline="bottom").encode(x=alt.X("at:Q", **x), y=alt.value(0), text="name:N"),
+        lines.mark_text(dy=alt.expr("datum.row"), baseline="bottom").encode(
+            x=alt.X("at:Q", **x), y=alt.value(0), text="name:N"
+        ),
     ]
     title = gettext("Distribution of the quarter's bookings")
     spec = alt.layer(*layers, width=_WIDE, height=_HIGH)
