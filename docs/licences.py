@@ -23,12 +23,13 @@ _COPYLEFT = re.compile(r"\b[AL]?GPL|GNU")
 _DEVELOPMENT = "development"
 _HEAD = """# Licences
 
-winprob is under the Apache License 2.0. It contains no code of the packages below; `pip` installs them next to it. This page is
-written by `./dev licences` from `requirements.lock` and from what each installed package declares; it is no legal advice.
-Several licences of one package are separated by a slash; whether one may choose among them is in the package's own files.
+winprob is under the Apache License 2.0. It contains no code of the packages below; `pip` installs them next to it.
+This page is written by `./dev licences` from `requirements.lock` and from what each installed package declares. It is
+no legal advice. Several licences of one package are separated by a slash; whether one may choose among them is in the
+package's own files.
 
-*Needed by* is `base` for what `pip install winprob` installs, else the extras, else `development` for what only tests and documentation
-need, and what no user of winprob installs.
+*Needed by* is `base` for what `pip install winprob` installs, else the extras, else `development` for what only tests
+and documentation need, and what no user of winprob installs.
 """
 
 

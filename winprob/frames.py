@@ -44,6 +44,8 @@ def over_any_frame[Result](function: Callable[..., Result]) -> Callable[..., Res
         result: Result = _as_kind(function(*map(as_pandas, args), **plain), kinds[0])
         return result
 
+    # Where it is found: another process looks it up by this name.
+    public.__module__ = "winprob"
     return public
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 from collections.abc import Callable
 from inspect import isfunction, signature
 from typing import Any
@@ -113,7 +114,7 @@ def test_every_public_function_takes_any_table() -> None:
     functions = {name: getattr(winprob, name) for name in winprob.__all__ if isfunction(getattr(winprob, name))}
     assert len(functions) > 40
     assert {name for name, function in functions.items() if not hasattr(function, "__wrapped__")} == set()
-    assert winprob.predict is winprob.predict
+    assert pickle.loads(pickle.dumps(winprob.predict)) is winprob.predict
     assert list(signature(winprob.predict).parameters) == ["posterior", "deals"]
 
 
