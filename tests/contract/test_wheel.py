@@ -87,6 +87,7 @@ def test_it_runs_without_any_extra(python: Path, tmp_path: Path) -> None:
     where = run(python, tmp_path, "-c", "import winprob; print(winprob.__file__)")
     assert str(python.parents[1]) in where
     assert "forecast" in run(python, tmp_path, *PROGRAM, "--help")
+    run(python, tmp_path, "-c", "import arviz, nutpie, pymc, sklearn, winprob; winprob.WinProbClassifier")
     run(python, tmp_path, *PROGRAM, "simulate", "--deals", "60", "--open", "8", "--out", "deals", "--seed", "1")
     run(python, tmp_path, *PROGRAM, "check", "deals/closed.csv")
     run(python, tmp_path, *PROGRAM, "train", "--prior-only", "--model", "model.nc", "--seed", "1")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from winprob import Posterior
 from winprob.errors import MissingExtraError, WinprobError
 from winprob.extras import EXTRAS, require
 from winprob.i18n import use_language
@@ -50,3 +52,35 @@ def test_the_extras_are_those_of_the_project() -> None:
         for extra, requirements in project["optional-dependencies"].items()
     }
     assert declared == EXTRAS
+
+
+#: Refuses every package of an extra, and those that tests and notebooks use, before it is looked for.
+REFUSES = """
+import sys
+from winprob.cli import main
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused}:
+            raise ImportError(f"{{name}} was imported")
+
+
+sys.meta_path.insert(0, Refuse())
+for arguments in {commands}:
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, arguments
+"""
+
+
+def test_the_base_installation_imports_no_extra(tmp_path: Path, believed: Posterior) -> None:
+    believed.save(tmp_path / "prior.nc")
+    deals = str(ROOT / "data" / "open.csv")
+    commands = [["--help"], ["check", deals], ["predict", deals, "--model", str(tmp_path / "prior.nc")]]
+    refused = {module for modules in EXTRAS.values() for module in modules} | {"polars", "dask", "matplotlib"}
+    code = REFUSES.format(refused=refused, commands=commands)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "D00301" in done.stdout
