@@ -5,7 +5,6 @@ Every public name is loaded when it is first used, so that ``import winprob`` co
 """
 
 from importlib import import_module
-from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,15 +13,12 @@ if TYPE_CHECKING:
     from winprob.actions.questions import plan_questions, rank_unknowns
     from winprob.actions.visits import allocate, plan_visits, read_executives
     from winprob.actions.worksheets import derive_facts
-    from winprob.data.history import (
-        check_history,
-        deal_ends,
-        read_history,
-        replay_changes,
-        review_table,
-        training_rows,
-        write_snapshot,
-    )
+    from winprob.data.history.audit.check import check_history
+    from winprob.data.history.folder import read_history
+    from winprob.data.history.replay import replay_changes
+    from winprob.data.history.trail import deal_ends, review_table
+    from winprob.data.history.training import training_rows
+    from winprob.data.history.writing import write_snapshot
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.data.tables.answers import read_answers
     from winprob.errors import WinprobError
@@ -36,14 +32,10 @@ if TYPE_CHECKING:
     from winprob.model.prediction import draw_win_prob, predict
     from winprob.model.summary import prior_sheet, summarise_posterior
     from winprob.model.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
-    from winprob.quarter import (
-        append_forecast,
-        bridge_forecasts,
-        calibrate_deals,
-        forecast_quarter,
-        read_forecasts,
-        score_forecasts,
-    )
+    from winprob.quarter.bridge import bridge_forecasts
+    from winprob.quarter.forecast import forecast_quarter
+    from winprob.quarter.forecast_log import append_forecast, read_forecasts
+    from winprob.quarter.track_record import calibrate_deals, score_forecasts
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
     from winprob.report.retraining import render_retraining
@@ -197,7 +189,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'winprob' has no attribute {name!r}")
     public = getattr(import_module(f"winprob.{_HOME[name]}"), name)
-    if not isfunction(public):
+    if isinstance(public, type):
         return public
     from winprob.frames import over_any_frame
 

@@ -13,11 +13,10 @@ import pytest
 
 from winprob import Posterior, plan_visits, predict
 from winprob.actions.visits import Plan
-from winprob.described import Described
 from winprob.evaluation.backtesting import Backtest
 from winprob.evaluation.folds import Fold
 from winprob.evaluation.folds import Plan as Folds
-from winprob.i18n import use_language
+from winprob.i18n import Described, use_language
 from winprob.retrain.monitoring import Monitoring
 from winprob.retrain.replay import Replay
 from winprob.settings import MonitorSettings

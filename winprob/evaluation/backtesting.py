@@ -11,13 +11,12 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import SELLER_FORECAST, column_or_missing, validate_deals, without_late_forecasts
-from winprob.described import Described
 from winprob.errors import NotConvergedError
 from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
 from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, known_at_origin, plan_folds
 from winprob.evaluation.scores import log_losses, paired_difference, score
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.features import uses_seller_forecast
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_valid_win_prob

@@ -9,11 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils import multiclass, validation
 
 from winprob.arrays import Array, in_blocks
 from winprob.data.schema import COLUMNS, ID, NAMES, READINGS
@@ -87,7 +84,7 @@ class WinProbClassifier(ClassifierMixin, BaseEstimator):
         """
         deals = self._deals(X, reset=True)
         labels = _labels(y)
-        check_consistent_length(deals, labels)
+        validation.check_consistent_length(deals, labels)
         self.classes_ = np.unique(labels)
         self.won_ = _won(self.classes_, self.won)
         ended = deals.assign(outcome=np.where(labels == self.won_, "won", "lost"))
@@ -123,7 +120,7 @@ class WinProbClassifier(ClassifierMixin, BaseEstimator):
 
     def _summary(self, X: Any, summarise: Callable[[Array], Array]) -> Array:
         """A summary of each deal's draws (deal, draw), in blocks that bound the memory."""
-        check_is_fitted(self)
+        validation.check_is_fitted(self)
         deals = self._deals(X, reset=False)
 
         def of_block(rows: slice) -> Array:
@@ -135,9 +132,9 @@ class WinProbClassifier(ClassifierMixin, BaseEstimator):
         """``X`` as a deal table with ids, its covariates named in ``attrs``."""
         table = as_pandas(X)
         if isinstance(table, pd.DataFrame):
-            validate_data(self, table, reset=reset, skip_check_array=True)
+            validation.validate_data(self, table, reset=reset, skip_check_array=True)
         else:
-            numbers = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+            numbers = validation.validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
             table = pd.DataFrame(np.asarray(numbers, dtype=float))
         deals = table.reset_index(drop=True)
         deals.columns = table.columns.map(lambda name: name if isinstance(name, str) else f"x{name}")
@@ -158,9 +155,9 @@ def _covariates(deals: pd.DataFrame, named: dict[str, Any]) -> dict[str, Any]:
     """The covariates that a mapping named, and every other column that is no fact of the method."""
     known = {*named.get("varying", ()), *(item["column"] for item in named.get("numeric", ()))}
     others = [name for name in deals.columns if name not in _FACTS | known]
-    if days := [name for name in others if is_datetime64_any_dtype(deals[name].dtype)]:
+    if days := [name for name in others if pd.api.types.is_datetime64_any_dtype(deals[name].dtype)]:
         raise ValueError(f"columns {', '.join(days)} hold dates: give a number of days since, or leave them out of X")
-    numbers = [name for name in others if is_numeric_dtype(deals[name].dtype)]
+    numbers = [name for name in others if pd.api.types.is_numeric_dtype(deals[name].dtype)]
     return {
         **named,
         "varying": [*named.get("varying", ()), *(name for name in others if name not in numbers)],
@@ -176,12 +173,12 @@ def _labels(y: Any) -> Array:
     ValueError
         As ``WinProbClassifier.fit``.
     """
-    labels = np.asarray(column_or_1d(y, warn=True))
+    labels = np.asarray(validation.column_or_1d(y, warn=True))
     if pd.isna(labels).any():
         raise ValueError("Input y contains NaN: a deal without an outcome is left out")
-    assert_all_finite(labels, input_name="y")
-    check_classification_targets(labels)
-    kind = type_of_target(labels, input_name="y", raise_unknown=True)
+    validation.assert_all_finite(labels, input_name="y")
+    multiclass.check_classification_targets(labels)
+    kind = multiclass.type_of_target(labels, input_name="y", raise_unknown=True)
     classes = np.unique(labels)
     if still_open := [label for label in classes if _meaning(label) == "open"]:
         raise ValueError(f"y has the class {str(still_open[0])!r}: an open deal has no outcome yet, leave it out")

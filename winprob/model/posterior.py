@@ -15,8 +15,7 @@ import numpy as np
 from scipy.special import expit
 
 from winprob.arrays import Array
-from winprob.described import Described
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.correction import Correction

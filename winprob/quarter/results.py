@@ -10,8 +10,7 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
-from winprob.described import Described
-from winprob.i18n import amount_text, gettext
+from winprob.i18n import Described, amount_text, gettext
 from winprob.methodology import label
 from winprob.quarter.simulation import quantile_error
 from winprob.settings import QuarterSettings

@@ -7,9 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from winprob.described import text_width
 from winprob.errors import InputError
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import column_label, label
 from winprob.model.posterior import Provenance
 from winprob.report.charts import INK, SOFT, Chart, _shorten

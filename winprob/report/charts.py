@@ -9,8 +9,7 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup
 
-from winprob.described import text_width
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS
 from winprob.model.posterior import Posterior

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from winprob.described import text_width
 from winprob.evaluation.diagnosis import quantity_title
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import label
 from winprob.model.posterior import Posterior
 from winprob.report.charts import INK, SOFT, Chart, _shorten

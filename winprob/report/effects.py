@@ -8,8 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from winprob.described import text_width
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import canonical_column
 from winprob.model.draws import summarise
 from winprob.model.effects import Effect, effect_draws, effect_sentences, spreads

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from winprob.described import text_width
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
 from winprob.report import card

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winprob.described import Described
 from winprob.errors import SettingsError
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.methodology import COACH_STATES, DECISION_METHODS, STAGES
 from winprob.simulation.deals import Block, Days, Flags, Team, draw_block, draw_team
 from winprob.simulation.frames import deal_frame, people_frame

@@ -18,9 +18,8 @@ from winprob.actions.visits.program import PROGRAMS, BestByDraw, solve
 from winprob.actions.visits.success import Success
 from winprob.actions.visits.tail import one_visit_more, tail_mean
 from winprob.arrays import Array
-from winprob.described import Described
 from winprob.errors import PlanError
-from winprob.i18n import amount_text, gettext
+from winprob.i18n import Described, amount_text, gettext
 from winprob.methodology import ROLES, label
 from winprob.model.draws import summarise
 from winprob.settings import VisitSettings

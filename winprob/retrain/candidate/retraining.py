@@ -11,9 +11,8 @@ from typing import Any
 import pandas as pd
 
 from winprob.data.schema import ID
-from winprob.described import Described
 from winprob.errors import NotConvergedError, RegistryError, WinprobError
-from winprob.i18n import LANGUAGES, gettext, use_language
+from winprob.i18n import LANGUAGES, Described, gettext, use_language
 from winprob.model.posterior import Posterior
 from winprob.retrain.candidate import evidence as sources
 from winprob.retrain.candidate.changes import Changes, find_changes

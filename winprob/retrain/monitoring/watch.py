@@ -11,8 +11,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
-from winprob.described import Described
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.posterior import Posterior
 from winprob.retrain.monitoring.cohorts import Cohort, draw_chances, quarter_cohorts, trained_until
 from winprob.retrain.monitoring.e_process import Evidence, Recalibrations, e_process, log_odds_of, recalibrations

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array
-from winprob.described import Described
 from winprob.errors import ForecastError, NotConvergedError
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.correction import Correction, learn_correction
 from winprob.quarter import PRECISION, booked, is_inside, known_deals, report_currency
 from winprob.retrain.replay.forecasts import PastForecast, Request, forecast_past, kept_place, read_kept, write_kept
