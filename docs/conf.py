@@ -38,7 +38,13 @@ myst_substitutions = tables()
 
 #: Pages below each page, in order. Written here and not in the pages, so that these read well as plain Markdown.
 CHILDREN = {
-    "index": ["guide/README", "reference/README", "evidence/README", "Decision records <decisions/README>"],
+    "index": [
+        "guide/README",
+        "reference/README",
+        "evidence/README",
+        "Decision records <decisions/README>",
+        "licences",
+    ],
     "guide/README": [
         "first_model",
         "your_crm",
@@ -49,6 +55,7 @@ CHILDREN = {
         "decisions",
         "worksheets",
         "retraining",
+        "python",
         "extending-the-model",
     ],
     "reference/README": ["commands", "api", "model", "registry", "retraining", "data", "glossary"],

@@ -1,7 +1,7 @@
 """Calibrated win probabilities for large B2B deals, read through the customer's decision chain.
 
 Every public name is loaded when it is first used, so that ``import winprob`` costs next to nothing and only
-``fit`` ever loads PyMC.
+``fit`` ever loads PyMC. Functions take tables of pandas, polars or Arrow and return their kind, see ``frames``.
 """
 
 from importlib import import_module
@@ -13,20 +13,18 @@ if TYPE_CHECKING:
     from winprob.actions.questions import plan_questions, rank_unknowns
     from winprob.actions.visits import allocate, plan_visits, read_executives
     from winprob.actions.worksheets import derive_facts
-    from winprob.data.history import (
-        check_history,
-        deal_ends,
-        read_history,
-        replay_changes,
-        review_table,
-        training_rows,
-        write_snapshot,
-    )
+    from winprob.data.history.audit.check import check_history
+    from winprob.data.history.folder import read_history
+    from winprob.data.history.replay import replay_changes
+    from winprob.data.history.trail import deal_ends, review_table
+    from winprob.data.history.training import training_rows
+    from winprob.data.history.writing import write_snapshot
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.data.tables.answers import read_answers
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.effects import effects
+    from winprob.model.estimator import WinProbClassifier
     from winprob.model.explanation import explain
     from winprob.model.inference import fit, fit_prior
     from winprob.model.inference.pymc_model import build_model
@@ -34,14 +32,10 @@ if TYPE_CHECKING:
     from winprob.model.prediction import draw_win_prob, predict
     from winprob.model.summary import prior_sheet, summarise_posterior
     from winprob.model.timing import draw_open_prob_at, draw_win_prob_by, slip_prob, win_prob_by
-    from winprob.quarter import (
-        append_forecast,
-        bridge_forecasts,
-        calibrate_deals,
-        forecast_quarter,
-        read_forecasts,
-        score_forecasts,
-    )
+    from winprob.quarter.bridge import bridge_forecasts
+    from winprob.quarter.forecast import forecast_quarter
+    from winprob.quarter.forecast_log import append_forecast, read_forecasts
+    from winprob.quarter.track_record import calibrate_deals, score_forecasts
     from winprob.report.card import render_card
     from winprob.report.quarterly import render_review
     from winprob.report.retraining import render_retraining
@@ -61,6 +55,7 @@ __all__ = [
     "Replay",
     "Retraining",
     "Settings",
+    "WinProbClassifier",
     "WinprobError",
     "allocate",
     "append_forecast",
@@ -127,6 +122,7 @@ _HOME = {
     "Replay": "retrain.replay",
     "Retraining": "retrain.candidate",
     "Settings": "settings",
+    "WinProbClassifier": "model.estimator",
     "WinprobError": "errors",
     "allocate": "actions.visits",
     "append_forecast": "quarter",
@@ -188,9 +184,16 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return import_module("winprob.plot")
     if name not in _HOME:
         raise AttributeError(f"module 'winprob' has no attribute {name!r}")
-    return getattr(import_module(f"winprob.{_HOME[name]}"), name)
+    public = getattr(import_module(f"winprob.{_HOME[name]}"), name)
+    if isinstance(public, type):
+        return public
+    from winprob.frames import over_any_frame
+
+    return over_any_frame(public)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@
     ├── RegistryError       a folder is not a registry of models, is altered, or a model in it may not become current
     ├── UndatedError        a question with a date to a model without a time-to-close part
     ├── NotConvergedError   the draws did not pass the convergence gates; nothing was saved
+    ├── MissingExtraError   an optional package is not installed; names the extra
     └── OutputError         a result cannot be written
 """
 
@@ -73,6 +74,10 @@ class NotConvergedError(WinprobError):
     def __init__(self, message: str, *, unfinished: Any = None) -> None:
         super().__init__(message)
         self.unfinished = unfinished
+
+
+class MissingExtraError(WinprobError):
+    """An optional package that the request needs is not installed. The message names the extra to install."""
 
 
 class OutputError(WinprobError):

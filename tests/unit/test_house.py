@@ -18,6 +18,7 @@ MOST_LINES, FEWEST_CODE_LINES, MOST_IMPORTS = 350, 30, 0.10
 SHORT = {
     "arrays.py": "at the lowest floor: every wing imports it",
     "errors.py": "the exception tree, mostly docstrings",
+    "extras.py": "optional packages, at a low floor: every wing that has one asks here",
     "data/exchange_rates.py": "a concept of its own, with a row on the map",
     "data/schema/access.py": "the one meaning of an open and a closed deal",
     "data/tables/sheets/parquet_reader.py": "one reader per kind of file",

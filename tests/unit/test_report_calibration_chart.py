@@ -6,14 +6,12 @@ import math
 import re
 from xml.etree import ElementTree
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
 
 from winprob.evaluation.calibration import group_calibration, reliability_curve
 from winprob.i18n import use_language
-from winprob.report import backtest
 from winprob.report.backtest import _bars, _thinned, draw_groups, draw_reliability
 
 
@@ -40,15 +38,6 @@ def groups() -> list[dict[str, object]]:
     draws = rng.random((120, 1)) * rng.uniform(0.8, 1, 30)
     records: list[dict[str, object]] = group_calibration(rng.random(120) < 0.4, draws, deals).to_dict("records")
     return records
-
-
-@pytest.fixture
-def spec(monkeypatch: pytest.MonkeyPatch) -> list[alt.TopLevelMixin]:
-    """The charts that were drawn, before they became pictures."""
-    drawn: list[alt.TopLevelMixin] = []
-    draw = backtest._svg
-    monkeypatch.setattr(backtest, "_svg", lambda chart, *words: drawn.append(chart) or draw(chart, *words))
-    return drawn
 
 
 def test_a_picture_has_a_name_and_a_description(long_curve: pd.DataFrame, groups: list[dict[str, object]]) -> None:
@@ -92,31 +81,31 @@ def test_a_short_curve_keeps_all_points() -> None:
     assert _thinned(curve).equals(curve)
 
 
-def test_a_single_chance_is_a_dot(spec: list[alt.TopLevelMixin]) -> None:
-    draw_reliability(curve_of(np.full(50, 0.4)))
-    draw_reliability(curve_of(np.linspace(0.1, 0.9, 50)))
-    few, many = ([layer["mark"]["type"] for layer in chart.to_dict()["vconcat"][1]["layer"]] for chart in spec)
+def test_a_single_chance_is_a_dot() -> None:
+    specs = [draw_reliability(curve_of(chance)).spec for chance in (np.full(50, 0.4), np.linspace(0.1, 0.9, 50))]
+    few, many = ([layer["mark"]["type"] for layer in spec.to_dict()["vconcat"][1]["layer"]] for spec in specs)
     assert few == ["rule", "area", "line", "line", "point"]
     assert many == ["area", "line", "line"]
 
 
-def test_a_group_is_a_dot_on_its_interval(spec: list[alt.TopLevelMixin], groups: list[dict[str, object]]) -> None:
-    draw_groups(groups)
-    values = spec[0].to_dict()["data"]["values"]
+def test_a_group_is_a_dot_on_its_interval(groups: list[dict[str, object]]) -> None:
+    values = draw_groups(groups).spec.to_dict()["data"]["values"]
     table = pd.DataFrame(groups)
     for column in ("won", "lower", "upper"):
         np.testing.assert_allclose([value[column] for value in values], table[column] / table["n"])
     assert len(values) == len(groups) == 6
 
 
-def test_groups_are_named_in_the_readers_words(spec: list[alt.TopLevelMixin], groups: list[dict[str, object]]) -> None:
+def test_groups_are_named_in_the_readers_words(groups: list[dict[str, object]]) -> None:
+    names = []
     for lang, unknown in (("en", "unknown"), ("zh", "未知")):
         with use_language(lang):
-            svg = str(draw_groups(groups).svg)
+            chart = draw_groups(groups)
+        svg = str(chart.svg)
+        names.append({value["name"] for value in chart.spec.to_dict()["data"]["values"]})
         assert unknown in svg
         assert "<b>" not in svg
-    english, chinese = ({value["name"] for value in chart.to_dict()["data"]["values"]} for chart in spec)
-    assert english.isdisjoint(chinese)
+    assert names[0].isdisjoint(names[1])
 
 
 def test_no_groups_make_an_empty_picture() -> None:

@@ -16,7 +16,8 @@ import pytest
 from winprob import Posterior, find_flags, predict
 from winprob.actions.flags import flag_sentences, flag_title
 from winprob.i18n import use_language
-from winprob.quarter import LINES, Bridge, CorrectedTotal, Forecast
+from winprob.quarter import LINES, Bridge, Forecast
+from winprob.quarter.results import CorrectedTotal
 from winprob.report.numbers import points, signed_money, tied
 from winprob.report.quarterly import render_review
 from winprob.settings import ReviewSettings

@@ -113,7 +113,7 @@ def test_columns_that_appear_twice() -> None:
 
 
 def test_no_frame() -> None:
-    with pytest.raises(DealTableError, match="pandas DataFrame, got list"):
+    with pytest.raises(DealTableError, match="pandas, polars or pyarrow, got list"):
         validate_deals([{"deal_id": 1}])  # type: ignore[arg-type]
 
 

@@ -16,7 +16,7 @@ from winprob.evaluation.baselines import baselines
 from winprob.evaluation.calibration import coverage_90, group_calibration, reliability_curve
 from winprob.evaluation.folds import Fold, FoldCache, Plan, closed_rows, identical_rows, known_at_origin, plan_folds
 from winprob.evaluation.scores import log_losses, paired_difference, score
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.features import uses_seller_forecast
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_valid_win_prob
@@ -39,8 +39,8 @@ TABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backtest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Backtest(Described):
     """Out-of-sample predictions of every model. A row is one deal in one repeat.
 
     Attributes
@@ -61,6 +61,22 @@ class Backtest:
     draws: Mapping[str, Array]
     seed: int
     seller: Seller = "absent"
+
+    def described_as(self) -> str:
+        deals, others = self.deals["deal_id"].nunique(), len(self.win_prob) - 1
+        return gettext("Backtest on {deals:,} deals, winprob and {others} others", deals=deals, others=others)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield gettext("protocol"), self.plan.reason
+        if self.plan.not_scored:
+            yield gettext("open, not scored yet"), f"{self.plan.not_scored:,}"
+        for model, chances in self.win_prob.items():
+            known = ~np.isnan(chances)
+            loss = float(log_losses(self.won[known], chances[known]).mean())
+            yield gettext("log loss of {model}", model=model), f"{loss:.3f}"
+        known = ~np.isnan(self.win_prob[OURS])
+        won, expected = self.won[known].mean(), self.win_prob[OURS][known].mean()
+        yield gettext("won"), gettext("{won:.0%}, expected {expected:.0%}", won=won, expected=expected)
 
     def table(self) -> pd.DataFrame:
         """One row per model, scores averaged over repeats; columns as in ``TABLE``."""

@@ -1,6 +1,7 @@
 """Inverse logit and interval summaries of posterior draws, in place and vectorised for arrays of many millions."""
 
 import numpy as np
+import numpy.typing as npt
 
 from winprob.arrays import Array
 
@@ -27,6 +28,13 @@ def summarise(draws: Array, axis: int = 0) -> tuple[Array, Array, Array]:
     mean = draws.mean(axis=axis, dtype=np.float64)
     lower, upper = np.quantile(draws, TAILS, axis=axis)
     return mean, lower, upper
+
+
+def prior_share(posterior_variance: npt.ArrayLike, prior_variance: npt.ArrayLike) -> Array:
+    """Posterior over prior variance, at most 1; 1 where the prior has no variance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.divide(posterior_variance, prior_variance)
+    return np.minimum(np.where(np.isfinite(share), share, 1.0), 1.0)
 
 
 def sorted_tails(draws: Array) -> tuple[Array, Array]:

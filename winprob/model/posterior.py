@@ -5,21 +5,25 @@ Loading, predicting and explaining need no PyMC. For the file format see ``poste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import expit
 
 from winprob.arrays import Array
+from winprob.i18n import Described, gettext
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import Arrivals
 from winprob.model.correction import Correction
+from winprob.model.draws import summarise
 from winprob.model.features import Scaling
 from winprob.model.hazards import Hazards
 from winprob.model.posterior_file import parameter_dims, read_posterior, write_posterior
+from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, roles_by_grade
 from winprob.model.win.blocks import coords
 from winprob.settings import Settings
 
@@ -65,9 +69,9 @@ class Provenance:
         return self.deals == 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Posterior:
-    """A fitted win model.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Posterior(Described):
+    """A fitted win model. Its ``repr`` reports in words what it was learned from.
 
     Attributes
     ----------
@@ -90,6 +94,35 @@ class Posterior:
     arrivals: Arrivals | None = None
     amounts: ClosingAmounts | None = None
     correction: Correction | None = None
+
+    def described_as(self) -> str:
+        source = self.provenance
+        if source.prior_only:
+            return gettext("Win model, prior only: it has not seen a deal")
+        return gettext("Win model, learned from {deals:,} closed deals", deals=source.deals)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        source, hazards = self.provenance, self.hazards
+        if not source.prior_only:
+            won = gettext("{won:.0%} of the deals", won=source.won / source.counted)
+            yield gettext("won"), won
+        if source.first_day:
+            yield gettext("read"), gettext("{first} to {last}", first=source.first_day, last=source.last_day)
+        mean, lower, upper = summarise(expit(self.flat["base_rate_logit"].astype(float)))
+        rate = gettext("{mean:.0%} (90%: {lower:.0%} to {upper:.0%})", mean=mean, lower=lower, upper=upper)
+        yield gettext("base rate"), rate
+        yield gettext("convergence"), _convergence(source.gates)
+        yield from _weights(roles_by_grade(self))
+        columns = [*(field.name for field in self.scaling.fields), *(one.name for one in self.scaling.numeric)]
+        yield gettext("covariates"), ", ".join(columns) or gettext("none")
+        timing = gettext("not learned")
+        if hazards:
+            closed, still_open = hazards.closed, hazards.still_open
+            timing = gettext("from {closed:,} closed and {open:,} open deals", closed=closed, open=still_open)
+        yield gettext("time to close"), timing
+        chains, draws = self.draws["intercept"].shape
+        yield gettext("draws"), gettext("{chains} chains of {draws}", chains=chains, draws=draws)
+        yield gettext("made with"), f"winprob {source.versions.get('winprob', '?')}, seed {source.seed}"
 
     @cached_property
     def flat(self) -> dict[str, Array]:
@@ -154,6 +187,27 @@ class Posterior:
 
         prior = {name: values[None] for name, values in self.prior.items()}
         return xr.DataTree.from_dict({"posterior": dataset(self.draws), "prior": dataset(prior)})
+
+
+def _convergence(gates: Mapping[str, float]) -> str:
+    if not gates:
+        return gettext("drawn directly from the prior")
+    return gettext(
+        "gates passed: R-hat {r_hat:.3f}, effective draws at least {ess:.0f}, {divergent:.1%} divergent",
+        r_hat=gates["r_hat"],
+        ess=min(gates["bulk_ess"], gates["tail_ess"]),
+        divergent=gates["divergent_share"],
+    )
+
+
+def _weights(roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Which roles' weights the deals have told, by grade."""
+    names = {
+        LEARNED: gettext("role weights learned"),
+        MOSTLY_PRIOR: gettext("role weights mostly prior"),
+        NOT_IN_DEALS: gettext("roles without a reading"),
+    }
+    return ((names[grade], listed) for grade, listed in roles.items())
 
 
 def _build(*, provenance: Mapping[str, Any], **fields: Any) -> Posterior:

@@ -1,12 +1,11 @@
 """Posterior predictive win probabilities: a pure function of a fitted model and a deal table."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from winprob.arrays import Array, in_blocks
 from winprob.data.schema import validate_deals
-from winprob.model.draws import sorted_tails, to_win_prob
+from winprob.model.draws import prior_share, sorted_tails, to_win_prob
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import describe_waiting
 from winprob.model.win.terms import coefficients, logits
@@ -81,10 +80,3 @@ def _summary(log_odds: Array, prior_log_odds: Array) -> Array:
     mean = probability.mean(axis=1)
     lower, upper = sorted_tails(probability)
     return np.stack([mean, lower, upper, share], axis=1)
-
-
-def prior_share(posterior_variance: npt.ArrayLike, prior_variance: npt.ArrayLike) -> Array:
-    """Posterior over prior variance, at most 1; 1 where the prior has no variance."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.divide(posterior_variance, prior_variance)
-    return np.minimum(np.where(np.isfinite(share), share, 1.0), 1.0)

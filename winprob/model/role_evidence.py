@@ -5,13 +5,16 @@ weight's interval, against the prior's given the effect scale. Variances of the 
 heavy-tailed prior is in the tail, and the effect scale, learned from other facts, narrows a weight without a reading.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.methodology import ROLES, SUPPORT_TIERS
-from winprob.model.draws import TAILS
-from winprob.model.posterior import Posterior
-from winprob.model.prediction import prior_share
+from winprob.methodology import ROLES, SUPPORT_TIERS, label
+from winprob.model.draws import TAILS, prior_share
+
+if TYPE_CHECKING:
+    from winprob.model.posterior import Posterior
 
 LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS = "learned", "mostly_prior", "not_in_deals"
 #: With fewer readings of a role its weight is not called learned, however narrow.
@@ -20,7 +23,7 @@ FEWEST_READINGS = 10
 _LEAST_WEIGHT = float(np.finfo(np.float32).tiny)
 
 
-def role_readings(posterior: Posterior) -> Array:
+def role_readings(posterior: "Posterior") -> Array:
     """(role,) number of readings of the role's support among the training rows.
 
     A model file without this count has the tiers' frequencies, which are zero where it is zero.
@@ -33,17 +36,27 @@ def role_readings(posterior: Posterior) -> Array:
     return np.ceil(np.round(weights, 6)).astype(int)
 
 
-def weight_grades(posterior: Posterior) -> Array:
+def weight_grades(posterior: "Posterior") -> Array:
     """(role, method) the grade of the role's weight under each decision method, the unknown one last."""
     return _grades(posterior, "role_weight")
 
 
-def population_grades(posterior: Posterior) -> Array:
+def population_grades(posterior: "Posterior") -> Array:
     """(role,) the grade of the role's weight over all decision methods."""
     return _grades(posterior, "role_weight_population")
 
 
-def weight_prior_share(posterior: Posterior, name: str) -> Array:
+def roles_by_grade(posterior: "Posterior") -> dict[str, str]:
+    """By grade, the roles whose weight over all decision methods has it, in words; no grade that no role has."""
+    grades = population_grades(posterior)
+    named = {
+        grade: ", ".join(label("role", role) for role, own in zip(ROLES, grades, strict=True) if own == grade)
+        for grade in (LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS)
+    }
+    return {grade: roles for grade, roles in named.items() if roles}
+
+
+def weight_prior_share(posterior: "Posterior", name: str) -> Array:
     """What remains of the prior's doubt about ``role_weight`` or ``role_weight_population``, at most 1.
 
     The squared ratio of the widths of 90 % intervals of the log weight: of the posterior, over the prior given the
@@ -63,7 +76,7 @@ def _width(draws: Array) -> Array:
     return np.asarray(upper - lower)
 
 
-def _grades(posterior: Posterior, name: str) -> Array:
+def _grades(posterior: "Posterior", name: str) -> Array:
     share, readings = weight_prior_share(posterior, name), role_readings(posterior)
     readings = readings.reshape(-1, *[1] * (share.ndim - 1))
     narrow = share < posterior.settings.levers.learned_below

@@ -11,12 +11,11 @@ from winprob.arrays import Array
 from winprob.data.schema import SELLER_FORECAST, column_or_missing, is_closed, without_late_forecasts
 from winprob.data.tables import forecast_set_at_close, late_forecasts
 from winprob.i18n import gettext
-from winprob.methodology import DECISION_METHODS, ROLES, label
-from winprob.model.draws import TAILS, summarise
+from winprob.methodology import DECISION_METHODS, ROLES
+from winprob.model.draws import TAILS, prior_share, summarise
 from winprob.model.features import bin_moments, empty_scaling, uses_seller_forecast
 from winprob.model.posterior import Posterior, Provenance
-from winprob.model.prediction import prior_share
-from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, population_grades
+from winprob.model.role_evidence import LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS, roles_by_grade
 from winprob.model.win.blocks import DIMS
 from winprob.model.win.parameters import sample_prior
 from winprob.settings import PriorSettings, Settings
@@ -176,22 +175,18 @@ def _period(first: str | None, last: str | None) -> str:
 
 def _prior_sentences(posterior: Posterior) -> Iterator[str]:
     """The roles whose weights were learned, are mostly prior, or have no reading in the training deals."""
-    grades = population_grades(posterior)
-    roles = {
-        grade: ", ".join(label("role", role) for role, own in zip(ROLES, grades, strict=True) if own == grade)
-        for grade in (LEARNED, MOSTLY_PRIOR, NOT_IN_DEALS)
-    }
-    if (grades == NOT_IN_DEALS).all():
+    roles = roles_by_grade(posterior)
+    if roles.keys() == {NOT_IN_DEALS}:
         yield gettext("The training deals hold no reading of any role's support: the roles' weights are all prior.")
         return
-    if (grades == LEARNED).all():
+    if roles.keys() == {LEARNED}:
         yield gettext("Every role's weight was learned from the deals, none is mostly prior.")
         return
-    if roles[LEARNED]:
+    if LEARNED in roles:
         yield gettext("Learned from the deals: the weight of {roles}.", roles=roles[LEARNED])
-    if roles[MOSTLY_PRIOR]:
+    if MOSTLY_PRIOR in roles:
         yield gettext("Still mostly prior: the weight of {roles}.", roles=roles[MOSTLY_PRIOR])
-    if roles[NOT_IN_DEALS]:
+    if NOT_IN_DEALS in roles:
         yield gettext("Not in your deals, all prior: the weight of {roles}.", roles=roles[NOT_IN_DEALS])
 
 

@@ -5,7 +5,7 @@ from winprob.quarter.forecast import forecast_quarter
 from winprob.quarter.forecast_log import append_forecast, read_forecasts
 from winprob.quarter.outcome import falls_in
 from winprob.quarter.pipeline import booked, coming_quarter, known_deals, money_on, report_currency
-from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, CorrectedTotal, Forecast, is_inside
+from winprob.quarter.results import LINES, PRECISION, STEPS, Bridge, Forecast, is_inside, line_name, step_name
 from winprob.quarter.sentences import bridge_sentences, forecast_sentences, movers_of, not_in_quarter
 from winprob.quarter.target_effect import TargetEffect, target_effect, target_effect_sentence
 from winprob.quarter.track_record import (
@@ -18,7 +18,6 @@ from winprob.quarter.trend import quarter_trend
 
 __all__ = [
     "Bridge",
-    "CorrectedTotal",
     "Forecast",
     "LINES",
     "PRECISION",
@@ -35,6 +34,7 @@ __all__ = [
     "forecast_sentences",
     "is_inside",
     "known_deals",
+    "line_name",
     "money_on",
     "movers_of",
     "not_in_quarter",
@@ -42,6 +42,7 @@ __all__ = [
     "read_forecasts",
     "report_currency",
     "score_forecasts",
+    "step_name",
     "summarise_track_record",
     "target_effect",
     "target_effect_sentence",

@@ -1,7 +1,7 @@
 """Records of a quarter's forecast and of the bridge between two forecasts."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,8 @@ import pandas as pd
 from winprob.arrays import Array
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
+from winprob.i18n import Described, amount_text, gettext
+from winprob.methodology import label
 from winprob.quarter.simulation import quantile_error
 from winprob.settings import QuarterSettings
 
@@ -24,6 +26,30 @@ STEPS = ("closed", "slipped", "new", "facts_changed", "model_changed", "simulati
 PRECISION = 1e-6
 
 
+def line_name(line: str) -> str:
+    """A line of the forecast: ``Closed so far``, a forecast category, ``Total``."""
+    names = {
+        "closed": gettext("Closed so far"),
+        "uncategorised": gettext("No category"),
+        "not_yet_created": gettext("Not yet created"),
+        "total": gettext("Total"),
+    }
+    return names[line] if line in names else label("rep_category", line)
+
+
+def step_name(step: str) -> str:
+    """The title of a step."""
+    names = {
+        "closed": gettext("Closed since then, won or lost"),
+        "slipped": gettext("Slipped: time passed, dates moved out"),
+        "new": gettext("New deals"),
+        "facts_changed": gettext("Facts changed, dates pulled in"),
+        "model_changed": gettext("Model changed"),
+        "simulation_noise": gettext("Simulation noise"),
+    }
+    return names.get(step, step)
+
+
 def reaches(amounts: Array | float, target: float) -> Array:
     """Whether each amount is at least the target, up to rounding."""
     return np.asarray(amounts) >= target * (1 - PRECISION)
@@ -35,8 +61,8 @@ def is_inside(amount: float, lowest: float, highest: float) -> bool:
     return bool(lowest - rounding <= amount <= highest + rounding)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Forecast(Described):
     """Forecast of a quarter's bookings, as known on one day. Money is in ``currency``.
 
     Attributes
@@ -100,6 +126,32 @@ class Forecast:
     luck: int = 1
     corrected: "CorrectedTotal | None" = None
 
+    def described_as(self) -> str:
+        return gettext("Forecast of {quarter}, as known on {day}", quarter=self.quarter.name, day=self.as_of)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        total = self.lines.iloc[-1]
+        p10, p50, p90 = (self._money(total[name]) for name in ("p10", "p50", "p90"))
+        yield gettext("bookings, P50"), p50
+        yield gettext("8 in 10 between"), gettext("{low} and {high}", low=p10, high=p90)
+        if self.corrected:
+            quarters, p50 = self.corrected.quarters, self._money(self.corrected.p50)
+            corrected = gettext("P50 {p50}, by {count} past quarters", p50=p50, count=quarters)
+            yield gettext("corrected"), corrected
+        if self.target is not None:
+            target, share = self._money(self.target), total["prob_target"]
+            yield gettext("target"), gettext("{target}, reached with {share:.0%}", target=target, share=share)
+        for line, mean in self.lines[["line", "mean"]].iloc[:-1].itertuples(index=False):
+            yield gettext("mean of {line}", line=line_name(line)), self._money(mean)
+        yield gettext("open deals"), f"{len(self.deals):,}"
+        if not self.left_out.empty:
+            yield gettext("left out, or counted despite a fault"), f"{self.left_out['deals'].sum():,}"
+        if not self.dated:
+            yield gettext("time to close"), gettext("not learned: wins are eventual ones")
+
+    def _money(self, amount: float) -> str:
+        return f"{amount_text(amount)} {self.currency}".strip()
+
     @property
     def p50(self) -> float:
         """The total's median."""
@@ -128,8 +180,8 @@ class CorrectedTotal:
     prob_target: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bridge:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Bridge(Described):
     """From one forecast of a quarter to a later one.
 
     Attributes
@@ -145,3 +197,12 @@ class Bridge:
     p50_before: float
     p50_now: float
     deals: pd.DataFrame
+
+    def described_as(self) -> str:
+        return gettext("Bridge of P50 from {before} to {now}", before=self.before, now=self.now)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield gettext("P50 on {day}", day=self.before), f"{amount_text(self.p50_before)} {self.currency}".strip()
+        for step, amount in self.steps.itertuples(index=False):
+            yield step_name(str(step)), f"{'+' if amount > 0 else ''}{amount_text(amount)}"
+        yield gettext("P50 on {day}", day=self.now), f"{amount_text(self.p50_now)} {self.currency}".strip()

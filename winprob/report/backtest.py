@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from winprob.errors import InputError
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import column_label, label
 from winprob.model.posterior import Provenance
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten
 from winprob.report.numbers import BLANK
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -97,14 +97,15 @@ def difference_section(record: Mapping[str, Any]) -> Section:
 
 def calibration_section(record: Mapping[str, Any]) -> Section:
     """The reliability curve, and the calibration of groups."""
-    groups = _one_repeat(record["groups"])
+    groups = first_repeat(record["groups"])
     charts = [draw_reliability(pd.DataFrame(record["reliability"]))]
     if groups:
         charts.append(draw_groups(groups))
     return Section(title=gettext("Calibration"), charts=tuple(charts))
 
 
-def _one_repeat(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def first_repeat(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The largest groups of one repeat, by grouping and level."""
     first = {(group["grouping"], group["level"]): group for group in reversed(groups)}
     shown = sorted(first.values(), key=lambda group: -group["n"])[:_GROUPS]
     order = list(dict.fromkeys(group["grouping"] for group in groups))
@@ -152,8 +153,9 @@ def draw_reliability(curve: pd.DataFrame) -> Chart:
     title = gettext("Reliability curve")
     description = gettext("Observed win rate by predicted win probability. A calibrated model is on the dashed line.")
     return Chart(
-        svg=_svg(alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6), title, description),
+        spec=alt.vconcat(counts.properties(width=_SIDE, height=_BARS), curve_part, spacing=6),
         title=title,
+        description=description,
         caption=gettext(
             "Line: observed win rate at each predicted win probability. Grey: 90% band of the line of a calibrated "
             "model. Bars: number of deals by predicted win probability."
@@ -188,7 +190,7 @@ def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
     """
     values = [_group_mark(place, group) for place, group in enumerate(groups)]
     height = max(_ROW * len(values), _ROW)
-    names = max((_width(str(row["name"])) for row in values), default=0)
+    names = max((text_width(str(row["name"])) for row in values), default=0)
     y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
     axis = alt.Axis(values=_TICKS, format=".0%", orient="top", grid=True, title=gettext("share won"))
     x = alt.X("won:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
@@ -200,12 +202,9 @@ def draw_groups(groups: Sequence[Mapping[str, Any]]) -> Chart:
     chart = alt.layer(line, dots, text, width=_SPAN, height=height, padding=padding)
     title = gettext("Calibration by group")
     return Chart(
-        svg=_svg(
-            chart.properties(autosize=alt.AutoSizeParams(type="none")),
-            title,
-            gettext("Observed win rate of each group with its predictive interval."),
-        ),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=gettext("Observed win rate of each group with its predictive interval."),
         caption=gettext("Dot: observed win rate. Bar: its 90% predictive interval."),
     )
 

@@ -1,6 +1,5 @@
 """Draw charts as SVG with title and description; the role weights by decision method."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup
 
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import DECISION_METHODS, ROLES, label
 from winprob.model.draws import TAILS
 from winprob.model.posterior import Posterior
@@ -27,11 +26,17 @@ _LARGE_FACTORS = (1, 2, 5, 10, 20, 50, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A drawn chart with title and caption."""
+    """A chart with title and caption; ``description`` is read in its place where it cannot be seen."""
 
-    svg: Markup
+    spec: alt.TopLevelMixin
     title: str
+    description: str
     caption: str
+
+    @property
+    def svg(self) -> Markup:
+        """The chart drawn, for a page."""
+        return _svg(self.spec, self.title, self.description)
 
 
 def draw_role_weights(posterior: Posterior) -> Chart:
@@ -47,8 +52,9 @@ def draw_role_weights(posterior: Posterior) -> Chart:
     ]
     title = gettext("Odds ratio of each role's support, by decision method")
     return Chart(
-        svg=_svg(_roles_spec(values), title, _role_sentences(values)),
+        spec=_roles_spec(values),
         title=title,
+        description=_role_sentences(values),
         caption=gettext(
             "Dot: median factor on the odds of winning for one standard deviation more of this role's true support. ×1 "
             "means no difference, ×2 doubles the odds. Line: 90% interval. A hollow dot depends more on the prior than "
@@ -151,12 +157,8 @@ def _config() -> dict[str, Any]:
 
 def _shorten(text: str, width: int) -> str:
     """Shorten to at most ``width`` Latin letters; a Chinese character counts as two."""
-    if _width(text) <= width:
+    if text_width(text) <= width:
         return text
-    while _width(text) >= width:
+    while text_width(text) >= width:
         text = text[:-1]
     return text + "…"
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -9,10 +9,10 @@ import altair as alt
 import pandas as pd
 
 from winprob.evaluation.diagnosis import quantity_title
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import label
 from winprob.model.posterior import Posterior
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten
 from winprob.report.sheet import Section, Sheet, grid_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _dots(
     caption: str,
 ) -> Chart:
     values = [{**row, "place": at + 0.5} for at, row in enumerate(rows)]
-    names = max((_width(row["name"]) for row in values), default=0)
+    names = max((text_width(row["name"]) for row in values), default=0)
     y = alt.Y("place:Q", scale=alt.Scale(domain=[0, max(len(values), 1)], reverse=True, nice=False), axis=None)
     shown = alt.Axis(orient="top", grid=True, title=axis, titleColor=SOFT)
     base = alt.Chart(alt.Data(values=values)).encode(y=y)
@@ -126,8 +126,9 @@ def _dots(
     padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=max(_ROW * len(values), _ROW), padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=caption,
         caption=caption,
     )
 

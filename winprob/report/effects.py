@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import canonical_column
 from winprob.model.draws import summarise
 from winprob.model.effects import Effect, effect_draws, effect_sentences, spreads
@@ -16,7 +16,7 @@ from winprob.model.explanation import term_title
 from winprob.model.features import NAMES, TRANSFORMS, WORDS
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import ROLE_TERMS
-from winprob.report.charts import INK, SOFT, Chart, _shorten, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart, _shorten
 from winprob.report.labels import level_title
 from winprob.report.sheet import Section, Sheet, grid_of
 
@@ -57,7 +57,7 @@ def effects_section(posterior: Posterior) -> Section:
             *(effect_sentences(posterior) if posterior.provenance.prior_only else ()),
             *_not_named(posterior),
         ),
-        charts=tuple(_charts(posterior, effects)),
+        charts=tuple(effect_charts(posterior, effects).values()),
         grid=_sizes(effects),
     )
 
@@ -88,28 +88,33 @@ def _sizes(effects: Sequence[Effect]) -> Any:
     return grid_of(table) if len(table) else None
 
 
-def _charts(posterior: Posterior, effects: Sequence[Effect]) -> Iterator[Chart]:
+def effect_charts(posterior: Posterior, effects: Sequence[Effect]) -> dict[str, Chart]:
+    """The charts of what a model has learned, by what they show: facts, roles, numbers, categories."""
     of_term: dict[str, list[Effect]] = {}
     for one in effects:
         if one.relative:
             of_term.setdefault(one.term, []).append(one)
     facts = [_group(name, of_term[name]) for name in (word.column for word in WORDS)]
-    yield _draw_rows(facts, gettext("Effects of the method's facts"), _rows_caption())
     roles = [_group(name, of_term[name]) for name in ROLE_TERMS]
-    yield _draw_rows(
-        roles,
-        gettext("Effects of each role's support"),
-        gettext(
-            "Support as reported under an unvalidated coach, the decision method unknown. Under a validated coach the "
-            "same tiers are further apart. Dot: mean. Line: 90% interval."
+    charts = {
+        "facts": _draw_rows(facts, gettext("Effects of the method's facts"), _rows_caption()),
+        "roles": _draw_rows(
+            roles,
+            gettext("Effects of each role's support"),
+            gettext(
+                "Support as reported under an unvalidated coach, the decision method unknown. Under a validated coach "
+                "the same tiers are further apart. Dot: mean. Line: 90% interval."
+            ),
         ),
-    )
+    }
     numbers = [column for column in posterior.scaling.numeric if column.name in of_term]
     if numbers:
-        yield _draw_numbers(numbers, of_term, spreads(effects))
+        charts["numbers"] = _draw_numbers(numbers, of_term, spreads(effects))
     categories = _categories(posterior, of_term, spreads(effects))
     if categories:
-        yield _draw_rows(categories, gettext("Effects of categories and quarters"), _more_caption(categories))
+        title = gettext("Effects of categories and quarters")
+        charts["categories"] = _draw_rows(categories, title, _more_caption(categories))
+    return charts
 
 
 def _rows_caption() -> str:
@@ -175,12 +180,13 @@ def _draw_rows(groups: Sequence[_Group], title: str, caption: str) -> Chart:
         .mark_text(**named, fontWeight="bold")
         .encode(y=y, x=alt.value(-10), text="name:N"),
     ]
-    names = max((_width(row["name"]) for row in (*values, *heads)), default=0)
+    names = max((text_width(row["name"]) for row in (*values, *heads)), default=0)
     padding = {"left": _LETTER * names + 20, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=height, padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, _in_words(groups)),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=_in_words(groups),
         caption=caption,
     )
 
@@ -218,7 +224,7 @@ def _draw_numbers(columns: Sequence[Any], of_term: dict[str, list[Effect]], size
         )
     groups = [_group(column.name, of_term[column.name]) for column in shown]
     return Chart(
-        svg=_svg(alt.concat(*panels, columns=2, spacing=24), title, _in_words(groups)), title=title, caption=caption
+        spec=alt.concat(*panels, columns=2, spacing=24), title=title, description=_in_words(groups), caption=caption
     )
 
 

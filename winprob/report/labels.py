@@ -13,6 +13,7 @@ from winprob.model.effects import NO_VALUE, OTHER_VALUE, TIERS, UNKNOWN, WEIGHT
 from winprob.model.explanation import term_title
 from winprob.model.features import WORDS
 from winprob.model.win.terms import ROLE_TERMS
+from winprob.quarter import line_name
 
 
 def cell_text(column: str, row: Mapping[Any, Any]) -> str:
@@ -44,17 +45,6 @@ def level_title(term: str, level: str) -> str:
     if term not in dims:
         return level
     return gettext("unknown") if level == UNKNOWN else label(dims[term], level)
-
-
-def line_name(line: str) -> str:
-    """A line of the forecast: ``Closed so far``, a forecast category, ``Total``."""
-    names = {
-        "closed": gettext("Closed so far"),
-        "uncategorised": gettext("No category"),
-        "not_yet_created": gettext("Not yet created"),
-        "total": gettext("Total"),
-    }
-    return names[line] if line in names else label("rep_category", line)
 
 
 def _term(text: str) -> str:

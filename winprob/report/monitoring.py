@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 
 from winprob.i18n import gettext
-from winprob.report.charts import INK, SOFT, Chart, _svg
+from winprob.report.charts import INK, SOFT, Chart
 from winprob.report.sheet import Section, grid_of
 from winprob.retrain.monitoring import Monitoring, monitoring_sentences, verdict_sentence
 
@@ -34,8 +34,9 @@ def draw_e_process(result: Monitoring) -> Chart:
     """The e-value after each quarter, on a log scale, with the line of alarm; hollow dots are the early sign."""
     title = gettext("Evidence against the model's calibration, quarter by quarter")
     return Chart(
-        svg=_svg(_spec(result), title, verdict_sentence(result)),
+        spec=_spec(result),
         title=title,
+        description=verdict_sentence(result),
         caption=gettext(
             "Line with full dots: the e-value of all quarters so far; at {threshold:.0f}, the dashed line, it is an "
             "alarm. Hollow dots: the same against the mean probabilities, an early sign only, because it ignores the "

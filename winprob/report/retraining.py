@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from winprob.i18n import gettext
+from winprob.i18n import gettext, text_width
 from winprob.methodology import column_label, label
 from winprob.model.explanation import BASE_RATE, DOUBT, term_title
 from winprob.report import card
-from winprob.report.charts import INK, SOFT, Chart, _svg, _width
+from winprob.report.charts import INK, SOFT, Chart
 from winprob.report.labels import level_title
 from winprob.report.numbers import BLANK, compact_money, percent, points, signed_money, span
 from winprob.report.sheet import Column, Grid, Section, Sheet, to_html
@@ -37,7 +37,7 @@ def retraining_sheet(retraining: Retraining) -> Sheet:
     """The content of the page; ``gate.json`` has the same in plain values."""
     gate, changes = retraining.gate, retraining.changes
     verdict, *others = gate_sentences(gate)
-    charts = (_draw_difference(gate),) if gate.difference else ()
+    charts = (draw_difference(gate),) if gate.difference else ()
     sections = [
         Section(title=gettext("What to decide"), words=tuple(decision_sentences(gate))),
         Section(title=gettext("The gate"), words=tuple(others), charts=charts, grid=_scores(gate)),
@@ -68,7 +68,7 @@ def _change_sections(changes: Changes) -> Iterator[Section]:
     )
 
 
-def _draw_difference(gate: Gate) -> Chart:
+def draw_difference(gate: Gate) -> Chart:
     """The paired difference of all new deals and of each block, next to what is allowed."""
     rows = _difference_rows(gate)
     allowed = 0.0 if gate.changed else gate.settings.margin
@@ -93,12 +93,13 @@ def _draw_difference(gate: Gate) -> Chart:
         "must end left of the dashed line at {allowed:+.3f}.",
         allowed=allowed,
     )
-    names = max(_width(str(row["name"])) for row in rows)
+    names = max(text_width(str(row["name"])) for row in rows)
     padding = {"left": _LETTER * names + 16, "right": 20, "top": 44, "bottom": 6}
     chart = alt.layer(*layers, width=_SPAN, height=height, padding=padding)
     return Chart(
-        svg=_svg(chart.properties(autosize=alt.AutoSizeParams(type="none")), title, caption),
+        spec=chart.properties(autosize=alt.AutoSizeParams(type="none")),
         title=title,
+        description=caption,
         caption=caption,
     )
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from winprob.i18n import gettext
-from winprob.quarter import Bridge
+from winprob.quarter import Bridge, step_name
 from winprob.report.numbers import compact_money, percent, signed_money
-from winprob.report.quarterly.bridge import step_name
 from winprob.retrain.monitoring import verdict_sentence
 from winprob.routine.week import Week
 

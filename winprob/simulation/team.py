@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.errors import SettingsError
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.methodology import COACH_STATES, DECISION_METHODS, STAGES
 from winprob.simulation.deals import Block, Days, Flags, Team, draw_block, draw_team
 from winprob.simulation.frames import deal_frame, people_frame
@@ -47,8 +47,8 @@ class Latent:
     facts: pd.DataFrame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Simulation(Described):
     """A simulated team.
 
     Attributes
@@ -69,6 +69,14 @@ class Simulation:
     truth: Truth
     latent_closed: Latent
     latent_open: Latent
+
+    def described_as(self) -> str:
+        return gettext("Simulated team: {closed:,} closed deals", closed=len(self.closed))
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield gettext("won"), f"{(self.closed['outcome'] == 'won').mean():.0%}" if len(self.closed) else "-"
+        yield gettext("open deals"), f"{len(self.open):,}"
+        yield gettext("readings of people"), f"{len(self.people):,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Assessment of a plan: its gain, the share of each visit, regret, the gain of one slot more, and baseline plans."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,8 @@ from winprob.actions.visits.success import Success
 from winprob.actions.visits.tail import one_visit_more, tail_mean
 from winprob.arrays import Array
 from winprob.errors import PlanError
-from winprob.i18n import gettext
-from winprob.methodology import ROLES
+from winprob.i18n import Described, amount_text, gettext
+from winprob.methodology import ROLES, label
 from winprob.model.draws import summarise
 from winprob.settings import VisitSettings
 
@@ -36,8 +36,8 @@ class Estimate:
     upper: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Plan(Described):
     """Visits for a period.
 
     Gains are added expected bookings (or wins): probability that the visit moves the role, times the lift of the win
@@ -90,6 +90,28 @@ class Plan:
     notes: tuple[str, ...]
     win_prob_gain: Mapping[str, Array]
     quarter: str | None = None
+
+    def described_as(self) -> str:
+        visits, deals = len(self.visits), self.visits["deal_id"].nunique()
+        return gettext("Plan of {visits} visits to {deals} deals", visits=visits, deals=deals)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        ends = {name: self.amount(getattr(self.gain, name)) for name in ("mean", "lower", "upper")}
+        yield gettext("expected gain"), gettext("{mean} (90%: {lower} to {upper})", **ends)
+        if self.quarter is not None:
+            yield gettext("bookings won in"), self.quarter
+        for executive, deal, role, gain in self.visits.iloc[:, :4].itertuples(index=False):
+            yield str(executive), f"{deal}, {label('role', role)}: {self.amount(gain)}"
+        if self.draws:
+            yield gettext("regret"), self.amount(self.regret)
+        yield gettext("slots left"), str(self.free_slots)
+        yield gettext("past visits learned from"), str(self.visits_learned_from)
+
+    def amount(self, value: float) -> str:
+        """A gain with its unit: ``1,240,000 CNY``, ``0.42 wins``."""
+        if self.unit is None:
+            return gettext("{value} wins", value=f"{value:.2f}")
+        return f"{amount_text(value)} {self.unit}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

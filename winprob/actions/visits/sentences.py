@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from winprob.actions.visits.assessment import Estimate, Plan
-from winprob.i18n import amount_text, gettext
+from winprob.i18n import gettext
 from winprob.methodology import label
 
 
@@ -173,7 +173,5 @@ def _amounts(plan: Plan, estimate: Estimate) -> dict[str, str]:
 
 
 def amount(plan: Plan, value: float) -> str:
-    """A gain with its unit: ``1,240,000 CNY``, ``0.42 wins``."""
-    if plan.unit is None:
-        return gettext("{value} wins", value=f"{value:.2f}")
-    return f"{amount_text(value)} {plan.unit}".strip()
+    """A gain with its unit, see ``Plan.amount``."""
+    return plan.amount(value)

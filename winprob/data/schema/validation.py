@@ -76,7 +76,9 @@ def validate_deals(frame: pd.DataFrame, *, training: bool = False, one_outcome: 
 def _examine(frame: pd.DataFrame, *, training: bool, one_outcome: bool = False) -> tuple[pd.DataFrame, list[Finding]]:
     """The deals in canonical types without implausible cells; every error, and a warning for each such rule."""
     if not isinstance(frame, pd.DataFrame):
-        raise DealTableError(gettext("deals must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
+        raise DealTableError(
+            gettext("deals must be a table of pandas, polars or pyarrow, got {kind}", kind=type(frame).__name__)
+        )
     findings = list(_column_errors(frame))
     if findings:
         return frame, findings

@@ -29,7 +29,9 @@ def validate_visits(frame: pd.DataFrame) -> pd.DataFrame:
         A column is missing, or a cell holds a value that is not accepted: every error at once.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise PlanError(gettext("visits must be a pandas DataFrame, got {kind}", kind=type(frame).__name__))
+        raise PlanError(
+            gettext("visits must be a table of pandas, polars or pyarrow, got {kind}", kind=type(frame).__name__)
+        )
     missing = [name for name in VISIT_COLUMNS if name not in frame]
     if missing:
         raise PlanError(

@@ -8,11 +8,10 @@ import pandas as pd
 
 from winprob.data.exchange_rates import rate_day
 from winprob.i18n import gettext
-from winprob.quarter import track_record_sentences
+from winprob.quarter import line_name, track_record_sentences
 from winprob.report import numbers
 from winprob.report.backtest import calibration_section, difference_section
 from winprob.report.glossary import chance_definitions, factor_definitions
-from winprob.report.labels import line_name
 from winprob.report.monitoring import track_record_line
 from winprob.report.quarterly.deals import sort_keys
 from winprob.report.quarterly.inputs import ReviewInputs

@@ -5,26 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from winprob.i18n import gettext
-from winprob.quarter import Bridge
+from winprob.quarter import Bridge, step_name
 from winprob.report.numbers import Money
 from winprob.report.quarterly import charts, plots
 from winprob.report.sheet import Column, Grid
 
 #: Deals named for each step.
 _NAMED = 3
-
-
-def step_name(step: str) -> str:
-    """The title of a step."""
-    names = {
-        "closed": gettext("Closed since then, won or lost"),
-        "slipped": gettext("Slipped: time passed, dates moved out"),
-        "new": gettext("New deals"),
-        "facts_changed": gettext("Facts changed, dates pulled in"),
-        "model_changed": gettext("Model changed"),
-        "simulation_noise": gettext("Simulation noise"),
-    }
-    return names.get(step, step)
 
 
 def bars(bridge: Bridge) -> list[plots.Plot]:

@@ -11,8 +11,7 @@ from winprob.actions.flags import flag_title
 from winprob.actions.levers import rank_roles
 from winprob.data.schema import column_or_missing
 from winprob.i18n import gettext
-from winprob.quarter import PRECISION, falls_in
-from winprob.report.labels import line_name
+from winprob.quarter import PRECISION, falls_in, line_name
 from winprob.report.numbers import BLANK, name_of, percent, shown, text_of
 from winprob.report.quarterly.deals import who_does_what
 from winprob.report.quarterly.headline import Figure

@@ -9,9 +9,8 @@ import pandas as pd
 
 from winprob.i18n import gettext
 from winprob.model.posterior import Provenance
-from winprob.quarter import LINES, not_in_quarter
+from winprob.quarter import LINES, line_name, not_in_quarter
 from winprob.report.glossary import banners, learned
-from winprob.report.labels import line_name
 from winprob.report.numbers import BLANK, Money, percent
 from winprob.report.quarterly import charts, plots
 from winprob.report.quarterly.inputs import ReviewInputs

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, RegistryError, WinprobError
-from winprob.i18n import LANGUAGES, gettext, use_language
+from winprob.i18n import LANGUAGES, Described, gettext, use_language
 from winprob.model.posterior import Posterior
 from winprob.retrain.candidate import evidence as sources
 from winprob.retrain.candidate.changes import Changes, find_changes
@@ -76,8 +76,8 @@ class CurrentModel:
         return sources.learned_by_count(closed, provenance.closed or provenance.available, provenance.last_day), True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retraining:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Retraining(Described):
     """A candidate, the gate's verdict on it, and what has changed.
 
     Attributes
@@ -92,6 +92,15 @@ class Retraining:
     definitions: Definitions
     learned: sources.LearnedFrom
     changes: Changes | None = None
+
+    def described_as(self) -> str:
+        return gate_sentences(self.gate)[0]
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield gettext("gate"), self.gate.verdict
+        for at, sentence in enumerate([*gate_sentences(self.gate)[1:], *decision_sentences(self.gate)], start=1):
+            yield str(at), sentence
+        yield gettext("candidate"), self.candidate.described_as() if self.candidate else gettext("none")
 
     def record(self) -> dict[str, Any]:
         """Plain values, as ``gate.json`` holds them: gate, recipe, changes, and the deals that were learned from.

@@ -1,7 +1,7 @@
 """Is the current model still calibrated? An e-process over the quarters since its training data ended."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import column_or_missing
+from winprob.i18n import Described, gettext
 from winprob.model.posterior import Posterior
 from winprob.retrain.monitoring.cohorts import Cohort, draw_chances, quarter_cohorts, trained_until
 from winprob.retrain.monitoring.e_process import Evidence, Recalibrations, e_process, log_odds_of, recalibrations
@@ -27,8 +28,8 @@ FEWEST = 10
 Direction = Literal["too_high", "too_low", "too_spread", "too_flat"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Monitoring:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Monitoring(Described):
     """Evidence on a model's calibration, quarter by quarter.
 
     Attributes
@@ -47,6 +48,17 @@ class Monitoring:
     direction: Direction | None
     trained_until: dt.date | None
     settings: MonitorSettings
+
+    def described_as(self) -> str:
+        return gettext("Calibration since training, over {count} quarters", count=len(self.table))
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield gettext("alarm"), self.alarm_since or gettext("none")
+        yield gettext("alarm from an e-value of"), f"{self.threshold:.0f}"
+        for row in self.table.to_dict("records"):
+            won, expected = row["won"], row["expected"]
+            text = gettext("{won} won, {expected:.1f} expected", won=won, expected=expected)
+            yield str(row["period"]), gettext("e-value {e:.2f}: {text}", e=row["e_value"], text=text)
 
     @property
     def threshold(self) -> float:

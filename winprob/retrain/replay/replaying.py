@@ -1,6 +1,6 @@
 """Rolling origin over a team's past quarters: forecasts next to what came, rivals, and the correction learned."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.errors import ForecastError, NotConvergedError
-from winprob.i18n import gettext
+from winprob.i18n import Described, gettext
 from winprob.model.correction import Correction, learn_correction
 from winprob.quarter import PRECISION, booked, is_inside, known_deals, report_currency
 from winprob.retrain.replay.forecasts import PastForecast, Request, forecast_past, kept_place, read_kept, write_kept
@@ -40,8 +40,8 @@ _LEVELS = (0.1, 0.5, 0.9)
 Progress = Callable[[str, float], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replay:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Replay(Described):
     """Past quarters as they would have been forecast.
 
     Attributes
@@ -59,6 +59,18 @@ class Replay:
     correction: Correction | None
     left_out: tuple[tuple[str, str], ...]
     currency: str
+
+    def described_as(self) -> str:
+        return gettext("Replay of {count} past quarters", count=self.table["quarter"].nunique())
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        for week, rows in self.table.groupby("week"):
+            inside, share = int(rows["inside_80"].sum()), rows["model_error"].sum() / max(rows["actual"].sum(), 1e-9)
+            text = gettext("{inside} of {count} within P10 to P90", inside=inside, count=len(rows))
+            yield gettext("week {number}", number=week), f"{text}; P50 {share:+.0%}"
+        learned = gettext("learned") if self.correction else gettext("not learned: too few quarters")
+        yield gettext("correction"), learned
+        yield from self.left_out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from winprob.errors import OutputError
+from winprob.extras import require
 from winprob.i18n import gettext
 from winprob.routine.writeback.receipts import Delivery, Send
 from winprob.routine.writeback.rows import read_csv
@@ -30,10 +31,12 @@ def connect() -> Any:
 
     Raises
     ------
+    MissingExtraError
+        The extra is not installed.
     OutputError
-        The extra is not installed, a variable is missing, or Salesforce refuses the credentials.
+        A variable is missing, or Salesforce refuses the credentials.
     """
-    library = _library()
+    library = require("simple_salesforce", "salesforce")
     given = {name: os.environ.get(name, "") for name in (*_LOGIN, *_SESSION)}
     session, instance = (given[name] for name in _SESSION)
     if session and instance.startswith("https://"):
@@ -55,27 +58,6 @@ def connect() -> Any:
     except (library.exceptions.SalesforceError, library.login.ExpatError, OSError) as fault:
         reason = without_secrets(str(fault))
     raise OutputError(gettext("cannot log in to Salesforce: {reason}", reason=reason))
-
-
-def _library() -> Any:
-    """The package simple-salesforce.
-
-    Raises
-    ------
-    OutputError
-        The extra is not installed.
-    """
-    try:
-        import simple_salesforce
-    except ImportError as error:
-        raise OutputError(
-            gettext(
-                "--send needs the extra salesforce, which is not installed ({reason}). Install it with: pip install "
-                "'winprob[salesforce]', or import the files by hand.",
-                reason=error,
-            )
-        ) from error
-    return simple_salesforce
 
 
 def without_secrets(text: str) -> str:
