@@ -36,7 +36,7 @@ def connect() -> Any:
     OutputError
         A variable is missing, or Salesforce refuses the credentials.
     """
-    library = require("simple_salesforce", "salesforce")
+    library = _library()
     given = {name: os.environ.get(name, "") for name in (*_LOGIN, *_SESSION)}
     session, instance = (given[name] for name in _SESSION)
     if session and instance.startswith("https://"):
@@ -58,6 +58,10 @@ def connect() -> Any:
     except (library.exceptions.SalesforceError, library.login.ExpatError, OSError) as fault:
         reason = without_secrets(str(fault))
     raise OutputError(gettext("cannot log in to Salesforce: {reason}", reason=reason))
+
+
+def _library() -> Any:
+    return require("simple_salesforce", "salesforce")
 
 
 def without_secrets(text: str) -> str:
