@@ -309,9 +309,24 @@ def test_a_changed_definition_is_not_pooled_and_the_gate_reports_it(fits, believ
     final = fits[-1]
     assert final["stage"][final["as_of"] <= cut].isna().all()
     assert final["stage"][final["as_of"] > cut].notna().any()
+    own_effect = replace(SETTINGS, retraining=RetrainingSettings(least_deals=20, changed_definitions="own_effect"))
+    own = run_retraining(deals, replace(current, definitions=old), seed=1, settings=own_effect)
+    assert own.gate.own_effect["stage"] == result.gate.lost["stage"]
+    assert fits[-1]["stage"][final["as_of"] <= cut].notna().any()
+    (former,) = fits[-1].attrs["covariates"]["former"]
+    assert former == {"column": "stage", "since": "", "until": f"{cut + pd.Timedelta(days=1):%Y-%m-%d}"}
+    assert "own_effect" in " ".join(own.record()["sentences"]["en"])
+    assert "lose_fact" in " ".join(result.record()["sentences"]["en"])
     refused = replace(SETTINGS, retraining=RetrainingSettings(least_deals=20, changed_definitions="refuse"))
     held = run_retraining(deals, replace(current, definitions=old), seed=1, settings=refused)
     assert held.gate.verdict == "definitions"
+
+
+def test_without_any_day_a_changed_definition_holds_the_candidate(fits, believed, deals):
+    undated = deals.drop(columns=["as_of", "closed_on", "opened_on", "expected_close_on"])
+    current = CurrentModel(posterior=believed, record={}, definitions=define({"columns": {"stage": "Stage"}}))
+    result = run_retraining(undated, current, seed=1, settings=SETTINGS)
+    assert (result.gate.verdict, result.gate.undatable) == ("definitions", True)
 
 
 def test_the_current_model_is_scored_on_its_own_reading_of_the_export(fits, believed, deals, cut):

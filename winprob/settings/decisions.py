@@ -55,7 +55,8 @@ class RetrainingSettings:
     rewritten_share : of the deals that the current model learned from, those whose outcome is another one now, above
         which the past has been rewritten and the candidate is held
     changed_definitions : where the words, criteria or mapping of a fact have changed, readings under another definition
-        ``lose_fact`` (it is unknown there), or the candidate is refused (``refuse``)
+        ``lose_fact`` (it is unknown there), get an effect of their own that is pooled towards the present one
+        (``own_effect``), or the candidate is refused (``refuse``)
     definitions_since : the first day of readings under the definitions of today (ISO); by default the day after the
         current model's data ended
     moves : open deals shown with the largest change of their win probability
@@ -67,7 +68,7 @@ class RetrainingSettings:
     block_deals: Positive = 30
     miscalibrated: Chance = 0.01
     rewritten_share: Share = 0.05
-    changed_definitions: Literal["lose_fact", "refuse"] = "lose_fact"
+    changed_definitions: Literal["lose_fact", "own_effect", "refuse"] = "lose_fact"
     definitions_since: str = ""
     moves: Positive = 10
 

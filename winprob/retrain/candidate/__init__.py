@@ -5,7 +5,7 @@ from winprob.retrain.candidate.definitions import Definitions, define, definitio
 from winprob.retrain.candidate.gate import Gate
 from winprob.retrain.candidate.recipe import to_toml
 from winprob.retrain.candidate.retraining import CurrentModel, Retraining, run_retraining
-from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
+from winprob.retrain.candidate.sentences import decision_sentences, definition_sentences, gate_sentences
 
 __all__ = [
     "Changes",
@@ -15,6 +15,7 @@ __all__ = [
     "Retraining",
     "decision_sentences",
     "define",
+    "definition_sentences",
     "definitions_from",
     "gate_sentences",
     "run_retraining",

@@ -70,8 +70,10 @@ class Gate:
     new_deals, hindsight, entered_late, never_open : counts of deals: scored; scored on facts of an unknown or later
         day; not scored because they closed before the current model's data ended; or because they were never seen open
     past, rewritten : deals that the current model learned from, and those whose outcome is the other one now
-    lost : rows that lost a fact, by concept, because they were read under another definition
+    lost, own_effect : rows that were read under another definition, by concept: they lost the fact, or have an effect
+        of their own, as ``[retraining] changed_definitions`` says
     redefined : concepts whose definition has changed since the current model
+    undatable : whether a definition has changed and no day divides its old readings from the new ones
     guessed : whether the deals that the current model learned from are not on record, and were taken by their number
     other_mapping : whether the current model was scored on its own reading of the export: ``same`` mapping, ``own``, or
         ``lost`` where its mapping can no longer read it
@@ -93,7 +95,9 @@ class Gate:
     past: int = 0
     rewritten: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
+    own_effect: Mapping[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
+    undatable: bool = False
     guessed: bool = False
     other_mapping: Literal["same", "own", "lost"] = "same"
     reasons: tuple[str, ...] = ()
@@ -126,7 +130,9 @@ class Facts:
     past: int = 0
     rewritten: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
+    own_effect: Mapping[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
+    undatable: bool = False
     guessed: bool = False
     other_mapping: Literal["same", "own", "lost"] = "same"
 
@@ -225,7 +231,7 @@ def verdict_before(deals: int, clusters: int, facts: Facts, settings: Retraining
         return "rewritten"
     if facts.redefined and settings.changed_definitions == "refuse":
         return "definitions"
-    if "outcome" in facts.redefined or facts.other_mapping == "lost":
+    if facts.undatable or "outcome" in facts.redefined or facts.other_mapping == "lost":
         return "definitions"
     if deals < settings.least_deals or clusters < settings.least_clusters:
         return "not_enough"

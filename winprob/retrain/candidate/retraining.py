@@ -14,9 +14,9 @@ from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, RegistryError, WinprobError
 from winprob.i18n import LANGUAGES, gettext, use_language
 from winprob.model.posterior import Posterior
+from winprob.retrain.candidate import definitions as meanings
 from winprob.retrain.candidate import evidence as sources
 from winprob.retrain.candidate.changes import Changes, find_changes
-from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
 from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
 from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of, to_toml
 from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
@@ -40,7 +40,7 @@ class CurrentModel:
 
     posterior: Posterior
     record: Mapping[str, Any]
-    definitions: Definitions | None = None
+    definitions: meanings.Definitions | None = None
 
     @classmethod
     def from_entry(cls, entry: Entry) -> "CurrentModel":
@@ -53,7 +53,7 @@ class CurrentModel:
         """
         text = entry.read("definitions.json")
         try:
-            definitions = Definitions.from_json(text) if text else None
+            definitions = meanings.Definitions.from_json(text) if text else None
         except (ValueError, AttributeError, RecursionError) as fault:
             raise RegistryError(
                 gettext(
@@ -89,7 +89,7 @@ class Retraining:
     gate: Gate
     candidate: Posterior | None
     recipe: Recipe
-    definitions: Definitions
+    definitions: meanings.Definitions
     learned: sources.LearnedFrom
     changes: Changes | None = None
 
@@ -172,24 +172,26 @@ def run_retraining(
     settings = settings or Settings()
     known = CurrentModel(posterior=current, record={}) if isinstance(current, Posterior) else current
     evidence = sources.evidence_of(deals, settings.calendar)
-    today = define(mapping)
+    today = meanings.define(mapping)
     recipe = recipe_of(settings, mapping, evidence.table, today)
     if known is None:
         run = _Run(evidence, settings, seed, today, progress or _silent)
         candidate, gate = run.fitted(first_gate(settings.retraining, seed=seed))
         return run.result(gate, candidate, recipe)
     learned, guessed = known.learned(evidence.closed)
-    definitions = dated(known.definitions, today, _since(settings, learned))
+    definitions = meanings.dated(known.definitions, today, _since(settings, learned))
     run = _Run(evidence, settings, seed, definitions, progress or _silent)
     new = new_deals(evidence, learned)
     other = _seen_by_current(seen_by_current, new, settings)
     rewritten, past = learned.rewritten(evidence.closed)
+    redefined = meanings.changed_concepts(known.definitions, today) if known.definitions else ()
     facts = Facts(
         changed=changed_parts(known.recipe, recipe),
         past=past,
         rewritten=rewritten,
-        redefined=changed_concepts(known.definitions, today) if known.definitions else (),
-        lost=run.prepared(evidence.everything())[1],
+        redefined=redefined,
+        undatable=any(definitions.by_concept[concept].since is None for concept in redefined),
+        **run.prepared(evidence.everything())[1],
         guessed=guessed,
         other_mapping="same" if seen_by_current is None else "lost" if other is None else "own",
     )
@@ -206,13 +208,16 @@ class _Run:
     evidence: sources.Evidence
     settings: Settings
     seed: int
-    definitions: Definitions
+    definitions: meanings.Definitions
     progress: Progress
 
-    def prepared(self, inputs: sources.FitInputs) -> tuple[sources.FitInputs, dict[str, int]]:
-        """The tables of a fit without facts that were read under another definition, and how many rows lost one."""
-        deals, lost = without_old_readings(inputs.deals, self.definitions)
-        return replace(inputs, deals=deals), lost
+    def prepared(self, inputs: sources.FitInputs) -> tuple[sources.FitInputs, dict[str, dict[str, int]]]:
+        """The tables of a fit that does not pool two definitions of a fact, and the rows concerned, see ``Gate``."""
+        if self.settings.retraining.changed_definitions == "own_effect":
+            deals, own_effect, lost = meanings.with_own_effects(inputs.deals, self.definitions)
+            return replace(inputs, deals=deals), {"own_effect": own_effect, "lost": lost}
+        deals, lost = meanings.without_old_readings(inputs.deals, self.definitions)
+        return replace(inputs, deals=deals), {"lost": lost}
 
     def judged(self, new: NewDeals, current: Posterior, other: pd.DataFrame | None, facts: Facts) -> Gate:
         """The gate, scored where the verdict depends on it."""
