@@ -22,7 +22,7 @@ from winprob.retrain.candidate import CurrentModel, define, definitions_from, ru
 from winprob.retrain.candidate.changes import WIN_RATE, data_changes, largest_moves, level_changes, parameter_changes
 from winprob.retrain.candidate.definitions import Definition, changed_concepts, dated, without_old_readings
 from winprob.retrain.candidate.evidence import LearnedFrom, evidence_of, fingerprint, learned_by_count, learned_from
-from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.recipe import LEARNED_BY, Recipe, changed_parts, recipe_from, recipe_of, settings_changes
 from winprob.retrain.candidate.scoring import blocks_of, cluster_labels, new_deals
 from winprob.settings import CalendarSettings, RetrainingSettings, Settings, settings_from
 from winprob.simulation import simulate_pipeline
@@ -243,6 +243,50 @@ def test_the_recipe_is_the_same_whatever_is_only_shown(deals):
     assert changed_parts(plain, recipe_of(shown, None, deals, define())) == ()
     learned = settings_from({"priors": {"coach": 0.5}})
     assert changed_parts(plain, recipe_of(learned, None, deals, define())) == ("priors",)
+
+
+def test_a_new_setting_at_a_value_that_changes_nothing_is_the_same_recipe():
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY, ())
+    del stored["covariates"]["days_elapsed"]
+    # In a history the days elapsed were covariates before; in an export they are new.
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY, ())
+    tables = tuple(name for name in LEARNED_BY if name != "covariates")
+    assert settings_changes(stored, Settings(), of_history=False) == (tables, ("covariates.days_elapsed",))
+    switched_off = settings_from({"covariates": {"days_elapsed": False}})
+    assert settings_changes(stored, switched_off, of_history=False) == (LEARNED_BY, ())
+    assert settings_changes(stored, switched_off, of_history=True) == (tables, ())
+
+
+def test_a_changed_setting_is_the_users_or_the_new_versions():
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    del stored["timing"]["season"]
+    stored["priors"] |= {"stage_step": 0.5, "coach": 0.7}
+    stored["sampler"]["forgotten"] = 3
+    same, by_version = settings_changes(stored, Settings(), of_history=True)
+    assert same == ("gates", "covariates")
+    assert by_version == ("sampler.forgotten", "priors.stage_step", "timing.season")
+    assert settings_changes(None, Settings(), of_history=True) == ((), ())
+
+
+def test_the_report_names_the_new_version_and_not_the_user(fits, believed, deals, cut):
+    older = settings_from({"priors": {"stage_step": 0.5}})
+    past = deals.assign(outcome=deals["outcome"])
+    recipe = recipe_of(older, None, validate_deals(past), define())
+    current = current_of(believed, deals, cut, recipe=recipe.record())
+    stored = tomllib.loads(to_toml(asdict(older)))
+    result = run_retraining(deals, replace(current, stored_settings=stored), seed=1, settings=SETTINGS)
+    assert (result.gate.changed, result.gate.by_version) == (("priors",), ("priors.stage_step",))
+    assert "the new version of winprob has changed" in " ".join(result.record()["sentences"]["en"])
+    del stored["covariates"]["days_elapsed"]
+    stored["priors"]["stage_step"] = 1.0
+    same = run_retraining(
+        deals,
+        replace(current, stored_settings=stored),
+        seed=1,
+        settings=replace(SETTINGS, covariates=replace(SETTINGS.covariates, days_elapsed=False)),
+    )
+    assert same.gate.changed == ()
 
 
 def test_mapping_and_covariates_are_parts_of_the_recipe(deals):

@@ -66,6 +66,7 @@ class Gate:
     ----------
     verdict : see ``Verdict``
     changed : parts of the recipe that differ from the current model's; empty for the same recipe
+    by_version : settings that are new or have another default in this version of winprob, and that nobody set
     difference, blocks : None and empty where nothing was scored
     new_deals, hindsight, entered_late, never_open : counts of deals: scored; scored on facts of an unknown or later
         day; not scored because they closed before the current model's data ended; or because they were never seen open
@@ -84,6 +85,7 @@ class Gate:
     settings: RetrainingSettings
     seed: int
     changed: tuple[str, ...] = ()
+    by_version: tuple[str, ...] = ()
     difference: Difference | None = None
     blocks: tuple[BlockDifference, ...] = ()
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
@@ -127,6 +129,7 @@ class Facts:
     """What the gate knows besides the scores; attributes as of ``Gate``."""
 
     changed: tuple[str, ...] = ()
+    by_version: tuple[str, ...] = ()
     past: int = 0
     rewritten: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)

@@ -132,6 +132,12 @@ def _warnings(gate: Gate) -> Iterator[str]:
     yield from _misfit(gate)
     if gate.changed:
         yield gettext("Changed since the current model: {parts}.", parts=", ".join(map(_part, gate.changed)))
+    if gate.by_version:
+        yield gettext(
+            "Of these the new version of winprob has changed, by a new setting or another default, and not you: "
+            "{settings}.",
+            settings=", ".join(map(_setting, gate.by_version)),
+        )
     yield from definition_sentences(gate.record())
     if gate.other_mapping == "own":
         yield gettext("The current model was scored on the deals as its own mapping reads them.")
@@ -203,6 +209,11 @@ def _part(name: str) -> str:
         return gettext("definition of {concept}", concept=column_label(concept))
     titles = {MAPPING: gettext("mapping"), COVARIATES: gettext("covariates of the mapping")}
     return titles.get(name) or f"[{name}]"
+
+
+def _setting(path: str) -> str:
+    table, _, key = path.partition(".")
+    return f"[{table}] {key}"
 
 
 def definition_sentences(gate: Mapping[str, Any]) -> Iterator[str]:
