@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +12,22 @@ import pytest
 
 from tests.conftest import make_posterior
 from winprob import explain, predict, rank_roles
+from winprob.data.history import read_history, write_snapshot
 from winprob.data.schema import validate_deals
+from winprob.model import inference
 from winprob.model.features import Scaling, describe, learn_scaling, without_former
 from winprob.model.features.columns import NO_LEVEL
 from winprob.model.inference import read_training
-from winprob.retrain.candidate import define, definitions_from
-from winprob.retrain.candidate.definitions import Definition, dated, with_own_effects, without_old_readings
-from winprob.settings import Settings
+from winprob.retrain.candidate import CurrentModel, define, definitions_from, run_retraining
+from winprob.retrain.candidate.definitions import (
+    Definition,
+    dated,
+    of_snapshots,
+    with_own_effects,
+    without_old_readings,
+)
+from winprob.settings import Settings, settings_from
+from winprob.simulation import simulate_pipeline
 
 
 def test_several_peoples_readings_of_a_support_lose_it_too():
@@ -91,3 +101,38 @@ def test_the_deviation_of_an_old_reading_is_a_term_of_its_own_in_explanations(ta
     # A lever moves the fact as it is defined today.
     levers = rank_roles(model, rows.assign(outcome="open"))
     assert levers.groupby("role")["log_odds_lift"].nunique().max() <= 2
+
+
+def test_a_history_knows_from_which_snapshot_on_another_mapping_was_used(tmp_path, believed, monkeypatch):
+    seen: list[pd.DataFrame] = []
+
+    def fit(deals, *, seed, settings, **_):
+        seen.append(deals)
+        return replace(believed, settings=settings)
+
+    monkeypatch.setattr(inference, "fit", fit)
+    mappings = [None, {"columns": {"coach": "Coach"}}, {"columns": {"coach": "Contact"}}]
+    pipeline = simulate_pipeline(seed=3, quarters=3)
+    days = pd.date_range(pipeline.first_day, pipeline.last_day, freq="MS")
+    for at, day in enumerate(days):
+        deals = pipeline.known_on(day.date())
+        # A former version did not record it; the mapping changes on the fifth day.
+        if at >= 2:
+            deals.attrs["definitions"] = define(mappings[1 if at < 4 else 2]).digests
+        write_snapshot(deals, day.date(), tmp_path / "history")
+    known = of_snapshots(read_history(tmp_path / "history")).by_concept
+    (former,) = known["coach"].former
+    assert (former.since, former.until) == (None, days[4].date())
+    assert known["stage"].former == ()
+    for plain in (None, CurrentModel(posterior=believed, record={}, definitions=define())):
+        result = run_retraining(tmp_path / "history", plain, seed=1)
+        old = seen[-1]["as_of"] < days[4]
+        assert seen[-1]["coach"][old].isna().all()
+        assert seen[-1]["coach"][~old].notna().any()
+        assert seen[-1]["stage"][old].notna().any()
+        assert result.definitions.by_concept["coach"].since == days[4].date()
+        assert result.gate.redefined == (("coach",) if plain else ())
+    # Named by hand: it was a new header for the same thing.
+    renamed = settings_from({"retraining": {"definitions_since": "1990-01-01"}})
+    run_retraining(tmp_path / "history", None, seed=1, settings=renamed)
+    assert seen[-1]["coach"][seen[-1]["as_of"] < days[4]].notna().any()

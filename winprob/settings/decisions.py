@@ -226,7 +226,8 @@ class MonitorSettings:
     Attributes
     ----------
     false_alarm : chance that a calibrated model is ever reported; the alarm is an e-value of one over it
-    intercept_sd : of the shift in log-odds, which may be either way and is rarely near 0: 0.8 is a chance of 30% that is in truth 16% or 49%
+    intercept_sd : of the shift in log-odds, which may be either way and is rarely near 0: 0.8 is a chance of 30% that
+        is in truth 16% or 49%
     slope_sd : of the log of the slope: 0.3 is chances too far from one half, or too close to it, by a third
     draws : posterior draws used, spread evenly; more are slower and closer to the model's own doubt
     settle_days : a quarter counts this many days after its end, because wins are entered late

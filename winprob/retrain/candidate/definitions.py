@@ -100,6 +100,11 @@ class Definitions:
 
     by_concept: Mapping[str, Definition]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The hash of each concept, as a snapshot has it on record."""
+        return {concept: one.digest for concept, one in self.by_concept.items()}
+
     def record(self) -> dict[str, Any]:
         """Plain values, as ``definitions.json`` holds them."""
         return {concept: one.record() for concept, one in self.by_concept.items()}
@@ -213,6 +218,49 @@ def dated(old: Definitions | None, new: Definitions, since: dt.date | None) -> D
             for concept, one in new.by_concept.items()
         }
     )
+
+
+def of_snapshots(snapshots: pd.DataFrame | None) -> Definitions:
+    """The definitions that the snapshots of a history have on record, with the days of changes; none of None.
+
+    Snapshots without a record are taken to be under the first definition on record.
+    """
+    known: dict[str, Definition] = {}
+    by_day = {} if snapshots is None else snapshots.attrs.get("definitions", {})
+    for day, digests in sorted(by_day.items()):
+        for concept in CONCEPTS:
+            digest = digests.get(concept)
+            if digest and concept not in known:
+                known[concept] = Definition(digest=digest)
+            elif digest and digest != known[concept].digest:
+                known[concept] = known[concept].before(digest, dt.date.fromisoformat(day))
+    return Definitions(by_concept=known)
+
+
+def today_of(plain: Definitions, recorded: Definitions, known: Definitions | None) -> Definitions:
+    """The definitions of today: those on record in a history, else ``plain`` ones, which know no mapping.
+
+    A current model that has the plain definition on record was fitted before snapshots had one: while the record shows
+    no change, that is the same definition.
+    """
+    before = known.by_concept if known else {}
+    return Definitions(
+        by_concept={
+            concept: one
+            if concept not in recorded.by_concept
+            or (concept in before and before[concept].digest == one.digest and not recorded.by_concept[concept].earlier)
+            else recorded.by_concept[concept]
+            for concept, one in plain.by_concept.items()
+        }
+    )
+
+
+def with_recorded_days(definitions: Definitions, recorded: Definitions, since: dt.date | None) -> Definitions:
+    """The definitions, with the days that a history has on record where it shows a change; ``since`` cuts these off."""
+    changed = {concept: one for concept, one in recorded.by_concept.items() if one.earlier}
+    if since:
+        changed = {concept: one.before(one.digest, since) for concept, one in changed.items()}
+    return Definitions(by_concept={**definitions.by_concept, **changed})
 
 
 def without_old_readings(deals: pd.DataFrame, definitions: Definitions) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -185,14 +185,17 @@ def run_retraining(
     settings = settings or Settings()
     known = CurrentModel(posterior=current, record={}) if isinstance(current, Posterior) else current
     evidence = sources.evidence_of(deals, settings.calendar, as_of)
-    today = meanings.define(mapping)
+    recorded = meanings.of_snapshots(evidence.snapshots)
+    today = meanings.today_of(meanings.define(mapping), recorded, known.definitions if known else None)
     recipe = recipe_of(settings, mapping, evidence.table, today)
     if known is None:
+        today = meanings.with_recorded_days(today, recorded, _named_day(settings))
         run = _Run(evidence, settings, seed, today, progress or _silent, pseudonymous, unfinished)
         candidate, gate = run.fitted(first_gate(settings.retraining, seed=seed))
         return run.result(gate, candidate, recipe)
     learned, guessed = known.learned(evidence.closed)
     definitions = meanings.dated(known.definitions, today, _since(settings, learned))
+    definitions = meanings.with_recorded_days(definitions, recorded, _named_day(settings))
     hidden = pseudonymous or bool(known.posterior.scaling.salt)
     run = _Run(evidence, settings, seed, definitions, progress or _silent, hidden, unfinished)
     new = new_deals(evidence, learned)
@@ -293,9 +296,13 @@ def _silent(what: str, share: float) -> None:
 
 def _since(settings: Settings, learned: sources.LearnedFrom) -> dt.date | None:
     """The first day of readings under the definitions of today, where they have changed."""
-    if settings.retraining.definitions_since:
-        return dt.date.fromisoformat(settings.retraining.definitions_since)
-    return None if learned.until is None else learned.until.date() + dt.timedelta(days=1)
+    known = None if learned.until is None else learned.until.date() + dt.timedelta(days=1)
+    return _named_day(settings) or known
+
+
+def _named_day(settings: Settings) -> dt.date | None:
+    day = settings.retraining.definitions_since
+    return dt.date.fromisoformat(day) if day else None
 
 
 def _seen_by_current(
