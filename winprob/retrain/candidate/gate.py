@@ -72,7 +72,7 @@ class Gate:
         day; not scored because they closed before the current model's data ended; or because they were never seen open
     past, rewritten : deals that the current model learned from, and those whose outcome is the other one now
     lost, own_effect : rows that were read under another definition, by concept: they lost the fact, or have an effect
-        of their own, as ``[retraining] changed_definitions`` says
+        of their own, by the setting ``[retraining] changed_definitions``
     redefined : concepts whose definition has changed since the current model
     undatable : whether a definition has changed and no day divides its old readings from the new ones
     guessed : whether the deals that the current model learned from are not on record, and were taken by their number
