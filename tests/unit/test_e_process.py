@@ -87,7 +87,7 @@ def test_the_grid_is_the_integral_over_the_prior() -> None:
     """Against numerical integration with a hundred times as many points."""
     chance, happened = np.array([[0.1, 0.2], [0.3, 0.25], [0.6, 0.8], [0.4, 0.4]]), np.array([True, True, False, True])
     a, s = np.meshgrid(np.linspace(-4, 4, 241), np.linspace(-4, 4, 241), indexing="ij")
-    weight = norm.pdf(a) * norm.pdf(s)
+    weight = (norm.pdf(a, 0.94, 0.34) + norm.pdf(a, -0.94, 0.34)) * norm.pdf(s)
     odds = 0.8 * a[..., None, None] + np.exp(0.3 * s)[..., None, None] * logit(chance)
     other = np.prod(np.where(happened[:, None], expit(odds), 1 - expit(odds)), axis=2).mean(axis=2)
     wanted = (weight * other).sum() / weight.sum() / bernoulli(chance, happened).mean()

@@ -22,7 +22,7 @@ from winprob.retrain.candidate import CurrentModel, define, definitions_from, ru
 from winprob.retrain.candidate.changes import WIN_RATE, data_changes, largest_moves, level_changes, parameter_changes
 from winprob.retrain.candidate.definitions import Definition, changed_concepts, dated, without_old_readings
 from winprob.retrain.candidate.evidence import LearnedFrom, evidence_of, fingerprint, learned_by_count, learned_from
-from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of
+from winprob.retrain.candidate.recipe import LEARNED_BY, Recipe, changed_parts, recipe_from, recipe_of, settings_changes
 from winprob.retrain.candidate.scoring import blocks_of, cluster_labels, new_deals
 from winprob.settings import CalendarSettings, RetrainingSettings, Settings, settings_from
 from winprob.simulation import simulate_pipeline
@@ -245,6 +245,50 @@ def test_the_recipe_is_the_same_whatever_is_only_shown(deals):
     assert changed_parts(plain, recipe_of(learned, None, deals, define())) == ("priors",)
 
 
+def test_a_new_setting_at_a_value_that_changes_nothing_is_the_same_recipe():
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY, ())
+    del stored["covariates"]["days_elapsed"]
+    # In a history the days elapsed were covariates before; in an export they are new.
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY, ())
+    tables = tuple(name for name in LEARNED_BY if name != "covariates")
+    assert settings_changes(stored, Settings(), of_history=False) == (tables, ("covariates.days_elapsed",))
+    switched_off = settings_from({"covariates": {"days_elapsed": False}})
+    assert settings_changes(stored, switched_off, of_history=False) == (LEARNED_BY, ())
+    assert settings_changes(stored, switched_off, of_history=True) == (tables, ())
+
+
+def test_a_changed_setting_is_the_users_or_the_new_versions():
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    del stored["timing"]["season"]
+    stored["priors"] |= {"stage_step": 0.5, "coach": 0.7}
+    stored["sampler"]["forgotten"] = 3
+    same, by_version = settings_changes(stored, Settings(), of_history=True)
+    assert same == ("gates", "covariates")
+    assert by_version == ("sampler.forgotten", "priors.stage_step", "timing.season")
+    assert settings_changes(None, Settings(), of_history=True) == ((), ())
+
+
+def test_the_report_names_the_new_version_and_not_the_user(fits, believed, deals, cut):
+    older = settings_from({"priors": {"stage_step": 0.5}})
+    past = deals.assign(outcome=deals["outcome"])
+    recipe = recipe_of(older, None, validate_deals(past), define())
+    current = current_of(believed, deals, cut, recipe=recipe.record())
+    stored = tomllib.loads(to_toml(asdict(older)))
+    result = run_retraining(deals, replace(current, stored_settings=stored), seed=1, settings=SETTINGS)
+    assert (result.gate.changed, result.gate.by_version) == (("priors",), ("priors.stage_step",))
+    assert "the new version of winprob has changed" in " ".join(result.record()["sentences"]["en"])
+    del stored["covariates"]["days_elapsed"]
+    stored["priors"]["stage_step"] = 1.0
+    same = run_retraining(
+        deals,
+        replace(current, stored_settings=stored),
+        seed=1,
+        settings=replace(SETTINGS, covariates=replace(SETTINGS.covariates, days_elapsed=False)),
+    )
+    assert same.gate.changed == ()
+
+
 def test_mapping_and_covariates_are_parts_of_the_recipe(deals):
     mapping = {"columns": {"deal_id": "Id", "stage": {"column": "S", "values": {"approval": ["A"]}}}}
     reordered = {"columns": {"stage": {"values": {"approval": ["A"]}, "column": "S"}, "deal_id": "Id"}}
@@ -309,9 +353,24 @@ def test_a_changed_definition_is_not_pooled_and_the_gate_reports_it(fits, believ
     final = fits[-1]
     assert final["stage"][final["as_of"] <= cut].isna().all()
     assert final["stage"][final["as_of"] > cut].notna().any()
+    own_effect = replace(SETTINGS, retraining=RetrainingSettings(least_deals=20, changed_definitions="own_effect"))
+    own = run_retraining(deals, replace(current, definitions=old), seed=1, settings=own_effect)
+    assert own.gate.own_effect["stage"] == result.gate.lost["stage"]
+    assert fits[-1]["stage"][final["as_of"] <= cut].notna().any()
+    (former,) = fits[-1].attrs["covariates"]["former"]
+    assert former == {"column": "stage", "since": "", "until": f"{cut + pd.Timedelta(days=1):%Y-%m-%d}"}
+    assert "own_effect" in " ".join(own.record()["sentences"]["en"])
+    assert "lose_fact" in " ".join(result.record()["sentences"]["en"])
     refused = replace(SETTINGS, retraining=RetrainingSettings(least_deals=20, changed_definitions="refuse"))
     held = run_retraining(deals, replace(current, definitions=old), seed=1, settings=refused)
     assert held.gate.verdict == "definitions"
+
+
+def test_without_any_day_a_changed_definition_holds_the_candidate(fits, believed, deals):
+    undated = deals.drop(columns=["as_of", "closed_on", "opened_on", "expected_close_on"])
+    current = CurrentModel(posterior=believed, record={}, definitions=define({"columns": {"stage": "Stage"}}))
+    result = run_retraining(undated, current, seed=1, settings=SETTINGS)
+    assert (result.gate.verdict, result.gate.undatable) == ("definitions", True)
 
 
 def test_the_current_model_is_scored_on_its_own_reading_of_the_export(fits, believed, deals, cut):

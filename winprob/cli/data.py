@@ -9,7 +9,7 @@ import click
 
 import winprob
 from winprob.cli import app, options
-from winprob.cli.options import Output, Source, load_settings
+from winprob.cli.options import Frame, Output, Source, load_settings
 from winprob.cli.show import echo_notes, progress, show, write_page
 from winprob.errors import HistoryError, SettingsError
 from winprob.i18n import gettext
@@ -189,7 +189,15 @@ def add_snapshot(source: Source, day: Any, history: Path) -> "Snapshot":
     table = _read_export(source, source.people if roles is None else None)
     # A role without a day is as old as the export.
     known = None if roles is None else roles.fillna({"known_on": day})
-    return winprob.write_snapshot(_cover(table, known, day), day, history)
+    return winprob.write_snapshot(_defined(_cover(table, known, day), source), day, history)
+
+
+def _defined(table: Frame, source: Source) -> Frame:
+    """The table with hashes of what its facts mean by the source's mapping, which its snapshot keeps."""
+    from winprob.retrain.candidate import define
+
+    table.attrs["definitions"] = define(source.entries()).digests
+    return table
 
 
 def _replay(
@@ -222,7 +230,7 @@ def _replay(
     replayed, findings = winprob.replay_changes(current, log, days, static=static)
     _echo_findings(findings)
     frames = ((day, _cover(known, roles, day)) for day, known in replayed)
-    snapshots = [winprob.write_snapshot(frame, day, history) for day, frame in frames if len(frame)]
+    snapshots = [winprob.write_snapshot(_defined(frame, source), day, history) for day, frame in frames if len(frame)]
     if not snapshots:
         raise HistoryError(gettext("no review day up to --as-of on which there was a deal: nothing was added"))
     return snapshots

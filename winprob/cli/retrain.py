@@ -1,5 +1,6 @@
 """Command ``retrain``: fit a candidate, judge it by the gate, and leave it in the registry or make it current."""
 
+import datetime as dt
 import json
 import os
 from collections.abc import Callable
@@ -38,6 +39,9 @@ COLUMNS = ("model", "log_loss", "calibration_slope", "calibration_intercept", "c
     help="auto: a candidate that passes the gate becomes the current model. ask: it is left for you to promote.",
 )
 @click.option("--reason", default="", help="Why, for the log.")
+@options.day("--as-of", help="Use only what was known on this day.")
+@click.option("--pseudonymous", is_flag=True, help="Store pseudonyms of sellers and accounts.")
+@click.option("--resume", is_flag=True, help="Go on from the draws of fits that did not converge in the last run.")
 @page_option
 @options.settings
 @options.seed
@@ -47,6 +51,9 @@ def retrain(
     registry: Path,
     promote: str,
     reason: str,
+    as_of: dt.date | None,
+    pseudonymous: bool,
+    resume: bool,
     page: Path | None,
     settings: Path | None,
     seed: int,
@@ -57,23 +64,26 @@ def retrain(
     Exit code 0: promoted. 3: held, or left as a candidate. 1: a fault.
     """
     from winprob.report.retraining import render_retraining
-    from winprob.retrain import Registry
-    from winprob.retrain.candidate import CurrentModel, decision_sentences, gate_sentences, run_retraining
+    from winprob.retrain import Registry, candidate
 
     chosen = load_settings(settings)
     require_writable(page)
     models = Registry(registry)
     # Before the work, not after it: raises where the folder is neither a registry nor empty.
     current = models.current()
-    deals, remarks = _checked(source, chosen)
+    deals, remarks = _checked(source, chosen, as_of)
+    unfinished = candidate.unfinished_fits(registry.parent / f"{registry.name}.unfinished", resume=resume)
     with progress() as follow:
-        retraining = run_retraining(
+        retraining = candidate.run_retraining(
             deals,
-            CurrentModel.from_entry(current) if current else None,
+            candidate.CurrentModel.from_entry(current) if current else None,
             seed=seed,
             settings=chosen,
             mapping=source.entries(),
             seen_by_current=_by_own_mapping(source, current),
+            as_of=as_of,
+            pseudonymous=pseudonymous,
+            unfinished=unfinished,
             progress=follow,
         )
     gate = retraining.gate
@@ -82,9 +92,15 @@ def retrain(
     html = render_retraining(retraining)
     if page:
         write_page(html, page, gettext("The page is in {path}. Open it in a browser.", path=page))
-    echo_notes(*gate_sentences(gate), *remarks)
+    echo_notes(*candidate.gate_sentences(gate), *remarks)
+    if unfinished.names():
+        where = gettext(
+            "The draws of fits that did not converge are in {path}: the same command with --resume goes on from them.",
+            path=unfinished.folder,
+        )
+        echo_notes(where)
     if not _settled(models, retraining, html, source, current, promote == "auto", reason):
-        echo_notes(*decision_sentences(gate))
+        echo_notes(*candidate.decision_sentences(gate))
         raise SystemExit(HELD)
 
 
@@ -103,7 +119,7 @@ def scores_table(gate: "Gate") -> Frame:
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def _checked(source: Source, settings: "winprob.Settings") -> tuple[Frame | Path, list[str]]:
+def _checked(source: Source, settings: "winprob.Settings", as_of: dt.date | None) -> tuple[Frame | Path, list[str]]:
     """The deals, once ``winprob check`` finds no error in them, and remarks for after the work.
 
     Raises
@@ -116,7 +132,7 @@ def _checked(source: Source, settings: "winprob.Settings") -> tuple[Frame | Path
     if len(errors):
         listed = "; ".join(f"{row.column}: {row.message}" for row in errors.itertuples())
         raise DealTableError(gettext("winprob check finds errors to fix first: {errors}", errors=listed))
-    table, remarks = training_table(source, settings)
+    table, remarks = training_table(source, settings, as_of if os.path.isdir(source.path) else None)
     warnings = int((findings["severity"] == "warning").sum())
     if warnings:
         remarks.append(gettext("{warnings} warnings: winprob check lists them.", warnings=warnings))

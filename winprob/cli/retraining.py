@@ -51,6 +51,7 @@ def show_model(which: str, registry: Path, output: Output) -> None:
     """What happened to a model; what it learned, and the verdict of the gate."""
     from winprob.model.summary import posterior_sentences
     from winprob.retrain import moves_table, verdict_text
+    from winprob.retrain.candidate import definition_sentences
 
     models = options.existing_registry(registry)
     entry = models.entry(which)
@@ -59,6 +60,8 @@ def show_model(which: str, registry: Path, output: Output) -> None:
     echo_notes(*posterior_sentences(posterior))
     if verdict:
         echo_notes(gettext("Verdict of the gate: {verdict}", verdict=verdict))
+    if isinstance(gate := entry.gate().get("gate"), dict):
+        echo_notes(*definition_sentences(gate))
     echo_notes(gettext("Its files are in {path}.", path=entry.path))
 
 

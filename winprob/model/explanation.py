@@ -10,7 +10,7 @@ from winprob.data.schema import COLUMNS, ELAPSED, elapsed, last_reading, validat
 from winprob.i18n import gettext
 from winprob.methodology import ROLES, column_label, label
 from winprob.model.draws import summarise
-from winprob.model.features import as_known, describe, numeric_values
+from winprob.model.features import as_known, describe, former_column, numeric_values, with_former
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import WAITING, describe_waiting
 from winprob.model.win.terms import ROLE_TERMS, attenuation, coefficients, iter_terms, support_terms
@@ -43,7 +43,7 @@ def explain(posterior: Posterior, deals: pd.DataFrame, deal_id: str) -> pd.DataF
     """
     row = without_late_forecasts(last_reading(validate_deals(deals), deal_id))
     contributions = _contributions(posterior, row)
-    facts, only = row.iloc[0], posterior.provenance.prior_only
+    facts, only = with_former(row, posterior.scaling.fields).iloc[0], posterior.provenance.prior_only
     if posterior.scaling.companion is not None:
         facts = pd.concat([facts, pd.Series({_MOVED: _moved_most(posterior, row)})])
     records = [
@@ -135,7 +135,11 @@ def fact(name: str, facts: pd.Series) -> str:
         return term_title(name)
     if name == "rep_probability":
         return gettext("{what}: {value}", what=term_title(name), value=_share(facts.get(name)))
-    value = _value(name, _days(name, facts) if name in ELAPSED else facts.get(name))
+    if (column := former_column(name)) is not None:
+        then = facts.get(name)
+        value = gettext("not read then") if pd.isna(then) else _value(column, then)
+    else:
+        value = _value(name, _days(name, facts) if name in ELAPSED else facts.get(name))
     return gettext("{what}: {value}", what=term_title(name), value=value)
 
 
@@ -157,6 +161,8 @@ def term_title(name: str) -> str:
         return titles[name]
     if name in ELAPSED:
         return gettext("Days to the seller's close date")
+    if (column := former_column(name)) is not None:
+        return gettext("{what} as read before {day}", what=column_label(column), day=name.rpartition(" ")[2])
     return column_label(name) if name in COLUMNS else name
 
 
@@ -175,6 +181,8 @@ def _value(name: str, value: Any) -> str:
         return gettext("unknown")
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
+    if name.endswith("_support"):
+        return label("support", float(value))
     return label(_CATEGORIES[name], str(value)) if name in _CATEGORIES else str(value)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winprob.arrays import Array
+from winprob.data.schema import COLUMNS
 from winprob.methodology import ROLES, SUPPORT_TIERS
 from winprob.model.amounts import ClosingAmounts
 from winprob.model.arrivals import WEEKS, Arrivals
@@ -73,6 +74,11 @@ def require_scaling(scaling: Scaling) -> None:
     _numbers("unreported_share", scaling.unreported_share, (len(ROLES), len(METHOD_LEVELS)), lowest=0)
     _texts("report_bias", [seller for seller, _ in scaling.report_bias])
     _texts("fields", [field.name for field in scaling.fields])
+    for field in scaling.fields:
+        _texts("fields", [field.column, field.since, field.until])
+        _require(not field.column or field.column in COLUMNS, "fields")
+        days = [day for day in (field.since, field.until if field.column else "") if day]
+        _require(all(dt.date.fromisoformat(day) for day in days) and bool(field.until) == bool(field.column), "fields")
     _texts("levels", [level for field in scaling.fields for level in field.levels])
     _texts("numeric", [column.name for column in scaling.numeric])
     _numbers("mean", [column.mean for column in scaling.numeric], (len(scaling.numeric),))

@@ -55,7 +55,8 @@ class RetrainingSettings:
     rewritten_share : of the deals that the current model learned from, those whose outcome is another one now, above
         which the past has been rewritten and the candidate is held
     changed_definitions : where the words, criteria or mapping of a fact have changed, readings under another definition
-        ``lose_fact`` (it is unknown there), or the candidate is refused (``refuse``)
+        ``lose_fact`` (it is unknown there), get an effect of their own that is pooled towards the present one
+        (``own_effect``), or the candidate is refused (``refuse``)
     definitions_since : the first day of readings under the definitions of today (ISO); by default the day after the
         current model's data ended
     moves : open deals shown with the largest change of their win probability
@@ -67,7 +68,7 @@ class RetrainingSettings:
     block_deals: Positive = 30
     miscalibrated: Chance = 0.01
     rewritten_share: Share = 0.05
-    changed_definitions: Literal["lose_fact", "refuse"] = "lose_fact"
+    changed_definitions: Literal["lose_fact", "own_effect", "refuse"] = "lose_fact"
     definitions_since: str = ""
     moves: Positive = 10
 
@@ -225,7 +226,8 @@ class MonitorSettings:
     Attributes
     ----------
     false_alarm : chance that a calibrated model is ever reported; the alarm is an e-value of one over it
-    intercept_sd : of the shift in log-odds: 0.8 is a chance of 30% that is in truth 16% or 49%
+    intercept_sd : of the shift in log-odds, which may be either way and is rarely near 0: 0.8 is a chance of 30% that
+        is in truth 16% or 49%
     slope_sd : of the log of the slope: 0.3 is chances too far from one half, or too close to it, by a third
     draws : posterior draws used, spread evenly; more are slower and closer to the model's own doubt
     settle_days : a quarter counts this many days after its end, because wins are entered late

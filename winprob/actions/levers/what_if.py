@@ -225,8 +225,10 @@ def _unused_columns(changes: Sequence[Change], scaling: Scaling) -> set[str]:
 
 
 def _covariates(scaling: Scaling) -> dict[str, bool]:
-    """The covariates the model learned from, and whether each is a number."""
-    return {field.name: False for field in scaling.fields} | {column.name: True for column in scaling.numeric}
+    """The covariates the model learned from, and whether each is a number; former definitions follow from others."""
+    return {field.name: False for field in scaling.fields if not field.column} | {
+        column.name: True for column in scaling.numeric
+    }
 
 
 def _column(name: str, own: Mapping[str, bool]) -> str | None:

@@ -11,7 +11,7 @@ Other readers of Parquet data sets skip names that begin with ``_`` or a dot, an
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -238,8 +238,18 @@ def _together(snapshots: list[pd.DataFrame]) -> pd.DataFrame:
     every = pd.concat(_alike(snapshots, list(columns)), ignore_index=True)
     ordered = [name for name in (*COLUMNS, *READINGS, *NAMES) if name in columns]
     every = every[ordered + [name for name in columns if name not in ordered]]
-    every.attrs = {"covariates": covariates}
+    every.attrs = {"covariates": covariates, **_definitions_by_day(snapshots)}
     return every
+
+
+def _definitions_by_day(snapshots: list[pd.DataFrame]) -> dict[Hashable, Any]:
+    """Hashes of definitions by the day of the snapshot that has them on record; nothing where none has."""
+    by_day = {
+        f"{frame['as_of'].iloc[0]:%Y-%m-%d}": frame.attrs["definitions"]
+        for frame in snapshots
+        if len(frame) and "definitions" in frame.attrs
+    }
+    return {"definitions": by_day} if by_day else {}
 
 
 def _alike(snapshots: list[pd.DataFrame], columns: list[str]) -> list[pd.DataFrame]:

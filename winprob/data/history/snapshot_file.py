@@ -5,7 +5,7 @@ until the history is next written to.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ _KEY = b"winprob"
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 
 
-def snapshot_bytes(content: pd.DataFrame, covariates: object) -> bytes:
-    """A snapshot as Parquet, with the covariates in its metadata."""
+def snapshot_bytes(content: pd.DataFrame, covariates: object, definitions: object = None) -> bytes:
+    """A snapshot as Parquet, with the covariates, and hashes of what its facts mean, in its metadata."""
     plain = content.copy()
     plain.attrs = {}
     table = pa.Table.from_pandas(plain, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps({"covariates": covariates or {}}).encode()}
+    listed = {"covariates": covariates or {}, **({"definitions": definitions} if definitions else {})}
+    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(listed).encode()}
     buffer = pa.BufferOutputStream()
     parquet.write_table(table.replace_schema_metadata(metadata), buffer)
     return bytes(buffer.getvalue())
@@ -74,7 +75,8 @@ def read_content(place: Path) -> pd.DataFrame:
         table = parquet.ParquetFile(pa.BufferReader(data)).read()
         table.validate(full=True)
         content: pd.DataFrame = table.to_pandas()
-        content.attrs = {"covariates": _covariates(json.loads((table.schema.metadata or {}).get(_KEY, b"{}")))}
+        listed = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+        content.attrs = {"covariates": _covariates(listed), **_definitions(listed)}
     except _DAMAGE as fault:
         raise _unreadable(file, fault) from None
     return content
@@ -95,6 +97,20 @@ def _covariates(settings: Any) -> dict[str, Any]:
         if all(isinstance(name, str) for name in names) and type(covariates.get("seller_forecast", False)) is bool:
             return dict(covariates)
     raise ValueError("metadata")
+
+
+def _definitions(settings: Mapping[str, Any]) -> dict[Hashable, Any]:
+    """The hashes of definitions by concept, where the metadata list them.
+
+    Raises
+    ------
+    ValueError
+        They have another form.
+    """
+    definitions = settings.get("definitions", {})
+    if not isinstance(definitions, Mapping) or not all(isinstance(text, str) for text in definitions.values()):
+        raise ValueError("metadata")
+    return {"definitions": dict(definitions)} if definitions else {}
 
 
 def _unreadable(file: Path, fault: object) -> InputError:

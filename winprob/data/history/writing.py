@@ -7,7 +7,7 @@ can lock a folder.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,8 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
 
     Parameters
     ----------
-    deals : frame in canonical columns; of several readings of a deal the last is used
+    deals : frame in canonical columns; of several readings of a deal the last is used. ``attrs["definitions"]``, hashes
+        by concept (``retrain.candidate.define``), are kept with it: a retraining sees where a mapping has changed
     as_of : the day of the export, from 1990 to a year from today
 
     Raises
@@ -74,7 +75,7 @@ def write_snapshot(deals: pd.DataFrame, as_of: Day, history: str | Path) -> Snap
         if shared_folder.is_fresh(folder):
             _sign(folder)
         place = layout.place_of(folder, day)
-        added = not place.exists() and _put(folder, place, content, deals.attrs.get("covariates"))
+        added = not place.exists() and _put(folder, place, content, deals.attrs)
         if not added:
             refuse_other(snapshot_file.read_content(place), content, day, folder)
         _add_checksums(folder)
@@ -104,10 +105,10 @@ def _sign(folder: Path) -> None:
     shared_folder.replace_synced(folder / layout.MANIFEST, layout.manifest_text().encode())
 
 
-def _put(folder: Path, place: Path, content: pd.DataFrame, covariates: object) -> bool:
+def _put(folder: Path, place: Path, content: pd.DataFrame, attrs: Mapping[Any, Any]) -> bool:
     """Write the snapshot; False where another writer was first."""
     with shared_folder.scratch(folder) as aside:
-        data = snapshot_file.snapshot_bytes(content, covariates)
+        data = snapshot_file.snapshot_bytes(content, attrs.get("covariates"), attrs.get("definitions"))
         shared_folder.write_synced(aside / snapshot_file.SNAPSHOT, data)
         shared_folder.write_synced(aside / snapshot_file.CHECKSUM, snapshot_file.checksum_bytes(data))
         shared_folder.sync_folder(aside)

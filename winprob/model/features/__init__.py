@@ -8,6 +8,7 @@ from winprob.model.features.columns import BLANK, NAMES, NO_DATE, numeric_values
 from winprob.model.features.companion import TREE_DIMS, Companion, additive_part, require_trees, tree_inputs
 from winprob.model.features.curves import TRANSFORMS, Bins, Curves
 from winprob.model.features.description import Features, as_known, describe
+from winprob.model.features.former import FORMER, former_column, read_between, with_former, without_former
 from winprob.model.features.interactions import InteractionBasis
 from winprob.model.features.learning import (
     alike_groups,
@@ -37,6 +38,7 @@ __all__ = [
     "Companion",
     "Curves",
     "Features",
+    "FORMER",
     "Field",
     "Layout",
     "METHOD_LEVELS",
@@ -58,10 +60,14 @@ __all__ = [
     "deal_weights",
     "describe",
     "empty_scaling",
+    "former_column",
     "learn_scaling",
     "numeric_values",
+    "read_between",
     "require_trees",
     "tree_inputs",
     "split_words",
     "uses_seller_forecast",
+    "with_former",
+    "without_former",
 ]

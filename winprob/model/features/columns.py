@@ -16,6 +16,8 @@ from winprob.model.features.scaling import Field, Numeric, Scaling
 
 NO_DATE = -1
 BLANK = ""
+#: The code of a deal that has no level of a field: today's readings, of a former definition.
+NO_LEVEL = -1
 
 
 #: Columns with the names of people and customers.
@@ -61,6 +63,8 @@ def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tu
     for at, field in enumerate(fields):
         code, names = _distinct_levels(deals, field.name)
         place = {level: start + i for i, level in enumerate(field.levels)}
+        if field.column:
+            place[BLANK] = NO_LEVEL
         for level in sorted(set(names) - set(place)):
             place[level] = known + len(unseen)
             unseen.append((at, level))

@@ -184,8 +184,8 @@ def additive_part(level: Array, bins: Array, levels: int, numbers: int, log_odds
 
 
 def _places(level: Array, bins: Array, levels: int, nothing: int) -> Array:
-    """(deal, column) places of a deal's levels and bins end to end; an unseen level is at ``nothing``."""
-    return np.concatenate([np.where(level < levels, level, nothing), bins + levels], axis=1)
+    """(deal, column) places of a deal's levels and bins end to end; an unseen level, and none, is at ``nothing``."""
+    return np.concatenate([np.where((level >= 0) & (level < levels), level, nothing), bins + levels], axis=1)
 
 
 def tree_inputs(category: Array, level: Array, numbers: Array) -> Array:

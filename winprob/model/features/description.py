@@ -19,6 +19,7 @@ from winprob.model.features.columns import (
     pseudonymise,
     quarter_codes,
 )
+from winprob.model.features.former import with_former
 from winprob.model.features.interactions import interaction_features
 from winprob.model.features.levels import WORDS
 from winprob.model.features.readings import read_support, report_bias
@@ -35,7 +36,7 @@ class Features:
     readers : (deal, role) how many people's readings a support is based on, 0 = not reported
     reading, reading_variance : (deal, role) mean of a standard normal in the reported tiers, and what they hide
     report_bias : (deal,) how far the deal's seller reads above others, see ``unbiased``
-    level : (deal, field) codes into all known levels end to end, then into ``unseen``
+    level : (deal, field) codes into all known levels end to end, then into ``unseen``; ``NO_LEVEL`` for none
     numeric : (deal, feature) of each column without bins the standardised value, then 1 where it is blank
     bin : (deal, column) codes into the bins of all columns end to end
     companion : (deal, booster) log-odds of each booster beyond what single covariates add
@@ -105,13 +106,16 @@ class Features:
 
 
 def as_known(deals: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
-    """The deals with the names that the model knows, without sellers' forecasts of the day of the close or later."""
+    """The deals with the names that the model knows, without sellers' forecasts of the day of the close or later.
+
+    What was read under a former definition of a fact is a column of its own too, see ``former``.
+    """
     # Without attributes: pandas copies them with every column that is taken from a frame.
     deals = deals.copy(deep=False)
     deals.attrs = {}
     used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
     known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
-    return pseudonymise(known, scaling.salt)
+    return with_former(pseudonymise(known, scaling.salt), scaling.fields)
 
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:

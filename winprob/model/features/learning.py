@@ -21,9 +21,10 @@ from winprob.data.schema import (
     is_closed,
     without_late_forecasts,
 )
-from winprob.model.features.columns import fiscal_quarter, level_codes, levels, pseudonymise, transformed
+from winprob.model.features.columns import BLANK, fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
+from winprob.model.features.former import former_fields, with_former
 from winprob.model.features.interactions import InteractionBasis, learn_interactions
 from winprob.model.features.levels import METHOD_LEVELS, WORDS
 from winprob.model.features.readings import count_tiers, learn_report_bias, read_support
@@ -36,7 +37,9 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") ->
     given, deals = deals, pseudonymise(without_late_forecasts(deals), salt)
     weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
-    fields = tuple(Field(name=name, levels=tuple(sorted(set(levels(deals, name))))) for name in varying)
+    named = [*(Field(name=name, levels=()) for name in varying), *former_fields(deals)]
+    deals = with_former(deals, named)
+    fields = tuple(replace(field, levels=_levels(deals, field)) for field in named)
     month = settings.calendar.fiscal_year_start_month
     first, share = _quarter_shares(fiscal_quarter(deals, month), weight)
     tier_counts = count_tiers(deals, weight)
@@ -52,6 +55,11 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") ->
         salt=salt,
     )
     return replace(scaling, **_shares(describe(given, scaling), weight, scaling))
+
+
+def _levels(deals: pd.DataFrame, field: Field) -> tuple[str, ...]:
+    """The levels of a field, in order; of a former definition its blank, a reading of today, is none."""
+    return tuple(sorted(set(levels(deals, field.name)) - ({BLANK} if field.column else set())))
 
 
 def _learn_bias(
@@ -123,7 +131,8 @@ def _shares(features: Features, weight: Array, scaling: Scaling) -> dict[str, An
     share = weight / weight.sum()
     words = [np.bincount(getattr(features, word.code), share, minlength=len(word.levels)) for word in WORDS]
     levels = len(scaling.layout.field_of_level)
-    level = np.bincount(features.level.ravel(), weights=np.repeat(share, features.level.shape[1]), minlength=levels)
+    has = features.level >= 0
+    level = np.bincount(features.level[has], weights=share[np.nonzero(has)[0]], minlength=levels)
     silent = (features.readers == 0).T * share
     unreported = [np.bincount(features.method, weights=row, minlength=len(METHOD_LEVELS)) for row in silent]
     return {

@@ -113,7 +113,7 @@ def report_bias(deals: pd.DataFrame, learned: Sequence[tuple[str, float]]) -> Ar
 def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:
     """(deal, tier, person) influence of each person who reports that tier; a bare tier is one person."""
     support, several = f"{role}_support", f"{role}_readings"
-    people = deals[several].fillna("").map(_people).tolist() if several in deals else []
+    people = deals[several].fillna("").map(people_of).tolist() if several in deals else []
     width = max((len(p) for p in people), default=0)
     influence = np.zeros((len(deals), len(SUPPORT_TIERS), max(width, 1)))
     if support in deals:
@@ -128,7 +128,7 @@ def _influence_by_tier(deals: pd.DataFrame, role: str) -> Array:
     return influence
 
 
-def _people(text: str) -> tuple[tuple[int, float], ...]:
+def people_of(text: str) -> tuple[tuple[int, float], ...]:
     """``"3*2 4*1"`` as ((3, 2.0), (4, 1.0)): tier and influence of each person."""
     pairs = (token.split("*") for token in text.split())
     return tuple((int(tier), float(influence)) for tier, influence in pairs)

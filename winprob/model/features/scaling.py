@@ -20,10 +20,16 @@ from winprob.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A varying covariate and the levels seen in training; a blank is the level ``""``."""
+    """A varying covariate and the levels seen in training; a blank is the level ``""``.
+
+    One that is a former definition of ``column`` holds what was read from ``since`` (empty: ever) and before ``until``.
+    """
 
     name: str
     levels: tuple[str, ...]
+    column: str = ""
+    since: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ class Scaling:
         return cls(
             tier_counts=tuple(tuple(row) for row in plain["tier_counts"]),
             report_bias=tuple((seller, bias) for seller, bias in plain["report_bias"]),
-            fields=tuple(Field(name=f["name"], levels=tuple(f["levels"])) for f in plain["fields"]),
+            fields=tuple(Field(**{**field, "levels": tuple(field["levels"])}) for field in plain["fields"]),
             numeric=tuple(_numeric(column) for column in plain["numeric"]),
             pairs=None,
             first_quarter=plain["first_quarter"],

@@ -99,7 +99,7 @@ def folds_of(group: Array, seed: int) -> Array:
 
 def _categories(level: Array, field_of_level: Array) -> Array:
     """(level,) category of each level within its field; -1 for those too rare, or beyond what trees take."""
-    count = np.bincount(level.ravel(), minlength=len(field_of_level))
+    count = np.bincount(level[level >= 0], minlength=len(field_of_level))
     category = np.full(len(field_of_level), -1, dtype=np.int64)
     for field in range(level.shape[1]):
         common = np.flatnonzero((field_of_level == field) & (count >= _RARE))

@@ -15,7 +15,7 @@ from winprob.data.schema import fact_columns, in_order, is_closed, validate_deal
 from winprob.i18n import gettext
 from winprob.model.amounts import learn_closing_amounts
 from winprob.model.arrivals import learn_arrivals
-from winprob.model.features import Features, Layout, Scaling, empty_scaling
+from winprob.model.features import Features, Layout, Scaling, empty_scaling, without_former
 from winprob.model.hazards import Hazards
 from winprob.model.inference.believable import believable_draws
 from winprob.model.inference.gates import Gates
@@ -74,14 +74,16 @@ def fit(
     """
     settings = settings or Settings()
     valid = in_order(validate_deals(deals, training=True, one_outcome=one_outcome))
-    dated = valid if readings is None else in_order(validate_deals(readings))
+    dated = without_former(valid if readings is None else in_order(validate_deals(readings)))
     record = valid if ends is None else in_order(validate_deals(ends))
     progress = progress or _silent
     progress(gettext("learning when deals close"), 0.0)
     hazards = learn_time(dated, settings, seed)
     progress(gettext("learning when deals close"), 1.0)
     salt = sha256(f"winprob pseudonyms {seed}".encode()).hexdigest()[:32] if pseudonymous else ""
-    training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid), salt=salt)
+    training = training_from(
+        valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, without_former(valid)), salt=salt
+    )
     learned = learn(training, settings, seed=seed, progress=progress, unfinished=unfinished)
     layout, rng = training.scaling.layout, np.random.default_rng([seed, 1])
     fitted = _posterior(

@@ -87,7 +87,7 @@ def find_changes(
 
 def _old(closed: pd.DataFrame, learned: LearnedFrom) -> Mask:
     """(deal,) whether the current model learned from it."""
-    if learned.won is not None:
+    if learned.won is not None or learned.until is None:
         return learned.has(closed[ID])
     return mask_of(column_or_missing(closed, "closed_on") <= learned.until)
 

@@ -1,5 +1,6 @@
 """Deals to retrain on, as they were known on a past day: from an export, or from a history of snapshots."""
 
+import datetime as dt
 import hashlib
 import os
 from collections.abc import Collection, Mapping
@@ -13,6 +14,8 @@ import pandas as pd
 
 from winprob.data import schema
 from winprob.data.history import deal_ends, read_history, review_table, training_rows
+from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.settings import CalendarSettings
 
 _ONE_DAY = pd.Timedelta(days=1)
@@ -117,18 +120,33 @@ class Evidence:
         return training_rows(self.snapshots, as_of=as_of, reviews="month", calendar=self.calendar)  # type: ignore[arg-type]
 
 
-def evidence_of(deals: pd.DataFrame | Path | str, calendar: CalendarSettings) -> Evidence:
+def evidence_of(deals: pd.DataFrame | Path | str, calendar: CalendarSettings, as_of: dt.date | None = None) -> Evidence:
     """The deals of a table in canonical columns, or of a history's folder.
+
+    Parameters
+    ----------
+    as_of : use only what was known on this day; closed deals without a day of closing are left out then
 
     Raises
     ------
     DealTableError, HistoryError
-        They are not valid, or the folder is not a history.
+        They are not valid, the folder is not a history, or nothing was known on ``as_of``.
     """
     if isinstance(deals, pd.DataFrame):
-        return Evidence(table=schema.validate_deals(deals, training=True), calendar=calendar)
-    snapshots = read_history(os.fspath(deals))
+        known = deals if as_of is None else _known_by(schema.validate_deals(deals), pd.Timestamp(as_of))
+        return Evidence(table=schema.validate_deals(known, training=True), calendar=calendar)
+    snapshots = read_history(os.fspath(deals), until=as_of)
     return Evidence(table=training_rows(snapshots, calendar=calendar), calendar=calendar, snapshots=snapshots)
+
+
+def _known_by(table: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
+    """The rows of an export that were read by the evening of ``last``, as they were then."""
+    read, ended = (schema.column_or_missing(table, name) for name in ("as_of", "closed_on"))
+    undated = schema.is_closed(table) & schema.mask_of(ended.isna())
+    known = _as_known_on(table[~undated & ~schema.mask_of(read > last)], last, ())
+    if known.empty:
+        raise DealTableError(gettext("nothing of these deals was known on {day:%Y-%m-%d}.", day=last))
+    return known
 
 
 def _as_known_on(table: pd.DataFrame, last: pd.Timestamp, later: Collection[str]) -> pd.DataFrame:

@@ -66,12 +66,15 @@ class Gate:
     ----------
     verdict : see ``Verdict``
     changed : parts of the recipe that differ from the current model's; empty for the same recipe
+    by_version : settings that are new or have another default in this version of winprob, and that nobody set
     difference, blocks : None and empty where nothing was scored
     new_deals, hindsight, entered_late, never_open : counts of deals: scored; scored on facts of an unknown or later
         day; not scored because they closed before the current model's data ended; or because they were never seen open
     past, rewritten : deals that the current model learned from, and those whose outcome is the other one now
-    lost : rows that lost a fact, by concept, because they were read under another definition
+    lost, own_effect : rows that were read under another definition, by concept: they lost the fact, or have an effect
+        of their own, by the setting ``[retraining] changed_definitions``
     redefined : concepts whose definition has changed since the current model
+    undatable : whether a definition has changed and no day divides its old readings from the new ones
     guessed : whether the deals that the current model learned from are not on record, and were taken by their number
     other_mapping : whether the current model was scored on its own reading of the export: ``same`` mapping, ``own``, or
         ``lost`` where its mapping can no longer read it
@@ -82,6 +85,7 @@ class Gate:
     settings: RetrainingSettings
     seed: int
     changed: tuple[str, ...] = ()
+    by_version: tuple[str, ...] = ()
     difference: Difference | None = None
     blocks: tuple[BlockDifference, ...] = ()
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
@@ -93,7 +97,9 @@ class Gate:
     past: int = 0
     rewritten: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
+    own_effect: Mapping[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
+    undatable: bool = False
     guessed: bool = False
     other_mapping: Literal["same", "own", "lost"] = "same"
     reasons: tuple[str, ...] = ()
@@ -123,10 +129,13 @@ class Facts:
     """What the gate knows besides the scores; attributes as of ``Gate``."""
 
     changed: tuple[str, ...] = ()
+    by_version: tuple[str, ...] = ()
     past: int = 0
     rewritten: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
+    own_effect: Mapping[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
+    undatable: bool = False
     guessed: bool = False
     other_mapping: Literal["same", "own", "lost"] = "same"
 
@@ -225,7 +234,7 @@ def verdict_before(deals: int, clusters: int, facts: Facts, settings: Retraining
         return "rewritten"
     if facts.redefined and settings.changed_definitions == "refuse":
         return "definitions"
-    if "outcome" in facts.redefined or facts.other_mapping == "lost":
+    if facts.undatable or "outcome" in facts.redefined or facts.other_mapping == "lost":
         return "definitions"
     if deals < settings.least_deals or clusters < settings.least_clusters:
         return "not_enough"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from winprob.errors import SettingsError
 from winprob.retrain.candidate.definitions import Definitions, digest_of
-from winprob.settings import Settings
+from winprob.settings import Settings, settings_from
 
 #: The settings on which what a model learns depends. The others choose what is shown, or how a model is judged.
 LEARNED_BY = ("sampler", "gates", "priors", "covariates", "timing")
@@ -61,6 +62,65 @@ def recipe_from(record: Mapping[str, Any] | None, settings: Settings) -> Recipe:
 def changed_parts(old: Recipe, new: Recipe) -> tuple[str, ...]:
     """Names of the parts that differ, or that the old recipe does not have on record; empty for the same recipe."""
     return tuple(name for name, digest in new.parts.items() if old.parts.get(name) != digest)
+
+
+# --- settings that a new version of winprob has added or given another default ---------------------------------------
+
+#: Settings added since the first registries, with the value at which a fit of a history, and of an export, is as
+#: before.
+#: A setting that a former file lacks and that is not here has changed what a model learns.
+_AS_BEFORE: Mapping[str, tuple[Any, Any]] = {"covariates.days_elapsed": (True, False)}
+#: Defaults that were another value before.
+_FORMER_DEFAULTS: Mapping[str, Any] = {"priors.stage_step": 0.5}
+_OF_USER, _OF_VERSION = "user", "version"
+
+
+def settings_changes(
+    stored: Mapping[str, Any] | None, new: Settings, *, of_history: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tables of ``LEARNED_BY`` that fit as before though their text differs, and settings changed by a new version.
+
+    Parameters
+    ----------
+    stored : the content of the ``settings.toml`` of a model; None without one
+    of_history : whether the deals are those of a history
+
+    Returns
+    -------
+    Names of tables in which nothing that a model learns from has changed; settings such as ``timing.season`` that have
+    another value, or are new, because winprob is newer: nobody set them
+    """
+    tables, usual = asdict(new), asdict(Settings())
+    same, version = [], []
+    for name in LEARNED_BY if stored else ():
+        former = stored.get(name) if stored else None
+        if not isinstance(former, Mapping):
+            continue
+        kinds = {
+            key: _change(f"{name}.{key}", former, value, usual[name][key], of_history)
+            for key, value in tables[name].items()
+        }
+        kinds |= {key: _OF_VERSION for key in former if key not in kinds}
+        version += [f"{name}.{key}" for key, kind in kinds.items() if kind == _OF_VERSION]
+        same += [] if any(kinds.values()) else [name]
+    return tuple(same), tuple(version)
+
+
+def _change(path: str, former: Mapping[str, Any], value: Any, usual: Any, of_history: bool) -> str | None:
+    """Who has changed a setting: its user or the new version; None where a fit is as before."""
+    table, _, key = path.partition(".")
+    at_default = digest_of(value) == digest_of(usual)
+    if key not in former:
+        if path in _AS_BEFORE and value == _AS_BEFORE[path][0 if of_history else 1]:
+            return None
+        return _OF_VERSION if at_default else _OF_USER
+    try:
+        then = asdict(settings_from({table: {key: former[key]}}))[table][key]
+    except SettingsError:
+        return _OF_USER
+    if digest_of(then) == digest_of(value):
+        return None
+    return _OF_VERSION if at_default and then == _FORMER_DEFAULTS.get(path) else _OF_USER
 
 
 # --- files of the recipe ---------------------------------------------------------------------------------------------

@@ -14,16 +14,19 @@ from winprob.data.schema import ID
 from winprob.errors import NotConvergedError, RegistryError, WinprobError
 from winprob.i18n import LANGUAGES, Described, gettext, use_language
 from winprob.model.posterior import Posterior
+from winprob.retrain.candidate import definitions as meanings
 from winprob.retrain.candidate import evidence as sources
 from winprob.retrain.candidate.changes import Changes, find_changes
-from winprob.retrain.candidate.definitions import Definitions, changed_concepts, dated, define, without_old_readings
 from winprob.retrain.candidate.gate import Facts, Gate, first_gate, held_gate, judge, verdict_before
-from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of, to_toml
+from winprob.retrain.candidate.recipe import Recipe, changed_parts, recipe_from, recipe_of, settings_changes, to_toml
+from winprob.retrain.candidate.refits import EVERYTHING, UnfinishedFits, fit_inputs
 from winprob.retrain.candidate.scoring import NewDeals, Progress, new_deals, score
 from winprob.retrain.candidate.sentences import decision_sentences, gate_sentences
 from winprob.retrain.entry import Entry
 from winprob.settings import Settings
+from winprob.toml import parse_toml
 
+_SETTINGS = "settings.toml"
 #: Share of the progress bar that the scoring takes; the fit on everything takes the rest.
 _SCORING = 0.5
 
@@ -36,11 +39,13 @@ class CurrentModel:
     ----------
     record : the content of its ``gate.json``; empty without one
     definitions : those of its ``definitions.json``; None without one
+    stored_settings : the content of its ``settings.toml``, as it was written; None without one
     """
 
     posterior: Posterior
     record: Mapping[str, Any]
-    definitions: Definitions | None = None
+    definitions: meanings.Definitions | None = None
+    stored_settings: Mapping[str, Any] | None = None
 
     @classmethod
     def from_entry(cls, entry: Entry) -> "CurrentModel":
@@ -49,18 +54,20 @@ class CurrentModel:
         Raises
         ------
         RegistryError
-            A file of it was altered, or its definitions are not readable.
+            A file of it was altered, or its definitions or settings are not readable.
         """
         text = entry.read("definitions.json")
         try:
-            definitions = Definitions.from_json(text) if text else None
+            definitions = meanings.Definitions.from_json(text) if text else None
         except (ValueError, AttributeError, RecursionError) as fault:
             raise RegistryError(
                 gettext(
                     "{path} is not a file of definitions: {reason}.", path=entry.path / "definitions.json", reason=fault
                 )
             ) from None
-        return cls(posterior=entry.load(), record=entry.gate(), definitions=definitions)
+        stored = entry.read(_SETTINGS)
+        settings = parse_toml(stored, str(entry.path / _SETTINGS), RegistryError) if stored else None
+        return cls(posterior=entry.load(), record=entry.gate(), definitions=definitions, stored_settings=settings)
 
     @property
     def recipe(self) -> Recipe:
@@ -89,7 +96,7 @@ class Retraining(Described):
     gate: Gate
     candidate: Posterior | None
     recipe: Recipe
-    definitions: Definitions
+    definitions: meanings.Definitions
     learned: sources.LearnedFrom
     changes: Changes | None = None
 
@@ -140,7 +147,7 @@ class Retraining(Described):
             model = path.read_bytes()
         texts = {
             "gate.json": json.dumps(self.record(), ensure_ascii=False, indent=1, sort_keys=True) + "\n",
-            "settings.toml": to_toml(asdict(self.candidate.settings)),
+            _SETTINGS: to_toml(asdict(self.candidate.settings)),
             "definitions.json": self.definitions.to_json(),
         }
         return {"model.nc": model, **{name: text.encode() for name, text in texts.items()}}
@@ -154,7 +161,10 @@ def run_retraining(
     settings: Settings | None = None,
     mapping: Mapping[str, Any] | None = None,
     seen_by_current: Callable[[], pd.DataFrame] | None = None,
+    as_of: dt.date | None = None,
+    pseudonymous: bool = False,
     judge_only: bool = False,
+    unfinished: UnfinishedFits | None = None,
     progress: Progress | None = None,
 ) -> Retraining:
     """Fit a candidate to all deals, and judge by deals that neither has seen whether it may replace the current model.
@@ -170,7 +180,10 @@ def run_retraining(
     mapping : the content of the mapping by which the deals were read; its definitions are compared with the current
         model's
     seen_by_current : reads the deals by the current model's own mapping, where that is another one
+    as_of : use only what was known on this day
+    pseudonymous : store pseudonyms of sellers and accounts; a candidate for a model that has them always does
     judge_only : leave out the fit to everything; there is no candidate then, only the gate
+    unfinished : where the draws of fits that do not converge are kept, to go on from in a later run
     progress : called with the current step and how much of it is done
 
     Raises
@@ -180,25 +193,33 @@ def run_retraining(
     """
     settings = settings or Settings()
     known = CurrentModel(posterior=current, record={}) if isinstance(current, Posterior) else current
-    evidence = sources.evidence_of(deals, settings.calendar)
-    today = define(mapping)
+    evidence = sources.evidence_of(deals, settings.calendar, as_of)
+    recorded = meanings.of_snapshots(evidence.snapshots)
+    today = meanings.today_of(meanings.define(mapping), recorded, known.definitions if known else None)
     recipe = recipe_of(settings, mapping, evidence.table, today)
     if known is None:
-        run = _Run(evidence, settings, seed, today, progress or _silent)
+        today = meanings.with_recorded_days(today, recorded, _named_day(settings))
+        run = _Run(evidence, settings, seed, today, progress or _silent, pseudonymous, unfinished)
         candidate, gate = run.fitted(first_gate(settings.retraining, seed=seed))
         return run.result(gate, candidate, recipe)
     learned, guessed = known.learned(evidence.closed)
-    definitions = dated(known.definitions, today, _since(settings, learned))
-    run = _Run(evidence, settings, seed, definitions, progress or _silent)
+    definitions = meanings.dated(known.definitions, today, _since(settings, learned))
+    definitions = meanings.with_recorded_days(definitions, recorded, _named_day(settings))
+    hidden = pseudonymous or bool(known.posterior.scaling.salt)
+    run = _Run(evidence, settings, seed, definitions, progress or _silent, hidden, unfinished)
     new = new_deals(evidence, learned)
-    other = _seen_by_current(seen_by_current, new, settings)
+    other = _seen_by_current(seen_by_current, new, settings, as_of)
     rewritten, past = learned.rewritten(evidence.closed)
+    redefined = meanings.changed_concepts(known.definitions, today) if known.definitions else ()
+    same, by_version = settings_changes(known.stored_settings, settings, of_history=evidence.snapshots is not None)
     facts = Facts(
-        changed=changed_parts(known.recipe, recipe),
+        changed=tuple(part for part in changed_parts(known.recipe, recipe) if part not in same),
+        by_version=by_version,
         past=past,
         rewritten=rewritten,
-        redefined=changed_concepts(known.definitions, today) if known.definitions else (),
-        lost=run.prepared(evidence.everything())[1],
+        redefined=redefined,
+        undatable=any(definitions.by_concept[concept].since is None for concept in redefined),
+        **run.prepared(evidence.everything())[1],
         guessed=guessed,
         other_mapping="same" if seen_by_current is None else "lost" if other is None else "own",
     )
@@ -215,13 +236,18 @@ class _Run:
     evidence: sources.Evidence
     settings: Settings
     seed: int
-    definitions: Definitions
+    definitions: meanings.Definitions
     progress: Progress
+    pseudonymous: bool
+    unfinished: UnfinishedFits | None
 
-    def prepared(self, inputs: sources.FitInputs) -> tuple[sources.FitInputs, dict[str, int]]:
-        """The tables of a fit without facts that were read under another definition, and how many rows lost one."""
-        deals, lost = without_old_readings(inputs.deals, self.definitions)
-        return replace(inputs, deals=deals), lost
+    def prepared(self, inputs: sources.FitInputs) -> tuple[sources.FitInputs, dict[str, dict[str, int]]]:
+        """The tables of a fit that does not pool two definitions of a fact, and the rows concerned, see ``Gate``."""
+        if self.settings.retraining.changed_definitions == "own_effect":
+            deals, own_effect, lost = meanings.with_own_effects(inputs.deals, self.definitions)
+            return replace(inputs, deals=deals), {"own_effect": own_effect, "lost": lost}
+        deals, lost = meanings.without_old_readings(inputs.deals, self.definitions)
+        return replace(inputs, deals=deals), {"lost": lost}
 
     def judged(self, new: NewDeals, current: Posterior, other: pd.DataFrame | None, facts: Facts) -> Gate:
         """The gate, scored where the verdict depends on it."""
@@ -237,22 +263,23 @@ class _Run:
             seed=self.seed,
             seen_by_current=other,
             prepare=lambda inputs: self.prepared(inputs)[0],
+            unfinished=self.unfinished,
             progress=lambda step, share: self.progress(step, _SCORING * share),
         )
         return judge(scores, new, facts, options, seed=self.seed)
 
     def fitted(self, gate: Gate) -> tuple[Posterior | None, Gate]:
         """The candidate fitted to everything, and the gate, which holds it where that fit did not converge."""
-        from winprob.model import inference
-
         inputs, _ = self.prepared(self.evidence.everything())
         try:
-            posterior = inference.fit(
-                inputs.deals,
+            posterior = fit_inputs(
+                inputs,
+                EVERYTHING,
+                self.unfinished,
                 seed=self.seed,
                 settings=self.settings,
+                pseudonymous=self.pseudonymous,
                 progress=lambda step, share: self.progress(step, _SCORING + (1 - _SCORING) * share),
-                **inputs.more,
             )
         except NotConvergedError as error:
             verdict = "not_converged" if gate.allows else gate.verdict
@@ -278,17 +305,23 @@ def _silent(what: str, share: float) -> None:
 
 def _since(settings: Settings, learned: sources.LearnedFrom) -> dt.date | None:
     """The first day of readings under the definitions of today, where they have changed."""
-    if settings.retraining.definitions_since:
-        return dt.date.fromisoformat(settings.retraining.definitions_since)
-    return None if learned.until is None else learned.until.date() + dt.timedelta(days=1)
+    known = None if learned.until is None else learned.until.date() + dt.timedelta(days=1)
+    return _named_day(settings) or known
 
 
-def _seen_by_current(read: Callable[[], pd.DataFrame] | None, new: NewDeals, settings: Settings) -> pd.DataFrame | None:
+def _named_day(settings: Settings) -> dt.date | None:
+    day = settings.retraining.definitions_since
+    return dt.date.fromisoformat(day) if day else None
+
+
+def _seen_by_current(
+    read: Callable[[], pd.DataFrame] | None, new: NewDeals, settings: Settings, as_of: dt.date | None
+) -> pd.DataFrame | None:
     """The readings of the new deals by the current model's mapping; None where it no longer reads all of them alike."""
     if read is None:
         return None
     try:
-        rows, _ = sources.evidence_of(read(), settings.calendar).before_close()
+        rows, _ = sources.evidence_of(read(), settings.calendar, as_of).before_close()
     except WinprobError:
         return None
     keys = [name for name in (ID, "as_of") if name in new.readings and name in rows]

@@ -19,6 +19,7 @@ from winprob.i18n import gettext
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import draw_valid_win_prob
 from winprob.retrain.candidate.evidence import Evidence, FitInputs, LearnedFrom
+from winprob.retrain.candidate.refits import UnfinishedFits, fit_inputs
 from winprob.settings import Settings
 
 Progress = Callable[[str, float], None]
@@ -160,6 +161,7 @@ def score(
     seed: int,
     seen_by_current: pd.DataFrame | None = None,
     prepare: Callable[[FitInputs], FitInputs] = lambda inputs: inputs,
+    unfinished: UnfinishedFits | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Predictions of the current model, and of the candidate's recipe fitted before each block.
@@ -168,6 +170,7 @@ def score(
     ----------
     seen_by_current : the same readings, row by row, as the current model's own mapping reads them
     prepare : applied to the tables of each fit, such as the loss of facts under another definition
+    unfinished : where the draws of refits that do not converge are kept
     """
     block = blocks_of(new.readings, settings)
     kept = settings.evaluation.kept_draws
@@ -184,7 +187,8 @@ def score(
         ended = column_or_missing(new.readings, "closed_on")[rows]
         origins.append(None if ended.isna().any() else ended.min())
         try:
-            fitted = _refit(prepare(evidence.known_before(origins[-1], later)), settings, seed)
+            known = prepare(evidence.known_before(origins[-1], later))
+            fitted = fit_inputs(known, f"block-{at + 1}", unfinished, seed=seed, settings=settings.for_refits())
         except NotConvergedError as error:
             failed.append(str(error))
             continue
@@ -199,12 +203,6 @@ def score(
         origins=tuple(origins),
         failed=tuple(failed),
     )
-
-
-def _refit(inputs: FitInputs, settings: Settings, seed: int) -> Posterior:
-    from winprob.model import inference
-
-    return inference.fit(inputs.deals, seed=seed, settings=settings.for_refits(), **inputs.more)
 
 
 def _draws(posterior: Posterior, readings: pd.DataFrame, kept: int) -> Array:

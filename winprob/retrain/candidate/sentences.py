@@ -1,7 +1,8 @@
 """The gate in sentences: the verdict, the numbers behind it, and what the analyst should decide."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from winprob.i18n import gettext
 from winprob.methodology import column_label
@@ -45,6 +46,12 @@ def _definitions_verdict(gate: Gate) -> str:
         return gettext(
             "Held: the current model's mapping no longer reads this export, or reads other outcomes from it, so that "
             "the two models cannot be compared on the same deals."
+        )
+    if gate.undatable:
+        return gettext(
+            "Held: the definitions of these have changed, and no day divides the old readings from the new ones: "
+            "{concepts}. Name it in the setting definitions_since.",
+            concepts=_concepts(gate.redefined),
         )
     return gettext("Held: the definitions of these have changed: {concepts}.", concepts=_concepts(gate.redefined))
 
@@ -125,8 +132,13 @@ def _warnings(gate: Gate) -> Iterator[str]:
     yield from _misfit(gate)
     if gate.changed:
         yield gettext("Changed since the current model: {parts}.", parts=", ".join(map(_part, gate.changed)))
-    if gate.redefined or gate.lost:
-        yield _lost_facts(gate)
+    if gate.by_version:
+        yield gettext(
+            "Of these the new version of winprob has changed, by a new setting or another default, and not you: "
+            "{settings}.",
+            settings=", ".join(map(_setting, gate.by_version)),
+        )
+    yield from definition_sentences(gate.record())
     if gate.other_mapping == "own":
         yield gettext("The current model was scored on the deals as its own mapping reads them.")
     if gate.guessed:
@@ -199,17 +211,41 @@ def _part(name: str) -> str:
     return titles.get(name) or f"[{name}]"
 
 
-def _lost_facts(gate: Gate) -> str:
-    if gate.lost:
-        lost = ", ".join(f"{column_label(name)} ({rows})" for name, rows in gate.lost.items())
-        return gettext(
-            "Readings under another definition have lost the fact, so that two meanings are not pooled: {lost} (rows).",
-            lost=lost,
+def _setting(path: str) -> str:
+    table, _, key = path.partition(".")
+    return f"[{table}] {key}"
+
+
+def definition_sentences(gate: Mapping[str, Any]) -> Iterator[str]:
+    """What became of readings under another definition: the setting, and how many rows it touched.
+
+    Parameters
+    ----------
+    gate : ``Gate.record()``, as ``gate.json`` holds it
+    """
+    lost, own = (_rows(gate.get(name)) for name in ("lost", "own_effect"))
+    if own:
+        yield gettext(
+            "Readings under another definition have an effect of their own, pooled towards the present one: {own} "
+            "(rows). Setting changed_definitions = own_effect.",
+            own=own,
         )
-    return gettext("The definitions of these have changed: {concepts}.", concepts=_concepts(gate.redefined))
+    if lost:
+        yield gettext(
+            "Readings under another definition have lost the fact, so that two meanings are not pooled: {lost} (rows). "
+            "Setting changed_definitions = {setting}.",
+            lost=lost,
+            setting=gate["settings"]["changed_definitions"],
+        )
+    if not own and not lost and gate.get("redefined"):
+        yield gettext("The definitions of these have changed: {concepts}.", concepts=_concepts(gate["redefined"]))
 
 
-def _concepts(names: tuple[str, ...]) -> str:
+def _rows(by_concept: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{column_label(name)} ({rows})" for name, rows in (by_concept or {}).items())
+
+
+def _concepts(names: Sequence[str]) -> str:
     return ", ".join(column_label(name) for name in names) or "-"
 
 

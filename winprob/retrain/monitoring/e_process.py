@@ -39,6 +39,9 @@ from winprob.settings import MonitorSettings
 #: The prior of each parameter reaches this many standard deviations, on a grid of steps of a quarter
 #: (intercept) and a half (slope) of one.
 _REACH, _INTERCEPTS, _SLOPES = 3.0, 25, 13
+#: The prior of the intercept is two normals at plus and minus this many of its standard deviations, each with this sd:
+#: the variance is that of one normal, and no mass is spent on shifts too small to be worth a retraining.
+_AT, _WIDE = 0.94, 0.34
 #: Chances are kept this far from 0 and 1, so that a single deal cannot decide.
 EDGE = 1e-6
 #: The product of ``1 + odds`` over this many deals fits a float: odds are below exp(69) for any accepted setting.
@@ -77,9 +80,10 @@ class Evidence:
 
 
 def recalibrations(settings: MonitorSettings) -> Recalibrations:
-    """The prior: a normal intercept about 0, a log-normal slope about 1, independent."""
+    """The prior: an intercept on either side of 0, a log-normal slope about 1, independent."""
     intercept, log_slope = np.linspace(-_REACH, _REACH, _INTERCEPTS), np.linspace(-_REACH, _REACH, _SLOPES)
-    log_density = -0.5 * (log_slope[:, None] ** 2 + intercept**2)
+    above, below = (-0.5 * ((intercept - side) / _WIDE) ** 2 for side in (_AT, -_AT))
+    log_density = np.logaddexp(above, below) - 0.5 * log_slope[:, None] ** 2
     return Recalibrations(
         intercept=settings.intercept_sd * intercept,
         slope=np.exp(settings.slope_sd * log_slope),
