@@ -14,6 +14,7 @@
     ├── RegistryError       a folder is not a registry of models, is altered, or a model in it may not become current
     ├── UndatedError        a question with a date to a model without a time-to-close part
     ├── NotConvergedError   the draws did not pass the convergence gates; nothing was saved
+    ├── EngineError         an engine (Spark, Dask) is missing, cannot be started, or gave up
     └── OutputError         a result cannot be written
 """
 
@@ -73,6 +74,10 @@ class NotConvergedError(WinprobError):
     def __init__(self, message: str, *, unfinished: Any = None) -> None:
         super().__init__(message)
         self.unfinished = unfinished
+
+
+class EngineError(WinprobError):
+    """Spark or Dask is missing, cannot be started or reached, or gave up. The message names the remedy."""
 
 
 class OutputError(WinprobError):

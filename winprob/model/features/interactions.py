@@ -56,7 +56,7 @@ class InteractionBasis:
         first = np.concatenate([self.loading, none]) - average[part]
         average = np.stack([(share[of] * first[:, of]).sum(axis=1) for of in parts], axis=1)
         both = np.concatenate([first, np.zeros_like(average)], axis=1) - average[:, part]
-        return both.astype(np.float32).reshape(len(part) ** 2, -1)
+        return np.asarray(both.reshape(len(part) ** 2, -1), dtype=np.float32)
 
     def places(self, level: Array) -> Array:
         """(deal, part) the places of ``of_two`` of a deal's levels (deal, field)."""
