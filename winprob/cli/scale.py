@@ -125,10 +125,12 @@ def train_teams(
     from winprob.scale import teams
 
     chosen = load_settings(settings)
-    deals = _with_column(source, by).read_past(settings=chosen, monthly=True)
-    fits = teams.team_fits(deals, by, registry, settings=chosen, seed=seed)
+    known = _with_column(source, by)
+    deals = known.read_past(settings=chosen, monthly=True)
+    how: dict[str, Any] = {"settings": chosen, "seed": seed, "mapping": known.entries()}
+    fits = teams.team_fits(deals, by, registry, **how)
     if pooled:
-        fits.append(teams.pooled_fit(deals, by, registry, settings=chosen, seed=seed))
+        fits.append(teams.pooled_fit(deals, by, registry, **how))
     registry.mkdir(parents=True, exist_ok=True)
     records = []
     with _opened(**engine) as opened:

@@ -6,6 +6,8 @@ A worker writes the registry itself, so that a team that is done stays done when
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ SKIPPED, FAILED = "skipped", "failed"
 RECORD = "team.json"
 #: The folder of the fit of all teams together; no team's folder begins like it.
 POOLED = "_pooled"
+#: Names that a file system may not take as they are are those with other marks, and the devices of Windows.
+_PLAIN = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[^\W_](?:[\w.-]*[^\W_])?", re.IGNORECASE)
 _LONGEST = 60
 
 
@@ -36,7 +40,7 @@ class TeamFit:
 
     Attributes
     ----------
-    settings : as plain tables
+    settings, mapping : as plain tables
     key : of data, settings and seed; the same key is the same fit
     language : of the messages
     """
@@ -44,18 +48,20 @@ class TeamFit:
     team: str
     deals: pd.DataFrame
     settings: Mapping[str, Any]
+    mapping: Mapping[str, Any]
     seed: int
     registry: str
     key: str
     language: str
 
 
-def team_fits(deals: pd.DataFrame, by: str, folder: Path, *, settings: Settings, seed: int) -> list[TeamFit]:
+def team_fits(deals: pd.DataFrame, by: str, folder: Path, **how: Any) -> list[TeamFit]:
     """A fit for each team, in the order of their names; rows without a team are in none.
 
     Parameters
     ----------
     deals : training rows in canonical columns, with the column ``by``
+    how : ``settings``, ``seed`` and ``mapping``, see ``fit_of``
 
     Raises
     ------
@@ -63,40 +69,47 @@ def team_fits(deals: pd.DataFrame, by: str, folder: Path, *, settings: Settings,
         There is no such column, or no row has a team.
     """
     if by not in deals:
-        columns = ", ".join(map(repr, deals.columns[:20]))
-        raise DealTableError(
-            gettext("--by {by}: the deals have no such column; they have {columns}.", by=by, columns=columns)
-        )
+        named = {"by": by, "columns": ", ".join(map(repr, deals.columns[:20]))}
+        raise DealTableError(gettext("--by {by}: the deals have no such column; they have {columns}.", **named))
     teams = as_text(deals[by])
     names = sorted(teams.dropna().unique())
     if not names:
         raise DealTableError(gettext("--by {by}: the column is blank in every row.", by=by))
     places = folder_names(names)
     own = _without(deals, by)
-    return [fit_of(name, own[(teams == name).to_numpy()], folder / places[name], settings, seed) for name in names]
+    return [fit_of(name, own[(teams == name).to_numpy()], folder / places[name], **how) for name in names]
 
 
-def pooled_fit(deals: pd.DataFrame, by: str, folder: Path, *, settings: Settings, seed: int) -> TeamFit:
+def pooled_fit(deals: pd.DataFrame, by: str, folder: Path, **how: Any) -> TeamFit:
     """One fit of all teams: each has an intercept of its own, shrunk to the others', and the weights are common."""
     covariates = dict(deals.attrs.get("covariates", {}))
     varying = [*dict.fromkeys((*covariates.get("varying", ()), by))]
     pooled = deals.copy(deep=False)
     pooled.attrs = {**deals.attrs, "covariates": {**covariates, "varying": varying}}
-    return fit_of("", pooled, folder / POOLED, settings, seed)
+    return fit_of("", pooled, folder / POOLED, **how)
 
 
-def fit_of(team: str, deals: pd.DataFrame, place: Path, settings: Settings, seed: int) -> TeamFit:
-    """The fit of some deals."""
+def fit_of(
+    team: str,
+    deals: pd.DataFrame,
+    place: Path,
+    *,
+    settings: Settings,
+    seed: int,
+    mapping: Mapping[str, Any] | None = None,
+) -> TeamFit:
+    """The fit of some deals; ``mapping`` is the content of the one by which they were read."""
     plain = asdict(settings)
     rows = pd.util.hash_pandas_object(deals, index=False).to_numpy().tobytes()
-    told = json.dumps([list(map(str, deals.columns)), deals.attrs.get("covariates"), plain, seed], default=str)
+    rest = json.dumps([list(map(str, deals.columns)), deals.attrs.get("covariates"), plain, seed], default=str)
     return TeamFit(
         team=team,
         deals=deals.reset_index(drop=True),
         settings=plain,
+        mapping=mapping or {},
         seed=seed,
         registry=str(place.absolute()),
-        key=hashlib.sha256(rows + told.encode()).hexdigest(),
+        key=hashlib.sha256(rows + rest.encode()).hexdigest(),
         language=language(),
     )
 
@@ -104,12 +117,14 @@ def fit_of(team: str, deals: pd.DataFrame, place: Path, settings: Settings, seed
 def fit_team(task: TeamFit) -> dict[str, Any]:
     """Fit, judge and keep a team's model: a record of ``COLUMNS``. What a user can fix is a note, not an error."""
     closed = validate_deals(task.deals)[is_closed(task.deals)].drop_duplicates("deal_id")
-    counts = {"deals": len(closed), "won": int((closed["outcome"] == "won").sum())} if "outcome" in closed else {}
+    counts = {"deals": len(closed), "won": int((closed["outcome"] == "won").sum()) if len(closed) else 0}
     with use_language(task.language):
         try:
             verdict, note = _settled(task)
         except WinprobError as fault:
             verdict, note = FAILED, str(fault)
+        except Exception as fault:  # noqa: BLE001 - whatever one team raises, the others go on
+            verdict, note = FAILED, f"{type(fault).__name__}: {fault}"
     return {"team": task.team, **counts, "verdict": verdict, "note": note, "registry": task.registry}
 
 
@@ -120,10 +135,11 @@ def _settled(task: TeamFit) -> tuple[str, str]:
             return SKIPPED, gettext("{name} has the same data and settings", name=entry.name)
     current = registry.current()
     known = CurrentModel.from_entry(current) if current else None
-    retraining = run_retraining(task.deals, known, seed=task.seed, settings=settings_from(dict(task.settings)))
+    settings = settings_from(dict(task.settings))
+    retraining = run_retraining(task.deals, known, seed=task.seed, settings=settings, mapping=task.mapping or None)
     gate = retraining.gate
     if retraining.candidate is None:
-        return FAILED, gettext("the fit did not converge")
+        return FAILED, "; ".join(gate.reasons)
     record = json.dumps({"team": task.team, "key": task.key}, ensure_ascii=False).encode()
     reason = gettext("learned by winprob train-teams")
     entry = registry.add({**retraining.files(), RECORD: record}, verb="add" if gate.allows else "hold", reason=reason)
@@ -139,18 +155,15 @@ def results_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def folder_names(teams: Sequence[str]) -> dict[str, str]:
-    """A folder for each team that every file system takes; names alike but for case get different folders."""
-    plain = {team: "".join(mark if mark.isalnum() or mark in "-." else "-" for mark in team) for team in teams}
-    often = pd.Series([name.casefold() for name in plain.values()]).value_counts()
-    return {team: name if _is_safe(team, name, often) else _marked(team, name) for team, name in plain.items()}
+    """A folder for each team: its name where that is plain and no other differs by case alone, else with a hash."""
+    plain = {team for team in teams if _PLAIN.fullmatch(team) and len(team.encode()) <= _LONGEST}
+    often = Counter(team.casefold() for team in plain)
+    return {team: team if team in plain and often[team.casefold()] == 1 else _marked(team) for team in teams}
 
 
-def _is_safe(team: str, name: str, often: "pd.Series[int]") -> bool:
-    return name == team and often[name.casefold()] == 1 and len(name.encode()) <= _LONGEST and name.strip(".-") == name
-
-
-def _marked(team: str, name: str) -> str:
-    short = name.encode()[: _LONGEST - 8].decode(errors="ignore").strip(".-")
+def _marked(team: str) -> str:
+    letters = "".join(mark if mark.isalnum() or mark in "-." else "-" for mark in team)
+    short = letters.encode()[: _LONGEST - 8].decode(errors="ignore").strip(".-")
     return f"{short or 'team'}-{hashlib.sha256(team.encode()).hexdigest()[:7]}"
 
 
