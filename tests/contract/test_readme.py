@@ -103,8 +103,8 @@ def test_the_pages_have_what_these_tests_look_for() -> None:
     assert sum(bool(shown.printed) and not exact(shown) for shown in pages.SHOWN) >= 10
     assert {page for page in pages.PAGES if not any(shown.page == page for shown in pages.SHOWN)} == set()
     listed = {f"docs/guide/{path.name}" for path in (ROOT / "docs" / "guide").glob("*.md")} - {"docs/guide/README.md"}
-    # Its code is run by tests/graph/test_build_model.py.
-    listed -= {"docs/guide/extending-the-model.md"}
+    # Their code is run by tests/graph/test_build_model.py and tests/contract/test_scale.py.
+    listed -= {"docs/guide/extending-the-model.md", "docs/guide/scale.md"}
     assert listed == {page for page in pages.PAGES if page.startswith("docs/")}
 
 

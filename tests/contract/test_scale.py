@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from winprob.model.waiting import known_open_until
 from winprob.scale import local, scoring, spark, teams
 from winprob.settings import Settings
 from winprob.simulation import Simulation
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*words: object) -> Result:
@@ -269,3 +273,58 @@ def test_a_column_that_is_not_there_is_an_error(of_teams: Path, tmp_path: Path) 
     result = run("train-teams", of_teams, "--by", "tribe", "--registry", tmp_path / "teams")
     assert result.exit_code == 1
     assert "tribe" in result.stderr
+
+
+# ---- the guide -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(tmp_path: Path, waiting: Posterior, of_teams: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a reader of the guide has: the sample, a model and closed deals of teams."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "models").mkdir()
+    waiting.save(tmp_path / "models" / "team.nc")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def guide(*, engine: str) -> list[tuple[str, str]]:
+    """The blocks of the page, those of the commands of other engines left out."""
+    text = (ROOT / "docs" / "guide" / "scale.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(kind, body) for kind, body in found if kind != "sh" or engine == _engine_of(body)]
+
+
+def _engine_of(body: str) -> str:
+    return (re.findall(r"--engine (\w+)", body) or ["local"])[0]
+
+
+def test_the_guide_runs_on_one_process(reader: Path, quick: list[dict[str, Any]]) -> None:
+    room: dict[str, Any] = {}
+    printed = ""
+    for kind, body in guide(engine="local"):
+        if kind == "python":
+            exec(compile(body, "scale.md", "exec"), room)
+        elif kind == "sh":
+            body = body.replace("--workers 2", "--workers 1")
+            done = [run(*shlex.split(line)[1:]) for line in body.splitlines()]
+            assert [one.exit_code for one in done if one.exit_code not in (0, 1)] == []
+            printed = "".join(one.output for one in done)
+        else:
+            assert body.partition("…")[0].strip() in printed
+    assert list(room["scored"].columns) == scoring.SCHEMA.names
+    assert set(pd.read_csv("summary.csv")["verdict"]) == {"promote", "failed"}
+
+
+@pytest.mark.parametrize("engine", ["dask", pytest.param("spark", marks=pytest.mark.slow)])
+def test_the_guide_runs_on_an_engine(reader: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    winprob.read_deals("data/open.csv", people="data/people.csv").to_parquet("deals.parquet", index=False)
+    assert run("score", "deals.parquet", "--model", "models/team.nc", "--out", "one").exit_code == 0
+    ((_, body),) = [(kind, body) for kind, body in guide(engine=engine) if kind == "sh"]
+    result = run(*shlex.split(body)[1:])
+    assert result.exit_code == 0, result.output
+    scored, one = (
+        pd.read_parquet(name).sort_values("deal_id", ignore_index=True) for name in (f"scored_{engine}", "one")
+    )
+    pd.testing.assert_frame_equal(scored, one, check_exact=True)

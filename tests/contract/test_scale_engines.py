@@ -76,7 +76,7 @@ def parent(pid: int) -> int:
 
 def require_equal(place: Path, result: Result, out: Path, killed: list[int], victims: set[int]) -> None:
     assert result.exit_code == 0, result.output
-    line = json.loads(result.stderr.splitlines()[-1])
+    line = json.loads(next(text for text in result.stderr.splitlines() if text.startswith("{")))
     assert line["rows"] == FILES * ROWS
     processes = {int(name.removeprefix(f"{socket.gethostname()}-")) for name in line["processes"]}
     assert len(processes - {os.getpid()}) >= 2

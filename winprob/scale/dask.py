@@ -47,7 +47,7 @@ def engine(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
         with own:
             yield Engine(name="dask", score=score, run=partial(run, own))
         return
-    how: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    how: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=workers, silence_logs=logging.ERROR, **how) as cluster, Client(cluster) as own:
         yield Engine(name="dask", score=score, run=partial(run, own))
 
@@ -78,7 +78,7 @@ def score(job: Job, model: bytes, source: str, out: Path) -> None:
         job = job.dated([None if pd.isna(latest) else int(latest)])
     sent = dask.delayed(model)
     scored = frame[job.present(frame.columns)].map_partitions(_scored, job, sent, meta=SCHEMA.empty_table().to_pandas())
-    scored.to_parquet(str(out.absolute()), write_index=False, schema=SCHEMA)
+    scored.to_parquet(str(out.absolute()), write_index=False, schema=SCHEMA, name_function=_part)
 
 
 def run[Item, Result](own: Any, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -87,6 +87,11 @@ def run[Item, Result](own: Any, work: Callable[[Item], Result], items: Sequence[
 
     for done in as_completed(own.map(work, list(items), pure=False)):
         yield done.result()
+
+
+def _part(at: int) -> str:
+    """Named so that the order of the names is that of the partitions."""
+    return f"part-{at:05d}.parquet"
 
 
 def _scored(frame: pd.DataFrame, job: Job, model: bytes) -> pd.DataFrame:

@@ -19,12 +19,12 @@ from winprob.data.schema import as_text, is_closed, validate_deals
 from winprob.errors import DealTableError, WinprobError
 from winprob.i18n import gettext, language, use_language
 from winprob.retrain import Registry
-from winprob.retrain.candidate import CurrentModel, run_retraining
+from winprob.retrain.candidate import CurrentModel, gate_sentences, run_retraining
 from winprob.settings import Settings, settings_from
 
 COLUMNS = ("team", "deals", "won", "verdict", "note", "registry")
-#: Verdicts that are not the gate's.
-SKIPPED, FAILED = "skipped", "failed"
+#: What became of a team: its model is current now, or held by the gate; there was one already; or there is none.
+PROMOTED, HELD, SKIPPED, FAILED = "promote", "hold", "skipped", "failed"
 #: What identifies the data and settings of a fit, next to the model in its registry.
 RECORD = "team.json"
 #: The folder of the fit of all teams together; no team's folder begins like it.
@@ -143,9 +143,10 @@ def _settled(task: TeamFit) -> tuple[str, str]:
     record = json.dumps({"team": task.team, "key": task.key}, ensure_ascii=False).encode()
     reason = gettext("learned by winprob train-teams")
     entry = registry.add({**retraining.files(), RECORD: record}, verb="add" if gate.allows else "hold", reason=reason)
-    if gate.allows:
-        registry.promote(entry.number, reason, compared_with=current.name if current else None)
-    return gate.verdict, entry.name
+    if not gate.allows:
+        return HELD, f"{entry.name}: {gate_sentences(gate)[0]}"
+    registry.promote(entry.number, reason, compared_with=current.name if current else None)
+    return PROMOTED, entry.name
 
 
 def results_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
