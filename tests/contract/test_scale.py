@@ -21,7 +21,7 @@ from winprob.errors import NotConvergedError
 from winprob.model.hazards import learn_hazards
 from winprob.model.posterior import Posterior
 from winprob.model.waiting import known_open_until
-from winprob.scale import local, scoring, spark, teams
+from winprob.scale import scoring, spark, teams
 from winprob.settings import Settings
 from winprob.simulation import Simulation
 
@@ -79,7 +79,7 @@ def test_the_day_until_which_deals_are_open_may_be_given(place: Path, waiting: P
 def test_blocks_do_not_change_what_is_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = scoring.model_bytes(Posterior.load(place / "model.nc"))
     job = replace(scoring.job_of(Posterior.load(place / "model.nc"), None, None), day="2026-09-01", undated=False)
-    tables = [list(local.batches(str(place / "deals"), job.present)) for _ in range(2)]
+    tables = [list(scoring.batches(str(place / "deals"), job.present)) for _ in range(2)]
     whole = [table.to_pandas() for table in scoring.score_tables(job, model, tables[0])]
     monkeypatch.setattr(scoring, "ROWS", 3)
     parts = [table.to_pandas() for table in scoring.score_tables(job, model, tables[1])]

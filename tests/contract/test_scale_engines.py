@@ -9,7 +9,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,13 @@ def written(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder).sort_values("deal_id", ignore_index=True)
 
 
-def killed_midway(place: Path, victim: Callable[[int], int]) -> tuple[threading.Thread, list[int]]:
+@contextmanager
+def killed_midway(place: Path, victim: Callable[[int], int]) -> Iterator[list[int]]:
     """Kill ``victim(pid)`` of the first of two processes that have scored deals, while they are at it."""
     killed: list[int] = []
 
     def watch() -> None:
-        for _ in range(3000):
+        while not over.is_set():
             notes = sorted(place.glob(".winprob_*/processes/*"))
             if len(notes) >= 2:
                 pid = victim(int(notes[0].name.rpartition("-")[2]))
@@ -64,9 +66,13 @@ def killed_midway(place: Path, victim: Callable[[int], int]) -> tuple[threading.
                 return
             time.sleep(0.02)
 
-    thread = threading.Thread(target=watch, daemon=True)
+    over, thread = threading.Event(), threading.Thread(target=watch, daemon=True)
     thread.start()
-    return thread, killed
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join(60)
 
 
 def parent(pid: int) -> int:
@@ -91,10 +97,9 @@ def require_equal(place: Path, result: Result, out: Path, killed: list[int], vic
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_dask_gives_what_one_process_gives_with_a_worker_killed(place: Path) -> None:
     victims: set[int] = set()
-    thread, killed = killed_midway(place, lambda pid: victims.add(pid) or pid)
     words = ("score", place / "deals", "--model", place / "model.nc", "--engine", "dask", "--workers", "2")
-    result = run(*words, "--out", place / "dask")
-    thread.join(60)
+    with killed_midway(place, lambda pid: victims.add(pid) or pid) as killed:
+        result = run(*words, "--out", place / "dask")
     require_equal(place, result, place / "dask", killed, victims)
     # In the order of the source: one process and Dask write the same rows in the same order.
     pd.testing.assert_frame_equal(pd.read_parquet(place / "dask"), pd.read_parquet(place / "one"), check_exact=True)
@@ -107,13 +112,13 @@ def test_spark_gives_what_one_process_gives_with_an_executor_killed(
 ) -> None:
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     victims: set[int] = set()
-    # The executor is the parent of the daemon that forks its Python workers.
-    thread, killed = killed_midway(place, lambda pid: victims.add(pid) or parent(parent(pid)))
     words = ("score", place / "deals", "--model", place / "model.nc", "--out", place / "spark", "--engine", "spark")
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     conf = (f"spark.executorEnv.PYTHONPATH={path}", "spark.sql.files.openCostInBytes=8m")
-    result = run(*words, "--master", "local-cluster[2,1,1024]", *(word for one in conf for word in ("--conf", one)))
-    thread.join(60)
+    more = [word for one in conf for word in ("--conf", one)]
+    # The executor is the parent of the daemon that forks its Python workers.
+    with killed_midway(place, lambda pid: victims.add(pid) or parent(parent(pid))) as killed:
+        result = run(*words, "--master", "local-cluster[2,1,1024]", *more)
     require_equal(place, result, place / "spark", killed, victims)
 
 

@@ -1,20 +1,15 @@
 """Commands ``score`` and ``train-teams``: millions of deals, or many teams, in one process, on Spark or on Dask."""
 
 import datetime as dt
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from winprob.cli import app, options
-from winprob.cli.options import Output, Source, load_model, load_settings
 from winprob.cli.show import echo_notes, show
 from winprob.i18n import gettext
-
-if TYPE_CHECKING:
-    from winprob.scale.scoring import Engine
 
 _ENGINE_OPTIONS = (
     click.option(
@@ -37,14 +32,13 @@ def _engine_options(command: options.Command) -> options.Command:
     return command
 
 
-def _opened(
-    engine: str, master: str | None, conf: tuple[str, ...], scheduler: str | None, workers: int | None
-) -> "AbstractContextManager[Engine]":
-    from winprob.scale import dask, local, spark
+def _opened(engine: str, master: str | None, conf: tuple[str, ...], scheduler: str | None, workers: int | None) -> Any:
+    """The engine, as a context that ends it."""
+    from winprob.scale import dask, scoring, spark
 
     if engine == "spark":
         return spark.engine(master, dict(_pair(one) for one in conf))
-    return dask.engine(scheduler, workers) if engine == "dask" else local.engine(workers)
+    return dask.engine(scheduler, workers) if engine == "dask" else scoring.local_engine(workers)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -91,7 +85,7 @@ def score(
     if read_as != "parquet" and engine["engine"] != "spark":
         raise click.UsageError(gettext("--read-as {kind} is read by Spark: add --engine spark.", kind=read_as))
     scoring.require_new(out, overwrite=overwrite)
-    posterior = load_model(model, seed)
+    posterior = options.load_model(model, seed)
     job = scoring.job_of(posterior, mapping_table(mapping) if mapping else None, as_of, read_as=read_as)
     content = scoring.model_bytes(posterior)
     with _opened(**engine) as opened:
@@ -108,13 +102,13 @@ def score(
 @options.seed
 @options.output
 def train_teams(
-    source: Source,
+    source: options.Source,
     by: str,
     registry: Path,
     pooled: bool,
     settings: Path | None,
     seed: int,
-    output: Output,
+    output: options.Output,
     **engine: Any,
 ) -> None:
     """Fit a model for each team in parallel, each into a registry of its own in --registry.
@@ -124,7 +118,7 @@ def train_teams(
     """
     from winprob.scale import teams
 
-    chosen = load_settings(settings)
+    chosen = options.load_settings(settings)
     known = _with_column(source, by)
     deals = known.read_past(settings=chosen, monthly=True)
     how: dict[str, Any] = {"settings": chosen, "seed": seed, "mapping": known.entries()}
@@ -148,7 +142,7 @@ def train_teams(
         raise SystemExit(1)
 
 
-def _with_column(source: Source, by: str) -> Source:
+def _with_column(source: options.Source, by: str) -> options.Source:
     """The source, whose mapping keeps the column of teams."""
     from winprob.data.schema import COLUMNS
 

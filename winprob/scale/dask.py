@@ -3,7 +3,6 @@
 Dask runs a task again whose worker was killed: the model is a task too, so it is sent again to whoever takes over.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -48,7 +47,7 @@ def engine(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
             yield Engine(name="dask", score=score, run=partial(run, own))
         return
     how: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=workers, silence_logs=logging.ERROR, **how) as cluster, Client(cluster) as own:
+    with LocalCluster(n_workers=workers, silence_logs="ERROR", **how) as cluster, Client(cluster) as own:
         yield Engine(name="dask", score=score, run=partial(run, own))
 
 

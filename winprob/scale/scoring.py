@@ -6,19 +6,20 @@ plain values only: the content of the model file, which it loads once, and a `Jo
 
 import datetime as dt
 import json
+import multiprocessing
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import dataset
+from pyarrow import dataset, parquet
 
 from winprob.data.schema import COLUMNS, ID, READINGS, refuse, validate_deals
 from winprob.data.tables import scratch_folder, translate_os_errors
@@ -27,7 +28,7 @@ from winprob.data.tables.mapping import read_mapping
 from winprob.data.tables.plan import plan_of
 from winprob.data.tables.sheets.sheet import frame_sheet
 from winprob.data.tables.values.conventions import Evidence
-from winprob.errors import MappingError, OutputError
+from winprob.errors import InputError, MappingError, OutputError
 from winprob.i18n import gettext
 from winprob.model.hazards import last_day
 from winprob.model.posterior import Posterior
@@ -165,7 +166,7 @@ def score_dataset(engine: Engine, job: Job, model: bytes, source: str, out: Path
     OutputError
         It cannot be written.
     """
-    start = time.perf_counter()
+    start = dt.datetime.now(dt.UTC)
     with translate_os_errors(out), scratch_folder(out.absolute().parent) as aside:
         new, processes = aside / "deals", aside / "processes"
         processes.mkdir()
@@ -175,7 +176,9 @@ def score_dataset(engine: Engine, job: Job, model: bytes, source: str, out: Path
         if out.exists():
             os.replace(out, aside / "former")
         os.replace(new, out)
-    return Scored(engine=engine.name, rows=rows, seconds=time.perf_counter() - start, processes=counts)
+    return Scored(
+        engine=engine.name, rows=rows, seconds=(dt.datetime.now(dt.UTC) - start).total_seconds(), processes=counts
+    )
 
 
 def require_new(out: Path, *, overwrite: bool) -> None:
@@ -267,6 +270,57 @@ def _plain(table: Any) -> Any:
     return pa.table(columns)
 
 
-def parquet_files(source: str) -> list[str]:
-    """The files of a Parquet file or folder, in the order of their names."""
-    return sorted(dataset.dataset(source, format="parquet").files)
+# ---- one process -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def local_engine(workers: int | None) -> Iterator[Engine]:
+    """The calling process for scoring, and ``workers`` processes, by default one for each core, for teams."""
+    yield Engine(name="local", score=_score_here, run=partial(_run_here, workers=workers))
+
+
+def _score_here(job: Job, model: bytes, source: str, out: Path) -> None:
+    """Score the deals of a Parquet file or folder into one file, in their order, in memory of a few batches.
+
+    Raises
+    ------
+    InputError
+        ``source`` is missing, or is not Parquet.
+    """
+    job = replace(job, threads=None)
+    if job.undated:
+        job = job.dated(newest_days(job, batches(source, job.of_days)))
+    out.mkdir()
+    with parquet.ParquetWriter(out / "part-00000.parquet", SCHEMA) as writer:
+        for table in score_tables(job, model, batches(source, job.present)):
+            writer.write_table(table)
+
+
+def batches(source: str, columns: Callable[[Iterable[str]], list[str]]) -> Iterator[Any]:
+    """The rows of all files, some at a time; ``columns`` picks those to read from the names in a file.
+
+    Raises
+    ------
+    InputError
+        ``source`` is missing, or is not Parquet.
+    """
+    try:
+        for path in sorted(dataset.dataset(source, format="parquet").files):
+            file = parquet.ParquetFile(path)
+            yield from file.iter_batches(ROWS, columns=columns(file.schema_arrow.names), use_threads=False)
+    except (OSError, pa.ArrowException) as fault:
+        raise InputError(
+            gettext("{path} cannot be read as Parquet: {reason}.", path=source, reason=str(fault).splitlines()[0])
+        ) from fault
+
+
+def _run_here[Item, Result](
+    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None
+) -> Iterator[Result]:
+    """``work`` of every item over processes, as each is done; one after the other in this process for one worker."""
+    count = min(workers or os.cpu_count() or 1, max(len(items), 1))
+    if count == 1:
+        yield from map(work, items)
+        return
+    with multiprocessing.get_context("spawn").Pool(count) as pool:
+        yield from pool.imap_unordered(work, items)

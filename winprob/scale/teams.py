@@ -7,7 +7,6 @@ A worker writes the registry itself, so that a team that is done stays done when
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -158,7 +157,7 @@ def results_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def folder_names(teams: Sequence[str]) -> dict[str, str]:
     """A folder for each team: its name where that is plain and no other differs by case alone, else with a hash."""
     plain = {team for team in teams if _PLAIN.fullmatch(team) and len(team.encode()) <= _LONGEST}
-    often = Counter(team.casefold() for team in plain)
+    often = pd.Series([team.casefold() for team in plain], dtype=object).value_counts()
     return {team: team if team in plain and often[team.casefold()] == 1 else _marked(team) for team in teams}
 
 
