@@ -15,6 +15,7 @@
     ├── UndatedError        a question with a date to a model without a time-to-close part
     ├── NotConvergedError   the draws did not pass the convergence gates; nothing was saved
     ├── MissingExtraError   an optional package is not installed; names the extra
+    ├── EngineError         an engine (Spark, Dask) is missing, cannot be started, or gave up
     └── OutputError         a result cannot be written
 """
 
@@ -78,6 +79,10 @@ class NotConvergedError(WinprobError):
 
 class MissingExtraError(WinprobError):
     """An optional package that the request needs is not installed. The message names the extra to install."""
+
+
+class EngineError(WinprobError):
+    """Spark or Dask is missing, cannot be started or reached, or gave up. The message names the remedy."""
 
 
 class OutputError(WinprobError):

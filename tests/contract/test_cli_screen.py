@@ -31,6 +31,7 @@ from winprob.model.posterior import Posterior
 from winprob.report import retraining as retraining_page
 from winprob.retrain import candidate, replay
 from winprob.retrain.replay.replaying import REPLAY_COLUMNS
+from winprob.scale import teams
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 WIDTHS, LANGUAGES = (80, 120), ("en", "zh")
@@ -91,6 +92,7 @@ CALLS = {
         *("--out", "writeback", "--dry-run"),
     ],
     "retrain": ["retrain", "history", "--registry", "fresh"],
+    "train-teams": ["train-teams", "history", "--by", "segment", "--registry", "teams", "--workers", "1"],
     "models list": ["models", "list", "--registry", "registry"],
     "models show": ["models", "show", "2", "--registry", "registry"],
     "models compare": ["models", "compare", "1", "2", "--registry", "registry"],
@@ -155,6 +157,12 @@ def replayed() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(REPLAY_COLUMNS))
 
 
+def fitted(task: teams.TeamFit) -> dict[str, object]:
+    note = "0001-3fa9c1" if len(task.team) % 2 else "already there"
+    verdict = teams.PROMOTED if len(task.team) % 2 else teams.SKIPPED
+    return {"team": task.team, "deals": 120, "won": 48, "verdict": verdict, "note": note, "registry": task.registry}
+
+
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of the commands that refit: their tables."""
@@ -173,6 +181,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidate, "run_retraining", lambda *_, **__: done)
     for name in ("gate_sentences", "decision_sentences"):
         monkeypatch.setattr(candidate, name, lambda *_: [])
+    monkeypatch.setattr(teams, "fit_team", fitted)
     monkeypatch.setattr(retraining_page, "render_retraining", lambda *_: "")
     monkeypatch.setattr(retrain, "scores_table", lambda _: scores())
 

@@ -24,6 +24,9 @@ def _headings(lang: str) -> Mapping[str, str]:
     """Names of output columns that are no columns of the deal table; one dictionary a language."""
     return {
         "severity": gettext("severity"),
+        "team": gettext("team"),
+        "note": gettext("note"),
+        "registry": gettext("registry"),
         "column": gettext("column"),
         "rows": gettext("rows"),
         "first_deal": gettext("first_deal"),

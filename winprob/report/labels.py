@@ -128,6 +128,8 @@ def _words(_: str) -> Mapping[str, str]:
         "was current": gettext("was current"),
         "held": gettext("held"),
         "candidate": gettext("candidate"),
+        "skipped": gettext("skipped"),
+        "failed": gettext("failed"),
         "add": gettext("added"),
         "hold": gettext("held"),
         "promote": gettext("promoted"),

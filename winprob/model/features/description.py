@@ -10,15 +10,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import SELLER_FORECAST, without_late_forecasts
-from winprob.model.features.columns import (
-    bin_codes,
-    codes,
-    level_codes,
-    line_values,
-    numeric_values,
-    pseudonymise,
-    quarter_codes,
-)
+from winprob.model.features import columns
 from winprob.model.features.former import with_former
 from winprob.model.features.interactions import interaction_features
 from winprob.model.features.levels import WORDS
@@ -115,27 +107,27 @@ def as_known(deals: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
     deals.attrs = {}
     used = {field.name for field in scaling.fields} | {column.name for column in scaling.numeric}
     known = without_late_forecasts(deals) if used.intersection(SELLER_FORECAST) else deals
-    return with_former(pseudonymise(known, scaling.salt), scaling.fields)
+    return with_former(columns.pseudonymise(known, scaling.salt), scaling.fields)
 
 
 def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     """Deals (valid, any outcome) as arrays."""
     deals = as_known(deals, scaling)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
-    level, unseen = level_codes(deals, scaling.fields)
-    numbers = numeric_values(deals, scaling.numeric)
+    level, unseen = columns.level_codes(deals, scaling.fields)
+    numbers = columns.numeric_values(deals, scaling.numeric)
     return Features(
-        **{word.code: codes(deals, word.column, word.levels[:-1]) for word in WORDS},
+        **{word.code: columns.codes(deals, word.column, word.levels[:-1]) for word in WORDS},
         readers=readers,
         reading=reading,
         reading_variance=variance,
         report_bias=report_bias(deals, scaling.report_bias),
         level=level,
-        numeric=line_values(numbers, scaling.numeric),
-        bin=(bins := bin_codes(numbers, scaling.numeric)),
+        numeric=columns.line_values(numbers, scaling.numeric),
+        bin=(bins := columns.bin_codes(numbers, scaling.numeric)),
         pairs=_interactions(level, scaling),
         companion=_companion(level, bins, numbers, scaling),
-        quarter=quarter_codes(deals, scaling),
+        quarter=columns.quarter_codes(deals, scaling),
         waiting=np.zeros(len(deals), dtype=np.float32),
         unseen=unseen,
     )

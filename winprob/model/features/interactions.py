@@ -8,19 +8,19 @@ Gaussian process with a pairwise ANOVA kernel, cut to its leading components.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from winprob.arrays import Array
+from winprob.arrays import Array, add_rows
 
 #: A level rarer than this takes part in no interaction.
 _RARE = 5
 _COLUMNS = 200
 _ROWS = 1500
-_BLOCK = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InteractionBasis:
     """The leading directions in which combinations of two levels vary; averages only, no deal's row.
 
@@ -36,6 +36,33 @@ class InteractionBasis:
     field: Array
     mean: Array
     loading: Array
+
+    @cached_property
+    def fields(self) -> Array:
+        """(part,) the fields that take part."""
+        return np.unique(self.field)
+
+    @cached_property
+    def of_two(self) -> Array:
+        """(place and other place, component) coordinates of two levels, each less its field's average.
+
+        The places are the columns, then one for each part: a level of it that has no column. Sums and differences
+        alone, so that every process has the same table to the last bit.
+        """
+        parts = [np.flatnonzero(self.field == field) for field in self.fields]
+        part = np.concatenate([np.searchsorted(self.fields, self.field), np.arange(len(parts))])
+        share, none = self.mean[:, None], np.zeros((len(parts), *self.loading.shape[1:]))
+        average = np.stack([(share[of][:, :, None] * self.loading[of]).sum(axis=0) for of in parts])
+        first = np.concatenate([self.loading, none]) - average[part]
+        average = np.stack([(share[of] * first[:, of]).sum(axis=1) for of in parts], axis=1)
+        both = np.concatenate([first, np.zeros_like(average)], axis=1) - average[:, part]
+        return np.asarray(both.reshape(len(part) ** 2, -1), dtype=np.float32)
+
+    def places(self, level: Array) -> Array:
+        """(deal, part) the places of ``of_two`` of a deal's levels (deal, field)."""
+        order, codes = np.argsort(self.level), level[:, self.fields]
+        at = order[np.minimum(np.searchsorted(self.level, codes, sorter=order), len(order) - 1)]
+        return np.where(self.level[at] == codes, at, len(order) + np.arange(len(self.fields)))
 
 
 def learn_interactions(level: Array, field_of_level: Array, fields: Sequence[int], components: int) -> InteractionBasis:
@@ -70,15 +97,12 @@ def interaction_features(basis: InteractionBasis, level: Array, seen: Array) -> 
     level : (deal, field) codes
     seen : (deal, field) whether training knew the level; an unseen one takes no part in any combination
     """
-    result = np.empty((len(level), basis.loading.shape[2]), dtype=np.float32)
-    flat = basis.loading.reshape(len(basis.level), -1)
-    for start in range(0, len(level), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        centred = (_shown(level[rows], basis.level, basis.field) - basis.mean) * seen[rows][:, basis.field]
-        centred = centred.astype(np.float32)
-        half = (centred @ flat).reshape(len(centred), *basis.loading.shape[1:])
-        result[rows] = np.einsum("dc,dck->dk", centred, half) / 2
-    return result
+    one, other = np.triu_indices(len(basis.fields), 1)
+    if not len(one):
+        return np.zeros((len(level), basis.loading.shape[2]), dtype=np.float32)
+    place, known = basis.places(level), seen[:, basis.fields].astype(np.float32)
+    rows = place[:, one] * (len(basis.level) + len(basis.fields)) + place[:, other]
+    return add_rows(basis.of_two, known[:, one] * known[:, other], rows)
 
 
 def _shown(level: Array, columns: Array, field: Array) -> Array:

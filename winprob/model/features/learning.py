@@ -10,17 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from winprob.arrays import Array
-from winprob.data.schema import (
-    ELAPSED,
-    FEWEST_DEALS,
-    as_text,
-    column_or_missing,
-    elapsed,
-    enough_deals,
-    fact_columns,
-    is_closed,
-    without_late_forecasts,
-)
+from winprob.data import schema
 from winprob.model.features.columns import BLANK, fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
@@ -34,7 +24,7 @@ from winprob.settings import NumericCovariate, Settings
 
 def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") -> Scaling:
     """What turns words into numbers, from the training deals (valid, closed); with a salt, names as pseudonyms."""
-    given, deals = deals, pseudonymise(without_late_forecasts(deals), salt)
+    given, deals = deals, pseudonymise(schema.without_late_forecasts(deals), salt)
     weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
     named = [*(Field(name=name, levels=()) for name in varying), *former_fields(deals)]
@@ -70,9 +60,9 @@ def _learn_bias(
     reporting = deals[(readers > 0).any(axis=1)]
     if not biases:
         return ()
-    size = reporting["deal_id"].groupby(as_text(reporting["seller"])).nunique()
+    size = reporting["deal_id"].groupby(schema.as_text(reporting["seller"])).nunique()
     # A seller of few deals is read like the average one.
-    return tuple((seller, bias) for seller, bias in biases if size[seller] >= FEWEST_DEALS)
+    return tuple((seller, bias) for seller, bias in biases if size[seller] >= schema.FEWEST_DEALS)
 
 
 def uses_seller_forecast(deals: pd.DataFrame, settings: Settings) -> bool:
@@ -101,13 +91,13 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     dated = days_elapsed(deals)
     numeric |= {name: NumericCovariate(column=name) for name in dated}
     if not settings.covariates.days_elapsed:
-        numeric = {name: column for name, column in numeric.items() if name not in ELAPSED}
+        numeric = {name: column for name, column in numeric.items() if name not in schema.ELAPSED}
     if uses_seller_forecast(deals, settings):
         varying["rep_category"] = None
         numeric.setdefault("rep_probability", NumericCovariate(column="rep_probability", transform="logit"))
     columns = {**dated, **{name: deals[name] for name in (*varying, *numeric) if name in deals}}
     present = {name: column for name, column in columns.items() if column.notna().any()}
-    stored = {name for name, column in present.items() if enough_deals(deals, column.notna().to_numpy())}
+    stored = {name for name, column in present.items() if schema.enough_deals(deals, column.notna().to_numpy())}
     return [name for name in varying if name in present], [c for name, c in numeric.items() if name in stored]
 
 
@@ -117,11 +107,11 @@ def days_elapsed(deals: pd.DataFrame) -> dict[str, pd.Series]:
     A seller's date that is near announces a close, and where wins are quick also a win.
     The time to close knows the date; a chance that did not could not be weighed by a wait beyond it.
     """
-    read, ended = column_or_missing(deals, "as_of"), column_or_missing(deals, "closed_on")
-    closed = is_closed(deals)
+    read, ended = schema.column_or_missing(deals, "as_of"), schema.column_or_missing(deals, "closed_on")
+    closed = schema.is_closed(deals)
     early = closed & (read < ended).to_numpy()
-    columns = {name: elapsed(deals, name) for name in ELAPSED if name not in deals}
-    if (column_or_missing(deals, "expected_close_on") == ended)[early].mean() > _REWRITTEN:
+    columns = {name: schema.elapsed(deals, name) for name in schema.ELAPSED if name not in deals}
+    if (schema.column_or_missing(deals, "expected_close_on") == ended)[early].mean() > _REWRITTEN:
         columns.pop("days_to_expected_close", None)
     return {name: days for name, days in columns.items() if (days.notna() & early).sum() > closed.sum() / 2}
 
@@ -218,7 +208,7 @@ def _copies(deals: pd.DataFrame) -> Array:
 
 def _likeness(deals: pd.DataFrame) -> tuple[Array, Array]:
     """(deal,) how many rows are copies of this one, itself included, and which set of equal rows it is in."""
-    columns = fact_columns(deals)
+    columns = schema.fact_columns(deals)
     if not columns or deals.empty:
         return np.ones(len(deals)), np.arange(len(deals))
     codes = np.stack([pd.factorize(deals[name])[0] for name in columns], axis=1)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
-from winprob.arrays import Array
+from winprob.arrays import Array, add_rows
 from winprob.model.hazards import clock
 from winprob.model.hazards.clock import CELLS, NEVER, STAGE_STATES
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
@@ -135,7 +136,7 @@ class DealHazards:
         factor = quarter_factors(self.model, when.spans)
         baseline = cell_hazards(self.model, cell) if self.cell is None else self.cell[:, cell]
         some = weeks[:, passed]
-        total = np.exp(np.matmul(self.facts[rows], self.effect))
+        total = np.exp(np.stack([add_rows(effect, self.facts[rows]) for effect in self.effect]))
         for at in range(len(ENDS)):
             weekly = baseline[at] * factor[at][span, cell % len(clock.QUARTER_STATES)]
             total[at] *= (some @ weekly)[which.ravel()]
@@ -147,8 +148,9 @@ def cell_hazards(hazards: Hazards, cells: Array) -> Array:
     designs = {name: design[cells] for name, design in clock.cell_design().items() if name in hazards.draws}
     logs = np.zeros((len(ENDS), len(cells), len(hazards.draws["since"])), dtype=np.float32)
     for name, design in designs.items():
-        effects = hazards.draws[name].reshape(logs.shape[2], len(ENDS), -1)
-        logs += design.astype(np.float32) @ effects.transpose(1, 2, 0)
+        effects = hazards.draws[name].reshape(logs.shape[2], len(ENDS), -1).transpose(1, 2, 0)
+        # Of a cell's effects of one kind one is not 0, or none: a sum, where a product would round by its shape.
+        logs += np.stack([csr_array(design.astype(np.float32)) @ effect for effect in effects])
     return np.asarray(np.exp(logs, out=logs))
 
 

@@ -12,16 +12,7 @@ import pandas as pd
 
 from winprob.arrays import Array
 from winprob.data.schema import is_censored, is_closed, row_order, validate_deals
-from winprob.model.features import (
-    Features,
-    Scaling,
-    alike_groups,
-    as_known,
-    deal_weights,
-    describe,
-    learn_scaling,
-    numeric_values,
-)
+from winprob.model import features as encoding
 from winprob.model.hazards import Hazards, learn_hazards, waiting_odds
 from winprob.model.inference.boosting import folds_of, grow_companion, kept_monotone
 from winprob.model.inference.stacking import stacked_weight
@@ -43,8 +34,8 @@ class Training:
 
     closed: pd.DataFrame
     available: int
-    scaling: Scaling
-    features: Features
+    scaling: encoding.Scaling
+    features: encoding.Features
     won: Array
     weight: Array
     waiting: Waiting | None = None
@@ -76,7 +67,7 @@ class Training:
             "waiting_odds": np.concatenate([np.ones(len(self.won)), waiting.odds]),
         }
 
-    def _whole(self, features: Features) -> Features:
+    def _whole(self, features: encoding.Features) -> encoding.Features:
         if self.scaling.companion is None:
             return features
         single = self.scaling.companion.single(features.level, features.bin)
@@ -109,7 +100,7 @@ class Waiting:
 
     rows: pd.DataFrame
     deals: int
-    features: Features
+    features: encoding.Features
     weight: Array
     odds: Array
 
@@ -153,9 +144,9 @@ def training_from(
     rows = informative.copy()
     rows[informative] = at_most(settings.sampler.most_deals, valid["deal_id"][informative], seed)
     known, odds, ended = valid[rows], odds[rows], closed[rows]
-    weight = deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
-    scaling = learn_scaling(known, settings, salt=salt)
-    features = describe(known, scaling)
+    weight = encoding.deal_weights(known, copies_count_once=settings.covariates.copies_count_once)
+    scaling = encoding.learn_scaling(known, settings, salt=salt)
+    features = encoding.describe(known, scaling)
     if settings.covariates.companion:
         scaling, features = _with_companion(known, ended, scaling, features, weight, settings, seed)
     waiting = Waiting(
@@ -179,19 +170,19 @@ def training_from(
 def _with_companion(
     known: pd.DataFrame,
     ended: Array,
-    scaling: Scaling,
-    features: Features,
+    scaling: encoding.Scaling,
+    features: encoding.Features,
     weight: Array,
     settings: Settings,
     seed: int,
-) -> tuple[Scaling, Features]:
+) -> tuple[encoding.Scaling, encoding.Features]:
     """Scaling and features with a companion grown on the closed deals, each deal by a booster that has not seen it.
 
     An open deal has not been seen by any booster: it gets their mean.
     """
-    numbers = numeric_values(as_known(known, scaling), scaling.numeric)
+    numbers = encoding.numeric_values(encoding.as_known(known, scaling), scaling.numeric)
     own, won = features.take(ended), (known["outcome"][ended] == "won").to_numpy(dtype=float)
-    folds = folds_of(alike_groups(known[ended]), seed)
+    folds = folds_of(encoding.alike_groups(known[ended]), seed)
     grown = grow_companion(
         level=own.level,
         field_of_level=scaling.layout.field_of_level,

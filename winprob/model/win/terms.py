@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from winprob.arrays import Array
+from winprob.arrays import Array, add_rows
 from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling
 from winprob.model.win.blocks import TERMS, Kind, Term, end_to_end
@@ -156,7 +155,7 @@ def _in_parts(coefs: Coefficients, features: Features) -> Iterator[tuple[slice, 
         predictor = _add_up(coefs.table[:, part], *facts)
         for term in _DENSE:
             if len(coefs.dense[term.name]):
-                predictor += getattr(features, term.reads) @ coefs.dense[term.name][:, part]
+                predictor += add_rows(coefs.dense[term.name][:, part], getattr(features, term.reads))
         means, variances = _support(coefs, reports, part)
         predictor += _add_up(means, reports.row, reports.reading)
         yield part, predictor, attenuation(_add_up(variances, reports.row))
@@ -164,9 +163,7 @@ def _in_parts(coefs: Coefficients, features: Features) -> Iterator[tuple[slice, 
 
 def _add_up(table: Array, rows: Array, amounts: Array | None = None) -> Array:
     """(deal, draw) sum of a deal's ``rows`` (deal, slot) of a table (row, draw), each times its ``amounts``."""
-    amounts = np.ones(rows.shape, dtype=np.float32) if amounts is None else amounts
-    starts = np.arange(0, rows.size + 1, rows.shape[1])
-    return np.asarray(csr_array((amounts.ravel(), rows.ravel(), starts), shape=(len(rows), len(table))) @ table)
+    return add_rows(table, np.ones(rows.shape, dtype=np.float32) if amounts is None else amounts, rows)
 
 
 def _facts(coefs: Coefficients, features: Features) -> tuple[Array, Array]:
