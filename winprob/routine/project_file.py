@@ -39,6 +39,11 @@ def _comments() -> dict[str, str]:
         "export": gettext(
             'The weekly export: a file, or a pattern such as "exports/*.csv", of which the newest counts.'
         ),
+        "database": gettext(
+            'The database in which query files (.sql) are run, such as "postgresql+psycopg://reader@host/crm"; without '
+            "a password."
+        ),
+        "query_timeout": gettext("Seconds that a query may take."),
         "preset": gettext("The CRM that it comes from, or an edited copy of a preset (winprob preset)."),
         "mapping": gettext("A TOML file that names the columns of the export."),
         "people": gettext("A people table: who holds which role."),
