@@ -54,7 +54,12 @@ def running_server() -> Iterator[Server]:
     # Paths of sockets are short, and the server does not run as root.
     with tempfile.TemporaryDirectory(prefix="wp_pg_", ignore_cleanup_errors=True) as made:
         folder = Path(made)
-        how: dict[str, Any] = {"check": True, "capture_output": True, "cwd": folder, "env": {**os.environ, "LC_ALL": "C"}}
+        how: dict[str, Any] = {
+            "check": True,
+            "capture_output": True,
+            "cwd": folder,
+            "env": {**os.environ, "LC_ALL": "C"},
+        }
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres" if _exists("postgres") else "nobody")
             os.chown(folder, owner.pw_uid, owner.pw_gid)

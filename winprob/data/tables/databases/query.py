@@ -13,7 +13,7 @@ _COMMENT_OR_QUOTED = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$""",
     re.DOTALL,
 )
-_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w++)")
 AS_OF = "as_of"
 
 
@@ -72,7 +72,8 @@ def parse_query(text: str, name: str) -> Query:
                 parameters=", ".join(f":{each}" for each in other),
             )
         )
-    return Query(text=_COMMENT_OR_QUOTED.sub(_escaped, text), dated=bool(parameters))
+    text = re.sub(f"{_COMMENT_OR_QUOTED.pattern}|::", _escaped, text, flags=re.DOTALL)
+    return Query(text=text, dated=bool(parameters))
 
 
 def _without_comment(found: re.Match[str]) -> str:
@@ -81,5 +82,5 @@ def _without_comment(found: re.Match[str]) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """Quoted text with its colons escaped, so that they name no parameter."""
+    """Quoted text, or the sign of a cast, with its colons escaped, so that they name no parameter."""
     return found[0].replace(":", "\\:")

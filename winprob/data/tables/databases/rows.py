@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+#: In the file's metadata: its columns that are mapped to nothing are text, as of a CSV file.
+QUERY = {"winprob": "query"}
 #: Types of Python's whose columns stay typed, alone or next to one of the same group.
 _TYPED = ({bool}, {int}, {int, float}, {str})
 
@@ -33,11 +35,11 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
         # Two columns may have one name: in the parts they are numbered.
         parquet.write_table(pa.table(columns, names=[str(at) for at in range(len(names))]), parts[-1])
         count += len(rows)
-    schema = pa.schema([(name, _common(kind)) for name, kind in zip(names, kinds, strict=True)])
+    schema = pa.schema([(name, _common(kind)) for name, kind in zip(names, kinds, strict=True)], metadata=QUERY)
     with parquet.ParquetWriter(target, schema) as writer:
         for part in parts:
             table = parquet.ParquetFile(part).read()
-            columns = [table.column(at).cast(field.type) for at, field in enumerate(schema)]
+            columns = [table.column(at).cast(field.type, safe=False) for at, field in enumerate(schema)]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             part.unlink()
     return count
