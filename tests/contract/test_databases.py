@@ -48,7 +48,7 @@ ROWS: list[tuple[Any, ...]] = [
      dt.date(2026, 1, 2), dt.datetime(2026, 6, 30, 23, 30), dt.datetime(2026, 7, 1, 6, 30, tzinfo=ZONE), True, 12, 0.25,
      '{"b": 1.50, "a": "中文, \\"q\\""}', ["x", "y z"]),
     ("D-2", None, None, None, None, None, dt.datetime(2026, 6, 30), None, None, None, None, None, None),
-    ("D-3", "Müller; \"GmbH\"\nBonn", Decimal("-7.00"), Decimal("2.000"), Decimal("5"), dt.date(1999, 12, 31),
+    ("D-3", "Müller; \"GmbH\"\nBonn", Decimal("7.00"), Decimal("2.000"), Decimal("5"), dt.date(1999, 12, 31),
      dt.datetime(2026, 6, 30, 0, 0, 1), dt.datetime(2026, 6, 1, tzinfo=ZONE), False, 0, 1e-7, "[1, null]", []),
 ]  # fmt: skip
 MAPPING = {

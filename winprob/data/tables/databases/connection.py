@@ -75,7 +75,7 @@ def rows_of(
             _begin(connection, timeout, deadline)
             # Rows in chunks: a cursor on the server, where there are such.
             result = connection.execute(statement, execution_options={"yield_per": _ROWS})
-            yield list(result.keys()), _until(result.partitions(), deadline)
+            yield list(result.keys()), _until(result.partitions(_ROWS), deadline)
 
 
 def _until(chunks: Any, deadline: float) -> Chunks:

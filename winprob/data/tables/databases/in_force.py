@@ -162,11 +162,9 @@ def _run(source: Database, path: Path) -> Path:
         count = write_rows(_counted(chunks, path, source.progress), names, target)
     if not count:
         raise InputError(
-            gettext(
-                "{name} gave no rows{day}. Check its conditions.",
-                name=path,
-                day=gettext(" for :as_of = {day}", day=day) if day else "",
-            )
+            gettext("{name} gave no rows for :as_of = {day}. Check its conditions.", name=path, day=day)
+            if day
+            else gettext("{name} gave no rows. Check its conditions.", name=path)
         )
     rows = f"{count:,}"
     source.progress(

@@ -33,12 +33,15 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
             kind.add(column.type)
         parts.append(target.with_suffix(f".{len(parts)}"))
         # Two columns may have one name: in the parts they are numbered.
-        parquet.write_table(pa.table(columns, names=[str(at) for at in range(len(names))]), parts[-1])
+        part = pa.table(columns, names=[str(at) for at in range(len(names))])
+        with pa.ipc.new_file(parts[-1], part.schema) as writer:
+            writer.write_table(part)
         count += len(rows)
     schema = pa.schema([(name, _common(kind)) for name, kind in zip(names, kinds, strict=True)], metadata=QUERY)
     with parquet.ParquetWriter(target, schema) as writer:
         for part in parts:
-            table = parquet.ParquetFile(part).read()
+            with pa.memory_map(str(part)) as file:
+                table = pa.ipc.open_file(file).read_all()
             columns = [table.column(at).cast(field.type, safe=False) for at, field in enumerate(schema)]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             part.unlink()
