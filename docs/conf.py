@@ -43,6 +43,7 @@ CHILDREN = {
         "first_model",
         "your_crm",
         "crm_exports",
+        "databases",
         "weekly_routine",
         "quarter",
         "decisions",

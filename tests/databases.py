@@ -70,7 +70,9 @@ def running_server() -> Iterator[Server]:
             [bin_folder / "initdb", "-D", folder / "data", "-U", ADMIN, "-A", "scram-sha-256", "-E", "UTF8",
              "--locale=C.UTF-8", "--no-sync", f"--pwfile={folder / 'password'}"], **how,
         )  # fmt: skip
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c full_page_writes=off"
+        # Nothing has to outlive a crash; compiling a small query costs more than running it.
+        quick = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c jit=off -c autovacuum=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} {quick}"
         control = [bin_folder / "pg_ctl", "-D", folder / "data", "-w"]
         # The server inherits no pipe of ours, or reading it would wait for the server's end.
         quiet = how | {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

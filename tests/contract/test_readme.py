@@ -27,7 +27,9 @@ from winprob import Posterior, Settings
 from winprob.cli import main
 from winprob.data.tables.mapping import read_mapping
 from winprob.model.hazards import learn_hazards
+from winprob.routine.project import ProjectSettings
 from winprob.settings import SamplerSettings, settings_from
+from winprob.toml import validate
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -259,6 +261,8 @@ def test_its_settings_and_mappings_are_understood(page: str) -> None:
         table = tomllib.loads(body)
         if "columns" in table:
             assert read_mapping(table)[1] == []
+        elif "database" in table:
+            assert validate(ProjectSettings, table)[1] == []
         else:
             settings_from(table)
 
