@@ -63,7 +63,7 @@ def fill(server: Any, table: pd.DataFrame) -> None:
 def measure(server: Any, table: pd.DataFrame, folder: Path, times: int) -> dict[str, float]:
     """Median seconds of each, in turn: rows as a frame, a query's table, deals from PostgreSQL and from a file."""
     import winprob
-    from winprob.data.tables.databases import table_file
+    from winprob.data.tables.databases.queries import table_file
 
     query, file = folder / "deals.sql", folder / "deals.csv"
     query.write_text("SELECT * FROM deals")

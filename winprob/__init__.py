@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.data.tables.answers import read_answers
-    from winprob.data.tables.databases import database
+    from winprob.data.tables.databases.queries import database
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.effects import effects
@@ -139,7 +139,7 @@ _HOME = {
     "check_file": "data.tables",
     "draw_open_prob_at": "model.timing",
     "check_history": "data.history",
-    "database": "data.tables.databases",
+    "database": "data.tables.databases.queries",
     "deal_ends": "data.history",
     "derive_facts": "actions.worksheets",
     "draw_win_prob": "model.prediction",

@@ -22,9 +22,8 @@ import winprob
 from tests.databases import PASSWORD, Server
 from winprob.cli import main
 from winprob.data.tables import deal_blocks, read_people_table, read_rates, read_visits
-from winprob.data.tables.databases import on_day, table_file
 from winprob.data.tables.databases.connection import rows_of
-from winprob.data.tables.databases.query import parse_query
+from winprob.data.tables.databases.queries import on_day, parse_query, table_file
 from winprob.errors import InputError
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
@@ -140,8 +139,8 @@ def test_postgresql_and_a_csv_of_the_same_rows_give_equal_frames(crm: str, tmp_p
 @pytest.mark.usefixtures("password")
 def test_the_servers_own_csv_gives_an_equal_frame(crm: str, postgres: Server, tmp_path: Path) -> None:
     select = (
-        "SELECT deal_id, account, amount, opened_on, as_of, closed_on, seats, share, long_id, tags, extra::jsonb AS extra "
-        "FROM deals"
+        "SELECT deal_id, account, amount, opened_on, as_of, closed_on, seats, share, long_id, tags, "
+        "extra::jsonb AS extra FROM deals"
     )
     with postgres.connect("crm") as made, made.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT csv, HEADER)") as copy:
         (tmp_path / "copy.csv").write_bytes(b"".join(copy))

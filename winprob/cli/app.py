@@ -44,7 +44,9 @@ class WinprobCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         settle_defaults(ctx)
         defaults = None if self.standalone else defaults_of(ctx)
-        with use_language(ctx.params.pop("lang")), database_of(ctx, defaults.project if defaults else None):
+        project = defaults.project if defaults else None
+        url, timeout = (project.database, project.config.query_timeout) if project else (None, None)
+        with use_language(ctx.params.pop("lang")), database_of(ctx, url, timeout):
             options.require_separate(self.params, ctx.params)
             return super().invoke(ctx)
 

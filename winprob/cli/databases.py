@@ -4,15 +4,12 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from winprob.errors import InputError
 from winprob.i18n import gettext
-
-if TYPE_CHECKING:
-    from winprob.routine.project import Project
 
 #: Seconds that a query may take, where neither an option nor the project says otherwise.
 TIMEOUT = 60.0
@@ -59,8 +56,13 @@ def query_options() -> tuple[Any, ...]:
 
 
 @contextmanager
-def database_of(ctx: click.Context, project: "Project | None") -> Iterator[None]:
+def database_of(ctx: click.Context, project: str | None, timeout: float | None) -> Iterator[None]:
     """The database of a command: the URL given as DEALS, in whose place comes its query; else that of the project.
+
+    Parameters
+    ----------
+    project, timeout : str, float or None
+        URL and seconds for a query of the project folder.
 
     Raises
     ------
@@ -83,15 +85,15 @@ def database_of(ctx: click.Context, project: "Project | None") -> Iterator[None]
     if query is not None:
         values["deals"] = query
     else:
-        url = values.get("database") or (project.database if project else None)
+        url = values.get("database") or project
     if not url:
         yield
         return
     from winprob.cli.show import echo_notes
-    from winprob.data.tables.databases import database
+    from winprob.data.tables.databases.queries import database
 
-    timeout = values.get("query_timeout") or (project.config.query_timeout if project else TIMEOUT)
-    with database(str(url), as_of=_day(values.get("as_of")), timeout=timeout, progress=echo_notes):
+    seconds = values.get("query_timeout") or timeout or TIMEOUT
+    with database(str(url), as_of=_day(values.get("as_of")), timeout=seconds, progress=echo_notes):
         yield
 
 

@@ -223,7 +223,7 @@ def report(
 
 def _read_earlier(source: Source, as_of: dt.date | None) -> options.Frame:
     """The deals of an earlier review; those of a query as of its day."""
-    from winprob.data.tables.databases import on_day
+    from winprob.data.tables.databases.queries import on_day
 
     with on_day(as_of):
         return source.read_review(as_of)

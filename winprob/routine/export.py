@@ -12,7 +12,7 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, is_closed, is_open
 from winprob.data.tables import check_file, closed_only, forecast_set_at_close, hindsight, read_export
-from winprob.data.tables.databases import is_query
+from winprob.data.tables.databases.queries import is_query
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
 

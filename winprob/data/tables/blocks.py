@@ -18,7 +18,7 @@ from winprob.data.schema import ID, Finding, check_deals, validate_deals
 from winprob.data.tables.block_findings import Seen, Warnings
 from winprob.data.tables.block_sheets import block_of
 from winprob.data.tables.block_survey import Survey
-from winprob.data.tables.databases import table_file
+from winprob.data.tables.databases.queries import table_file
 from winprob.data.tables.mapping import read_mapping
 from winprob.data.tables.pieces import NotInBlocksError, is_parquet, pieces
 from winprob.data.tables.plan import Plan, plan_of

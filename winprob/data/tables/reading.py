@@ -1,6 +1,5 @@
 """Read deals and people: files in, canonical deal tables and findings out."""
 
-import datetime as dt
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets, readiness
-from winprob.data.tables.databases import database
+from winprob.data.tables.databases.queries import Day, database
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.plan import plan_of
@@ -28,7 +27,7 @@ def read_deals(
     *,
     encoding: str | None = None,
     query: str | Path | None = None,
-    as_of: str | dt.date | None = None,
+    as_of: Day = None,
 ) -> pd.DataFrame:
     """Read a deal table from CSV, XLSX or Parquet, or from a database.
 

@@ -59,16 +59,16 @@ def rows_of(
     """
     url = _parsed(address)
     password = _password(url)
-    with _translated(url, password, name, timeout):
-        from sqlalchemy import Date, bindparam, create_engine, pool, text
+    import sqlalchemy
 
+    with _translated(sqlalchemy.exc.SQLAlchemyError, url, password, name, timeout):
         arguments = _arguments(url)
         if password is not None:
             url = url.set(password=password)
-        engine = create_engine(url, poolclass=pool.NullPool, hide_parameters=True, **arguments)
-        statement = text(query)
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, hide_parameters=True, **arguments)
+        statement = sqlalchemy.text(query)
         if as_of is not None:
-            statement = statement.bindparams(bindparam("as_of", as_of, Date))
+            statement = statement.bindparams(sqlalchemy.bindparam("as_of", as_of, sqlalchemy.Date))
         deadline = time.monotonic() + timeout
         with engine.connect() as plain:
             connection = plain.execution_options(postgresql_readonly=True)
@@ -149,11 +149,10 @@ def _from_keyring(url: "URL") -> str | None:
     if os.environ.get("PGPASSWORD"):
         return None
     import keyring
-    from keyring.errors import KeyringError
 
     try:
         return keyring.get_password(SERVICE, keyring_name(url))
-    except KeyringError:
+    except keyring.errors.KeyringError:
         return None
 
 
@@ -229,15 +228,13 @@ def _no_driver(url: "URL", fault: ImportError) -> str:
 
 
 @contextmanager
-def _translated(url: "URL", password: str | None, name: str, timeout: float) -> Iterator[None]:
-    """Turn what SQLAlchemy and drivers raise into an `InputError` with a remedy and without a password."""
-    from sqlalchemy import exc
-
+def _translated(kind: type[Exception], url: "URL", password: str | None, name: str, timeout: float) -> Iterator[None]:
+    """Turn what SQLAlchemy (``kind``) and drivers raise into an `InputError` with a remedy and without a password."""
     try:
         yield
     except ImportError as fault:
         raise InputError(_no_driver(url, fault)) from None
-    except (exc.SQLAlchemyError, TimeoutError) as fault:
+    except (kind, TimeoutError) as fault:
         cause = getattr(fault, "orig", None) or fault
         # psycopg's text repeats the query, behind the name of a cursor.
         primary = getattr(getattr(cause, "diag", None), "message_primary", None)

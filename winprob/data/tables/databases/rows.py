@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -25,7 +24,7 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
     The type of a column is known when all its cells are: until then each chunk is a file of its own.
     """
     parts: list[Path] = []
-    kinds: list[set[Any]] = [set() for _ in names]
+    kinds: list[set[pa.DataType]] = [set() for _ in names]
     count = 0
     for rows in chunks:
         columns = [_column(values) for values in zip(*rows, strict=True)]
@@ -48,7 +47,7 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
     return count
 
 
-def _column(values: Sequence[object]) -> Any:
+def _column(values: Sequence[object]) -> pa.Array:
     """A chunk's column as an Arrow array of one value a cell."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {Decimal}:
@@ -62,11 +61,11 @@ def _column(values: Sequence[object]) -> Any:
     return pa.array([None if value is None else _text(value) for value in values], type=pa.string())
 
 
-def _numbers(values: Sequence[Any]) -> Sequence[object]:
+def _numbers(values: Sequence[object]) -> Sequence[object]:
     """Decimals as whole numbers where all are, so that a long id keeps its digits; else as floats."""
-    if all(value is None or (value.is_finite() and value == value.to_integral_value()) for value in values):
-        return [None if value is None else int(value) for value in values]
-    return [None if value is None else float(value) for value in values]
+    known = [value for value in values if isinstance(value, Decimal)]
+    number = int if all(each.is_finite() and each == each.to_integral_value() for each in known) else float
+    return [number(value) if isinstance(value, Decimal) else None for value in values]
 
 
 def _text(value: object) -> str:
@@ -77,7 +76,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _common(kinds: set[Any]) -> Any:
+def _common(kinds: set[pa.DataType]) -> pa.DataType:
     """The type of a column whose chunks have these types: text where they do not agree, or hold nothing."""
     known = kinds - {pa.null()}
     if known == {pa.int64(), pa.float64()}:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Finding, whole
-from winprob.data.tables.databases import table_file
+from winprob.data.tables.databases.queries import table_file
 from winprob.data.tables.sheets.csv_reader import DELIMITERS, parse_csv, refuse_ragged
 from winprob.data.tables.sheets.encoding import has_mark, utf16_without_mark
 from winprob.data.tables.sheets.html_reader import is_html_table, parse_html

@@ -1,15 +1,13 @@
-"""The database in force: while there is one, a file that ends in ``.sql`` is a table, the result of its query."""
+"""Query files: a file that ends in ``.sql`` is a table, the result of its one SELECT in the database in force."""
 
 import datetime as dt
 import re
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from winprob.errors import InputError
 from winprob.i18n import gettext
@@ -18,8 +16,20 @@ TIMEOUT = 60.0
 #: A URL, also one whose two slashes became one in a `Path`; a drive of Windows has one letter.
 _URL = re.compile(r"[A-Za-z][\w+.-]+:/")
 _SUFFIX = ".sql"
-#: Seconds between two reports of progress.
-_EVERY = 3.0
+#: Rows between two reports of progress.
+_EVERY = 200_000
+#: What is not code: comments, and quoted text, in which a colon or a semicolon has no meaning.
+_COMMENT_OR_QUOTED = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|"""
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$""",
+    re.DOTALL,
+)
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w++)")
+AS_OF = "as_of"
+
+
+type Day = str | dt.date | None
+type Rows = Sequence[Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,7 @@ _IN_FORCE: ContextVar[Database | None] = ContextVar("database", default=None)
 def database(
     url: str,
     *,
-    as_of: str | dt.date | None = None,
+    as_of: Day = None,
     timeout: float = TIMEOUT,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
@@ -144,7 +154,6 @@ def table_file(path: str | Path) -> Path:
 
 def _run(source: Database, path: Path) -> Path:
     from winprob.data.tables.databases.connection import rows_of
-    from winprob.data.tables.databases.query import read_query
     from winprob.data.tables.databases.rows import write_rows
 
     query = read_query(path)
@@ -175,12 +184,83 @@ def _run(source: Database, path: Path) -> Path:
     return target
 
 
-def _counted(chunks: Iterator[Sequence[Any]], path: Path, progress: Callable[[str], None]) -> Iterator[Sequence[Any]]:
-    """The chunks; every few seconds the number of rows so far is reported."""
-    count, reported = 0, time.monotonic()
+def _counted(chunks: Iterator[Rows], path: Path, progress: Callable[[str], None]) -> Iterator[Rows]:
+    """The chunks; the number of rows so far is reported now and then."""
+    count = 0
     for chunk in chunks:
         yield chunk
         count += len(chunk)
-        if time.monotonic() - reported > _EVERY:
+        if count % _EVERY < len(chunk):
             progress(gettext("{name}: {rows} rows so far", name=path, rows=f"{count:,}"))
-            reported = time.monotonic()
+
+
+# ---- the text of a query ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query as SQLAlchemy's ``text`` takes it; ``dated`` is whether it has the parameter ``:as_of``."""
+
+    text: str
+    dated: bool
+
+
+def read_query(path: Path) -> Query:
+    """The query in a file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no UTF-8, is not one SELECT, or has another parameter than ``:as_of``.
+    """
+    try:
+        return parse_query(path.read_bytes().decode("utf-8-sig"), str(path))
+    except FileNotFoundError:
+        raise InputError(gettext("{name} does not exist. Check the path.", name=path)) from None
+    except UnicodeDecodeError:
+        raise InputError(gettext("{name} is not UTF-8. Save the query as UTF-8.", name=path)) from None
+    except OSError as fault:
+        raise InputError(gettext("{name} cannot be read: {fault}.", name=path, fault=fault.strerror)) from None
+
+
+def parse_query(text: str, name: str) -> Query:
+    """The query ``text``; a semicolon at its end is dropped.
+
+    Raises
+    ------
+    InputError
+        It is not one SELECT, or has another parameter than ``:as_of``.
+    """
+    text = _COMMENT_OR_QUOTED.sub(_without_comment, text).strip().removesuffix(";")
+    code = _COMMENT_OR_QUOTED.sub("''", text)
+    first = re.match(r"[\s(]*(\w*)", code)
+    if ";" in code or first is None or first[1].lower() not in ("select", "with"):
+        raise InputError(
+            gettext(
+                "{name} is not one SELECT. A query file holds one statement that begins with SELECT or WITH, and only "
+                "reads.",
+                name=name,
+            )
+        )
+    parameters = set(_PARAMETER.findall(code))
+    if other := sorted(parameters - {AS_OF}):
+        raise InputError(
+            gettext(
+                "{name} has the parameters {parameters}; the only one is :as_of, the day of --as-of. Write \\: for a "
+                "colon that is no parameter.",
+                name=name,
+                parameters=", ".join(f":{each}" for each in other),
+            )
+        )
+    text = re.sub(f"{_COMMENT_OR_QUOTED.pattern}|::", _escaped, text, flags=re.DOTALL)
+    return Query(text=text, dated=bool(parameters))
+
+
+def _without_comment(found: re.Match[str]) -> str:
+    """Nothing in place of a comment but its line ends, so that the lines of a message are those of the file."""
+    return " " + "\n" * found[0].count("\n") if found[0].startswith(("--", "/*")) else found[0]
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Quoted text, or the sign of a cast, with its colons escaped, so that they name no parameter."""
+    return found[0].replace(":", "\\:")
