@@ -26,6 +26,7 @@ from winprob.data.tables.databases.connection import rows_of
 from winprob.data.tables.databases.queries import on_day, parse_query, table_file
 from winprob.errors import InputError
 
+DATA = Path(__file__).parents[2] / "data"
 ZONE = dt.timezone(dt.timedelta(hours=8))
 COLUMNS = {
     "deal_id": "text",
@@ -420,6 +421,8 @@ def test_no_password_is_shown_or_kept(crm: str, tmp_path: Path, monkeypatch: pyt
         (["predict", "deals.csv", "--model", secret], 2),
         (["check", f"{crm}&password={PASSWORD}x", "--query", good], 1),
         (["init", "project", "--database", secret], 1),
+        (["check", "deals.csv", secret], 2),
+        ([secret], 2),
     ]
     output = ""
     for words, code in calls:
@@ -432,6 +435,40 @@ def test_no_password_is_shown_or_kept(crm: str, tmp_path: Path, monkeypatch: pyt
         assert each not in kept
         assert in_url("postgres@", each) not in output
     assert "password" not in kept
+
+
+@pytest.mark.slow
+def test_no_password_is_in_a_model_or_a_forecast(
+    crm: str, postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with postgres.connect("crm") as made, made.cursor() as cursor:
+        for name in ("closed", "open"):
+            text = (DATA / f"{name}.csv").read_text(encoding="utf-8")
+            columns = ", ".join(f"{column} text" for column in text.partition("\n")[0].split(","))
+            cursor.execute(f"CREATE TABLE {name} ({columns})")
+            with cursor.copy(f"COPY {name} FROM STDIN (FORMAT csv, HEADER)") as copy:
+                copy.write(text)
+            (tmp_path / f"{name}.sql").write_text(f"SELECT * FROM {name}")
+    secret, output = in_url(crm, PASSWORD), ""
+    more = ("--model", "model.nc", "--quarter", "2026Q4", "--log", "log", "--rates", "rates.sql")
+    (tmp_path / "rates.sql").write_text("SELECT 'USD' AS currency, 7.1 AS rate")
+    for words in (
+        ("train", secret, "--query", "closed.sql", *more[:2]),
+        ("forecast", secret, "--query", "open.sql", *more),
+    ):
+        done = run(*words)
+        assert done.exit_code == 0, done.stderr
+        output += done.output + done.stderr
+    kept = b"".join(path.read_bytes() for place in ("model.nc", "log") for path in files_in(tmp_path / place))
+    assert len(kept) > 100_000
+    for form in (PASSWORD, in_url("postgres@", PASSWORD).removeprefix("postgres:").removesuffix("@")):
+        assert form not in output
+        assert form.encode() not in kept
+
+
+def files_in(place: Path) -> list[Path]:
+    return [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
 
 
 # ---- a project -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Databases on the command line: a URL as DEALS with ``--query``, and query files wherever a table is read."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,18 @@ from winprob.i18n import gettext
 
 #: Seconds that a query may take, where neither an option nor the project says otherwise.
 TIMEOUT = 60.0
+#: The user and the password of a URL.
+_PASSWORD = re.compile(r"(://[^:@/\s]*):[^@\s]*@")
 
 
 def is_url(value: object) -> bool:
     """Whether an argument is the URL of a database."""
     return isinstance(value, str) and "://" in value
+
+
+def without_passwords(text: str) -> str:
+    """``text`` with each URL in it without its password."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 class FilePath(click.Path):
