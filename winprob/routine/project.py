@@ -28,7 +28,7 @@ class ProjectSettings:
     Attributes
     ----------
     export : the weekly export: a file, or a pattern of which the newest file counts
-    database, query_timeout : where query files (.sql) are run, and the seconds that one may take
+    database, query_timeout : where query files (.sql) are run, and the seconds that one may take (60)
     preset, mapping, people, encoding : how it is read
     rates, currency : exchange rates, and the currency of reports
     executives : whose visits are planned
@@ -42,7 +42,7 @@ class ProjectSettings:
 
     export: str = ""
     database: str = ""
-    query_timeout: Scale = 60.0
+    query_timeout: Scale | None = None
     preset: str = ""
     mapping: str = ""
     people: str = ""

@@ -62,10 +62,8 @@ def rows_of(
     import sqlalchemy
 
     with _translated(sqlalchemy.exc.SQLAlchemyError, url, password, name, timeout):
-        arguments = _arguments(url)
-        if password is not None:
-            url = url.set(password=password)
-        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, hide_parameters=True, **arguments)
+        place = _prepared(url if password is None else url.set(password=password))
+        engine = sqlalchemy.create_engine(place, poolclass=sqlalchemy.NullPool, hide_parameters=True)
         statement = sqlalchemy.text(query)
         if as_of is not None:
             statement = statement.bindparams(sqlalchemy.bindparam("as_of", as_of, sqlalchemy.Date))
@@ -88,16 +86,13 @@ def _until(chunks: Any, deadline: float) -> Chunks:
 # ---- the transaction -------------------------------------------------------------------------------------------------
 
 
-def _arguments(url: "URL") -> dict[str, Any]:
-    """What ``create_engine`` takes so that SQLite opens the file for reading only, and a server answers in time."""
+def _prepared(url: "URL") -> "URL":
+    """The URL by which SQLite opens the file for reading only, and a server of PostgreSQL answers in time or fails."""
     if url.get_driver_name() == "pysqlite":
-        import sqlite3
-
-        place = f"file:{quote(url.database or '')}?mode=ro"
-        return {"creator": lambda: sqlite3.connect(place, uri=True, check_same_thread=False)}
+        return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
     if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
-        return {"connect_args": {"connect_timeout": _CONNECT_SECONDS}}
-    return {}
+        return url.update_query_dict({"connect_timeout": str(_CONNECT_SECONDS)})
+    return url
 
 
 def _begin(connection: "Connection", timeout: float, deadline: float) -> None:
