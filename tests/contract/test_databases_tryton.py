@@ -37,7 +37,13 @@ def live(server: Server, truth: Path) -> dict[str, list[dict[str, Any]]]:
     with server.connect() as made:
         made.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
     uri = f"postgresql://{ADMIN}:{quote(PASSWORD, safe='')}@/?host={server.socket}"
-    environment = {**os.environ, "TRYTOND_DATABASE_URI": uri, "DB_NAME": DATABASE}
+    (password := truth.with_name("admin")).write_text(PASSWORD)
+    environment = {
+        **os.environ,
+        "TRYTOND_DATABASE_URI": uri,
+        "DB_NAME": DATABASE,
+        "TRYTONPASSFILE": str(password),
+    }
     told = subprocess.run(
         [sys.executable, ROOT / "tests" / "tryton.py", truth],
         env=environment,
