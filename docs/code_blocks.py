@@ -30,6 +30,7 @@ PAGES = (
     "docs/guide/first_model.md",
     "docs/guide/your_crm.md",
     "docs/guide/crm_exports.md",
+    "docs/guide/databases.md",
     "docs/guide/weekly_routine.md",
     "docs/guide/write_back.md",
     "docs/guide/quarter.md",
@@ -53,7 +54,7 @@ OMITTED = "…"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED_BLOCK = re.compile(
-    r"`([^`\s]+\.(?:csv|toml))`[^`\n]*[:：]\n\n```(?:csv|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    r"`([^`\s]+\.(?:csv|toml|sql))`[^`\n]*[:：]\n\n```(?:csv|toml|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 #: A printed number; a letter before it makes it part of a name (D00302), but for the factor sign of x1.43.
 NUMBER = re.compile(r"(?:(?<![\w.,])|(?<=(?<!\w)x))[-+]?\d[\d,]*(?:\.\d+)?%?")
@@ -134,6 +135,9 @@ def furnish(folder: Path) -> None:
         (folder / name).mkdir()
     for name, content in FILES.items():
         (folder / name).write_text(content, encoding="utf-8")
+    # The database of the page on databases, as its first block makes it.
+    with contextlib.chdir(folder):
+        exec(compile(blocks("docs/guide/databases.md", "python")[0], "databases.md", "exec"), {})  # noqa: S102
 
 
 def runner(folder: Path, *, trains: bool, instead: Mapping[str, str] | None = None) -> Callable[[str], Result]:

@@ -49,6 +49,7 @@ CHILDREN = {
         "first_model",
         "your_crm",
         "crm_exports",
+        "databases",
         "weekly_routine",
         "write_back",
         "quarter",

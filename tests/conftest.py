@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import hypothesis
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.databases import Server, running_server
 from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
 from winprob.data.schema import validate_deals
@@ -200,3 +201,10 @@ def learned() -> Learned:
     """The one real fit: a simulated team of 3,000 closed deals."""
     team = simulate(3000, 60, seed=11)
     return Learned(team=team, posterior=fit(team.closed, seed=3))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of our own; without its programs the test is skipped."""
+    with running_server() as server:
+        yield server

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from winprob.data.history.writing import write_snapshot
     from winprob.data.tables import check_file, read_changes, read_deals, read_rates, read_visits, write_table
     from winprob.data.tables.answers import read_answers
+    from winprob.data.tables.databases.queries import database
     from winprob.errors import WinprobError
     from winprob.evaluation import backtest, run_backtest
     from winprob.model.effects import effects
@@ -66,6 +67,7 @@ __all__ = [
     "check_file",
     "draw_open_prob_at",
     "check_history",
+    "database",
     "deal_ends",
     "derive_facts",
     "draw_win_prob",
@@ -133,6 +135,7 @@ _HOME = {
     "check_file": "data.tables",
     "draw_open_prob_at": "model.timing",
     "check_history": "data.history",
+    "database": "data.tables.databases.queries",
     "deal_ends": "data.history",
     "derive_facts": "actions.worksheets",
     "draw_win_prob": "model.prediction",

@@ -27,8 +27,10 @@ from winprob import Posterior, Settings
 from winprob.cli import main
 from winprob.data.tables.mapping import read_mapping
 from winprob.model.hazards import learn_hazards
+from winprob.routine.project import ProjectSettings
 from winprob.routine.writeback.targets import TARGETS, read_target
 from winprob.settings import SamplerSettings, settings_from
+from winprob.toml import validate
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -263,6 +265,8 @@ def test_its_settings_and_mappings_are_understood(page: str, tmp_path: Path) -> 
         elif table.keys() <= set(TARGETS):
             (tmp_path / "fields.toml").write_text(body, encoding="utf-8")
             assert [read_target(name, tmp_path / "fields.toml").name for name in table] == list(table)
+        elif "database" in table:
+            assert validate(ProjectSettings, table)[1] == []
         else:
             settings_from(table)
 

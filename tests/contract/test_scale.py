@@ -181,7 +181,7 @@ def test_a_missing_extra_is_named(place: Path, engine: str, package: str, monkey
 def test_without_java_the_message_names_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spark.shutil, "which", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(spark, "_spark_sql", lambda: _NoSession)
+    monkeypatch.setattr(spark, "require", lambda module, extra: _NoSession)
     result = run("score", place / "deals", "--model", place / "model.nc", "--out", place / "new", "--engine", "spark")
     assert (result.exit_code, "Install Java 17 or later" in result.stderr) == (1, True)
 

@@ -10,6 +10,7 @@ import click
 import winprob
 from winprob.cli import options
 from winprob.cli.click_messages import requested_language, translate_click
+from winprob.cli.databases import database_of
 from winprob.cli.defaults import Defaults, defaults_of, settle_defaults
 from winprob.cli.show import discard_stdout, echo_notes, log_as_notes, progress, show, write_page
 from winprob.errors import OutputError, WinprobError
@@ -42,7 +43,10 @@ class WinprobCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         settle_defaults(ctx)
-        with use_language(ctx.params.pop("lang")):
+        defaults = None if self.standalone else defaults_of(ctx)
+        project = defaults.project if defaults else None
+        url, timeout = (project.database, project.config.query_timeout) if project else (None, None)
+        with use_language(ctx.params.pop("lang")), database_of(ctx, url, timeout):
             options.require_separate(self.params, ctx.params)
             return super().invoke(ctx)
 

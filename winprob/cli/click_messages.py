@@ -17,6 +17,7 @@ import click.formatting
 import click.parser
 import click.types
 
+from winprob.cli.databases import without_passwords
 from winprob.i18n import LANGUAGES, Language, gettext, language, use_language
 
 _MODULES: tuple[ModuleType, ...] = (click.core, click.exceptions, click.formatting, click.parser, click.types)
@@ -31,7 +32,8 @@ def requested_language(arguments: Sequence[str], otherwise: Language = "en") -> 
 
 
 def translate_click() -> None:
-    """Let Click take its messages from winprob's catalog."""
+    """Let Click take its messages from winprob's catalog, and repeat no password of a URL in them."""
+    setattr(click.exceptions, "echo", lambda message, **how: click.echo(without_passwords(message), **how))  # noqa: B010
     for module in _MODULES:
         for name, function in (("_", _translate), ("ngettext", _translate_count)):
             if hasattr(module, name):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import winprob
+from winprob.cli.databases import DealsPath, FilePath, query_options
 from winprob.i18n import gettext
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ type Frame = pd.DataFrame
 type Command = Callable[..., Any]
 type Decorator = Callable[[Command], Command]
 
-FILE = click.Path(path_type=Path)
+FILE = FilePath()
 
 
-class TargetPath(click.Path):
+class TargetPath(FilePath):
     """A path that the command writes; ``kept`` if it is a folder of winprob's own to which the command adds."""
 
     def __init__(self, *, kept: bool = False) -> None:
-        super().__init__(path_type=Path)
+        super().__init__()
         self.kept = kept
 
 
@@ -201,7 +202,8 @@ def source(*, required: bool = True, waiting: bool = False) -> Decorator:
     return _record(
         "source",
         _source,
-        click.argument("deals", type=FILE, required=required),
+        click.argument("deals", type=DealsPath(), required=required),
+        *query_options(),
         click.option(
             "--preset",
             type=PRESET,
@@ -317,6 +319,7 @@ def _record(name: str, build: Callable[..., Any], *options: Decorator) -> Decora
 
 
 def _source(deals: Path | None, preset: str | None, as_of: dt.date | None = None, **how: Any) -> Source | None:
+    del how["query"], how["query_timeout"]
     if deals is None:
         return None
     source = Source(path=deals, open_until=as_of, **how)

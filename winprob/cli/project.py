@@ -13,7 +13,7 @@ from winprob.cli import app, options
 from winprob.cli.defaults import defaults_of
 from winprob.cli.options import Output
 from winprob.cli.show import echo_notes, show, write_page
-from winprob.errors import InputError
+from winprob.errors import InputError, SettingsError
 from winprob.i18n import LANGUAGES, gettext, language, use_language
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _inputs(command: options.Command) -> options.Command:
 @app.main.command(standalone=True)
 @click.argument("folder", metavar="DIR", type=options.FILE)
 @click.option("--export", help="The weekly export: a file, or a pattern of file names of which the newest counts.")
+@click.option("--database", help="The URL, without a password, of the database in which query files (.sql) are run.")
 @_inputs
 @click.option("--target", "targets", multiple=True, help='Bookings to reach, such as "2026Q4=12000000"; repeatable.')
 @click.option(
@@ -80,6 +81,8 @@ def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, 
     from winprob.routine import project as projects
 
     asks = on_terminal()
+    if faults := list(projects.password_faults(given["database"] or "")):
+        raise SettingsError(". ".join(faults))
     if given["export"] is None and asks:
         given["export"] = _ask(gettext("The weekly export (a file, or a pattern such as exports/*.csv)"))
     _require_files(given)
@@ -94,6 +97,8 @@ def _init(folder: Path, targets: tuple[str, ...], force: bool, given: dict[str, 
         if given[key]:
             named = key == "preset" and not str(given[key]).endswith(".toml")
             values[key] = given[key] if named else project_file.relative_to(folder, given[key])
+    if given["database"]:
+        values["database"] = projects.with_file(given["database"], lambda file: project_file.relative_to(folder, file))
     if given["export"]:
         values["export"] = export.export_pattern(project_file.relative_to(folder, given["export"]))
     if month and "settings" not in values:

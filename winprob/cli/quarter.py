@@ -92,7 +92,7 @@ def forecast(
     bridge = before and winprob.bridge_forecasts(
         posterior,
         table,
-        replace(source, path=before.path).read_review(before.as_of),
+        _read_earlier(replace(source, path=before.path), before.as_of),
         result.quarter,
         posterior_before=load_model(before.model) if before.model else None,
         as_of=result.as_of,
@@ -221,6 +221,14 @@ def report(
     _write_review(page, out, pdf)
 
 
+def _read_earlier(source: Source, as_of: dt.date | None) -> options.Frame:
+    """The deals of an earlier review; those of a query as of its day."""
+    from winprob.data.tables.databases.queries import on_day
+
+    with on_day(as_of):
+        return source.read_review(as_of)
+
+
 def _read_inputs(
     posterior: "winprob.Posterior",
     source: Source,
@@ -236,7 +244,7 @@ def _read_inputs(
         deals=deals,
         request=request,
         rates=request.read_rates(source.encoding),
-        before=then.read_review(before.as_of) if then and before else None,
+        before=_read_earlier(then, before.as_of) if then and before else None,
         model_before=load_model(before.model, seed) if before and before.model else None,
         settings=load_settings(settings) if settings else posterior.settings,
         seed=seed,

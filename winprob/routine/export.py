@@ -12,6 +12,7 @@ import pandas as pd
 
 from winprob.data.schema import COLUMNS, is_closed, is_open
 from winprob.data.tables import check_file, closed_only, forecast_set_at_close, hindsight, read_export
+from winprob.data.tables.databases.queries import is_query
 from winprob.errors import InputError, WinprobError
 from winprob.i18n import gettext
 
@@ -62,11 +63,16 @@ def day_in_name(path: Path) -> dt.date | None:
 
 
 def export_day(path: Path, deals: pd.DataFrame) -> tuple[dt.date, str]:
-    """The day of an export and where it was found: in its name, its newest reading, or the file's last change."""
-    if (named := day_in_name(path)) is not None:
+    """The day of an export and where it was found: in its name, its newest reading, or the file's last change.
+
+    A query has none of a file's days: what it reads is today's, unless it has readings.
+    """
+    if not is_query(path) and (named := day_in_name(path)) is not None:
         return named, gettext("from the file's name")
     if "as_of" in deals and deals["as_of"].notna().any():
         return deals["as_of"].max().date(), gettext("its newest reading")
+    if is_query(path):
+        return dt.date.today(), gettext("read from the database today")
     changed = dt.datetime.fromtimestamp(path.stat().st_mtime).date()
     return changed, gettext("the day on which the file was last changed")
 

@@ -1,7 +1,8 @@
 """A project folder: ``winprob.toml``, from which every command run in or below it takes its defaults."""
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from winprob.settings import CalendarSettings, Settings, read_settings
 from winprob.toml import Scale, read_toml, record, refusal, suggestion, validate
 
 PROJECT_FILE = "winprob.toml"
+#: A password in a URL: after the user, or as an option.
+_PASSWORD = re.compile(r"://[^@/]*:[^@]*@|[?&][^=&]*(?:pass|pwd|secret|token|odbc)[^=&]*=", re.IGNORECASE)
 #: Keys that name files, which must be there; the folders are made when they are first needed.
 _FILES = ("mapping", "people", "rates", "executives", "settings", "model")
 
@@ -25,6 +28,7 @@ class ProjectSettings:
     Attributes
     ----------
     export : the weekly export: a file, or a pattern of which the newest file counts
+    database, query_timeout : where query files (.sql) are run, and the seconds that one may take (60)
     preset, mapping, people, encoding : how it is read
     rates, currency : exchange rates, and the currency of reports
     executives : whose visits are planned
@@ -37,6 +41,8 @@ class ProjectSettings:
     """
 
     export: str = ""
+    database: str = ""
+    query_timeout: Scale | None = None
     preset: str = ""
     mapping: str = ""
     people: str = ""
@@ -73,6 +79,11 @@ class Project:
         return from_here(self.folder, value) if value else None
 
     @property
+    def database(self) -> str | None:
+        """The URL of the database; a file of SQLite relative to the working directory."""
+        return with_file(self.config.database, lambda file: from_here(self.folder, file).as_posix()) or None
+
+    @property
     def preset(self) -> str | None:
         """A preset's name, or the path of an edited copy."""
         value = self.config.preset
@@ -95,6 +106,21 @@ class Project:
         wanted = quarter if isinstance(quarter, Quarter) else find_quarter(quarter, calendar)
         named = {find_quarter(name, calendar).start: value for name, value in self.config.targets.items()}
         return named.get(wanted.start)
+
+
+def with_file(url: str, place: Callable[[str], str]) -> str:
+    """The URL of a database, the file of SQLite's through ``place``."""
+    scheme, _, file = url.partition(":///")
+    return f"{scheme}:///{place(file)}" if scheme.startswith("sqlite") and file else url
+
+
+def password_faults(url: str) -> Iterator[str]:
+    """The fault of a URL that holds a password, which a project file must not."""
+    if _PASSWORD.search(url):
+        yield gettext(
+            "database holds a password, and winprob.toml is shared. Remove it from the URL; it is read from "
+            "WINPROB_DATABASE_PASSWORD, .pgpass or the keyring"
+        )
 
 
 def from_here(folder: Path, value: str) -> Path:
@@ -127,6 +153,7 @@ def _missing(folder: Path, table: Mapping[str, Any]) -> Iterator[str]:
         value = table.get(key)
         if isinstance(value, str) and value and not (folder / value).is_file():
             yield gettext("{key} is {value!r}, which does not exist. Correct or remove the line", key=key, value=value)
+    yield from password_faults(str(table.get("database", "")))
     preset = table.get("preset")
     if isinstance(preset, str) and preset and preset not in PRESETS and not (folder / preset).is_file():
         yield gettext("preset is {value!r}; {hint}", value=preset, hint=suggestion(preset, PRESETS))

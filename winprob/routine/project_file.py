@@ -39,6 +39,11 @@ def _comments() -> dict[str, str]:
         "export": gettext(
             'The weekly export: a file, or a pattern such as "exports/*.csv", of which the newest counts.'
         ),
+        "database": gettext(
+            'The database in which query files (.sql) are run, such as "postgresql+psycopg://reader@host/crm"; without '
+            "a password."
+        ),
+        "query_timeout": gettext("Seconds that a query may take, 60 where nothing else is said."),
         "preset": gettext("The CRM that it comes from, or an edited copy of a preset (winprob preset)."),
         "mapping": gettext("A TOML file that names the columns of the export."),
         "people": gettext("A people table: who holds which role."),
@@ -59,6 +64,9 @@ def _comments() -> dict[str, str]:
 
 def _toml(value: Any) -> str:
     """A text or a number as TOML: JSON's texts are TOML's, but for one control character."""
+    if value is None:
+        # The only number that need not be set.
+        return "60"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(int(value)) if float(value).is_integer() else repr(float(value))

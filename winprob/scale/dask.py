@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from winprob.errors import EngineError, InputError
+from winprob.extras import require
 from winprob.i18n import gettext
 from winprob.scale.scoring import SCHEMA, Engine, Job, newest_days, score_tables
 
@@ -26,19 +27,16 @@ def engine(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
 
     Raises
     ------
+    MissingExtraError
+        Dask is not installed.
     EngineError
-        Dask is missing, or there is no scheduler at the address.
+        There is no scheduler at the address.
     """
-    try:
-        import dask.dataframe  # noqa: F401 - a missing part is found here
-        from distributed import Client, LocalCluster
-    except ImportError as fault:
-        raise EngineError(
-            gettext("--engine dask needs Dask, which is not installed: pip install 'winprob[dask]'")
-        ) from fault
+    require("dask.dataframe", "dask")
+    distributed = require("distributed", "dask")
     if scheduler:
         try:
-            own = Client(scheduler, timeout=10)
+            own = distributed.Client(scheduler, timeout=10)
         except (OSError, ValueError) as fault:
             raise EngineError(
                 gettext("no Dask scheduler answers at {address}. Start one: dask scheduler", address=scheduler)
@@ -47,7 +45,10 @@ def engine(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
             yield Engine(name="dask", score=score, run=partial(run, own))
         return
     how: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=workers, silence_logs="ERROR", **how) as cluster, Client(cluster) as own:
+    with (
+        distributed.LocalCluster(n_workers=workers, silence_logs="ERROR", **how) as cluster,
+        distributed.Client(cluster) as own,
+    ):
         yield Engine(name="dask", score=score, run=partial(run, own))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from winprob.errors import EngineError, WinprobError
+from winprob.extras import require
 from winprob.i18n import gettext
 from winprob.scale.scoring import DAY, ROWS, Engine, Job, newest_days, score_tables
 
@@ -45,10 +46,12 @@ def engine(master: str | None, conf: Mapping[str, str]) -> Iterator[Engine]:
 
     Raises
     ------
+    MissingExtraError
+        Spark is not installed.
     EngineError
-        Spark or Java is missing, or the session cannot be started.
+        Java is missing, or the session cannot be started.
     """
-    spark_sql = _spark_sql()
+    spark_sql = require("pyspark.sql", "spark")
     running = spark_sql.SparkSession.getActiveSession()
     if running is not None:
         yield _on(running)
@@ -123,16 +126,6 @@ def _map_scores(job: Job, sent: Any, batches: Iterator[Any]) -> Iterator[Any]:
 def _map_days(job: Job, batches: Iterator[Any]) -> Iterator[Any]:
     for day in newest_days(job, batches):
         yield pa.RecordBatch.from_pydict({"day": [day]}, schema=DAY)
-
-
-def _spark_sql() -> Any:
-    try:
-        from pyspark import sql
-    except ImportError as fault:
-        raise EngineError(
-            gettext("--engine spark needs Spark, which is not installed: pip install 'winprob[spark]'")
-        ) from fault
-    return sql
 
 
 @contextmanager

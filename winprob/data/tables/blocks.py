@@ -18,6 +18,7 @@ from winprob.data.schema import ID, Finding, check_deals, validate_deals
 from winprob.data.tables.block_findings import Seen, Warnings
 from winprob.data.tables.block_sheets import block_of
 from winprob.data.tables.block_survey import Survey
+from winprob.data.tables.databases.queries import table_file
 from winprob.data.tables.mapping import read_mapping
 from winprob.data.tables.pieces import NotInBlocksError, is_parquet, pieces
 from winprob.data.tables.plan import Plan, plan_of
@@ -36,7 +37,7 @@ _LARGE_TEXT, _LARGE_PARQUET = 16 * 1024**2, 2 * 1024**2
 
 def is_large(path: str | Path) -> bool:
     """Whether a path is a plain file of CSV or Parquet that is too large to be read at once without need."""
-    path = Path(path)
+    path = table_file(path)
     try:
         return path.is_file() and path.stat().st_size > (_LARGE_PARQUET if is_parquet(path) else _LARGE_TEXT)
     except OSError:
@@ -67,7 +68,7 @@ def deal_blocks(
         understood, faults = read_mapping(mapping)
         if faults:
             raise NotInBlocksError("the mapping is wrong in itself")
-        file = _File(path=Path(path), plan=plan_of(understood, faults), encoding=encoding, size=size)
+        file = _File(path=table_file(path), plan=plan_of(understood, faults), encoding=encoding, size=size)
         yield from _even(_read_blocks(file), rows)
     except (WinprobError, OSError, ValueError, LookupError, pa.ArrowException, csv.Error) as fault:
         raise NotInBlocksError(str(fault)) from fault

@@ -9,6 +9,7 @@ import pandas as pd
 from winprob.data.schema import Finding, check_deals, findings_table, refuse, validate_deals, whole
 from winprob.data.schema.findings import SEVERITIES
 from winprob.data.tables import audit, presets, readiness
+from winprob.data.tables.databases.queries import Day, database
 from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.people import is_people_header, merge_people, read_people
 from winprob.data.tables.plan import plan_of
@@ -25,8 +26,10 @@ def read_deals(
     people: PeopleSource | None = None,
     *,
     encoding: str | None = None,
+    query: str | Path | None = None,
+    as_of: Day = None,
 ) -> pd.DataFrame:
-    """Read a deal table from CSV, XLSX or Parquet.
+    """Read a deal table from CSV, XLSX or Parquet, or from a database.
 
     Parameters
     ----------
@@ -39,6 +42,11 @@ def read_deals(
         The people table; where it has a role's support or coverage, it takes precedence over the deal table.
     encoding : str or None
         The export's text encoding, where detection fails.
+    query : path or None
+        A file with one SELECT; ``path`` is then the URL of the database, as of `database`, and ``people`` may be a
+        query file too.
+    as_of : date, ISO text or None
+        The value of the query's parameter ``:as_of``.
 
     Returns
     -------
@@ -63,6 +71,9 @@ def read_deals(
     What was repaired or left out (rows that are no deals, cells that cannot be meant) is logged as warnings of the
     logger ``winprob``; `check_file` returns these findings as a table.
     """
+    if query is not None:
+        with database(str(path), as_of=as_of):
+            return read_deals(query, mapping, people, encoding=encoding)
     read = _read(read_bytes(path), str(path), read_mapping(mapping), people, encoding, remarks=False)
     refuse(read.findings, rows=len(read.deals), error=read.error)
     for finding in read.findings:

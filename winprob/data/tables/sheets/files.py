@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from winprob.data.schema import Finding, whole
+from winprob.data.tables.databases.queries import table_file
 from winprob.data.tables.sheets.csv_reader import DELIMITERS, parse_csv, refuse_ragged
 from winprob.data.tables.sheets.encoding import has_mark, utf16_without_mark
 from winprob.data.tables.sheets.html_reader import is_html_table, parse_html
@@ -57,14 +58,14 @@ _MOST_NUL = 0.1
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """A file's content, read in blocks so that an overlong line is refused before it fills the memory.
+    """A file's content, or that of a query's result; read in blocks, so that an overlong line is refused early.
 
     Raises
     ------
     InputError
-        The file is missing, a folder, not readable, or holds a line of more than 10 MB.
+        The file is missing, a folder, not readable, or holds a line of more than 10 MB; or the database refuses it.
     """
-    path = Path(path)
+    path = table_file(path)
     try:
         if os.path.isdir(path):
             raise InputError(gettext("{name} is a folder; give a CSV, XLSX or Parquet file.", name=path))

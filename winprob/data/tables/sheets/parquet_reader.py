@@ -42,7 +42,7 @@ def table_grid(table: Any, name: str, known: Callable[[str], bool]) -> Grid:
         headers=headers,
         cells=frame,
         rows=np.arange(1, len(frame) + 1),
-        kind="parquet",
+        kind=((table.schema.metadata or {}).get(b"winprob") or b"parquet").decode(),
         notes=tuple(_nested_notes(left_out, name, known)),
     )
 
