@@ -14,7 +14,7 @@ import pyarrow as pa
 from winprob.errors import DealTableError
 from winprob.i18n import gettext
 
-#: Whole numbers stay whole where some are missing: an id of 17 digits is no float.
+#: Whole numbers stay whole where some are missing: a float cannot hold an id of 17 digits.
 _WHOLE = {
     getattr(pa, kind.lower())(): pd.api.types.pandas_dtype(kind)
     for kind in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")

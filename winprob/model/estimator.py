@@ -152,7 +152,7 @@ class WinProbClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _covariates(deals: pd.DataFrame, named: dict[str, Any]) -> dict[str, Any]:
-    """The covariates that a mapping named, and every other column that is no fact of the method."""
+    """The covariates that a mapping named, and every other column that the method does not know."""
     known = {*named.get("varying", ()), *(item["column"] for item in named.get("numeric", ()))}
     others = [name for name in deals.columns if name not in _FACTS | known]
     if days := [name for name in others if pd.api.types.is_datetime64_any_dtype(deals[name].dtype)]:

@@ -30,7 +30,7 @@ def engine(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
     MissingExtraError
         Dask is not installed.
     EngineError
-        There is no scheduler at the address.
+        No scheduler answers at the address.
     """
     require("dask.dataframe", "dask")
     distributed = require("distributed", "dask")

@@ -65,7 +65,7 @@ def team_fits(deals: pd.DataFrame, by: str, folder: Path, **how: Any) -> list[Te
     Raises
     ------
     DealTableError
-        There is no such column, or no row has a team.
+        The column is missing, or no row has a team.
     """
     if by not in deals:
         named = {"by": by, "columns": ", ".join(map(repr, deals.columns[:20]))}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from winprob.errors import InputError
+from winprob.extras import require
 from winprob.i18n import gettext
 
 if TYPE_CHECKING:
@@ -182,23 +183,16 @@ def _parsed(address: str) -> "URL":
 
     Raises
     ------
+    MissingExtraError
+        SQLAlchemy is not installed.
     InputError
-        SQLAlchemy is not installed, or the URL is no URL of a database.
+        The URL does not name a database.
     """
+    sqlalchemy = require("sqlalchemy", "sql")
     try:
-        from sqlalchemy import exc, make_url
-    except ImportError as fault:
-        raise InputError(
-            gettext(
-                "reading a database needs the extra sql, which is not installed ({reason}). Install it with: pip "
-                "install 'winprob[sql]'",
-                reason=fault,
-            )
-        ) from None
-    try:
-        url = make_url(address)
+        url: URL = sqlalchemy.make_url(address)
         url.get_dialect()
-    except (exc.ArgumentError, ValueError):
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         raise InputError(
             gettext(
                 "the database URL is not one that SQLAlchemy knows. Write DIALECT+DRIVER://USER@HOST:PORT/NAME, such "
@@ -207,7 +201,7 @@ def _parsed(address: str) -> "URL":
             )
         ) from None
     except ImportError as fault:
-        raise InputError(_no_driver(make_url(address), fault)) from None
+        raise InputError(_no_driver(sqlalchemy.make_url(address), fault)) from None
     if url.get_backend_name() == "sqlite" and not url.database:
         raise InputError(gettext("the database URL names no file: write sqlite:///crm.db."))
     return url
