@@ -208,3 +208,10 @@ def postgres() -> Iterator[Server]:
     """A PostgreSQL server of our own; without its programs the test is skipped."""
     with running_server() as server:
         yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, as they share fixtures; not where the file says that they share none."""
+    for item in items:
+        if not getattr(item.module, "INDEPENDENT", False):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

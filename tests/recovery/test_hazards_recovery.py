@@ -26,9 +26,11 @@ from winprob.settings import CalendarSettings, Settings
 from winprob.simulation import simulate
 
 pytestmark = pytest.mark.slow
+#: Tests share no fixtures: each may run on another worker.
+INDEPENDENT = True
 
 KNOWN_ON = pd.Timestamp(2026, 6, 30)
-DEALS, SETS, WEEKS = 400, 40, 120
+DEALS, SETS, WEEKS = 400, 24, 120
 #: Paces of quarters rest on as many draws of their sds as there are chains, 25, from a Laplace approximation: means are
 #: off by up to half an sd. All other unknowns are held to what independent draws would have.
 PACE_OFF = 0.7
