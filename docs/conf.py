@@ -57,6 +57,7 @@ CHILDREN = {
         "worksheets",
         "retraining",
         "python",
+        "scale",
         "extending-the-model",
     ],
     "reference/README": ["commands", "api", "model", "registry", "retraining", "data", "glossary"],

@@ -137,7 +137,7 @@ def test_the_next_week_is_bridged_from_the_last_review(place: Path) -> None:
     assert second.exit_code == 0, second.output
     assert f"Since {DAY}: " in second.stdout
     assert "facts changed" in second.stdout.lower()
-    assert "p50_before" in (place / "reports" / LATER / "review.html").read_text("utf-8")
+    assert f"Bridge of P50 from {DAY} to {LATER}" in (place / "reports" / LATER / "review.html").read_text("utf-8")
     # The earlier week, run again, is not compared with the later one.
     before = content(place / "reports" / DAY)
     assert run("week", f"exports/crm_{DAY}.csv").exit_code == 0
