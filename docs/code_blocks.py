@@ -109,6 +109,11 @@ def samples(command: str) -> bool:
     return refits or learns or command.startswith(("./dev demo", "winprob demo"))
 
 
+def leaves_a_model(command: str) -> bool:
+    """Whether a command runs the sampler and keeps what it learned."""
+    return samples(command) and not command.startswith(("winprob diagnose", "winprob learning-curve"))
+
+
 def needs_readers_file(command: str) -> bool:
     return bool(READERS_OWN & set(words(command)))
 
@@ -120,7 +125,7 @@ def makers(command: str) -> list[str]:
     return [
         other
         for other in dict.fromkeys(earlier)
-        if other != command and made & set(words(other)) and (samples(other) or made & _folders(other))
+        if other != command and made & set(words(other)) and (leaves_a_model(other) or made & _folders(other))
     ]
 
 

@@ -59,6 +59,7 @@ def test_an_added_term_moves_the_log_odds_of_its_deals_only(deals, model):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")
 def test_the_example_of_the_guide_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)

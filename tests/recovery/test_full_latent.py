@@ -209,6 +209,7 @@ def compare(ours: Mapping[str, Array], full: Mapping[str, Array]) -> pd.DataFram
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_posterior_is_that_of_the_full_latent_variable_model():
     case = make_case(DEALS, seed=21)

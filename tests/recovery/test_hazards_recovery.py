@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 INDEPENDENT = True
 
 KNOWN_ON = pd.Timestamp(2026, 6, 30)
-DEALS, SETS, WEEKS = 400, 24, 120
+DEALS, SETS, WEEKS = 400, 40, 120
 #: Paces of quarters rest on as many draws of their sds as there are chains, 25, from a Laplace approximation: means are
 #: off by up to half an sd. All other unknowns are held to what independent draws would have.
 PACE_OFF = 0.7
@@ -105,6 +105,7 @@ def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generato
     return deals.assign(outcome=np.where(done, ends, "open"), closed_on=closed.where(done).astype("datetime64[us]"))
 
 
+@pytest.mark.long
 def test_nine_in_ten_intervals_hold_the_truth():
     """Truth from the prior, data from the truth: each group of unknowns is covered as it should be.
 
@@ -213,7 +214,7 @@ def test_the_draws_are_those_of_nuts():
     assert abs(np.median(spread) - 1) < 0.03
 
 
-@pytest.mark.parametrize("count", [40, 100, 300])
+@pytest.mark.parametrize("count", [40, pytest.param(100, marks=pytest.mark.long), 300])
 def test_intervals_and_chances_are_those_of_nuts(count):
     """A thousand draws against NUTS, which sees the same density by one point: errors of a thousand independent draws.
 

@@ -32,6 +32,7 @@ def test_the_judge_passes_uniform_ranks_and_fails_others(sbc):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_true_values_rank_anywhere_among_their_draws(sbc):
     """41 quantities with the log likelihood; outcomes from latent supports: the approximations are tried too."""
