@@ -316,7 +316,7 @@ def test_the_guide_runs_on_one_process(reader: Path, quick: list[dict[str, Any]]
     assert set(pd.read_csv("summary.csv")["verdict"]) == {"promote", "failed"}
 
 
-@pytest.mark.parametrize("engine", ["dask", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["dask", pytest.param("spark", marks=[pytest.mark.slow, pytest.mark.long])])
 def test_the_guide_runs_on_an_engine(reader: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     winprob.read_deals("data/open.csv", people="data/people.csv").to_parquet("deals.parquet", index=False)

@@ -24,6 +24,7 @@ def without(role: str, *, deals: int, seed: int) -> Posterior:
     return fit(simulate(deals, 0, seed=seed).closed.assign(**{f"{role}_support": np.nan}), seed=seed)
 
 
+@pytest.mark.long
 def test_no_blanked_role_of_twenty_teams_counts_as_learned():
     """Not even without the rule that a role needs readings: by variances one weight in seven would have."""
     for seed in TEAMS:

@@ -214,7 +214,8 @@ def test_the_draws_are_those_of_nuts():
     assert abs(np.median(spread) - 1) < 0.03
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(100, marks=pytest.mark.long), 300])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [40, 100, 300])
 def test_intervals_and_chances_are_those_of_nuts(count):
     """A thousand draws against NUTS, which sees the same density by one point: errors of a thousand independent draws.
 

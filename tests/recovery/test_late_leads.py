@@ -40,6 +40,7 @@ def newest_cohort(seed: int) -> dict[str, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_win_rate_of_the_newest_cohort_is_not_underestimated():
     cohorts = pd.DataFrame([newest_cohort(seed) for seed in TEAMS])
     error = cohorts["predicted"] - cohorts["truth"]
