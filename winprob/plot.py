@@ -15,18 +15,19 @@ from winprob.evaluation.backtesting import OURS, Backtest
 from winprob.i18n import gettext
 from winprob.model.effects import effect_draws
 from winprob.model.posterior import Posterior
-from winprob.quarter import Bridge, Forecast, is_inside, step_name
+from winprob.quarter import Bridge, Forecast, step_name
 from winprob.report.backtest import draw_groups, draw_reliability, first_repeat
 from winprob.report.charts import INK, SOFT, Chart, _config, draw_role_weights
 from winprob.report.effects import effect_charts
 from winprob.report.monitoring import draw_e_process
+from winprob.report.quarterly.charts import binned, bulk
 from winprob.report.retraining import draw_difference
 from winprob.retrain.candidate import Retraining
 from winprob.retrain.monitoring import Monitoring
 
 #: What a tag begins with. Altair writes text into a script as it is.
 _TAG = re.compile(r"<(?=[/!?A-Za-z])")
-_BINS, _OUTSIDE, _WIDE, _HIGH, _BLUE, _PAPER = 40, 0.002, 560, 200, "#3c5a78", "#ffffff"
+_WIDE, _HIGH, _BLUE, _PAPER = 560, 200, "#3c5a78", "#ffffff"
 
 
 def roles(posterior: Posterior) -> Any:
@@ -72,12 +73,10 @@ def retraining(result: Retraining) -> Any:
 def forecast(forecast: Forecast) -> Any:
     """Histogram of a quarter's simulated bookings, with P10, P50, P90 and target; bars below the target are hollow."""
     total, target, ends = forecast.draws["total"], forecast.target, forecast.lines.iloc[-1]
-    low, high = np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE))
-    edges = np.linspace(low, high, _BINS + 1)
-    if target is not None and is_inside(target, edges[0], edges[-1]):
-        edges += target - edges[np.argmin(np.abs(edges - target))]
-    share = np.histogram(total, bins=edges)[0] / len(total)
-    short = np.zeros(_BINS, dtype=bool) if target is None else (edges[:-1] + edges[1:]) / 2 < target
+    low, high = bulk(total)
+    # One bin's room on either side, since the edges move to the target.
+    room = 0.03 * (high - low)
+    edges, share, short = binned(total, low - room, high + room, target)
     bars = [
         {"from": float(left), "to": float(right), "share": float(part), "short": bool(below)}
         for left, right, part, below in zip(edges[:-1], edges[1:], share, short, strict=True)

@@ -12,8 +12,6 @@ import click
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
-#: Seconds that a query may take, where neither an option nor the project says otherwise.
-TIMEOUT = 60.0
 #: The user and the password of a URL.
 _PASSWORD = re.compile(r"(://[^:@/\s]*):[^@\s]*@")
 
@@ -98,7 +96,7 @@ def database_of(ctx: click.Context, project: str | None, timeout: float | None) 
         yield
         return
     from winprob.cli.show import echo_notes
-    from winprob.data.tables.databases.queries import database
+    from winprob.data.tables.databases.queries import TIMEOUT, database
 
     seconds = values.get("query_timeout") or timeout or TIMEOUT
     with database(str(url), as_of=_day(values.get("as_of")), timeout=seconds, progress=echo_notes):

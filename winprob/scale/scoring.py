@@ -24,7 +24,7 @@ from pyarrow import dataset, parquet
 from winprob.data.schema import COLUMNS, ID, READINGS, refuse, validate_deals
 from winprob.data.tables import scratch_folder, translate_os_errors
 from winprob.data.tables.deal_cells import settle_by
-from winprob.data.tables.mapping import read_mapping
+from winprob.data.tables.mapping import DealMapping, read_mapping
 from winprob.data.tables.plan import plan_of
 from winprob.data.tables.sheets.sheet import frame_sheet
 from winprob.data.tables.values.conventions import Evidence
@@ -128,7 +128,7 @@ def job_of(
     scaling = posterior.scaling
     covariates = [*(field.name for field in scaling.fields), *(column.name for column in scaling.numeric)]
     used = {*COLUMNS, *READINGS, *_OF_HISTORY, *covariates}
-    if mapping is not None and plan_of(*_understood(mapping)).mapping.rows is not None:
+    if mapping is not None and plan_of(_understood(mapping), []).mapping.rows is not None:
         raise MappingError(
             gettext("[rows] adds up several rows of a deal, and blocks hold one row a deal: add them up before.")
         )
@@ -241,18 +241,18 @@ def _deals(job: Job, table: Any) -> pd.DataFrame:
     frame = _plain(table).to_pandas(integer_object_nulls=True, ignore_metadata=True)
     if job.mapping is None:
         return validate_deals(frame)
-    plan = plan_of(*_understood(job.mapping))
+    plan = plan_of(_understood(job.mapping), [])
     convention = replace(settle_by(plan.mapping, Evidence()), spellings={})
     _, _, reading = plan.read(frame_sheet(frame, "SOURCE"), convention)
     refuse(reading.findings, rows=len(frame), error=reading.error)
     return validate_deals(reading.deals)
 
 
-def _understood(mapping: Mapping[str, Any]) -> tuple[Any, list[str]]:
+def _understood(mapping: Mapping[str, Any]) -> DealMapping:
     understood, faults = read_mapping(mapping)
     if faults:
         raise MappingError("; ".join(faults))
-    return understood, faults
+    return understood
 
 
 def _plain(table: Any) -> Any:

@@ -120,24 +120,34 @@ def _money_axis(scale: plots.Scale, base: float, money: Money) -> tuple[list[plo
     ]
 
 
-def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
-    """Histogram of the simulated totals with a scale of shares; hollow below the target."""
-    ends = np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE))
-    scale = plots.padded([*ends, *(mark.at for mark in marks)], share=0.03, start=5, end=98)
-    edges = np.linspace(scale.low, scale.high, _BINS + 1)
-    if target is not None and scale.low < target < scale.high:
+def bulk(total: Array) -> Array:
+    """The ends of nearly all simulated totals."""
+    return np.asarray(np.quantile(total, (_OUTSIDE, 1 - _OUTSIDE)))
+
+
+def binned(total: Array, low: float, high: float, target: float | None) -> tuple[Array, Array, Array]:
+    """Edges of the bins, one of them at the target; of each bin the share of totals, and whether it falls short."""
+    edges = np.linspace(low, high, _BINS + 1)
+    if target is not None and low < target < high:
         edges += target - edges[np.argmin(np.abs(edges - target))]
     share = np.histogram(total, bins=edges)[0] / len(total)
+    short = np.zeros(_BINS, dtype=bool) if target is None else edges[1:] <= target * (1 + PRECISION)
+    return edges, share, short
+
+
+def draw_histogram(total: Array, marks: Sequence[Mark], *, target: float | None, money: Money) -> plots.Plot:
+    """Histogram of the simulated totals with a scale of shares; hollow below the target."""
+    scale = plots.padded([*bulk(total), *(mark.at for mark in marks)], share=0.03, start=5, end=98)
+    edges, share, short = binned(total, scale.low, scale.high, target)
     top = _ROW * (1 + max((mark.level for mark in marks), default=0)) + 6
     base = top + _BARS_HIGH
     down = plots.Scale(low=0.0, high=max(float(share.max()), 1e-9), start=base, end=top + 4)
     boxes = []
-    for left, right, part in zip(edges[:-1], edges[1:], share, strict=True):
+    for left, right, part, below in zip(edges[:-1], edges[1:], share, short, strict=True):
         if part > 0:
             x, y = scale.at(left), down.at(part)
-            short = target is not None and right <= target * (1 + PRECISION)
             width = round(scale.at(right) - x, 2)
-            boxes.append(plots.Box(x=x, width=width, y=y, height=base - y, fill=plots.PAPER if short else plots.FILL))
+            boxes.append(plots.Box(x=x, width=width, y=y, height=base - y, fill=plots.PAPER if below else plots.FILL))
     levels = [level for level in plots.nice_ticks(0.0, down.high, wanted=3) if level > 0]
     grid = [plots.Stroke(x1=5, x2=100, y1=down.at(level), y2=down.at(level), color=plots.LINE) for level in levels]
     shares = [

@@ -144,12 +144,12 @@ def _from_keyring(url: "URL") -> str | None:
     """The password that the keyring has for this user, server and database, if there is a keyring."""
     if os.environ.get("PGPASSWORD"):
         return None
-    import keyring
-
+    keyring = require("keyring", "sql")
     try:
-        return keyring.get_password(SERVICE, keyring_name(url))
+        secret: str | None = keyring.get_password(SERVICE, keyring_name(url))
     except keyring.errors.KeyringError:
         return None
+    return secret
 
 
 def keyring_name(url: "URL") -> str:

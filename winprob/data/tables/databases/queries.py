@@ -12,6 +12,7 @@ from pathlib import Path
 from winprob.errors import InputError
 from winprob.i18n import gettext
 
+#: Seconds that a query may take, where nothing else is given.
 TIMEOUT = 60.0
 #: A URL, also one whose two slashes became one in a `Path`; a drive of Windows has one letter.
 _URL = re.compile(r"[A-Za-z][\w+.-]+:/")
