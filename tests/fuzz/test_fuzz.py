@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.fuzz.targets import TARGETS, attack
 
 #: Cases of each target; `./dev fuzz` tries more, with another seed each time.
-CASES = 30
+CASES = 60
 
 
 @pytest.fixture(autouse=True)

@@ -84,7 +84,7 @@ def long_table(case: Case) -> Case:
 def test_blocks_of_any_export_are_the_whole(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=30, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(cases())
     def same_or_left_to_reading_at_once(case: Case) -> None:
         case = long_table(case)
