@@ -82,11 +82,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def shown_on(page: str) -> Iterator[Shown]:
-    found = list(BLOCK.finditer(text_of(page)))
+    text = text_of(page)
+    found = list(BLOCK.finditer(text))
     for at, block in enumerate(found):
         if block[1] == "sh":
             after = found[at + 1] if at + 1 < len(found) else None
-            printed = after[2] if after and after[1] == "text" else ""
+            # A block below the next heading belongs to that heading's own text.
+            below = after and after[1] == "text" and "\n#" not in text[block.end() : after.start()]
+            printed = after[2] if after and below else ""
             yield Shown(page=page, commands=tuple(line for line in block[2].splitlines() if line), printed=printed)
 
 
