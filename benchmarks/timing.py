@@ -151,7 +151,7 @@ def asked_on(hazards: Hazards, table: pd.DataFrame, chance: np.ndarray, day: dt.
     """(deal, draw) won by a day, for deals read on ``day``."""
     read = np.full(len(table), (day - dt.date(1970, 1, 1)).days)
     deal_hazards = hazards_of(hazards, table, read)
-    ahead = deal_hazards.cumulative(slice(None), read, np.full(len(table), (by - dt.date(1970, 1, 1)).days))
+    ahead = deal_hazards.cumulative(slice(None), np.full(len(table), (by - dt.date(1970, 1, 1)).days))
     return Outlook(win_prob=chance, ahead=ahead[..., np.arange(chance.shape[1]) % ahead.shape[-1]]).won_by()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import hypothesis
 import numpy as np
@@ -16,13 +16,14 @@ from winprob.data.exchange_rates import Rate
 from winprob.data.fiscal import Quarter
 from winprob.data.schema import validate_deals
 from winprob.model.features import Scaling, describe, learn_scaling
+from winprob.model.hazards import Hazards, learn_hazards
 from winprob.model.inference import fit, fit_prior
 from winprob.model.inference.fitting import _posterior, versions
 from winprob.model.posterior import Posterior, Provenance
 from winprob.model.win.parameters import sample_prior
 from winprob.quarter import LINES, STEPS, Bridge, Forecast
 from winprob.settings import QuarterSettings, Settings
-from winprob.simulation import Simulation, simulate
+from winprob.simulation import Simulation, simulate, simulate_pipeline
 
 hypothesis.settings.register_profile("winprob", derandomize=True, deadline=None, database=None, max_examples=40)
 hypothesis.settings.load_profile("winprob")
@@ -208,6 +209,34 @@ def postgres() -> Iterator[Server]:
     """A PostgreSQL server of our own; without its programs the test is skipped."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def known() -> pd.DataFrame:
+    """Reviews of a simulated team, and what had come of each deal by the last day."""
+    pipeline = simulate_pipeline(seed=5, quarters=8)
+    tables = [pipeline.known_on(day.date()) for day in pd.date_range("2024-10-01", "2026-06-01", freq="56D")]
+    rows = pd.concat([table[table["outcome"] == "open"] for table in tables], ignore_index=True)
+    came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
+    closed = (came["closed_on"] <= pd.Timestamp("2026-06-20")).to_numpy()
+    return validate_deals(
+        rows.assign(
+            outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def hazards(known) -> Hazards:
+    learned = learn_hazards(known, Settings(), draws=1000, seed=1)
+    assert learned is not None
+    return learned
+
+
+@pytest.fixture(scope="session")
+def dated(posterior, hazards) -> Posterior:
+    """The hand-made win model, with a time to close learned from the pipeline."""
+    return replace(posterior, hazards=hazards)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

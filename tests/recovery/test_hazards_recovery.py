@@ -90,7 +90,7 @@ def closed_by_truth(deals: pd.DataFrame, truth: Hazards, rng: np.random.Generato
     read = days(deals, "as_of")
     deal_hazards = hazards_of(truth, deals, read)
     cumulative = np.stack(
-        [deal_hazards.cumulative(slice(None), read, read + 7 * k)[..., 0] for k in range(WEEKS + 1)], axis=-1
+        [deal_hazards.cumulative(slice(None), read + 7 * k)[..., 0] for k in range(WEEKS + 1)], axis=-1
     )
     incidence = truth.draws["incidence"][0]
     won = rng.random(DEALS) < expit(incidence[0] + incidence[1:][stage_codes(deals)])
@@ -278,5 +278,5 @@ def closed_by(points: np.ndarray, density: TimingDensity, scaling: TimingScaling
     sds = np.broadcast_to(density.pace.sds[density.pace.middle], (len(points), 2, 2)).astype(np.float32)
     drawn = {**named_draws(points, density, scaling), "pace_sd": sds}
     one = hazards_of(truth_of(drawn, scaling, density.design.spans.dates), valid, read)
-    ahead = [one.cumulative(slice(None), read, read + within) for within in (30, 90, 180)]
+    ahead = [one.cumulative(slice(None), read + within) for within in (30, 90, 180)]
     return -np.expm1(-np.concatenate(ahead, axis=1).astype(float)).reshape(-1, len(points)).T

@@ -17,41 +17,12 @@ from winprob.cli import main
 from winprob.data.schema import validate_deals
 from winprob.errors import DealTableError, UndatedError
 from winprob.model.hazards import Hazards, TimingScaling, learn_hazards, waiting_odds, why_undated
-from winprob.model.hazards.survival import ENDS, HAZARD_DIMS, YOUNGER
+from winprob.model.hazards.survival import ENDS, HAZARD_DIMS, YOUNGER, stored_dims
 from winprob.model.posterior import Posterior
 from winprob.settings import CalendarSettings, Settings
-from winprob.simulation import simulate_pipeline
 
 READ = dt.date(2026, 5, 4)
 DAYS = [READ + dt.timedelta(days=shift) for shift in (0, 1, 8, 40, 57, 58, 120, 400)]
-
-
-@pytest.fixture(scope="module")
-def known() -> pd.DataFrame:
-    """Reviews of a simulated team, and what had come of each deal by the last day."""
-    pipeline = simulate_pipeline(seed=5, quarters=8)
-    tables = [pipeline.known_on(day.date()) for day in pd.date_range("2024-10-01", "2026-06-01", freq="56D")]
-    rows = pd.concat([table[table["outcome"] == "open"] for table in tables], ignore_index=True)
-    came = pipeline.deals.set_index("deal_id").loc[rows["deal_id"]]
-    closed = (came["closed_on"] <= pd.Timestamp("2026-06-20")).to_numpy()
-    return validate_deals(
-        rows.assign(
-            outcome=np.where(closed, came["outcome"], "open"), closed_on=came["closed_on"].where(closed).to_numpy()
-        )
-    )
-
-
-@pytest.fixture(scope="module")
-def hazards(known) -> Hazards:
-    learned = learn_hazards(known, Settings(), draws=1000, seed=1)
-    assert learned is not None
-    return learned
-
-
-@pytest.fixture(scope="module")
-def dated(posterior, hazards) -> Posterior:
-    """The hand-made win model, with a time to close learned from the pipeline."""
-    return replace(posterior, hazards=hazards)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +232,7 @@ def test_the_draws_are_reliable(hazards):
     assert hazards.effective > 300
     assert len(np.unique(hazards.draws["since"][:, 0, 0])) > 900
     assert hazards.known_on == "2026-06-19"
-    for name, dims in HAZARD_DIMS.items():
+    for name, dims in stored_dims(hazards).items():
         assert hazards.draws[name].shape == (1000, *(len(hazards.coords[dim]) for dim in dims))
 
 

@@ -161,6 +161,8 @@ def _timing_sentences(posterior: Posterior) -> Iterator[str]:
         closed=hazards.closed,
         still_open=hazards.still_open,
     )
+    if hazards.recalibrated:
+        yield gettext("The first weeks after a reading were recalibrated by what past readings came to.")
     if not hazards.reliable:
         yield gettext(
             "Its posterior draws are imprecise (worth {effective:.0f} independent ones): treat the dates as "

@@ -66,12 +66,13 @@ class Outlooks:
 
     def of(self, rows: slice) -> Outlook:
         """The outlook of some deals."""
-        read, known, asked = self.hazards.read[rows], self.known[rows], self.asked[rows]
+        known, asked = self.known[rows], self.asked[rows]
         log_odds = logits(self.coefs, self.features.take(rows))
-        if (known > read).any():
-            won, lost = self.hazards.cumulative(rows, read, known)
-            log_odds += _recycled(lost - won, log_odds.shape[1])
-        ahead = self.hazards.cumulative(rows, known, asked)
+        ahead = self.hazards.cumulative(rows, np.maximum(asked, known))
+        if (known > self.hazards.read[rows]).any():
+            behind = self.hazards.cumulative(rows, known)
+            log_odds += _recycled(behind[1] - behind[0], log_odds.shape[1])
+            ahead = np.maximum(ahead - behind, 0)
         return Outlook(win_prob=to_win_prob(log_odds), ahead=_recycled(ahead, log_odds.shape[1]))
 
     def map_blocks(self, summarise: Callable[[Outlook], Array]) -> Array:

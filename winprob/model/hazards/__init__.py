@@ -1,7 +1,7 @@
 """Time-to-close model: piecewise-constant weekly hazards of deals won and of deals lost, mixed by a win probability."""
 
 from winprob.model.hazards.clock import NEVER
-from winprob.model.hazards.design import TimingScaling, days, last_day
+from winprob.model.hazards.design import TimingScaling, days, last_day, observed_until
 from winprob.model.hazards.learning import learn_hazards, why_undated
 from winprob.model.hazards.survival import BLOCK, DealHazards, Hazards, hazards_of, stored_dims, waiting_odds
 
@@ -15,6 +15,7 @@ __all__ = [
     "hazards_of",
     "last_day",
     "learn_hazards",
+    "observed_until",
     "stored_dims",
     "waiting_odds",
     "why_undated",

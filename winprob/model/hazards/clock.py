@@ -64,6 +64,11 @@ def cell_design() -> dict[str, Array]:
     }
 
 
+def since_bin(cell: Array) -> Array:
+    """The span of weeks after the reading of each cell, its place in ``SINCE_BINS``."""
+    return np.asarray(np.unravel_index(cell, CELL_SHAPE)[1])
+
+
 def span_design(cell: Array, span: Array, spans: Spans) -> Array:
     """(row, effect) design matrix of the effects of quarters: states of the quarter by season, then each quarter.
 

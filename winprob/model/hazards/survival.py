@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from winprob.model.hazards import clock
 from winprob.model.hazards.clock import CELLS, NEVER, STAGE_STATES
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
 from winprob.model.hazards.pace import PACE_PARTS, pace_draws
+from winprob.model.hazards.recalibration import RECALIBRATION_PARTS, recalibrate
 from winprob.model.hazards.spans import NO_SEASON, Spans, spans_between, spans_of
 from winprob.settings import CalendarSettings, settings_from
 
@@ -33,11 +34,14 @@ HAZARD_DIMS: dict[str, tuple[str, ...]] = {
     "pace": ("end", "quarter"),
     "pace_sd": ("end", "pace_part"),
     "incidence": ("stage_or_all",),
+    "recalibration": ("end", "recalibration_part"),
 }
 #: Effects of time on each end, in the order of the columns of the design; those of older files are the first four.
 TIME_EFFECTS = ("since", "near", "quarter_pull", "stage_soon", "near_by_stage", "pull_by_season")
 #: Parameters that older files lack.
-YOUNGER = ("near_by_stage", "pull_by_season", "pace", "pace_sd")
+YOUNGER = ("near_by_stage", "pull_by_season", "pace", "pace_sd", "recalibration")
+#: What a file has as it is.
+_PLAIN = ("known_on", "closed", "still_open", "effective", "reliable", "recalibrated")
 #: Deals per block.
 BLOCK = 1024
 #: Importance weights were reliable up to this Pareto k (Vehtari et al. 2024, JMLR 25(72)).
@@ -58,6 +62,7 @@ class Hazards:
     closed, still_open : number of closed and of censored deals in the training data
     effective : effective sample size of the draws, the smallest over the unknowns
     reliable : whether it suffices
+    recalibrated : whether there is a recalibration by past readings
     """
 
     draws: Mapping[str, Array]
@@ -69,16 +74,18 @@ class Hazards:
     effective: float
     reliable: bool
     quarters: tuple[str, ...] = ()
+    recalibrated: bool = False
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         """Labels of every dim."""
         own = {"fact": self.scaling.facts, "quarter": self.quarters, "pace_part": PACE_PARTS}
+        own["recalibration_part"] = RECALIBRATION_PARTS
         return {"end": ENDS, **clock.TIME_COORDS, "stage_or_all": ("all", *STAGE_STATES), **own}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the draws, as plain tables."""
-        plain = {name: getattr(self, name) for name in ("known_on", "closed", "still_open", "effective", "reliable")}
+        plain = {name: getattr(self, name) for name in _PLAIN}
         plain["quarters"] = list(self.quarters)
         return {**plain, "scaling": asdict(self.scaling), "calendar": asdict(self.calendar)}
 
@@ -121,26 +128,49 @@ class DealHazards:
     read: Array
     expected: Array
 
-    def cumulative(self, rows: slice, start: Array, end: Array) -> Array:
-        """(end, deal, draw) cumulative hazard after day ``start`` up to and including day ``end`` (deal,) of some rows.
+    def cumulative(self, rows: slice, until: Array) -> Array:
+        """(end, deal, draw) cumulative hazard of some rows from their reading up to and including a day (deal,).
 
         Deals with the same reading day and expected close pass through the same weeks, which are added up once.
         """
-        key = np.stack([self.stage[rows], self.read[rows], self.expected[rows], start, end])
+        key = np.stack([self.stage[rows], self.read[rows], self.expected[rows], until])
         paths, which = np.unique(key, axis=1, return_inverse=True)
-        stage, read, expected, begun, ended = paths
-        when = clock.calendar_between(begun, ended, self.model.calendar)
-        weeks = clock.exposure(stage, read, expected, begun, ended, when).astype(np.float32)
+        stage, read, expected, ended = paths
+        when = clock.calendar_between(read, ended, self.model.calendar)
+        weeks = clock.exposure(stage, read, expected, read, ended, when).astype(np.float32)
         passed = np.unique(weeks.indices)
         span, cell = np.divmod(passed, CELLS)
         factor = quarter_factors(self.model, when.spans)
         baseline = cell_hazards(self.model, cell) if self.cell is None else self.cell[:, cell]
-        some = weeks[:, passed]
-        total = np.exp(np.stack([add_rows(effect, self.facts[rows]) for effect in self.effect]))
-        for at in range(len(ENDS)):
-            weekly = baseline[at] * factor[at][span, cell % len(clock.QUARTER_STATES)]
-            total[at] *= (some @ weekly)[which.ravel()]
-        return np.asarray(total)
+        weekly = baseline * factor[:, span, cell % len(clock.QUARTER_STATES)]
+        rate = np.exp(np.stack([add_rows(effect, self.facts[rows]) for effect in self.effect]))
+        some, which = weeks[:, passed], which.ravel()
+        if not self.model.recalibrated:
+            return np.asarray(rate * np.stack([(some @ of_end)[which] for of_end in weekly]))
+        passages = _by_span(cell, some)
+        waited = (until - self.read[rows]) / 7
+        parts = self.model.draws["recalibration"]
+        return np.stack(
+            [recalibrate(_adding_up(passages, weekly[at], which, rate[at], waited), parts[:, at]) for at in range(2)]
+        )
+
+
+def _by_span(cell: Array, weeks: csr_array) -> dict[int, tuple[Array, csr_array]]:
+    """By span of weeks after the reading: its cells, and the weeks (path, cell) in them."""
+    since = clock.since_bin(cell)
+    return {int(at): (since == at, weeks[:, since == at]) for at in np.unique(since)}
+
+
+def _adding_up(
+    passages: Mapping[int, tuple[Array, csr_array]], weekly: Array, which: Array, rate: Array, waited: Array
+) -> Iterator[tuple[Array, Array, Array]]:
+    """The cumulative hazard of an end at the end of each span of weeks, and the weeks of its beginning and end."""
+    ends = np.array([*clock.SINCE_ENDS, np.inf])
+    total = np.zeros_like(rate)
+    for at, (own, weeks) in passages.items():
+        total = total + rate * (weeks @ weekly[own])[which]
+        begun = ends[at - 1] if at else 0.0
+        yield total, np.minimum(begun, waited), np.minimum(ends[at], waited)
 
 
 def cell_hazards(hazards: Hazards, cells: Array) -> Array:
@@ -156,7 +186,8 @@ def cell_hazards(hazards: Hazards, cells: Array) -> Array:
 
 def stored_dims(hazards: Hazards) -> dict[str, tuple[str, ...]]:
     """Dims of each parameter that a file has: an older one has no paces of quarters, and what came with them."""
-    return {name: dims for name, dims in HAZARD_DIMS.items() if hazards.quarters or name not in YOUNGER}
+    absent = YOUNGER if not hazards.quarters else () if hazards.recalibrated else ("recalibration",)
+    return {name: dims for name, dims in HAZARD_DIMS.items() if name not in absent}
 
 
 def quarter_factors(hazards: Hazards, spans: Spans) -> Array:
@@ -211,6 +242,6 @@ def waiting_odds(hazards: Hazards, deals: pd.DataFrame, *, known_on: dt.date) ->
     some = hazards_of(hazards, deals.iloc[waiting], read[waiting])
     for start in range(0, len(waiting), BLOCK):
         rows = slice(start, start + BLOCK)
-        survival = np.exp(-some.cumulative(rows, some.read[rows], until[waiting[rows]]), dtype=np.float64).mean(axis=2)
+        survival = np.exp(-some.cumulative(rows, until[waiting[rows]]), dtype=np.float64).mean(axis=2)
         odds[waiting[rows]] = survival[0] / np.maximum(survival[1], np.finfo(float).tiny)
     return odds

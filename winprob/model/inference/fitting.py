@@ -19,6 +19,7 @@ from winprob.model.features import Features, Layout, Scaling, empty_scaling, wit
 from winprob.model.hazards import Hazards
 from winprob.model.inference.believable import believable_draws
 from winprob.model.inference.gates import Gates
+from winprob.model.inference.past_readings import recalibrated
 from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
 from winprob.model.inference.unfinished import Unfinished
@@ -95,7 +96,12 @@ def fit(
         provenance=_provenance(training, record, seed, learned.gates),
         hazards=hazards,
     )
-    return replace(fitted, arrivals=learn_arrivals(record, settings.calendar), amounts=learn_closing_amounts(valid))
+    return replace(
+        fitted,
+        hazards=recalibrated(fitted, valid, seed=seed),
+        arrivals=learn_arrivals(record, settings.calendar),
+        amounts=learn_closing_amounts(valid),
+    )
 
 
 def fit_prior(*, seed: int, settings: Settings | None = None) -> Posterior:
