@@ -15,7 +15,8 @@ from winprob.model.explanation import term_title
 from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
 from winprob.model.role_evidence import role_readings
-from winprob.model.win.blocks import TERMS, Term, informed
+from winprob.model.win.blocks import TERMS, Term
+from winprob.model.win.parameters import informed
 from winprob.model.win.terms import ROLE_TERMS
 
 #: Levels of a role's support: the tiers, lowest first, and a role that is not reported.
