@@ -58,7 +58,8 @@ def effects(posterior: Posterior) -> pd.DataFrame:
     deals that differ in nothing else; coach and decision method also change how much support counts.
 
     A role's support is shown as reported under an unvalidated coach with the decision method unknown. Its rows
-    ``weight`` are log-odds per standard deviation of true support, not relative to any deal.
+    ``weight`` are log-odds per standard deviation of true support, not relative to any deal; where teams have weights of
+    their own, the other rows are of the common ones.
 
     Returns
     -------
@@ -137,8 +138,13 @@ def _roles(posterior: Posterior) -> Iterator[Effect]:
             ),
         )
         yield Effect(term=name, level=WEIGHT, draws=weight[:, _METHOD], relative=False)
-        for at, method in enumerate(METHOD_LEVELS[:_METHOD]):
-            yield Effect(term=name, level=f"{WEIGHT} ({method})", draws=weight[:, at], relative=False)
+        own = {method: weight[:, at] for at, method in enumerate(METHOD_LEVELS[:_METHOD])}
+        # In each team, the decision method unknown.
+        factors = draws["team_factor"][:, :, role].T
+        teams = zip(posterior.coords["team"], factors, strict=True)
+        own |= {f"{scaling.team}={team}": weight[:, _METHOD] * factor for team, factor in teams}
+        for level, one in own.items():
+            yield Effect(term=name, level=f"{WEIGHT} ({level})", draws=one, relative=False)
 
 
 def _fields(offsets: Array, posterior: Posterior) -> Iterator[Effect]:

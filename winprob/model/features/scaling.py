@@ -98,6 +98,11 @@ class Scaling:
         return tuple(column for column in self.numeric if column.bins is not None)
 
     @property
+    def team(self) -> str | None:
+        """The column of teams, None where role weights are common."""
+        return next((field.name for field in self.fields if field.team), None)
+
+    @property
     def columns(self) -> list[str]:
         """Names of all covariates, those with levels first."""
         return [field.name for field in self.fields] + [column.name for column in self.numeric]

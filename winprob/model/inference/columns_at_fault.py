@@ -53,7 +53,7 @@ def column_of(parameter: str, at: int, scaling: Scaling) -> str | None:
     if parameter in _TOGETHER:
         return _PATTERN
     if "team" in dims or "team_column" in dims:
-        return next((field.name for field in scaling.fields if field.team), None)
+        return scaling.team
     if "role" in dims:
         roles = at if len(dims) == 1 else at // scaling.layout.sizes["decision_method"]
         return f"{ROLES[roles]}_support"
