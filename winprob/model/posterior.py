@@ -130,7 +130,8 @@ class Posterior(Described):
         """How far the teams' role weights are apart."""
         mean, lower, upper = summarise(np.exp(self.flat["team_spread"][:, 0].astype(float)))
         return gettext(
-            "{teams} levels of {column!r}, one standard deviation is a factor of {mean:.2f} ({lower:.2f} to {upper:.2f})",
+            "{teams} levels of {column!r}, one standard deviation is a factor of {mean:.2f} "
+            "({lower:.2f} to {upper:.2f})",
             teams=self.scaling.layout.teams,
             column=self.scaling.team,
             mean=mean,
