@@ -58,8 +58,8 @@ def effects(posterior: Posterior) -> pd.DataFrame:
     deals that differ in nothing else; coach and decision method also change how much support counts.
 
     A role's support is shown as reported under an unvalidated coach with the decision method unknown. Its rows
-    ``weight`` are log-odds per standard deviation of true support, not relative to any deal. Where teams have weights of
-    their own, all but these are of the common ones.
+    ``weight`` are log-odds per standard deviation of true support, not relative to any deal. Where teams have weights
+    of their own, all but theirs are of the common ones.
 
     Returns
     -------
