@@ -72,3 +72,9 @@ def test_factors_of_teams_follow_the_true_ones() -> None:
 def test_teams_that_differ_are_predicted_better_and_alike_ones_no_worse() -> None:
     assert loss(0.7, BY_TEAM) < loss(0.7, COMMON) - 0.0005
     assert loss(0.0, BY_TEAM) < loss(0.0, COMMON) + 0.0015
+
+
+def test_of_a_new_team_less_is_known() -> None:
+    later = teams(0.7)[2].iloc[::5]
+    known, new = (predict(learned(0.7, BY_TEAM), rows) for rows in (later, later.assign(team="new")))
+    assert (new["upper"] - new["lower"]).mean() > 1.05 * (known["upper"] - known["lower"]).mean()
