@@ -3,7 +3,8 @@
 If the inference is correct, the rank of a true value among its posterior draws is uniform (Talts et al. 2018,
 arXiv 1804.06788). The log likelihood is ranked too: it reveals errors that no single parameter shows (Modrák et al.
 2023, doi 10.1214/23-BA1404). Outcomes come either from the model's own likelihood (is the sampler right?) or, with
-``--latent``, from latent supports drawn for every deal (are the likelihood's two approximations good enough?).
+``--latent``, from latent supports drawn for every deal (are the likelihood's two approximations good enough?). With
+``--team`` the levels of a column have role weights of their own.
 """
 
 from __future__ import annotations
@@ -49,11 +50,13 @@ def main() -> None:
     parser.add_argument("--deals", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latent", action="store_true", help="outcomes from latent supports, not from the likelihood")
+    parser.add_argument("--team", default="", help="the column of teams, such as region")
     parser.add_argument("--quick", action="store_true", help="ten simulations, to try it out")
     asked = parser.parse_args()
-    ranks = rank_truths(10 if asked.quick else asked.simulations, asked.deals, seed=asked.seed, latent=asked.latent)
+    simulations = 10 if asked.quick else asked.simulations
+    ranks = rank_truths(simulations, asked.deals, seed=asked.seed, latent=asked.latent, team=asked.team)
     table = uniformity_tests(ranks)
-    name = "sbc_latent" if asked.latent else "sbc"
+    name = ("sbc_latent" if asked.latent else "sbc") + ("_team" if asked.team else "")
     print(f"{len(ranks)} simulations of {asked.deals} deals, {ranks.shape[1]} quantities\n\n{results_table(table)}")
     worst = float(table["p_adjusted"].min())
     figures = [
@@ -67,9 +70,9 @@ def main() -> None:
     timing.save(name, figures, table=table.to_dict("records"), simulations=len(ranks), deals=asked.deals)
 
 
-def rank_truths(simulations: int, deals: int, *, seed: int, latent: bool = False) -> pd.DataFrame:
+def rank_truths(simulations: int, deals: int, *, seed: int, latent: bool = False, team: str = "") -> pd.DataFrame:
     """(simulation, quantity) rank of each true value among its posterior draws, as a share, 0..1."""
-    training = facts(deals, seed)
+    training = facts(deals, seed, team)
     rng = np.random.default_rng([seed, 7])
     truths = sample_prior(training.scaling.layout, SETTINGS.priors, simulations, rng)
     records = []
@@ -82,12 +85,13 @@ def rank_truths(simulations: int, deals: int, *, seed: int, latent: bool = False
 
 
 @cache
-def facts(deals: int, seed: int) -> Training:
+def facts(deals: int, seed: int, team: str = "") -> Training:
     """Facts of some deals, one person per role; their own outcomes are not used."""
     from winprob.simulation import Truth
 
-    team = simulate(deals, 0, seed=seed, truth=Truth(second_person_share=0.0))
-    training = read_training(team.closed, SETTINGS)
+    simulated = simulate(deals, 0, seed=seed, truth=Truth(second_person_share=0.0))
+    settings = replace(SETTINGS, covariates=replace(SETTINGS.covariates, team=team))
+    training = read_training(simulated.closed, settings)
     return replace(training, weight=np.ones(deals))
 
 
@@ -120,6 +124,8 @@ def _latent_logits(truth: dict[str, Any], training: Training, rng: np.random.Gen
     unheard = truth["unknown_support"][0] + rng.standard_normal(shape)
     support = np.where(tier >= 0, heard, unheard)
     weight = truth["role_weight"][0][:, features.method].T
+    if features.team.shape[1]:
+        weight = weight * truth["team_factor"][0][features.team_code]
     silent = replace(features, readers=np.zeros(shape), reading=np.zeros(shape), reading_variance=np.zeros(shape))
     nothing = {**truth, "role_weight": np.zeros_like(truth["role_weight"])}
     rest = logits(coefficients(nothing, silent, seed=0), silent)[:, 0]
@@ -153,6 +159,10 @@ def _quantities(draws: dict[str, Any], training: Training) -> Iterator[tuple[str
         yield f"stage_step[{stage}]", draws["stage_effect"][:, at + 1] - draws["stage_effect"][:, at]
     for name in ("intercept", "effect_scale", "method_spread", "method_lean", "drift_scale"):
         yield name, draws[name]
+    if draws["team_factor"].shape[1]:
+        yield "team_spread", draws["team_spread"][:, 0]
+        for at, role in enumerate(ROLES):
+            yield f"team_factor[first, {role}]", draws["team_factor"][:, 0, at]
     yield "offset_scale[first]", draws["offset_scale"][:, 0]
     yield "curve_scale[first]", draws["curve_scale"][:, 0]
     # The blank comes last.

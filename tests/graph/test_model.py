@@ -36,7 +36,8 @@ NUMERIC = (
     NumericCovariate(column="amount", transform="log1p"),
     NumericCovariate(column="rivals", monotone="increasing"),
 )
-SETTINGS = Settings(covariates=CovariateSettings(numeric=NUMERIC))
+#: And role weights that differ between regions.
+SETTINGS = Settings(covariates=CovariateSettings(numeric=NUMERIC, team="region"))
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from winprob.data.schema import in_order, validate_deals
 from winprob.model.features import learn_scaling
 from winprob.model.inference.training_data import training_from
 from winprob.model.inference.whitening import find_geometry
-from winprob.model.win.blocks import TERMS, block_slices, informed
+from winprob.model.win.blocks import TERMS, block_slices
 from winprob.model.win.density import Density, log_density
 from winprob.model.win.density_data import build_density
 from winprob.model.win.geometry import Geometry, identity, standard_points, to_standard, to_standard_adjoint
+from winprob.model.win.parameters import informed
 from winprob.settings import Settings
 
 _SMALL = 1e-6

@@ -30,6 +30,8 @@ LAYOUT = Layout(
     components=3,
     companions=1,
     companion_weight=(0.8, 0.03),
+    teams=3,
+    team_columns=1,
 )
 
 
@@ -50,7 +52,7 @@ def standard_at(fill: float) -> dict[str, np.ndarray]:
 def test_every_parameter_has_its_dims(prior):
     length = {"level": 5, "field": 2, "feature": 4, "component": 3, "quarter": 4, "role": 5, "stage": 6}
     length |= {"coverage": 4, "coach": 4, "decision_method": 4, "companion": 1}
-    length |= {"bin": LAYOUT.sizes["bin"], "column": 2}
+    length |= {"bin": LAYOUT.sizes["bin"], "column": 2, "team": 3, "team_column": 1}
     assert set(prior) == set(DIMS)
     for name, values in prior.items():
         assert values.shape == (20_000, *(length[dim] for dim in DIMS[name])), name
@@ -126,6 +128,8 @@ def test_priors_are_the_ones_in_the_settings(prior):
         "stage step": (np.diff(prior["stage_effect"][:, :2])[:, 0], halfnorm(scale=PRIORS.stage_step)),
         "companion": (np.log(prior["companion_weight"][:, 0]), norm(np.log(0.8), 0.03 / 0.8)),
         "drift": (prior["drift_scale"], halfnorm(scale=PRIORS.drift_scale)),
+        "team spread": (prior["team_spread"][:, 0], halfnorm(scale=PRIORS.team_spread)),
+        "team factor": (np.log(prior["team_factor"][:, 2, 4]) / prior["team_spread"][:, 0], norm),
     }
     for name, (draws, believed) in marginals.items():
         assert kstest(draws, believed.cdf).pvalue > 1e-3, name

@@ -10,6 +10,8 @@ from scipy.stats import ks_2samp
 import winprob
 from winprob.model.effects import effect_sentences
 from winprob.model.win import blocks
+from winprob.model.win.parameters import informed
+from winprob.settings import settings_from
 
 
 def plain(rows: int, seed: int) -> pd.DataFrame:
@@ -35,7 +37,7 @@ def posterior(deals: pd.DataFrame) -> winprob.Posterior:
 
 
 def test_only_terms_with_deals_are_sampled(posterior: winprob.Posterior) -> None:
-    sampled = {term.name for term in blocks.informed(blocks.TERMS, posterior.scaling.layout)}
+    sampled = {term.name for term in informed(blocks.TERMS, posterior.scaling.layout)}
     assert {"stage", "approver_coverage", "coach", "decision_method", "support"}.isdisjoint(sampled)
     assert {"offset"} <= {term.coefficient for term in blocks.TERMS if term.name in sampled}
 
@@ -46,6 +48,15 @@ def test_draws_of_the_others_are_the_priors(posterior: winprob.Posterior, name: 
     draws = posterior.draws[name].reshape(-1, *prior.shape[1:])
     for place in np.ndindex(draws.shape[1:]):
         assert ks_2samp(draws[:, *place], prior[:, *place]).pvalue > 1e-4
+
+
+def test_without_a_report_teams_weigh_alike(posterior: winprob.Posterior, deals: pd.DataFrame) -> None:
+    """Whatever a team's weights are, nothing has told them: its deals keep the chances of common weights."""
+    model = winprob.fit(deals, seed=1, settings=settings_from({"covariates": {"team": "kind"}}).for_refits())
+    assert model.draws["team_factor"].shape[2:] == (3, 5)
+    assert (model.draws["team_factor"] == 1).all()
+    chance, common = (winprob.predict(one, deals)["mean"].to_numpy() for one in (model, posterior))
+    assert chance == pytest.approx(common, abs=0.03)
 
 
 def test_predictions_are_those_of_a_logistic_regression_with_the_same_columns(

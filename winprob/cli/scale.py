@@ -96,7 +96,9 @@ def score(
 @options.source()
 @click.option("--by", required=True, help="The column that names the team.")
 @options.target("--registry", type=options.KEPT_FOLDER, required=True, help="A folder: a registry in it for each team.")
-@click.option("--pooled", is_flag=True, help="Also one fit of all teams: an intercept for each, common weights.")
+@click.option(
+    "--pooled", is_flag=True, help="Also one fit of all teams: intercepts and role weights about common ones."
+)
 @_engine_options
 @options.settings
 @options.seed

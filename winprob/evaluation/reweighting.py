@@ -30,6 +30,7 @@ PARAMETERS = (
     "method_effect",
     "role_weight_population",
     "method_spread",
+    "team_spread",
     "reliability",
     "unknown_support",
     "offset_scale",
@@ -139,9 +140,10 @@ def scale_power(posterior: Posterior, deals: pd.DataFrame) -> pd.DataFrame:
         )
     shape = posterior.draws["intercept"].shape
     likelihood = record_log_likelihood(posterior, training_of(posterior, deals)).sum(axis=0).reshape(shape)
+    known = [name for name in PARAMETERS if posterior.draws[name].size]
     tree = xr.DataTree.from_dict(
         {
-            "posterior": posterior.to_datatree()["posterior"].to_dataset()[list(PARAMETERS)],
+            "posterior": posterior.to_datatree()["posterior"].to_dataset()[known],
             "log_prior": xr.Dataset({"all": (("chain", "draw"), posterior.draws["log_prior"].astype(float))}),
             "log_likelihood": xr.Dataset({"all": (("chain", "draw"), likelihood)}),
         }

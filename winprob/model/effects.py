@@ -15,7 +15,8 @@ from winprob.model.explanation import term_title
 from winprob.model.features import BLANK, COACH_LEVELS, METHOD_LEVELS, TRANSFORMS, Numeric, bin_moments
 from winprob.model.posterior import Posterior
 from winprob.model.role_evidence import role_readings
-from winprob.model.win.blocks import TERMS, Term, informed
+from winprob.model.win.blocks import TERMS, Term
+from winprob.model.win.parameters import informed
 from winprob.model.win.terms import ROLE_TERMS
 
 #: Levels of a role's support: the tiers, lowest first, and a role that is not reported.
@@ -57,7 +58,8 @@ def effects(posterior: Posterior) -> pd.DataFrame:
     deals that differ in nothing else; coach and decision method also change how much support counts.
 
     A role's support is shown as reported under an unvalidated coach with the decision method unknown. Its rows
-    ``weight`` are log-odds per standard deviation of true support, not relative to any deal.
+    ``weight`` are log-odds per standard deviation of true support, not relative to any deal. Where teams have weights
+    of their own, all but theirs are of the common ones.
 
     Returns
     -------
@@ -136,8 +138,13 @@ def _roles(posterior: Posterior) -> Iterator[Effect]:
             ),
         )
         yield Effect(term=name, level=WEIGHT, draws=weight[:, _METHOD], relative=False)
-        for at, method in enumerate(METHOD_LEVELS[:_METHOD]):
-            yield Effect(term=name, level=f"{WEIGHT} ({method})", draws=weight[:, at], relative=False)
+        own = {method: weight[:, at] for at, method in enumerate(METHOD_LEVELS[:_METHOD])}
+        # In each team, the decision method unknown.
+        factors = draws["team_factor"][:, :, role].T
+        teams = zip(posterior.coords["team"], factors, strict=True)
+        own |= {f"{scaling.team}={team}": weight[:, _METHOD] * factor for team, factor in teams}
+        for level, one in own.items():
+            yield Effect(term=name, level=f"{WEIGHT} ({level})", draws=one, relative=False)
 
 
 def _fields(offsets: Array, posterior: Posterior) -> Iterator[Effect]:

@@ -114,6 +114,8 @@ class Posterior(Described):
         yield gettext("convergence"), _convergence(source.gates)
         yield from _weights(roles_by_grade(self))
         columns = [*(field.name for field in self.scaling.fields), *(one.name for one in self.scaling.numeric)]
+        if self.scaling.team is not None:
+            yield gettext("role weights by team"), self._team_spread()
         yield gettext("covariates"), ", ".join(columns) or gettext("none")
         timing = gettext("not learned")
         if hazards:
@@ -123,6 +125,19 @@ class Posterior(Described):
         chains, draws = self.draws["intercept"].shape
         yield gettext("draws"), gettext("{chains} chains of {draws}", chains=chains, draws=draws)
         yield gettext("made with"), f"winprob {source.versions.get('winprob', '?')}, seed {source.seed}"
+
+    def _team_spread(self) -> str:
+        """How far the teams' role weights are apart."""
+        mean, lower, upper = summarise(np.exp(self.flat["team_spread"][:, 0].astype(float)))
+        return gettext(
+            "{teams} levels of {column!r}, one standard deviation is a factor of {mean:.2f} "
+            "({lower:.2f} to {upper:.2f})",
+            teams=self.scaling.layout.teams,
+            column=self.scaling.team,
+            mean=mean,
+            lower=lower,
+            upper=upper,
+        )
 
     @cached_property
     def flat(self) -> dict[str, Array]:

@@ -27,7 +27,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
         ("offset_scale", "numeric_scale", "curve_scale", "pair_scale", "drift_scale", "companion_weight"),
         (0.0, _LARGEST),
     ),
-    "method_spread": (0.0, _LARGEST),
+    **dict.fromkeys(("method_spread", "team_spread", "team_factor"), (0.0, _LARGEST)),
     "log_prior": (-np.inf, np.inf),
 }
 
@@ -74,6 +74,7 @@ def require_scaling(scaling: Scaling) -> None:
     _numbers("unreported_share", scaling.unreported_share, (len(ROLES), len(METHOD_LEVELS)), lowest=0)
     _texts("report_bias", [seller for seller, _ in scaling.report_bias])
     _texts("fields", [field.name for field in scaling.fields])
+    _require([field.team for field in scaling.fields if field.team is not False] in ([], [True]), "fields")
     for field in scaling.fields:
         _texts("fields", [field.column, field.since, field.until])
         _require(not field.column or field.column in COLUMNS, "fields")

@@ -240,10 +240,10 @@ def _fields(file: Any) -> dict[str, Any]:
 
 #: Parameters that have another name in older files.
 _RENAMED = {"strength": "effect_scale"}
-#: Parameters that older files lack, and what their draws would be there: no column has bins, no model a companion.
+#: Parameters that older files lack, and what their draws would be there: no bins, no companion, no column of teams.
 _YOUNGER: Mapping[str, Callable[[Settings], float]] = {
     "method_lean": lambda settings: float(np.ravel(settings.priors.method_lean)[0]),
-    **dict.fromkeys(("curve", "curve_scale", "companion_weight"), lambda settings: 0.0),
+    **dict.fromkeys(("curve", "curve_scale", "companion_weight", "team_factor", "team_spread"), lambda settings: 0.0),
 }
 
 

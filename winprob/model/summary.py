@@ -210,7 +210,7 @@ def prior_sheet(settings: Settings | None = None) -> pd.DataFrame:
 
 
 def _beliefs(draws: dict[str, Array], priors: PriorSettings) -> Iterator[tuple[str, Array, str]]:
-    noise = np.random.default_rng(1).standard_normal((5, len(draws["intercept"])))
+    noise = np.random.default_rng(1).standard_normal((7, len(draws["intercept"])))
     steps = np.diff(bin_moments(np.ones(4))[0]).mean()
     weight, reliability = draws["role_weight"], draws["reliability"]
     yield gettext("win rate of a typical deal, of a model without deals"), expit(draws["intercept"]), "intercept"
@@ -261,6 +261,11 @@ def _beliefs(draws: dict[str, Array], priors: PriorSettings) -> Iterator[tuple[s
     )
     yield gettext("odds ratio of one quarter's drift"), np.exp(draws["drift_scale"] * noise[2]), "drift_scale"
     yield gettext("scale of combinations of two facts"), draws["pair_scale"], "pair_scale"
+    yield (
+        gettext("a role's weight in one team, over that in all (where a column of teams is declared)"),
+        np.exp(priors.team_spread * np.abs(noise[5]) * noise[6]),
+        "team_spread",
+    )
 
 
 def _odds_ratio(effects: Array) -> Array:

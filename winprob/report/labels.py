@@ -38,7 +38,8 @@ def level_title(term: str, level: str) -> str:
         return special[level]
     if level.startswith(f"{WEIGHT} ("):
         method = level.removeprefix(f"{WEIGHT} (").removesuffix(")")
-        return gettext("weight ({method})", method=label("decision_method", method))
+        shown = label("decision_method", method) if method in DECISION_METHODS else method
+        return gettext("weight ({method})", method=shown)
     if term in ROLE_TERMS:
         return gettext("not reported") if level == UNKNOWN else label("support", SUPPORT_TIERS[TIERS.index(level)])
     dims = {word.column: word.dim for word in WORDS}

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +79,14 @@ def team_fits(deals: pd.DataFrame, by: str, folder: Path, **how: Any) -> list[Te
     return [fit_of(name, own[(teams == name).to_numpy()], folder / places[name], **how) for name in names]
 
 
-def pooled_fit(deals: pd.DataFrame, by: str, folder: Path, **how: Any) -> TeamFit:
-    """One fit of all teams: each has an intercept of its own, shrunk to the others', and the weights are common."""
+def pooled_fit(deals: pd.DataFrame, by: str, folder: Path, *, settings: Settings, **how: Any) -> TeamFit:
+    """One hierarchical fit: each team has an intercept and role weights of its own, shrunk to what teams share."""
     covariates = dict(deals.attrs.get("covariates", {}))
     varying = [*dict.fromkeys((*covariates.get("varying", ()), by))]
     pooled = deals.copy(deep=False)
     pooled.attrs = {**deals.attrs, "covariates": {**covariates, "varying": varying}}
-    return fit_of("", pooled, folder / POOLED, **how)
+    by_team = replace(settings, covariates=replace(settings.covariates, team=by))
+    return fit_of("", pooled, folder / POOLED, settings=by_team, **how)
 
 
 def fit_of(

@@ -70,6 +70,8 @@ class PriorSettings:
     and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in logs) a
     role counts under a decision method that lets it decide, and how much less under one that does not, by the method's
     table of who decides (``chain.toml``); it is learned, and may turn out negative; a single number fixes it.
+    ``method_spread`` and ``team_spread`` are how far (in logs) the role weights of decision methods, and of teams where
+    ``covariates.team`` names their column, depart from the common ones.
     ``offset_scale`` and ``numeric_scale`` are typical of the effects of a category's levels and of a numeric column,
     ``field_deviation`` and ``numeric_deviation`` how far (in logs) one column departs from it: a wide one shrinks
     columns of noise and spares a strong one, as a horseshoe does.
@@ -88,6 +90,7 @@ class PriorSettings:
     role_weight: Scale = 0.95
     method_lean: Normal | Annotated[float, Field(allow_inf_nan=False)] = (0.35, 0.35)
     method_spread: Scale = 0.4
+    team_spread: Scale = 0.4
     unknown_support: Normal = (0.0, 0.5)
     reliability_validated: Beta = (17.0, 3.0)
     reliability_unvalidated_ratio: Beta = (8.0, 2.0)
@@ -129,7 +132,8 @@ class CovariateSettings:
     to overrate, as far as the difference exceeds chance. ``seller_forecast``: the seller's own number (the logit of
     ``rep_probability``, and ``rep_category``) is a covariate too, where it was known before the close.
     ``days_elapsed``: a deal's age and the days to the seller's date are covariates, where most closed deals were read
-    before their close.
+    before their close. ``team`` names the column of teams: a category too, each of whose levels has role weights of its
+    own, drawn about the common ones (empty = role weights are common).
     """
 
     varying: tuple[str, ...] = ("segment", "region", "seller", "product", "competitor")
@@ -142,6 +146,7 @@ class CovariateSettings:
     report_bias: bool = True
     seller_forecast: bool = False
     days_elapsed: bool = True
+    team: str = ""
 
 
 @record

@@ -17,7 +17,7 @@ from winprob.arrays import Array
 from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling, bin_moments
 from winprob.model.win.lifts import steps_up
-from winprob.model.win.terms import Coefficients, attenuation, logits, support_terms
+from winprob.model.win.terms import Coefficients, attenuation, logits, support_terms, weight_of_role
 
 NOT_HEARD = -1
 #: An answer with a probability below this has no weight; its conditional moments are not computed.
@@ -210,7 +210,7 @@ def posterior_state(coefs: Coefficients, features: Features, scaling: Scaling, h
     """
     variance = support_terms(coefs, features)[1]
     predictor = (logits(coefs, features) - features.waiting[:, None]) / attenuation(variance)
-    weight = np.stack([coefs.role_weight[role][features.method] for role in range(len(ROLES))])
+    weight = np.stack([weight_of_role(coefs, features, role) for role in range(len(ROLES))])
     likelihood = np.ones_like(predictor)
     for role in np.flatnonzero((heard != NOT_HEARD).any(axis=0)):
         rows = np.flatnonzero(heard[:, role] != NOT_HEARD)
@@ -255,7 +255,8 @@ def _true_support(coefs: Coefficients, features: Features, role: int) -> tuple[A
     """Mean and variance (deal, draw) of a role's true support given the record: ``support_terms`` with a weight 1."""
     alone = np.zeros_like(coefs.role_weight)
     alone[role] = 1
-    means, variance = support_terms(replace(coefs, role_weight=alone), features)
+    same = np.ones_like(coefs.team_factor)
+    means, variance = support_terms(replace(coefs, role_weight=alone, team_factor=same), features)
     return means[role], variance
 
 

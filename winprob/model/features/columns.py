@@ -73,6 +73,20 @@ def level_codes(deals: pd.DataFrame, fields: Sequence[Field]) -> tuple[Array, tu
     return codes, tuple(unseen)
 
 
+def team_codes(
+    level: Array, unseen: Sequence[tuple[int, str]], fields: Sequence[Field]
+) -> tuple[Array, tuple[str, ...]]:
+    """(deal, team column) the team as a code into its column's levels, then into those never seen; and these."""
+    own = [at for at, field in enumerate(fields) if field.team]
+    if not own:
+        return np.zeros((len(level), 0), dtype=np.int64), ()
+    start, known = (sum(len(field.levels) for field in some) for some in (fields[: own[0]], fields))
+    new = [place for place, (field, _) in enumerate(unseen) if field == own[0]]
+    code, first = level[:, own], known + (new[0] if new else 0)
+    teams = len(fields[own[0]].levels)
+    return np.where(code < known, code - start, teams + code - first), tuple(unseen[place][1] for place in new)
+
+
 def _distinct_levels(deals: pd.DataFrame, name: str) -> tuple[Array, list[str]]:
     """(deal,) places in the distinct levels of a column, and these; Arrow finds them with less to do than pandas."""
     if name not in deals:

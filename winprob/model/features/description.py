@@ -35,7 +35,9 @@ class Features:
     pairs : (deal, component) coordinates of the deal's interactions of two facts
     waiting : (deal,) log-odds by how long the deal has been open since its reading, 0 where nothing is known of it
     quarter : (deal,) quarters since the first training quarter, ``NO_DATE`` without a date
+    team : (deal, team column) codes into the teams that have role weights of their own, then into ``unseen_teams``
     unseen : (field, level) pairs that training never saw
+    unseen_teams : the levels among them that are teams
     """
 
     stage: Array
@@ -53,7 +55,9 @@ class Features:
     companion: Array
     quarter: Array
     waiting: Array
+    team: Array
     unseen: tuple[tuple[int, str], ...]
+    unseen_teams: tuple[str, ...]
     ROW_ARRAYS: ClassVar[tuple[str, ...]] = (
         "stage",
         "coach",
@@ -70,6 +74,7 @@ class Features:
         "companion",
         "quarter",
         "waiting",
+        "team",
     )
 
     def __len__(self) -> int:
@@ -78,12 +83,17 @@ class Features:
     def take(self, rows: Array | slice) -> Features:
         """The same description of some of the deals."""
         arrays = {name: getattr(self, name)[rows] for name in self.ROW_ARRAYS}
-        return Features(**arrays, unseen=self.unseen)
+        return Features(**arrays, unseen=self.unseen, unseen_teams=self.unseen_teams)
 
     def join(self, other: Features) -> Features:
         """These deals, then the other ones; both described by one scaling, all levels known."""
         arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.ROW_ARRAYS}
-        return Features(**arrays, unseen=())
+        return Features(**arrays, unseen=(), unseen_teams=())
+
+    @property
+    def team_code(self) -> Array:
+        """(deal,) the code of its team; 0 where no column of teams is declared."""
+        return np.asarray(self.team.sum(axis=1))
 
     @property
     def unbiased(self) -> Array:
@@ -115,6 +125,7 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
     deals = as_known(deals, scaling)
     readers, reading, variance = read_support(deals, scaling.tier_counts)
     level, unseen = columns.level_codes(deals, scaling.fields)
+    team, unseen_teams = columns.team_codes(level, unseen, scaling.fields)
     numbers = columns.numeric_values(deals, scaling.numeric)
     return Features(
         **{word.code: columns.codes(deals, word.column, word.levels[:-1]) for word in WORDS},
@@ -129,7 +140,9 @@ def describe(deals: pd.DataFrame, scaling: Scaling) -> Features:
         companion=_companion(level, bins, numbers, scaling),
         quarter=columns.quarter_codes(deals, scaling),
         waiting=np.zeros(len(deals), dtype=np.float32),
+        team=team,
         unseen=unseen,
+        unseen_teams=unseen_teams,
     )
 
 

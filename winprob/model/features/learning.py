@@ -27,7 +27,8 @@ def learn_scaling(deals: pd.DataFrame, settings: Settings, *, salt: str = "") ->
     given, deals = deals, pseudonymise(schema.without_late_forecasts(deals), salt)
     weight = deal_weights(deals, copies_count_once=settings.covariates.copies_count_once)
     varying, numeric = covariates(deals, settings)
-    named = [*(Field(name=name, levels=()) for name in varying), *former_fields(deals)]
+    team = settings.covariates.team
+    named = [*(Field(name=name, levels=(), team=name == team) for name in varying), *former_fields(deals)]
     deals = with_former(deals, named)
     fields = tuple(replace(field, levels=_levels(deals, field)) for field in named)
     month = settings.calendar.fiscal_year_start_month
@@ -79,7 +80,8 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     have is left out too.
     """
     named = deals.attrs.get("covariates", {})
-    varying = dict.fromkeys([*named.get("varying", ()), *settings.covariates.varying])
+    own = settings.covariates
+    varying = dict.fromkeys([*named.get("varying", ()), *own.varying, *([own.team] if own.team else [])])
     numeric = {
         c["column"]: NumericCovariate(
             column=c["column"], transform=c["transform"] or "identity", monotone=c.get("monotone", "no")

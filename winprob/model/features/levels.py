@@ -63,6 +63,7 @@ class Layout:
     fields, features, components, companions : how many fields, numeric features in a straight line, components of
         interactions, and companions (0 or 1)
     companion_weight : mean and sd of its weight, which is positive
+    teams, team_columns : how many teams have role weights of their own, and the columns that name them (0 or 1)
     """
 
     field_of_level: Array
@@ -76,6 +77,8 @@ class Layout:
     components: int
     companions: int
     companion_weight: tuple[float, float]
+    teams: int = 0
+    team_columns: int = 0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -91,6 +94,8 @@ class Layout:
             "companion": self.companions,
             "component": self.components,
             "quarter": len(self.quarter_share),
+            "team": self.teams,
+            "team_column": self.team_columns,
         }
 
     @property

@@ -23,6 +23,7 @@ class Field:
     """A varying covariate and the levels seen in training; a blank is the level ``""``.
 
     One that is a former definition of ``column`` holds what was read from ``since`` (empty: ever) and before ``until``.
+    The levels of one that is the ``team`` have role weights of their own.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Field:
     column: str = ""
     since: str = ""
     until: str = ""
+    team: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,11 @@ class Scaling:
         return tuple(column for column in self.numeric if column.bins is not None)
 
     @property
+    def team(self) -> str | None:
+        """The column of teams, None where role weights are common."""
+        return next((field.name for field in self.fields if field.team), None)
+
+    @property
     def columns(self) -> list[str]:
         """Names of all covariates, those with levels first."""
         return [field.name for field in self.fields] + [column.name for column in self.numeric]
@@ -115,6 +122,8 @@ class Scaling:
             components=self.pairs.loading.shape[2] if self.pairs else 0,
             companions=int(self.companion is not None),
             companion_weight=self.companion.weight if self.companion else (1.0, 1.0),
+            teams=sum(len(field.levels) for field in self.fields if field.team),
+            team_columns=sum(field.team for field in self.fields),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,10 +158,12 @@ def _numeric(plain: Mapping[str, Any]) -> Numeric:
 
 def empty_scaling(settings: Settings) -> Scaling:
     """The scaling of a model that has seen no deal: every tier as frequent, amounts of a typical large deal."""
+    team = settings.covariates.team
+    varying = dict.fromkeys((*settings.covariates.varying, *([team] if team else [])))
     return Scaling(
         tier_counts=((1.0,) * len(SUPPORT_TIERS),) * len(ROLES),
         report_bias=(),
-        fields=tuple(Field(name=name, levels=()) for name in settings.covariates.varying),
+        fields=tuple(Field(name=name, levels=(), team=name == team) for name in varying),
         numeric=(),
         pairs=None,
         first_quarter=None,

@@ -52,6 +52,8 @@ def column_of(parameter: str, at: int, scaling: Scaling) -> str | None:
     dims = DIMS[parameter]
     if parameter in _TOGETHER:
         return _PATTERN
+    if "team" in dims or "team_column" in dims:
+        return scaling.team
     if "role" in dims:
         roles = at if len(dims) == 1 else at // scaling.layout.sizes["decision_method"]
         return f"{ROLES[roles]}_support"
@@ -99,6 +101,7 @@ def _remedies(columns: Sequence[str], settings: Settings, scaling: Scaling) -> I
     """What to do about these columns: covariates can be left out, facts of the method can be looked at."""
     covariates = [name for name in columns if name in scaling.columns]
     own = {*settings.covariates.varying, *(column.column for column in settings.covariates.numeric)}
+    own |= {settings.covariates.team}
     if forecast := [name for name in covariates if name in ("rep_category", "rep_probability") and name not in own]:
         yield gettext(
             "To leave out {columns}, set seller_forecast = false under [covariates].", columns=_quoted(forecast)
@@ -143,6 +146,8 @@ def _without(columns: Sequence[str], settings: Settings) -> Iterator[str]:
     varying = [name for name in covariates.varying if name not in columns]
     if len(varying) < len(covariates.varying):
         yield f"varying = [{', '.join(map(_text, varying))}]"
+    if covariates.team in columns:
+        yield 'team = ""'
     numeric = [column for column in covariates.numeric if column.column not in columns]
     if len(numeric) < len(covariates.numeric):
         yield f"numeric = [{', '.join(map(_inline, numeric))}]"

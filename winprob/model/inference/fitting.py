@@ -24,9 +24,9 @@ from winprob.model.inference.sampling import Progress
 from winprob.model.inference.training_data import Training, learn_time, odds_of_waiting, training_from
 from winprob.model.inference.unfinished import Unfinished
 from winprob.model.posterior import Posterior, Provenance, flatten_chains
-from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, informed, silent
+from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
-from winprob.model.win.parameters import derive_parameters, prior_data, sample_prior
+from winprob.model.win.parameters import derive_parameters, informed, prior_data, sample_prior, silent
 from winprob.model.win.terms import ROLE_TERMS, coefficients, iter_terms, logits, support_terms
 from winprob.settings import Settings
 
@@ -222,14 +222,15 @@ def _stretched(learned: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict
     """What was learned without any report: then all log-odds are shrunk alike by what is unknown of support.
 
     They were learned as they are after that, so they are stretched by as much; what support is expected there adds
-    nothing to the typical deal.
+    nothing to the typical deal, and teams weigh alike.
     """
     weight = drawn["role_weight"][..., -1]
     stretch = np.sqrt(1 + np.pi / 8 * (weight**2).sum(axis=-1))
     added = [term for term in TERMS if term.part in ("intercept", "effect", "column")]
     names = [name for term in added for name in term.parameters if name in learned]
     scaled = {name: (learned[name].T * stretch.T).T for name in names}
-    return scaled | {"intercept": scaled["intercept"] - (weight * drawn["unknown_support"]).sum(axis=-1)}
+    scaled["intercept"] = scaled["intercept"] - (weight * drawn["unknown_support"]).sum(axis=-1)
+    return scaled | {"team_factor": np.ones_like(drawn["team_factor"])}
 
 
 def _posterior(

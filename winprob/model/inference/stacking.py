@@ -12,9 +12,9 @@ from scipy.special import expit
 from winprob.arrays import Array
 from winprob.model.features import Features, Layout
 from winprob.model.inference.whitening import effects_given_scales, settle
-from winprob.model.win.blocks import DIMS, TERMS, informed
+from winprob.model.win.blocks import DIMS, TERMS
 from winprob.model.win.density_data import build_density, standard_unknowns
-from winprob.model.win.parameters import derive_parameters, prior_data
+from winprob.model.win.parameters import derive_parameters, informed, prior_data
 from winprob.model.win.terms import coefficients, logits
 from winprob.settings import PriorSettings
 

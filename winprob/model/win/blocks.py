@@ -31,6 +31,7 @@ class Kind(IntEnum):
     UNCONSTRAINED_ROLE_WEIGHT = 7
     CURVE = 8
     POSITIVE = 9
+    FACTOR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Term:
     name : a column of the deal table or a name for several columns; the name of the term in explanations
     parameters : dims of each parameter that the term yields; the first one holds the coefficients
     blocks : the unknowns; those of one family are adjacent in its vector, in this order
-    part : how the coefficients enter the predictor: an *effect* is picked by a code, a *column* multiplies a number
+    part : how the coefficients enter the predictor: an *effect* is picked by a code, a *column* multiplies a number, a
+        *factor* is picked by a code and multiplies the weights of *support*
     reads : the array of ``Features`` with the codes or numbers
     constant : the entry of ``prior_data`` that the kind needs
     shown_by : the list of the scaling whose members an explanation shows apart
@@ -78,7 +80,7 @@ class Term:
     kind: Kind
     parameters: Mapping[str, tuple[str, ...]]
     blocks: tuple[Block, ...]
-    part: Literal["intercept", "effect", "column", "support"] | None = None
+    part: Literal["intercept", "effect", "column", "support", "factor"] | None = None
     reads: str = ""
     constant: str = ""
     shown_by: Literal["fields", "lines", "curves"] | None = None
@@ -88,6 +90,10 @@ class Term:
     def coefficient(self) -> str:
         """The parameter that holds the coefficients."""
         return next(iter(self.parameters))
+
+    def size(self, layout: Layout) -> int:
+        """How many coefficients it has."""
+        return prod(layout.sizes[dim] for dim in self.parameters[self.coefficient])
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -228,6 +234,18 @@ TERMS: tuple[Term, ...] = (
         reads="quarter",
         constant="walk",
     ),
+    # Role weights of each team about the common ones, where a column of teams is declared.
+    Term(
+        name="team_weights",
+        kind=Kind.FACTOR,
+        parameters={"team_factor": ("team", "role"), "team_spread": ("team_column",)},
+        blocks=(
+            Block("normal", "team_factor", ("team", "role"), pooled=True),
+            Block("half_normal", "team_spread", ("team_column",), settings=("team_spread",)),
+        ),
+        part="factor",
+        reads="team",
+    ),
 )
 
 #: The same model with role weights of either sign, to ask whether the data contradict the method: normal where the
@@ -243,16 +261,13 @@ UNCONSTRAINED: tuple[Term, ...] = tuple(
     for term in TERMS
 )
 
-#: A share of the training deals this close to 1 is all of them.
-_ALL = 1e-9
-
 #: Dims of every parameter a fitted model keeps, after ``draw``.
 DIMS: dict[str, tuple[str, ...]] = {name: dims for term in TERMS for name, dims in term.parameters.items()}
 
 
 def coords(scaling: Scaling) -> dict[str, tuple[str, ...]]:
     """Labels of every dim. A level is ``field=value``, a blank ``field=``; the second feature of a number its blank."""
-    first = scaling.first_quarter or 0
+    first, teams = scaling.first_quarter or 0, [field for field in scaling.fields if field.team]
     return {
         **{word.dim: word.levels for word in WORDS},
         "role": ROLES,
@@ -264,6 +279,8 @@ def coords(scaling: Scaling) -> dict[str, tuple[str, ...]]:
         "companion": ("all",) * scaling.layout.companions,
         "component": tuple(str(at) for at in range(scaling.layout.components)),
         "quarter": tuple(quarter_name(first + at) for at in range(len(scaling.quarter_share))),
+        "team": tuple(level for field in teams for level in field.levels),
+        "team_column": tuple(field.name for field in teams),
     }
 
 
@@ -284,12 +301,12 @@ def block_slices(family: str, layout: Layout, terms: Iterable[Term] = TERMS) -> 
 
 def effect_slices(layout: Layout, terms: Iterable[Term] = TERMS) -> dict[str, slice]:
     """The slice of each term in the vector of all effects; one zero follows, for what has none."""
-    return end_to_end({term.name: _coefficients(term, layout) for term in terms if term.part == "effect"})
+    return end_to_end({term.name: term.size(layout) for term in terms if term.part == "effect"})
 
 
 def column_slices(layout: Layout, terms: Iterable[Term] = TERMS) -> dict[str, slice]:
     """The slice of each term in the vector of all weights of columns."""
-    return end_to_end({term.name: _coefficients(term, layout) for term in terms if term.part == "column"})
+    return end_to_end({term.name: term.size(layout) for term in terms if term.part == "column"})
 
 
 def effect_places(features: Features, layout: Layout, terms: Sequence[Term] = TERMS) -> Array:
@@ -300,43 +317,17 @@ def effect_places(features: Features, layout: Layout, terms: Sequence[Term] = TE
     return np.column_stack([np.where(codes[name] < 0, nothing, at.start + codes[name]) for name, at in slices.items()])
 
 
-def informed(terms: Iterable[Term], layout: Layout) -> tuple[Term, ...]:
-    """The terms on which the training deals bear; of the others the posterior is the prior.
-
-    A fact that is unknown in every deal is part of the intercept. Roles without any report are, too, where the decision
-    method is unknown in every deal: then they shrink all log-odds alike, see ``fitting``.
-    """
-    return tuple(term for term in terms if _informed(term, layout))
-
-
-def _informed(term: Term, layout: Layout) -> bool:
-    if term.part == "support":
-        return not silent(layout)
-    if term.reads in layout.shares and term.reads != "level":
-        return bool(layout.shares[term.reads][-1] < 1 - _ALL)
-    return term.part in (None, "intercept") or _coefficients(term, layout) > 0
-
-
-def silent(layout: Layout) -> bool:
-    """Whether no deal reports any role's support, nor how the customer decides."""
-    return bool((layout.unreported_share[:, -1] > 1 - _ALL).all())
-
-
 def effect_share(layout: Layout, terms: Sequence[Term] = TERMS) -> Array:
     """(effect,) share of the training weight that has the effect; 0 for a walk, which is centred by itself."""
     shares = layout.shares
-    parts = [shares.get(term.reads, np.zeros(_coefficients(term, layout))) for term in terms if term.part == "effect"]
+    parts = [shares.get(term.reads, np.zeros(term.size(layout))) for term in terms if term.part == "effect"]
     return np.concatenate([*parts, np.zeros(1)])
 
 
 def column_values(features: Features, layout: Layout, terms: Iterable[Term] = TERMS) -> Array:
     """(deal, column) the numbers that weights multiply; of the companion's boosters, alike in training, the first."""
-    own = [getattr(features, term.reads)[:, : _coefficients(term, layout)] for term in terms if term.part == "column"]
+    own = [getattr(features, term.reads)[:, : term.size(layout)] for term in terms if term.part == "column"]
     return np.concatenate([np.zeros((len(features), 0)), *own], axis=1).astype(np.float64)
-
-
-def _coefficients(term: Term, layout: Layout) -> int:
-    return prod(layout.sizes[dim] for dim in term.parameters[term.coefficient])
 
 
 def end_to_end(lengths: Mapping[str, int]) -> dict[str, slice]:

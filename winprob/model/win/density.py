@@ -20,7 +20,7 @@ from winprob.model.win import geometry, kinds, role_kinds
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
 #: Where the parts of the vector of coefficients start, and its length last; then the unknown that is the effect scale.
-_COLUMNS, _SUPPORT, _INTERCEPT, _END, _SCALE = range(5)
+_COLUMNS, _SUPPORT, _FACTOR, _INTERCEPT, _END, _SCALE = range(6)
 
 
 class Density(NamedTuple):
@@ -29,14 +29,15 @@ class Density(NamedTuple):
     Attributes
     ----------
     rows, constants : the table of terms, see ``kinds.table_rows``
-    parts : int64 (5,); all coefficients are one vector: effects and a zero, weights of columns, support (expected level
-        by role, weight by role and method, reliability by coach), intercept
+    parts : int64 (6,); all coefficients are one vector: effects and a zero, weights of columns, support (expected level
+        by role, weight by role and method, reliability by coach), factors of weights by team and role, intercept
     places : (row, slot) effects that a row adds up; then, for each role, its report
     columns : (row, column) numbers that weights multiply
     won, weight : (row,) how many deals of a row were won, and how many closed ones it represents
     waiting, waiting_odds : (row,) how many deals of a row are censored, still open, and the likelihood of their wait
         if they will be won over that if not
-    report_role, report_coach, report_method : (report,) distinct reports on a role's support, 0 readers = none
+    report_role, report_coach, report_method, report_team : (report,) distinct reports on a role's support, 0 readers =
+        none; the team is 0 where there are none
     readers, reading, reading_variance : (report,) see ``Features``
     scale, centred : (normal,) the learned scale of each unknown, -1 for none, and whether it may be centred
     scale_half, scale_deviation, scale_deviation_sd : (scale,) see ``Geometry``
@@ -64,6 +65,7 @@ class Density(NamedTuple):
     report_role: Array
     report_coach: Array
     report_method: Array
+    report_team: Array
     readers: Array
     reading: Array
     reading_variance: Array
@@ -118,14 +120,13 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     coefs = np.zeros(d.parts[_END])
     kinds.forward(d.rows, d.constants, value, scaled, ratio, coefs)
     effects, column_weight = coefs[: d.parts[_COLUMNS]], coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
-    unknown_support, weight, reliability = _support_parts(
-        coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
-    )
+    unknown_support, weight, reliability = _support_parts(coefs[d.parts[_SUPPORT] : d.parts[_FACTOR]], roles, methods)
+    factor = _by_team(coefs, roles, d)
     intercept = coefs[d.parts[_INTERCEPT]] - (d.effect_share * effects).sum()
     for role in range(roles):
         for method in range(methods):
             intercept -= d.unreported_share[role, method] * weight[role, method] * unknown_support[role]
-    support, variance = _support(weight, reliability, unknown_support, d)
+    support, variance = _support(weight, factor, reliability, unknown_support, d)
 
     # --- deals
     g_coefs = np.zeros_like(coefs)
@@ -138,10 +139,9 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     g_coefs[d.parts[_INTERCEPT]] = g_intercept
     for effect in range(len(g_effects)):
         g_effects[effect] -= g_intercept * d.effect_share[effect]
-    g_unknown, g_weight, g_reliability = _support_parts(
-        g_coefs[d.parts[_SUPPORT] : d.parts[_INTERCEPT]], roles, methods
-    )
-    _support_adjoint(weight, reliability, unknown_support, g_support, g_variance, g_unknown, g_weight, g_reliability, d)
+    g_unknown, g_weight, g_reliability = _support_parts(g_coefs[d.parts[_SUPPORT] : d.parts[_FACTOR]], roles, methods)
+    parts, g_factor = (weight, factor, reliability, unknown_support), _by_team(g_coefs, roles, d)
+    _support_adjoint(parts, g_support, g_variance, (g_weight, g_factor, g_reliability, g_unknown), d)
     for role in range(roles):
         for method in range(methods):
             g_weight[role, method] -= g_intercept * d.unreported_share[role, method] * unknown_support[role]
@@ -164,11 +164,22 @@ def _support_parts(support: Array, roles: int, methods: int) -> tuple[Array, Arr
 
 
 @njit(nogil=True, error_model="numpy")
-def _support(weight: Array, reliability: Array, unknown_support: Array, d: Density) -> tuple[Array, Array]:
+def _by_team(coefs: Array, roles: int, d: Density) -> Array:
+    """(team, role) factors of role weights, a view; without teams there are none."""
+    factor = coefs[d.parts[_FACTOR] : d.parts[_INTERCEPT]]
+    return factor.reshape((len(factor) // roles, roles))
+
+
+@njit(nogil=True, error_model="numpy")
+def _support(
+    weight: Array, factor: Array, reliability: Array, unknown_support: Array, d: Density
+) -> tuple[Array, Array]:
     """Weighted mean and variance of true support given each distinct report, see ``graph``."""
     mean, variance = np.empty(len(d.readers)), np.empty(len(d.readers))
     for at in range(len(d.readers)):
         w, readers = weight[d.report_role[at], d.report_method[at]], d.readers[at]
+        if len(factor):
+            w *= factor[d.report_team[at], d.report_role[at]]
         if readers == 0:
             mean[at], variance[at] = w * unknown_support[d.report_role[at]], w * w
             continue
@@ -182,32 +193,34 @@ def _support(weight: Array, reliability: Array, unknown_support: Array, d: Densi
 
 @njit(nogil=True, error_model="numpy")
 def _support_adjoint(
-    weight: Array,
-    reliability: Array,
-    unknown_support: Array,
+    parts: tuple[Array, Array, Array, Array],
     g_mean: Array,
     g_variance: Array,
-    g_unknown: Array,
-    g_weight: Array,
-    g_reliability: Array,
+    g_parts: tuple[Array, Array, Array, Array],
     d: Density,
 ) -> None:
-    """Add to the gradients with respect to expected support, weights and reliabilities."""
+    """Add to the gradients with respect to weights, their factors by team, reliabilities and expected support."""
+    weight, factor, reliability, unknown_support = parts
+    g_weight, g_factor, g_reliability, g_unknown = g_parts
     for at in range(len(d.readers)):
         role, method, coach, readers = d.report_role[at], d.report_method[at], d.report_coach[at], d.readers[at]
-        w, by_mean, by_variance = weight[role, method], g_mean[at], g_variance[at]
+        own = factor[d.report_team[at], role] if len(factor) else 1.0
+        w, by_mean, by_variance = weight[role, method] * own, g_mean[at], g_variance[at]
         if readers == 0:
-            g_weight[role, method] += by_mean * unknown_support[role] + 2 * w * by_variance
+            by_weight = by_mean * unknown_support[role] + 2 * w * by_variance
             g_unknown[role] += by_mean * w
-            continue
-        rho = reliability[coach]
-        spread = 1 + (readers - 1) * rho * rho
-        gain = rho * readers / spread
-        variance = (1 - rho * rho) / spread + gain * gain * d.reading_variance[at]
-        g_weight[role, method] += by_mean * gain * d.reading[at] + 2 * w * by_variance * variance
-        by_gain = by_mean * w * d.reading[at] + by_variance * w * w * 2 * gain * d.reading_variance[at]
-        gain_slope = readers * (1 - (readers - 1) * rho * rho) / spread**2
-        g_reliability[coach] += by_gain * gain_slope - by_variance * w * w * 2 * rho * readers / spread**2
+        else:
+            rho = reliability[coach]
+            spread = 1 + (readers - 1) * rho * rho
+            gain = rho * readers / spread
+            variance = (1 - rho * rho) / spread + gain * gain * d.reading_variance[at]
+            by_weight = by_mean * gain * d.reading[at] + 2 * w * by_variance * variance
+            by_gain = by_mean * w * d.reading[at] + by_variance * w * w * 2 * gain * d.reading_variance[at]
+            gain_slope = readers * (1 - (readers - 1) * rho * rho) / spread**2
+            g_reliability[coach] += by_gain * gain_slope - by_variance * w * w * 2 * rho * readers / spread**2
+        g_weight[role, method] += by_weight * own
+        if len(factor):
+            g_factor[d.report_team[at], role] += by_weight * weight[role, method]
 
 
 @njit(nogil=True, error_model="numpy")

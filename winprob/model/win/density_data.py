@@ -59,8 +59,13 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
     column = blocks.length(effects) + 1
     support = column + blocks.length(columns)
     sizes = layout.sizes
-    intercept = support + sizes["role"] + sizes["role"] * sizes["decision_method"] + sizes["coach"]
-    parts = {"support": slice(support, intercept), "intercept": slice(intercept, intercept + 1)}
+    factor = support + sizes["role"] + sizes["role"] * sizes["decision_method"] + sizes["coach"]
+    intercept = factor + sizes["team"] * sizes["role"]
+    parts = {
+        "support": slice(support, factor),
+        "factor": slice(factor, intercept),
+        "intercept": slice(intercept, intercept + 1),
+    }
     out = {name: slice(column + one.start, column + one.stop) for name, one in columns.items()}
     out |= effects | {term.name: parts[term.part] for term in terms if term.part in parts}
     constants = {term.name: constant_of(term, layout, prior) for term in terms}
@@ -71,7 +76,7 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
     return {
         "rows": rows,
         "constants": numbers,
-        "parts": np.array([column, support, intercept, intercept + 1, scale]),
+        "parts": np.array([column, support, factor, intercept, intercept + 1, scale]),
         "normal_pooled": np.repeat(
             [float(block.pooled) for block in normal], [block.length(layout) for block in normal]
         ),
@@ -92,7 +97,10 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
         if term.kind not in _ONE_SCALE | _COLUMN_SCALES.keys() or not pooled:
             continue
         own, first = normal[pooled[0]], len(halves)
-        (half_name,) = (block.name for block in term.blocks if block.family == "half_normal" and not block.dims)
+        # The last one: role weights have half-normal unknowns before it. Without teams there is none.
+        learned = half[[block.name for block in term.blocks if block.family == "half_normal"][-1]]
+        if learned.start == learned.stop:
+            continue
         column_scales = _COLUMN_SCALES.get(term.kind)
         if column_scales is None:
             scale[own], columns = first, 1
@@ -101,7 +109,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
             of, deviation = column_scales(layout), normal[term.blocks[0].name]
             scale[own], columns = first + of, deviation.stop - deviation.start
             deviations += range(deviation.start, deviation.stop)
-        halves += [normals + half[half_name].start] * columns
+        halves += [normals + learned.start] * columns
         if term.kind is blocks.Kind.CURVE:
             centred[own] = layout.curves.sign == 0
     deviation_of = np.array(deviations, dtype=np.int64)
@@ -115,7 +123,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
 
 
 #: Kinds whose unknowns share one learned scale, and those in which each column has its own: the column of each unknown.
-_ONE_SCALE = {blocks.Kind.ROLE_WEIGHT, blocks.Kind.WALK, blocks.Kind.LINEAR}
+_ONE_SCALE = {blocks.Kind.ROLE_WEIGHT, blocks.Kind.WALK, blocks.Kind.LINEAR, blocks.Kind.FACTOR}
 _COLUMN_SCALES: Mapping[blocks.Kind, Callable[[Layout], Array]] = {
     blocks.Kind.POOLED: lambda layout: layout.field_of_level,
     blocks.Kind.CURVE: lambda layout: layout.curves.column_of_bin,
@@ -149,13 +157,14 @@ def _split(points: Array, density: Density) -> list[Array]:
 def _reports(features: Features) -> tuple[dict[str, Array], Array]:
     """Distinct reports on a role under a coach and a method, and (deal, role) which of them a deal has."""
     role = np.broadcast_to(np.arange(len(ROLES)), features.readers.shape)
-    shared = [np.broadcast_to(code[:, None], role.shape) for code in (features.coach, features.method)]
+    of_deal = (features.coach, features.method, features.team_code)
+    shared = [np.broadcast_to(code[:, None], role.shape) for code in of_deal]
     table = np.stack([role, *shared, features.readers, features.unbiased, features.reading_variance], axis=-1)
-    distinct, place = np.unique(table.reshape(-1, 6), axis=0, return_inverse=True)
-    names = ("report_role", "report_coach", "report_method", "readers", "reading", "reading_variance")
+    distinct, place = np.unique(table.reshape(-1, 7), axis=0, return_inverse=True)
+    names = ("report_role", "report_coach", "report_method", "report_team", "readers", "reading", "reading_variance")
     columns = [np.ascontiguousarray(column) for column in distinct.T]
-    codes = [column.astype(np.int64) for column in columns[:3]]
-    return dict(zip(names, [*codes, *columns[3:]], strict=True)), place.reshape(role.shape)
+    codes = [column.astype(np.int64) for column in columns[:4]]
+    return dict(zip(names, [*codes, *columns[4:]], strict=True)), place.reshape(role.shape)
 
 
 def _distinct(places: Array, columns: Array, odds: Array) -> tuple[Array, Array]:

@@ -27,6 +27,7 @@ _ROW_DIMS: dict[str, tuple[str, ...]] = {
     "effect_index": ("deal", "slot"),
     "coach_code": ("deal",),
     "method_code": ("deal",),
+    "team_code": ("deal",),
     "readers": ("deal", "role"),
     "reading": ("deal", "role"),
     "reading_variance": ("deal", "role"),
@@ -62,6 +63,7 @@ def model_data(
         "effect_index": effect_places(features, layout, terms),
         "coach_code": features.coach,
         "method_code": features.method,
+        "team_code": features.team_code,
         "readers": features.readers,
         "reading": features.unbiased,
         "reading_variance": features.reading_variance,
@@ -129,6 +131,8 @@ def _logit(model: pm.Model, parameters: Mapping[str, Any], terms: Sequence[Term]
     """Log-odds of winning with every deal's latent support averaged out (probit approximation, MacKay 1992)."""
     mean, variance = _latent_support(model, parameters)
     weight = parameters["role_weight"].T[model["method_code"]]
+    if model.coords["team"]:
+        weight = weight * parameters["team_factor"][model["team_code"]]
     columns = [parameters[term.coefficient] for term in terms if term.part == "column"]
     predictor = (
         parameters["intercept"]

@@ -18,7 +18,7 @@ from winprob.model.win.blocks import Kind, Term, block_slices
 _COPIED, _ORDERED, _POOLED = int(Kind.COPIED), int(Kind.ORDERED), int(Kind.POOLED)
 _WALK, _LINEAR = int(Kind.WALK), int(Kind.LINEAR)
 _CURVE, _POSITIVE = int(Kind.CURVE), int(Kind.POSITIVE)
-_ROLE_WEIGHT, _UNCONSTRAINED = int(Kind.ROLE_WEIGHT), int(Kind.UNCONSTRAINED_ROLE_WEIGHT)
+_ROLE_WEIGHT, _UNCONSTRAINED, _FACTOR = map(int, (Kind.ROLE_WEIGHT, Kind.UNCONSTRAINED_ROLE_WEIGHT, Kind.FACTOR))
 
 # Not cached one by one: only an entry knows whether the source of all that it calls has changed, see ``source_hash``.
 _kernel = njit(nogil=True, error_model="numpy")
@@ -85,6 +85,8 @@ def forward(rows: Array, constants: Array, value: Array, scaled: Array, ratio: A
             role_kinds.role_weight(normal, half, ratio, constant, out)
         elif kind == _UNCONSTRAINED:
             role_kinds.unconstrained(normal, half, ratio, out)
+        elif kind == _FACTOR:
+            role_kinds.factor(normal, half, out)
 
 
 @_kernel
@@ -124,6 +126,8 @@ def adjoint(
             role_kinds.role_weight_adjoint(normal, half, ratio, constant, out, g_out, g_normal, g_half, g_ratio)
         elif kind == _UNCONSTRAINED:
             role_kinds.unconstrained_adjoint(normal, half, ratio, g_out, g_normal, g_half, g_ratio)
+        elif kind == _FACTOR:
+            role_kinds.factor_adjoint(normal, half, out, g_out, g_normal, g_half)
 
 
 # --- copied: an effect for each level, without order --------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.methodology import ROLES
 from winprob.model.features import Features, Scaling, bin_moments
-from winprob.model.win.terms import Coefficients, logits_and_attenuation
+from winprob.model.win.terms import Coefficients, logits_and_attenuation, weight_of_role
 
 #: A role closer to the top tier than this is at the top.
 _AT_TOP = 1e-6
@@ -57,7 +57,7 @@ def lifts(coefs: Coefficients, features: Features, steps: Array) -> Lifts:
     steps : (deal, role) as ``steps_up`` gives them
     """
     log_odds, shrink = logits_and_attenuation(coefs, features)
-    added = np.stack([coefs.role_weight[role][features.method] for role in range(len(ROLES))])
+    added = np.stack([weight_of_role(coefs, features, role) for role in range(len(ROLES))])
     added *= shrink
     added *= steps.T[:, :, None].astype(np.float32)
     return Lifts(log_odds=log_odds, log_odds_lift=added, possible=steps > 0)

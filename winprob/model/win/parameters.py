@@ -5,7 +5,7 @@ The unknowns are three vectors of standard variables: ``normal``, ``half_normal`
 for both libraries, so that prior draws need no sampler.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +19,30 @@ from winprob.settings import PriorSettings
 
 #: Prior of a beta unknown without a setting.
 _BETA = (2.0, 2.0)
+#: A share of the training deals this close to 1 is all of them.
+_ALL = 1e-9
+
+
+def informed(terms: Iterable[Term], layout: Layout) -> tuple[Term, ...]:
+    """The terms on which the training deals bear; of the others the posterior is the prior.
+
+    A fact that is unknown in every deal is part of the intercept. Roles without any report are, too, where the decision
+    method is unknown in every deal: then they shrink all log-odds alike, see ``fitting``.
+    """
+    return tuple(term for term in terms if _informed(term, layout))
+
+
+def _informed(term: Term, layout: Layout) -> bool:
+    if term.part in ("support", "factor") and silent(layout):
+        return False
+    if term.reads in layout.shares and term.reads != "level":
+        return bool(layout.shares[term.reads][-1] < 1 - _ALL)
+    return term.part in (None, "intercept") or term.size(layout) > 0
+
+
+def silent(layout: Layout) -> bool:
+    """Whether no deal reports any role's support, nor how the customer decides."""
+    return bool((layout.unreported_share[:, -1] > 1 - _ALL).all())
 
 
 def prior_data(layout: Layout, priors: PriorSettings, terms: Sequence[Term] = TERMS) -> dict[str, Array]:
@@ -216,6 +240,13 @@ def _unconstrained_role_weight(xp: ModuleType, blocks: Sequence[Any], constant: 
 
 _CELLS = (len(ROLES), len(METHOD_LEVELS))
 
+
+def _factor(xp: ModuleType, blocks: Sequence[Any], constant: Any) -> Sequence[Any]:
+    """Log-normal factors by team and role, with a learned sd of their log."""
+    deviation, spread = blocks
+    return xp.exp(spread * deviation).reshape((*deviation.shape[:-1], -1, len(ROLES))), spread
+
+
 _DERIVE: dict[Kind, _Derive] = {
     Kind.EFFECT_SCALE: _positive,
     Kind.COPIED: _copied,
@@ -227,6 +258,7 @@ _DERIVE: dict[Kind, _Derive] = {
     Kind.CURVE: _curve,
     Kind.ROLE_WEIGHT: _role_weight,
     Kind.UNCONSTRAINED_ROLE_WEIGHT: _unconstrained_role_weight,
+    Kind.FACTOR: _factor,
 }
 
 

@@ -1,4 +1,4 @@
-"""How role weights and reliabilities come from their unknowns: forward, and adjoint; two more of the ``kinds``."""
+"""How role weights and reliabilities come from their unknowns: forward, and adjoint; three more of the ``kinds``."""
 
 import numpy as np
 from numba import njit
@@ -78,6 +78,24 @@ def unconstrained_adjoint(
         g_normal[2 * roles + cell] = g_out[roles + cell] * half[0]
         g_half[0] += g_out[roles + cell] * normal[2 * roles + cell]
     _reliability_adjoint(ratio, g_out[roles + cells :], g_ratio)
+
+
+# --- factor: what each team's role weights are of the common ones, log-normal with one learned sd of the log ----------
+
+
+@_kernel
+def factor(normal: Array, half: Array, out: Array) -> None:
+    for at in range(len(out)):
+        out[at] = np.exp(half[0] * normal[at])
+
+
+@_kernel
+def factor_adjoint(normal: Array, half: Array, out: Array, g_out: Array, g_normal: Array, g_half: Array) -> None:
+    # Added up from zero: without teams there is no sd either.
+    for at in range(len(out)):
+        g_growth = g_out[at] * out[at]
+        g_normal[at] = g_growth * half[0]
+        g_half[0] += g_growth * normal[at]
 
 
 @_kernel

@@ -45,6 +45,8 @@ class Coefficients:
     dense : (column, draw) weights of the terms with many columns, by term
     intercept : (draw,)
     role_weight : (role, method, draw)
+    team_factor : (role, team, draw) what a team's role weights are of these; known teams, then a fresh draw for each
+        unseen one, and none where no column of teams is declared
     reliability : (coach, draw)
     unknown_support : (role, draw)
     """
@@ -54,6 +56,7 @@ class Coefficients:
     dense: Mapping[str, Array]
     intercept: Array
     role_weight: Array
+    team_factor: Array
     reliability: Array
     unknown_support: Array
 
@@ -78,6 +81,7 @@ def coefficients(draws: Mapping[str, Array], features: Features, *, seed: int) -
         dense={term.name: last[term.coefficient] for term in _DENSE},
         intercept=last["intercept"],
         role_weight=last["role_weight"],
+        team_factor=_team_factors(last, features, seed),
         reliability=last["reliability"],
         unknown_support=last["unknown_support"],
     )
@@ -102,6 +106,14 @@ def _picked(effects: Array, codes: Array) -> Array:
     picked = effects[codes]
     picked[codes < 0] = 0
     return picked
+
+
+def weight_of_role(coefs: Coefficients, features: Features, role: int) -> Array:
+    """(deal, draw) weight of a role's support, under each deal's decision method and in its team."""
+    weight: Array = coefs.role_weight[role][features.method]
+    if features.team.shape[1]:
+        weight *= coefs.team_factor[role][features.team_code]
+    return weight
 
 
 def support_terms(coefs: Coefficients, features: Features) -> tuple[list[Array], Array]:
@@ -188,7 +200,7 @@ class _Reports(NamedTuple):
     Attributes
     ----------
     coach, readers, variance : (report,) the coach, and how many readings there are and what they hide
-    role, method, report : (row,) of each distinct role, method and report
+    role, method, team, report : (row,) of each distinct role, method, team and report
     row : (deal, role) the row of a deal's report on a role
     reading : (deal, role) its reading, 1 where there is none
     """
@@ -198,6 +210,7 @@ class _Reports(NamedTuple):
     variance: Array
     role: Array
     method: Array
+    team: Array
     report: Array
     row: Array
     reading: Array
@@ -206,16 +219,18 @@ class _Reports(NamedTuple):
 def _reports(features: Features) -> _Reports:
     shape = features.readers.shape
     role = np.broadcast_to(np.arange(shape[1]), shape).ravel()
-    coach, method = (np.repeat(codes, shape[1]) for codes in (features.coach, features.method))
+    of_deal = (features.coach, features.method, features.team_code)
+    coach, method, team = (np.repeat(codes, shape[1]) for codes in of_deal)
     readers, variance = features.readers.ravel(), features.reading_variance.ravel()
     one, report = _distinct(coach, *(np.unique(values, return_inverse=True)[1] for values in (readers, variance)))
-    first, row = _distinct(role, method, report)
+    first, row = _distinct(role, method, team, report)
     return _Reports(
         coach=coach[one],
         readers=readers[one, None].astype(np.float32),
         variance=variance[one, None].astype(np.float32),
         role=role[first],
         method=method[first],
+        team=team[first],
         report=report[first],
         row=row.reshape(shape),
         reading=np.where(features.readers == 0, 1, features.unbiased).astype(np.float32),
@@ -240,6 +255,8 @@ def _support(coefs: Coefficients, reports: _Reports, part: slice) -> tuple[Array
     gain = rho * readers / spread
     variance = (1 - rho**2) / spread + gain**2 * reports.variance
     weight = coefs.role_weight[reports.role, reports.method, part]
+    if coefs.team_factor.shape[1]:
+        weight *= coefs.team_factor[reports.role, reports.team, part]
     silent = np.flatnonzero(readers[reports.report, 0] == 0)
     means, variances = gain[reports.report], variance[reports.report]
     means[silent] = coefs.unknown_support[reports.role[silent], part]
@@ -276,6 +293,18 @@ def _stacked(known: Array, fresh: Sequence[Array]) -> Array:
 
 def _unseen_levels(scale: Array, features: Features, seed: int) -> list[Array]:
     return [scale[field] * _fresh(seed, f"{field}={level}", scale.shape[-1]) for field, level in features.unseen]
+
+
+def _team_factors(last: Mapping[str, Array], features: Features, seed: int) -> Array:
+    """(role, team, draw) factors of the weights of known teams, then of those that these deals have anew."""
+    known = np.swapaxes(last["team_factor"], 0, 1)
+    if not features.unseen_teams:
+        return known
+    spread, draws = last["team_spread"][0], known.shape[-1]
+    fresh = [
+        [np.exp(spread * _fresh(seed, f"{role} of {team}", draws)) for team in features.unseen_teams] for role in ROLES
+    ]
+    return np.concatenate([known, np.array(fresh, dtype=np.float32)], axis=1)
 
 
 def _later_quarters(known: Array, scale: Array, features: Features, seed: int) -> list[Array]:

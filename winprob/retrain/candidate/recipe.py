@@ -69,7 +69,11 @@ def changed_parts(old: Recipe, new: Recipe) -> tuple[str, ...]:
 #: Settings added since the first registries, with the value at which a fit of a history, and of an export, is as
 #: before.
 #: A setting that a former file lacks and that is not here has changed what a model learns.
-_AS_BEFORE: Mapping[str, tuple[Any, Any]] = {"covariates.days_elapsed": (True, False)}
+_AS_BEFORE: Mapping[str, tuple[Any, Any]] = {
+    "covariates.days_elapsed": (True, False),
+    "covariates.team": ("", ""),
+    "priors.team_spread": (0.4, 0.4),
+}
 #: Defaults that were another value before.
 _FORMER_DEFAULTS: Mapping[str, Any] = {"priors.stage_step": 0.5}
 _OF_USER, _OF_VERSION = "user", "version"
