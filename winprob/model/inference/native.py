@@ -12,10 +12,11 @@ from numba.extending import intrinsic
 
 from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_cfunc, cached_njit
+from winprob.model.win.attenuation import Strength
 from winprob.model.win.density import Density, log_density, source_hash
 from winprob.model.win.geometry import Geometry, to_standard, to_standard_adjoint
 
-_ARRAYS = len(Density._fields) + len(Geometry._fields)
+_ARRAYS = len(Density._fields) + len(Geometry._fields) - 1 + len(Strength._fields)
 _NUMBERS = types.CPointer(types.double)
 _DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
 _KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
@@ -25,7 +26,7 @@ _NOT_FINITE = 3
 def addresses(density: Density, geometry: Geometry) -> Array:
     """(array, 3) address and lengths of each array of the density and its coordinates."""
     table = np.zeros((_ARRAYS, 3), dtype=np.int64)
-    for at, array in enumerate((*density, *geometry)):
+    for at, array in enumerate((*density, *geometry[:-1], *geometry.strength)):
         table[at, 0] = array.ctypes.data
         table[at, 1 : 1 + array.ndim] = array.shape
     return table
@@ -101,18 +102,32 @@ def _entry(source: int) -> Any:
             scale_half=_whole(at, 27),
             scale_deviation=_whole(at, 28),
             scale_deviation_sd=_real(at, 29),
+            scale_attenuated=_real(at, 30),
+            fixed=_whole(at, 31),
+            log_weight=_whole(at, 32),
+            unknown_support=_whole(at, 33),
         )
         geometry = Geometry(
-            middle=_real(at, 30),
-            turned=_whole(at, 31),
-            factor=_grid(at, 32),
-            stretch=_real(at, 33),
-            informed=_real(at, 34),
-            scale=_whole(at, 35),
-            half=_whole(at, 36),
-            deviation=_whole(at, 37),
-            deviation_sd=_real(at, 38),
-            reference=_real(at, 39),
+            middle=_real(at, 34),
+            turned=_whole(at, 35),
+            factor=_grid(at, 36),
+            stretch=_real(at, 37),
+            informed=_real(at, 38),
+            scale=_whole(at, 39),
+            half=_whole(at, 40),
+            deviation=_whole(at, 41),
+            deviation_sd=_real(at, 42),
+            reference=_real(at, 43),
+            attenuated=_real(at, 44),
+            half_normal=_whole(at, 45),
+            shift=_real(at, 46),
+            strength=Strength(
+                weight=_whole(at, 47),
+                weight_log=_real(at, 48),
+                known=_real(at, 49),
+                common=_whole(at, 50),
+                numbers=_real(at, 51),
+            ),
         )
         standard, jacobian = to_standard(carray(point, (size,)), geometry)
         log_density_at, by_standard = log_density(standard, density)
