@@ -9,13 +9,14 @@ import pytest
 import winprob
 from winprob.data.schema import in_order, validate_deals
 from winprob.model.features import learn_scaling
+from winprob.model.inference.native import standard_points
 from winprob.model.inference.training_data import training_from
 from winprob.model.inference.whitening import find_geometry
 from winprob.model.win.attenuation import Strength, attenuation, shift, straight, straighten
 from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, block_slices, informed
 from winprob.model.win.density import Density, log_density
 from winprob.model.win.density_data import build_density, standard_unknowns
-from winprob.model.win.geometry import Geometry, identity, standard_points, to_standard, to_standard_adjoint
+from winprob.model.win.geometry import Geometry, identity, to_standard, to_standard_adjoint
 from winprob.model.win.parameters import derive_parameters, prior_data
 from winprob.model.win.terms import coefficients, logits_and_attenuation
 from winprob.settings import Settings

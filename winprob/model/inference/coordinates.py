@@ -4,10 +4,12 @@ An effect is in units of its conditional posterior sd, whatever its scale and th
 a weight that is positive, moves with the attenuation as far as the deals rather than its prior decide.
 """
 
+from typing import Any
+
 import numpy as np
 
 from winprob.arrays import Array
-from winprob.model.win.attenuation import Strength, attenuation, straight
+from winprob.model.win.attenuation import SHRINK, Strength, straight
 from winprob.model.win.blocks import Kind
 from winprob.model.win.density import Density, support_variance
 from winprob.model.win.geometry import ALONE, Geometry, identity
@@ -45,7 +47,7 @@ def unwhitened(density: Density, point: Array, curvature: Array) -> Geometry:
     return geometry._replace(strength=strength, shift=_shift(density, point, curvature, informed))
 
 
-def _scales(density: Density) -> dict[str, Array]:
+def _scales(density: Density) -> dict[str, Any]:
     """The learned scales; then that of effects in fixed units, the effect scale, and each role's weight."""
     pooled, roles = len(density.scale_half), len(density.log_weight)
     scale = np.where(density.fixed == 1, pooled + density.normal_scaled.astype(np.int64), density.scale)
@@ -73,15 +75,15 @@ def _strength(density: Density, point: Array, curvature: Array) -> Strength:
     reliability = 1 / (1 + np.exp(-point[best]))
     prior = (density.ratio_a[0] + density.ratio_b[0]) * reliability * (1 - reliability)
     data = max(curvature[best] - prior, 0.0) / (1 - reliability) ** 2
-    strength = Strength(
+    known = np.clip((1 - left / whole) / reliability**2, 0, _KNOWN)
+    attenuated = 0.5 * np.log1p(SHRINK * (whole * (1 - known * reliability**2)).sum())
+    return Strength(
         weight=density.log_weight,
         weight_log=0.5 * np.log(whole) - point[density.log_weight] - density.normal_sd[scale] * point[scale],
-        known=np.clip((1 - left / whole) / reliability**2, 0, _KNOWN),
+        known=known,
         common=np.array([scale, best]),
-        numbers=np.array([density.normal_sd[scale], 0.0, np.sqrt(data / prior)]),
+        numbers=np.array([density.normal_sd[scale], attenuated, np.sqrt(data / prior)]),
     )
-    strength.numbers[1] = attenuation(point, strength)[0]
-    return strength
 
 
 def _shift(density: Density, point: Array, curvature: Array, informed: Array) -> Array:

@@ -3,6 +3,7 @@
 Numba's own addresses: no interpreter, and no interpreter lock, between two steps of a chain.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,32 @@ def _entry(source: int) -> Any:
 
 
 density_at = _entry(source_hash())
+
+
+def _compiled(source: int) -> tuple[Callable[[Array, Density, Geometry], tuple[float, Array]], Callable[..., Array]]:
+    @cached_njit(nogil=True, error_model="numpy")
+    def slopes(point: Array, density: Density, geometry: Geometry) -> tuple[float, Array]:
+        standard, jacobian = to_standard(point, geometry)
+        value, by_standard = log_density(standard, density)
+        return value + jacobian + 0 * source, to_standard_adjoint(standard, by_standard, geometry)
+
+    @cached_njit(nogil=True, error_model="numpy")
+    def each(points: Array, geometry: Geometry) -> Array:
+        result = np.empty_like(points)
+        for at in range(len(points)):
+            result[at] = to_standard(points[at], geometry)[0]
+        return result + 0 * source
+
+    return slopes, each
+
+
+#: Log density and its gradient in the sampler's coordinates, as Python calls them.
+slopes_at, _each = _compiled(source_hash())
+
+
+def standard_points(points: Array, geometry: Geometry) -> Array:
+    """(..., unknown) standard unknowns of points of the sampler."""
+    return _each(np.ascontiguousarray(points).reshape(-1, points.shape[-1]), geometry).reshape(points.shape)
 
 
 @cached_cfunc(_KEEP)

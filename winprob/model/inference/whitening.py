@@ -11,8 +11,9 @@ from scipy.optimize import minimize
 
 from winprob.arrays import Array
 from winprob.model.inference.coordinates import unwhitened
+from winprob.model.inference.native import slopes_at
 from winprob.model.win.density import Density, log_density
-from winprob.model.win.geometry import Geometry, to_standard, to_standard_adjoint
+from winprob.model.win.geometry import Geometry
 
 #: Rows on which curvature is measured.
 _ROWS = 5000
@@ -35,9 +36,7 @@ def find_geometry(density: Density) -> Geometry:
 
     # Of all deals: of some, the gradient is not zero at the mode, which bends what is straight.
     def centred_slopes(at: Array) -> tuple[float, Array]:
-        standard, jacobian = to_standard(at, plain)
-        value, gradient = log_density(standard, density)
-        return float(value + jacobian), to_standard_adjoint(standard, gradient, plain)
+        return slopes_at(at, density, plain)
 
     turned = _turned(informed, density)
     size, direction = np.linalg.eigh(_curvature(centred_slopes, np.zeros(len(point)), turned)[np.ix_(turned, turned)])

@@ -16,7 +16,7 @@ from numba import njit
 from winprob.arrays import Array
 
 #: Of the probit approximation, see ``density``.
-_SHRINK = np.pi / 8
+SHRINK = np.pi / 8
 _EFFECT_SCALE, _RELIABILITY = 0, 1
 _SD, _ORIGIN, _BEND = 0, 1, 2
 _STEPS, _SMALL = 100, 1e-12
@@ -116,7 +116,7 @@ def _sizes(standard: Array, s: Strength, sizes: Array, falls: Array) -> None:
     for role in range(len(s.weight)):
         known = s.known[role] * reliability * reliability
         squared = np.exp(2 * (standard[s.weight[role]] + s.weight_log[role] + effect_scale))
-        sizes[role] = _SHRINK * squared * (1 - known)
+        sizes[role] = SHRINK * squared * (1 - known)
         falls[role] = known / (1 - known)
 
 

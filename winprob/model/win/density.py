@@ -98,13 +98,19 @@ def source_hash() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def _entry(source: int) -> Callable[[Array, Density], tuple[float, Array]]:
+def _entries(
+    source: int,
+) -> tuple[Callable[[Array, Density], tuple[float, Array]], Callable[[Array, Density], Array]]:
     @cached_njit(nogil=True, error_model="numpy")
     def entry(point: Array, d: Density) -> tuple[float, Array]:
         value, gradient = _log_density(point, d)
         return value + 0 * source, gradient
 
-    return entry
+    @cached_njit(nogil=True, error_model="numpy")
+    def variance(point: Array, d: Density) -> Array:
+        return _support_variance(point, d) + 0 * source
+
+    return entry, variance
 
 
 @njit(nogil=True, error_model="numpy")
@@ -173,8 +179,7 @@ def _scaled(z: Array, half: Array, d: Density) -> tuple[Array, Array, Array]:
 
 
 @njit(nogil=True, error_model="numpy")
-def support_variance(point: Array, d: Density) -> Array:
-    """(report,) variance of what a role's support adds to the log-odds, given each distinct report."""
+def _support_variance(point: Array, d: Density) -> Array:
     normals, halves = len(d.normal_sd), len(d.half_normal_sd)
     ratio = 1 / (1 + np.exp(-point[normals + halves :]))
     value, scaled, _ = _scaled(point[:normals], np.exp(point[normals : normals + halves]), d)
@@ -291,5 +296,6 @@ def _deals(
 
 
 #: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:
-#: standard normals; logs of standard half-normals; log-odds of betas.
-log_density = _entry(source_hash())
+#: standard normals; logs of standard half-normals; log-odds of betas. And (report,) variance there of what a role's
+#: support adds to the log-odds, given each distinct report.
+log_density, support_variance = _entries(source_hash())

@@ -188,19 +188,6 @@ def _log_scales(standard: Array, log_attenuation: float, g: Geometry) -> Array:
     return log_scale
 
 
-def standard_points(points: Array, geometry: Geometry) -> Array:
-    """(..., unknown) standard unknowns of points of the sampler."""
-    return _each(np.ascontiguousarray(points).reshape(-1, points.shape[-1]), geometry).reshape(points.shape)
-
-
-@njit(nogil=True, error_model="numpy")
-def _each(points: Array, g: Geometry) -> Array:
-    result = np.empty_like(points)
-    for at in range(len(points)):
-        result[at] = to_standard(points[at], g)[0]
-    return result
-
-
 def identity(unknowns: int, normals: int) -> Geometry:
     """The map that changes nothing."""
     none = np.zeros(0, dtype=np.int64)
