@@ -9,38 +9,53 @@ import pytest
 import winprob
 from winprob.data.schema import in_order, validate_deals
 from winprob.model.features import learn_scaling
+from winprob.model.inference.native import standard_points
 from winprob.model.inference.training_data import training_from
 from winprob.model.inference.whitening import find_geometry
-from winprob.model.win.blocks import TERMS, block_slices
+from winprob.model.win.attenuation import Strength, attenuation, shift, straight, straighten
+from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, block_slices
 from winprob.model.win.density import Density, log_density
-from winprob.model.win.density_data import build_density
-from winprob.model.win.geometry import Geometry, identity, standard_points, to_standard, to_standard_adjoint
-from winprob.model.win.parameters import informed
+from winprob.model.win.density_data import build_density, standard_unknowns
+from winprob.model.win.geometry import Geometry, identity, to_standard, to_standard_adjoint
+from winprob.model.win.parameters import derive_parameters, informed, prior_data
+from winprob.model.win.terms import coefficients, logits_and_attenuation
 from winprob.settings import Settings
 
-_SMALL = 1e-6
+_SMALL, _UNKNOWNS = 1e-6, 11
 
 
 @pytest.fixture(scope="module")
 def geometry() -> Geometry:
-    """Seven unknowns: two groups of effects, the log of a half-normal for each, a deviation of the second scale."""
+    """Eleven unknowns: two groups of effects, an effect in fixed units, a deviation of the second group's scale; the
+    half-normals of both scales and two role weights, of which one moves with the attenuation in part; a reliability.
+    """
     rng = np.random.default_rng(3)
     return Geometry(
-        middle=rng.normal(size=7),
+        middle=rng.normal(size=_UNKNOWNS),
         turned=np.array([0, 2, 6]),
         factor=rng.normal(size=(3, 3)),
-        stretch=rng.uniform(0.5, 2, size=7),
-        informed=np.array([4.0, 0.0, 30.0, 0.5, 0.0]),
-        scale=np.array([0, 0, 1, 1, -1]),
-        half=np.array([5, 6]),
-        deviation=np.array([-1, 4]),
-        deviation_sd=np.array([0.0, 0.7]),
-        reference=np.array([-0.3, 0.2]),
+        stretch=rng.uniform(0.5, 2, size=_UNKNOWNS),
+        informed=np.array([4.0, 0.0, 30.0, 0.5, 2.0, 0.0]),
+        scale=np.array([0, 0, 1, 1, 2, -1]),
+        half=np.array([6, 7, -1]),
+        deviation=np.array([-1, 5, -1]),
+        deviation_sd=np.array([0.0, 0.7, 0.0]),
+        reference=np.array([-0.3, 0.2, 0.0]),
+        attenuated=np.array([0.0, 1.0, 1.0]),
+        half_normal=np.array([6, 7, 8, 9]),
+        shift=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.9, 0.5, 0.0, 0.0]),
+        strength=Strength(
+            weight=np.array([8, 9]),
+            weight_log=np.array([-0.4, 0.1]),
+            known=np.array([0.3, 0.9]),
+            common=np.array([5, 10]),
+            numbers=np.array([0.6, 0.2, 3.0]),
+        ),
     )
 
 
 def test_points_kept_are_those_the_density_saw(geometry: Geometry) -> None:
-    points = np.random.default_rng(4).normal(size=(3, 5, 7))
+    points = np.random.default_rng(4).normal(size=(3, 5, _UNKNOWNS))
     kept = standard_points(points, geometry)
     for place in np.ndindex(3, 5):
         np.testing.assert_allclose(kept[place], to_standard(points[place], geometry)[0], rtol=1e-12)
@@ -50,41 +65,43 @@ def test_the_log_jacobian_is_that_of_the_map(geometry: Geometry) -> None:
     def by_differences(point: np.ndarray) -> float:
         steps = [
             (to_standard(point + _SMALL * unit, geometry)[0] - to_standard(point - _SMALL * unit, geometry)[0])
-            for unit in np.eye(7)
+            for unit in np.eye(_UNKNOWNS)
         ]
         return float(np.linalg.slogdet(np.stack(steps) / (2 * _SMALL))[1])
 
-    first, second = np.random.default_rng(5).normal(size=(2, 7))
+    first, second = np.random.default_rng(5).normal(size=(2, _UNKNOWNS))
     # Up to a constant: differences between two points.
     got = to_standard(first, geometry)[1] - to_standard(second, geometry)[1]
     assert got == pytest.approx(by_differences(first) - by_differences(second), abs=1e-6)
 
 
 def test_the_adjoint_is_the_gradient_of_the_density_and_the_jacobian(geometry: Geometry) -> None:
-    weights = np.arange(1.0, 8.0)
+    weights = np.arange(1.0, _UNKNOWNS + 1)
 
     def value(point: np.ndarray) -> float:
         standard, jacobian = to_standard(point, geometry)
         return float(-0.5 * weights @ standard**2 + jacobian)
 
-    point = np.random.default_rng(6).normal(size=7)
+    point = np.random.default_rng(6).normal(size=_UNKNOWNS)
     standard, _ = to_standard(point, geometry)
     got = to_standard_adjoint(standard, -weights * standard, geometry)
-    expected = [(value(point + _SMALL * unit) - value(point - _SMALL * unit)) / (2 * _SMALL) for unit in np.eye(7)]
+    expected = [
+        (value(point + _SMALL * unit) - value(point - _SMALL * unit)) / (2 * _SMALL) for unit in np.eye(_UNKNOWNS)
+    ]
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_identity_changes_nothing() -> None:
-    point = np.random.default_rng(7).normal(size=7)
-    standard, jacobian = to_standard(point, identity(7, 5))
+    point = np.random.default_rng(7).normal(size=_UNKNOWNS)
+    standard, jacobian = to_standard(point, identity(_UNKNOWNS, 6))
     np.testing.assert_array_equal(standard, point)
     assert jacobian == 0
 
 
-def density_of(deals: pd.DataFrame) -> Density:
+def density_of(deals: pd.DataFrame, terms: tuple[Term, ...] = TERMS) -> Density:
     training = training_from(in_order(validate_deals(deals, training=True)), Settings(), seed=1, waiting_odds=None)
     layout = training.scaling.layout
-    return build_density(**training.evidence(), layout=layout, priors=Settings().priors, terms=informed(TERMS, layout))
+    return build_density(**training.evidence(), layout=layout, priors=Settings().priors, terms=informed(terms, layout))
 
 
 @pytest.mark.parametrize("deals", [40, 400])
@@ -123,3 +140,42 @@ def test_methods_deviations_share_the_scale_of_their_spread() -> None:
     scales = set(density.scale[places].tolist())
     assert len(scales) == 1
     assert density.scale_half[scales.pop()] == len(density.normal_sd) + halves.start
+
+
+def test_an_unknown_moves_with_the_attenuation_that_it_leads_to(geometry: Geometry) -> None:
+    """Oracle: from where it has moved, the way back is explicit."""
+    before = np.random.default_rng(8).normal(size=_UNKNOWNS)
+    after = before.copy()
+    moved, _ = shift(after, geometry.shift, geometry.strength)
+    assert moved == pytest.approx(attenuation(after, geometry.strength)[0])
+    np.testing.assert_allclose(after - geometry.shift * moved, before, atol=1e-12)
+
+
+@pytest.mark.parametrize("log_odds", [-30.0, -2.0, 0.0, 1.5, 40.0])
+def test_a_reliability_has_its_own_place_on_the_straightened_line(geometry: Geometry, log_odds: float) -> None:
+    standard = np.zeros(_UNKNOWNS)
+    own, bend = geometry.strength.common[1], geometry.strength.numbers[2]
+    standard[own] = straight(log_odds, bend)
+    straighten(standard, geometry.strength)
+    assert standard[own] == pytest.approx(log_odds, abs=1e-9)
+
+
+def test_the_attenuation_is_that_of_the_average_deal() -> None:
+    """Oracle: the attenuation with which predictions are computed."""
+    deals = winprob.simulate(deals=60, open_deals=10, seed=5).closed
+    training = training_from(in_order(validate_deals(deals, training=True)), Settings(), seed=1, waiting_odds=None)
+    layout, priors = training.scaling.layout, Settings().priors
+    density = build_density(**training.evidence(), layout=layout, priors=priors)
+    geometry = find_geometry(density)
+    standard = standard_unknowns(standard_points(np.zeros((1, density.unknowns)), geometry), density)
+    parameters = derive_parameters(np, standard, prior_data(layout, priors), layout)
+    _, shrunk = logits_and_attenuation(coefficients(parameters, training.features, seed=1), training.features)
+    expected = np.average(1 / shrunk[:, 0].astype(float) ** 2, weights=training.weight)
+    assert 2 * geometry.strength.numbers[1] == pytest.approx(np.log(expected), rel=1e-4)
+
+
+def test_weights_of_either_sign_have_no_attenuation_to_move_with() -> None:
+    density = density_of(winprob.simulate(deals=40, open_deals=10, seed=5).closed, UNCONSTRAINED)
+    found = find_geometry(density)
+    assert len(found.strength.weight) == 0
+    assert not found.shift.any()

@@ -3,6 +3,7 @@
 Numba's own addresses: no interpreter, and no interpreter lock, between two steps of a chain.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from numba.extending import intrinsic
 
 from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_cfunc, cached_njit
+from winprob.model.win.attenuation import Strength
 from winprob.model.win.density import Density, log_density, source_hash
 from winprob.model.win.geometry import Geometry, to_standard, to_standard_adjoint
 
-_ARRAYS = len(Density._fields) + len(Geometry._fields)
+_ARRAYS = len(Density._fields) + len(Geometry._fields) - 1 + len(Strength._fields)
 _NUMBERS = types.CPointer(types.double)
 _DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
 _KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
@@ -25,7 +27,7 @@ _NOT_FINITE = 3
 def addresses(density: Density, geometry: Geometry) -> Array:
     """(array, 3) address and lengths of each array of the density and its coordinates."""
     table = np.zeros((_ARRAYS, 3), dtype=np.int64)
-    for at, array in enumerate((*density, *geometry)):
+    for at, array in enumerate((*density, *geometry[:-1], *geometry.strength)):
         table[at, 0] = array.ctypes.data
         table[at, 1 : 1 + array.ndim] = array.shape
     return table
@@ -102,18 +104,32 @@ def _entry(source: int) -> Any:
             scale_half=_whole(at, 28),
             scale_deviation=_whole(at, 29),
             scale_deviation_sd=_real(at, 30),
+            scale_attenuated=_real(at, 31),
+            fixed=_whole(at, 32),
+            log_weight=_whole(at, 33),
+            unknown_support=_whole(at, 34),
         )
         geometry = Geometry(
-            middle=_real(at, 31),
-            turned=_whole(at, 32),
-            factor=_grid(at, 33),
-            stretch=_real(at, 34),
-            informed=_real(at, 35),
-            scale=_whole(at, 36),
-            half=_whole(at, 37),
-            deviation=_whole(at, 38),
-            deviation_sd=_real(at, 39),
-            reference=_real(at, 40),
+            middle=_real(at, 35),
+            turned=_whole(at, 36),
+            factor=_grid(at, 37),
+            stretch=_real(at, 38),
+            informed=_real(at, 39),
+            scale=_whole(at, 40),
+            half=_whole(at, 41),
+            deviation=_whole(at, 42),
+            deviation_sd=_real(at, 43),
+            reference=_real(at, 44),
+            attenuated=_real(at, 45),
+            half_normal=_whole(at, 46),
+            shift=_real(at, 47),
+            strength=Strength(
+                weight=_whole(at, 48),
+                weight_log=_real(at, 49),
+                known=_real(at, 50),
+                common=_whole(at, 51),
+                numbers=_real(at, 52),
+            ),
         )
         standard, jacobian = to_standard(carray(point, (size,)), geometry)
         log_density_at, by_standard = log_density(standard, density)
@@ -128,6 +144,32 @@ def _entry(source: int) -> Any:
 
 
 density_at = _entry(source_hash())
+
+
+def _compiled(source: int) -> tuple[Callable[[Array, Density, Geometry], tuple[float, Array]], Callable[..., Array]]:
+    @cached_njit(nogil=True, error_model="numpy")
+    def slopes(point: Array, density: Density, geometry: Geometry) -> tuple[float, Array]:
+        standard, jacobian = to_standard(point, geometry)
+        value, by_standard = log_density(standard, density)
+        return value + jacobian + 0 * source, to_standard_adjoint(standard, by_standard, geometry)
+
+    @cached_njit(nogil=True, error_model="numpy")
+    def each(points: Array, geometry: Geometry) -> Array:
+        result = np.empty_like(points)
+        for at in range(len(points)):
+            result[at] = to_standard(points[at], geometry)[0]
+        return result + 0 * source
+
+    return slopes, each
+
+
+#: Log density and its gradient in the sampler's coordinates, as Python calls them.
+slopes_at, _each = _compiled(source_hash())
+
+
+def standard_points(points: Array, geometry: Geometry) -> Array:
+    """(..., unknown) standard unknowns of points of the sampler."""
+    return _each(np.ascontiguousarray(points).reshape(-1, points.shape[-1]), geometry).reshape(points.shape)
 
 
 @cached_cfunc(_KEEP)

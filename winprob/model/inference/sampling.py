@@ -10,7 +10,7 @@ import numpy as np
 from winprob.arrays import Array
 from winprob.i18n import gettext
 from winprob.model.win.density import Density
-from winprob.model.win.geometry import Geometry, standard_points
+from winprob.model.win.geometry import Geometry
 from winprob.settings import SamplerSettings
 
 #: Called with the current step, in words, and how much of it is done, 0..1.
@@ -134,6 +134,8 @@ def _finished(run: Any) -> bool:
 
 def _first(run: Any, draws: int, geometry: Geometry) -> Draws:
     """The first draws of every chain of a run: how far a chain has come beyond them depends on the machine."""
+    from winprob.model.inference.native import standard_points
+
     tree = run.inspect()
     points = tree["posterior"]["point"].isel(draw=slice(draws)).to_numpy()
     statistics = tree["sample_stats"].to_dataset().isel(draw=slice(draws))

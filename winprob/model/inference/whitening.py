@@ -10,8 +10,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from winprob.arrays import Array
+from winprob.model.inference.coordinates import unwhitened
+from winprob.model.inference.native import slopes_at
 from winprob.model.win.density import Density, log_density
-from winprob.model.win.geometry import Geometry, identity, to_standard, to_standard_adjoint
+from winprob.model.win.geometry import Geometry
 
 #: Rows on which curvature is measured.
 _ROWS = 5000
@@ -28,18 +30,16 @@ _Gradient = Callable[[Array], tuple[float, Array]]
 
 def find_geometry(density: Density) -> Geometry:
     """Coordinates in which the density of these deals is close to a standard normal."""
-    fewer = _thinned(density)
     point, curvature = settle(density)
     informed = np.maximum(np.diag(curvature)[: len(density.scale)] - 1, 0)
-    plain = _geometry(density, point, np.where((density.scale >= 0) & (density.centred == 1), informed, 0.0))
+    plain = unwhitened(density, point, np.diag(curvature))
 
+    # Of all deals: of some, the gradient is not zero at the mode, which bends what is straight.
     def centred_slopes(at: Array) -> tuple[float, Array]:
-        standard, jacobian = to_standard(at - point, plain)
-        value, gradient = log_density(standard, fewer)
-        return float(value + jacobian), to_standard_adjoint(standard, gradient, plain)
+        return slopes_at(at, density, plain)
 
     turned = _turned(informed, density)
-    size, direction = np.linalg.eigh(_curvature(centred_slopes, point, turned)[np.ix_(turned, turned)])
+    size, direction = np.linalg.eigh(_curvature(centred_slopes, np.zeros(len(point)), turned)[np.ix_(turned, turned)])
     stretch = np.ones(len(point))
     stretch[: len(informed)] = 1 / np.sqrt(1 + informed)
     return plain._replace(
@@ -54,18 +54,6 @@ def _turned(informed: Array, density: Density) -> Array:
     most = np.flatnonzero(pooled)
     most = most[np.argsort(-informed[most], kind="stable")[:_TURNED]]
     return np.union1d(np.flatnonzero(~pooled), most[informed[most] > _SAID])
-
-
-def _geometry(density: Density, point: Array, informed: Array) -> Geometry:
-    plain = identity(density.unknowns, len(density.normal_sd))._replace(
-        middle=point,
-        informed=informed,
-        scale=density.scale,
-        half=density.scale_half,
-        deviation=density.scale_deviation,
-        deviation_sd=density.scale_deviation_sd,
-    )
-    return plain._replace(reference=_log_scales(point, density))
 
 
 def _log_scales(point: Array, density: Density) -> Array:

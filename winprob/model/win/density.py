@@ -15,7 +15,7 @@ from numba import njit
 
 from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_njit
-from winprob.model.win import geometry, kinds, role_kinds
+from winprob.model.win import attenuation, geometry, kinds, role_kinds
 
 #: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 _SHRINK = np.pi / 8
@@ -41,6 +41,10 @@ class Density(NamedTuple):
     readers, reading, reading_variance : (report,) see ``Features``
     scale, centred : (normal,) the learned scale of each unknown, -1 for none, and whether it may be centred
     scale_half, scale_deviation, scale_deviation_sd : (scale,) see ``Geometry``
+    scale_attenuated : (scale,) 1 where it is one of log-odds, 0 where it multiplies weights
+    fixed : (normal,) 1 for effects whose prior a person set, which may be centred, too
+    log_weight, unknown_support : (role,) the unknowns behind a role's weight, where it is positive, and its expected
+        level
     """
 
     rows: Array
@@ -74,6 +78,10 @@ class Density(NamedTuple):
     scale_half: Array
     scale_deviation: Array
     scale_deviation_sd: Array
+    scale_attenuated: Array
+    fixed: Array
+    log_weight: Array
+    unknown_support: Array
 
     @property
     def unknowns(self) -> int:
@@ -87,17 +95,24 @@ def source_hash() -> int:
     Numba finds a cached function by its own file's time and by what it closes over, not by what it calls: an entry that
     did not close over this would go on running a density that has changed since.
     """
-    files = (Path(str(module)) for module in (__file__, kinds.__file__, role_kinds.__file__, geometry.__file__))
+    modules = (__file__, kinds.__file__, role_kinds.__file__, geometry.__file__, attenuation.__file__)
+    files = (Path(str(module)) for module in modules)
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def _entry(source: int) -> Callable[[Array, Density], tuple[float, Array]]:
+def _entries(
+    source: int,
+) -> tuple[Callable[[Array, Density], tuple[float, Array]], Callable[[Array, Density], Array]]:
     @cached_njit(nogil=True, error_model="numpy")
     def entry(point: Array, d: Density) -> tuple[float, Array]:
         value, gradient = _log_density(point, d)
         return value + 0 * source, gradient
 
-    return entry
+    @cached_njit(nogil=True, error_model="numpy")
+    def variance(point: Array, d: Density) -> Array:
+        return _support_variance(point, d) + 0 * source
+
+    return entry, variance
 
 
 @njit(nogil=True, error_model="numpy")
@@ -109,11 +124,7 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     half, ratio = np.exp(log_half), 1 / (1 + np.exp(-log_odds))
     total = log_half.sum() - 0.5 * ((z * z).sum() + (half * half).sum())
     total += (d.ratio_a * np.log(ratio) + d.ratio_b * np.log1p(-ratio)).sum()
-    at = d.parts[_SCALE]
-    effect_scale = np.exp(d.normal_mean[at] + z[at] * d.normal_sd[at])
-    normal_sd = d.normal_sd * (1 + (effect_scale - 1) * d.normal_scaled)
-    half_sd = d.half_normal_sd * (1 + (effect_scale - 1) * d.half_normal_scaled)
-    value, scaled = d.normal_mean + z * normal_sd, half * half_sd
+    value, scaled, normal_sd = _scaled(z, half, d)
 
     # --- coefficients
     roles, methods = d.unreported_share.shape
@@ -148,12 +159,35 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
             g_unknown[role] -= g_intercept * d.unreported_share[role, method] * weight[role, method]
     g_value, g_scaled, g_ratio = np.zeros(normals), np.zeros(halves), np.zeros_like(ratio)
     kinds.adjoint(d.rows, d.constants, value, scaled, ratio, coefs, g_coefs, g_value, g_scaled, g_ratio)
+    at = d.parts[_SCALE]
     g_value[at] = (g_value * z * normal_sd * d.normal_scaled).sum() + (g_scaled * scaled * d.half_normal_scaled).sum()
     gradient = np.empty_like(point)
     gradient[:normals] = g_value * normal_sd - z
     gradient[normals : normals + halves] = g_scaled * scaled + 1 - half * half
     gradient[normals + halves :] = g_ratio * ratio * (1 - ratio) + d.ratio_a * (1 - ratio) - d.ratio_b * ratio
     return total + log_likelihood, gradient
+
+
+@njit(nogil=True, error_model="numpy")
+def _scaled(z: Array, half: Array, d: Density) -> tuple[Array, Array, Array]:
+    """Normals and half-normals times their prior scales, and those of normals."""
+    at = d.parts[_SCALE]
+    effect_scale = np.exp(d.normal_mean[at] + z[at] * d.normal_sd[at])
+    normal_sd = d.normal_sd * (1 + (effect_scale - 1) * d.normal_scaled)
+    half_sd = d.half_normal_sd * (1 + (effect_scale - 1) * d.half_normal_scaled)
+    return d.normal_mean + z * normal_sd, half * half_sd, normal_sd
+
+
+@njit(nogil=True, error_model="numpy")
+def _support_variance(point: Array, d: Density) -> Array:
+    normals, halves = len(d.normal_sd), len(d.half_normal_sd)
+    ratio = 1 / (1 + np.exp(-point[normals + halves :]))
+    value, scaled, _ = _scaled(point[:normals], np.exp(point[normals : normals + halves]), d)
+    coefs = np.zeros(d.parts[_END])
+    kinds.forward(d.rows, d.constants, value, scaled, ratio, coefs)
+    roles, methods = d.unreported_share.shape
+    level, weight, reliability = _support_parts(coefs[d.parts[_SUPPORT] : d.parts[_FACTOR]], roles, methods)
+    return _support(weight, _by_team(coefs, roles, d), reliability, level, d)[1]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -275,5 +309,6 @@ def _deals(
 
 
 #: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:
-#: standard normals; logs of standard half-normals; log-odds of betas.
-log_density = _entry(source_hash())
+#: standard normals; logs of standard half-normals; log-odds of betas. And (report,) variance there of what a role's
+#: support adds to the log-odds, given each distinct report.
+log_density, support_variance = _entries(source_hash())

@@ -82,6 +82,27 @@ def _prior(layout: Layout, priors: PriorSettings, terms: Sequence[blocks.Term]) 
         ),
         **{name: np.ascontiguousarray(values) for name, values in prior.items() if name in Density._fields},
         **_scales(layout, prior, terms),
+        **_roles(layout, terms),
+    }
+
+
+def _roles(layout: Layout, terms: Sequence[blocks.Term]) -> dict[str, Array]:
+    """Which unknowns are effects with a prior that a person set, roles' weights where positive, and roles' levels."""
+    normal, half = (blocks.block_slices(family, layout, terms) for family in ("normal", "half_normal"))
+    kinds = {term.kind for term in terms}
+    fixed = np.zeros(blocks.length(normal), dtype=np.int64)
+    for term in terms:
+        if term.kind in (blocks.Kind.COPIED, blocks.Kind.ORDERED):
+            for block in term.blocks:
+                fixed[normal[block.name] if block.family == "normal" else slice(0)] = 1
+    none = np.zeros(0, dtype=np.int64)
+    if blocks.Kind.ROLE_WEIGHT not in kinds:
+        return {"fixed": fixed, "log_weight": none, "unknown_support": none}
+    unknowns = np.arange(blocks.length(normal) + blocks.length(half))
+    return {
+        "fixed": fixed,
+        "log_weight": unknowns[blocks.length(normal) :][half["role_weight"]],
+        "unknown_support": unknowns[normal["unknown_support"]],
     }
 
 
@@ -92,6 +113,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
     scale, centred = np.full(normals, -1), np.ones(normals, dtype=np.int64)
     halves: list[int] = []
     deviations: list[int] = []
+    attenuated: list[float] = []
     for term in terms:
         pooled = [block.name for block in term.blocks if block.pooled and block.family == "normal"]
         if term.kind not in _ONE_SCALE | _COLUMN_SCALES.keys() or not pooled:
@@ -109,6 +131,7 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
             of, deviation = column_scales(layout), normal[term.blocks[0].name]
             scale[own], columns = first + of, deviation.stop - deviation.start
             deviations += range(deviation.start, deviation.stop)
+        attenuated += [float(term.kind not in _OF_WEIGHTS)] * columns
         halves += [normals + learned.start] * columns
         if term.kind is blocks.Kind.CURVE:
             centred[own] = layout.curves.sign == 0
@@ -119,9 +142,12 @@ def _scales(layout: Layout, prior: Mapping[str, Array], terms: Sequence[blocks.T
         "scale_half": np.array(halves, dtype=np.int64),
         "scale_deviation": deviation_of,
         "scale_deviation_sd": np.where(deviation_of < 0, 0.0, prior["normal_sd"][deviation_of]),
+        "scale_attenuated": np.array(attenuated),
     }
 
 
+#: Kinds whose scale is one of logs of weights rather than of log-odds.
+_OF_WEIGHTS = {blocks.Kind.ROLE_WEIGHT, blocks.Kind.FACTOR}
 #: Kinds whose unknowns share one learned scale, and those in which each column has its own: the column of each unknown.
 _ONE_SCALE = {blocks.Kind.ROLE_WEIGHT, blocks.Kind.WALK, blocks.Kind.LINEAR, blocks.Kind.FACTOR}
 _COLUMN_SCALES: Mapping[blocks.Kind, Callable[[Layout], Array]] = {

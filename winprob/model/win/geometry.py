@@ -4,8 +4,9 @@ An effect with many deals is known nearly regardless of its scale, one with few 
 unknown ``z`` (non-centred) suits the second kind, ``z`` times its scale (centred) the first. The information on an
 effect grows with the square of its scale, so one effect is of either kind at different scales. Here each is
 ``z * sqrt(1 + informed * (scale / reference) ** 2)``: divided by its conditional posterior sd, whatever the scale
-(between the two parametrisations: Papaspiliopoulos, Roberts and Skold 2007, doi 10.1214/088342307000000014). What
-correlation is left about the mode is removed by a linear map: the sampler sees a density close to a standard normal.
+(between the two parametrisations: Papaspiliopoulos, Roberts and Skold 2007, doi 10.1214/088342307000000014). Effects
+and scales are in units of the attenuation, see ``attenuation``. What correlation is left about the mode is removed by a
+linear map: the sampler sees a density close to a standard normal.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,17 @@ import numpy as np
 from numba import njit
 
 from winprob.arrays import Array
+from winprob.model.win.attenuation import (
+    Strength,
+    attenuation,
+    no_strength,
+    shift,
+    shift_adjoint,
+    straighten,
+    straighten_adjoint,
+)
 
+_STEPS, _SMALL = 100, 1e-12
 #: No scale: the unknown is its own coordinate.
 ALONE = -1
 
@@ -30,9 +41,13 @@ class Geometry(NamedTuple):
     stretch : (unknown,) of a step of one of the others
     informed : (normal,) the information on the unknown at the reference scale, relative to its prior's precision
     scale : (normal,) which scale an unknown has, ``ALONE`` for none
-    half, deviation : (scale,) the unknowns that its log adds up: log of a half-normal, and, if any, a normal
+    half, deviation : (scale,) the unknowns that its log adds up: log of a half-normal, and a normal; ``ALONE`` for none
     deviation_sd : (scale,)
     reference : (scale,) log of the reference
+    attenuated : (scale,) 1 where the scale is one of log-odds, 0 where it is relative
+    half_normal : the unknowns that are logs of half-normals
+    shift : (unknown,) how far it moves with the log of the attenuation
+    strength : what the attenuation is a function of
     """
 
     middle: Array
@@ -45,6 +60,10 @@ class Geometry(NamedTuple):
     deviation: Array
     deviation_sd: Array
     reference: Array
+    attenuated: Array
+    half_normal: Array
+    shift: Array
+    strength: Strength
 
 
 @njit(nogil=True, error_model="numpy")
@@ -54,8 +73,10 @@ def to_standard(point: Array, g: Geometry) -> tuple[Array, float]:
     turned = _times(g.factor, point[g.turned])
     for at in range(len(turned)):
         standard[g.turned[at]] = g.middle[g.turned[at]] + turned[at]
-    log_scale = _log_scales(standard, g)
-    jacobian = 0.0
+    jacobian = _lengthen(standard, g) + straighten(standard, g.strength)
+    log_attenuation, shifted = shift(standard, g.shift, g.strength)
+    jacobian += shifted
+    log_scale = _log_scales(standard, log_attenuation, g)
     for at in range(len(g.scale)):
         if g.scale[at] >= 0 and g.informed[at] > 0:
             grown = (1 + g.informed[at] * np.exp(2 * log_scale[g.scale[at]])) / (1 + g.informed[at])
@@ -67,7 +88,8 @@ def to_standard(point: Array, g: Geometry) -> tuple[Array, float]:
 @njit(nogil=True, error_model="numpy")
 def to_standard_adjoint(standard: Array, gradient: Array, g: Geometry) -> Array:
     """The gradient with respect to the sampler's point, from that with respect to standard unknowns; it is changed."""
-    log_scale = _log_scales(standard, g)
+    log_attenuation, _, _ = attenuation(standard, g.strength)
+    log_scale = _log_scales(standard, log_attenuation, g)
     by_scale = np.zeros(len(g.half))
     for at in range(len(g.scale)):
         if g.scale[at] >= 0 and g.informed[at] > 0:
@@ -76,15 +98,61 @@ def to_standard_adjoint(standard: Array, gradient: Array, g: Geometry) -> Array:
             by_scale[own] -= data / (1 + data) * (gradient[at] * standard[at] + 1)
             gradient[at] *= np.sqrt((1 + g.informed[at]) / (1 + data))
     for own in range(len(g.half)):
-        gradient[g.half[own]] += by_scale[own]
+        if g.half[own] >= 0:
+            gradient[g.half[own]] += by_scale[own]
         if g.deviation[own] >= 0:
             gradient[g.deviation[own]] += by_scale[own] * g.deviation_sd[own]
+    shift_adjoint(standard, gradient, -(g.attenuated * by_scale).sum(), g.shift, g.strength)
+    straighten_adjoint(standard, gradient, g.strength)
+    _lengthen_adjoint(standard - g.shift * log_attenuation, gradient, g)
     by_turned = _times_transposed(g.factor, gradient[g.turned])
     for at in range(len(gradient)):
         gradient[at] *= g.stretch[at]
     for at in range(len(by_turned)):
         gradient[g.turned[at]] = by_turned[at]
     return gradient
+
+
+@njit(nogil=True, error_model="numpy")
+def _lengthen(standard: Array, g: Geometry) -> float:
+    """Replace coordinates by logs of half-normals; returns the log of the Jacobian. See ``shortened``.
+
+    Coordinates are convex in the logs, so that Newton's steps from above never pass the inverse.
+    """
+    jacobian = 0.0
+    for own in g.half_normal:
+        origin = g.middle[own]
+        goal = standard[own] - origin + shortened(0.0)[0]
+        log, slope = goal, 1.0
+        for _ in range(_STEPS):
+            value, slope, _ = shortened(log)
+            log += (goal - value) / slope
+            if not abs(goal - value) > _SMALL:
+                break
+        standard[own] = origin + log
+        jacobian -= np.log(slope)
+    return jacobian
+
+
+@njit(nogil=True, error_model="numpy")
+def _lengthen_adjoint(standard: Array, gradient: Array, g: Geometry) -> None:
+    for own in g.half_normal:
+        _, slope, bend = shortened(standard[own] - g.middle[own])
+        gradient[own] = (gradient[own] - bend / slope) / slope
+
+
+@njit(nogil=True, error_model="numpy")
+def shortened(log: float) -> tuple[float, float, float]:
+    """The coordinate of a half-normal's log, its slope and second derivative.
+
+    Where the deals leave a scale near zero, the density of its log falls like an exponential. The coordinate is the log
+    itself above the origin, below it falls like the square root: there the density is close to a normal one.
+    """
+    up = 1 / (1 + np.exp(-log))
+    below = np.log1p(np.exp(-abs(log))) - min(log, 0.0)
+    root = 1 / np.sqrt(1 + 2 * below)
+    slope = up + (1 - up) * root
+    return log + below - (1 / root - 1), slope, up * (1 - up) * (1 - root) + (1 - up) ** 2 * root**3
 
 
 # By hand: the threads of a linear algebra library would wait for each other, the chains have theirs.
@@ -109,29 +177,15 @@ def _times_transposed(matrix: Array, vector: Array) -> Array:
 
 
 @njit(nogil=True, error_model="numpy")
-def _log_scales(standard: Array, g: Geometry) -> Array:
+def _log_scales(standard: Array, log_attenuation: float, g: Geometry) -> Array:
     """(scale,) log of each scale relative to its reference; scales themselves are never centred."""
-    log_scale = np.empty(len(g.half))
+    log_scale = -g.reference - g.attenuated * log_attenuation
     for own in range(len(g.half)):
-        log_scale[own] = standard[g.half[own]] - g.reference[own]
+        if g.half[own] >= 0:
+            log_scale[own] += standard[g.half[own]]
         if g.deviation[own] >= 0:
             log_scale[own] += standard[g.deviation[own]] * g.deviation_sd[own]
     return log_scale
-
-
-def standard_points(points: Array, geometry: Geometry) -> Array:
-    """(..., unknown) standard unknowns of points of the sampler."""
-    standard = geometry.middle + geometry.stretch * points
-    standard[..., geometry.turned] = geometry.middle[geometry.turned] + points[..., geometry.turned] @ geometry.factor.T
-    log_scale = standard[..., geometry.half] - geometry.reference
-    with_deviation = geometry.deviation >= 0
-    own = geometry.deviation[with_deviation]
-    log_scale[..., with_deviation] += standard[..., own] * geometry.deviation_sd[with_deviation]
-    scaled = np.flatnonzero(geometry.scale >= 0)
-    informed = geometry.informed[scaled]
-    grown = (1 + informed * np.exp(2 * log_scale[..., geometry.scale[scaled]])) / (1 + informed)
-    standard[..., scaled] /= np.sqrt(grown)
-    return np.asarray(standard)
 
 
 def identity(unknowns: int, normals: int) -> Geometry:
@@ -148,4 +202,8 @@ def identity(unknowns: int, normals: int) -> Geometry:
         deviation=none,
         deviation_sd=np.zeros(0),
         reference=np.zeros(0),
+        attenuated=np.zeros(0),
+        half_normal=none,
+        shift=np.zeros(unknowns),
+        strength=no_strength(),
     )
