@@ -1,10 +1,10 @@
-"""Scoring many deals and fitting many teams: deals a second, memory, seconds a team, and what they come to on paper.
+"""Scoring many deals, fitting many teams, writing back: CPU seconds, memory, and what they come to on paper.
 
 Deals are those of the simulator over and over, in Parquet; each measured command runs in a process of its own. Files
 are removed when they have been read. CPU seconds are of the process and its children: wall time is what a machine with
 other work makes of it.
 
-python benchmarks/scale.py --rows 1000000 3000000 --teams 200
+python benchmarks/scale.py --rows 1000000 3000000 --teams 200 --write-back 10000
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--model", choices=tuple(prediction.MODELS), default="plain", help="see prediction.py")
     parser.add_argument("--engine", choices=("local", "dask", "spark"), default="local")
     parser.add_argument("--teams", type=int, default=0, help="simulated teams of 10 to 100 deals through train-teams")
+    parser.add_argument("--write-back", type=int, default=0, metavar="DEALS", help="open deals through writeback")
     parser.add_argument("--quick", action="store_true", help="small, to try it out")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -69,6 +70,8 @@ def main() -> None:
             figures += score_figures(folder, count, asked.engine)
         if asked.teams:
             figures += team_figures(folder, asked.teams)
+        if asked.write_back:
+            figures += write_back_figures(folder, asked.write_back)
     print(timing.figures_table(figures))
     timing.save("scale", figures, rows=rows, teams=asked.teams, engine=asked.engine, model=asked.model)
 
@@ -164,6 +167,19 @@ def team_figures(folder: Path, teams: int) -> list[timing.Figure]:
         timing.Figure(
             quantity=f"{TEAMS:,} teams at that rate", got=TEAMS / teams * first["cpu"] / 3600, unit="core hours"
         ),
+    ]
+
+
+def write_back_figures(folder: Path, deals: int) -> list[timing.Figure]:
+    """``winprob writeback`` of open deals into files for HubSpot, and again when nothing has changed."""
+    some = winprob.simulate(1, deals, seed=3).open
+    some.assign(deal_id=range(1, deals + 1)).to_csv(folder / "open.csv", index=False)
+    words = ("writeback", folder / "open.csv", "--model", folder / "model.nc", "--target", "hubspot")
+    first, again = (command(*words, "--out", folder / "crm") for _ in range(2))
+    return [
+        timing.Figure(quantity=f"write-back of {deals:,} deals: CPU", got=first["cpu"], unit="s"),
+        timing.Figure(quantity=f"write-back of {deals:,} deals: peak of memory", got=first["mib"], unit="MiB"),
+        timing.Figure(quantity="write-back again, nothing has changed: CPU", got=again["cpu"], unit="s"),
     ]
 
 

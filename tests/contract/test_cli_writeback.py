@@ -159,3 +159,84 @@ def test_readings_of_one_deal_are_one_row(place: Path, team: Simulation) -> None
     pd.concat([deals, deals.head(1).assign(as_of="2026-09-30", coach="validated")]).to_csv("open.csv", index=False)
     assert run(target="hubspot", deals="open.csv").exit_code == 0
     assert sorted(row["Record ID"] for row in rows("wb/hubspot-0001/deals-001.csv")) == ["1", "2"]
+
+
+# ---- the project folder ---------------------------------------------------------------------------------------------
+
+KEYS = """model = "model.nc"
+preset = "salesforce"
+[writeback]
+target = "salesforce"
+external_id = "Name__c"
+fields = "ours.toml"
+out = "reports/crm"
+"""
+
+
+@pytest.fixture
+def below(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder below a project that names its CRM."""
+    Path("winprob.toml").write_text(KEYS, encoding="utf-8")
+    Path("ours.toml").write_text('[salesforce]\nchance = "Ours__c"\n[hubspot]\nchance = "ours"\n', encoding="utf-8")
+    (place / "below").mkdir()
+    monkeypatch.chdir(place / "below")
+    return place
+
+
+def in_project(*words: str) -> Result:
+    return CliRunner().invoke(main, ["writeback", "../crm_2026-09-30.csv", *words])
+
+
+def test_a_project_names_crm_fields_and_folder(below: Path) -> None:
+    done = in_project()
+    assert done.exit_code == 0, done.output
+    header = list(rows(str(below / "reports" / "crm" / "salesforce-0001" / "opportunity-001.csv"))[0])
+    assert header[:2] == ["Name__c", "Ours__c"]
+    assert "Nothing has changed" in in_project().stderr
+
+
+def test_the_command_line_takes_precedence_over_the_project(below: Path) -> None:
+    assert in_project("--out", "here", "--external-id", "Other__c").exit_code == 0
+    assert next(iter(rows("here/salesforce-0001/opportunity-001.csv")[0])) == "Other__c"
+    # The id field of Salesforce is not one of HubSpot; the names of our fields are those of HubSpot.
+    other = in_project("--target", "hubspot", "--out", "here")
+    assert other.exit_code == 1
+    assert "no id of HubSpot" in other.stderr
+    assert in_project("--target", "hubspot", "--out", "here", "--external-id", "number").exit_code == 0
+    assert list(rows("here/hubspot-0001/deals-001.csv")[0])[:2] == ["number", "ours"]
+    assert not (below / "reports").exists()
+
+
+def test_without_a_project_crm_and_folder_must_be_given(place: Path) -> None:
+    done = in_project("--model", "model.nc")
+    assert done.exit_code == 2
+    assert "--target" in done.stderr
+
+
+def test_faults_of_the_table_are_listed_at_once(below: Path) -> None:
+    (below / "ours.toml").unlink()
+    (below / "winprob.toml").write_text(
+        KEYS.replace('"salesforce"\next', '"sugar"\next') + "odds = 1\n", encoding="utf-8"
+    )
+    done = in_project()
+    assert done.exit_code == 1
+    for part in ("'writeback.odds' is not known", "'writeback.target' is 'sugar'", "writeback.fields is 'ours.toml'"):
+        assert part in done.stderr
+
+
+def test_config_and_init_know_the_table(below: Path) -> None:
+    shown = CliRunner().invoke(main, ["config", "--format", "json"])
+    found = {row["setting"]: (row["value"], row["source"]) for row in json.loads(shown.stdout)}
+    assert found["writeback.target"] == ("salesforce", "winprob.toml")
+    assert found["writeback.out"] == ("../reports/crm", "winprob.toml")
+    (below / "winprob.toml").write_text('[writeback]\ntarget = "hubspot"\n', encoding="utf-8")
+    again = CliRunner().invoke(main, ["config", "--format", "json"])
+    assert {"setting": "writeback.out", "value": None, "source": "default"} in json.loads(again.stdout)
+    refused = CliRunner().invoke(main, ["init", "..", "--company", "ACME"])
+    assert "writeback.target: hubspot -> " in refused.stderr
+    assert CliRunner().invoke(main, ["init", "../new"]).exit_code == 0
+    text = (below / "new" / "winprob.toml").read_text("utf-8")
+    assert '# [writeback]\n# The CRM: "salesforce", "hubspot" or "dynamics".\n# target = ""' in text
+    bare = text.replace("# [writeback]", "[writeback]").replace('# target = ""', 'target = "dynamics"')
+    (below / "new" / "winprob.toml").write_text(bare, encoding="utf-8")
+    assert CliRunner().invoke(main, ["init", "../new"]).exit_code == 1

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from keyring.backend import KeyringBackend
+from pyarrow import parquet as pq
 
 import winprob
 from tests.databases import PASSWORD, Server
@@ -148,6 +149,40 @@ def test_the_servers_own_csv_gives_an_equal_frame(crm: str, postgres: Server, tm
     by_query = winprob.read_deals(crm, query=query(tmp_path, select))
     pd.testing.assert_frame_equal(by_query, winprob.read_deals(tmp_path / "copy.csv"))
     assert by_query["extra"].tolist()[0] == '{"a": "中文, \\"q\\"", "b": 1.50}'
+
+
+#: Two rows of each type, the second null; what is read of the first, and its type.
+TYPES: list[tuple[str, object]] = [
+    ("true", True), ("7::smallint", 7), ("-7", -7), ("9223372036854775807::bigint", 2**63 - 1), ("26::oid", 26),
+    ("0.1::real", 0.1), ("1e-7::float8", 1e-7), ("'-Infinity'::float8", float("-inf")), ("1250000.50", 1250000.5),
+    ("12345678901234567890", "12345678901234567890"), ("9007199254740993", 2**53 + 1), ("7.00", 7.0),
+    ("9007199254740993.0", "9007199254740993"), ("'Infinity'::numeric", float("inf")), ("1e30", str(10**30)),
+    ("''", ""), ("' a \"b\" '", ' a "b" '), ("E'\\\\N'", "\\N"), ("'\\.'", "\\."), ("E'a\\r\\nb'", "a\r\nb"),
+    ("'中文, 100%'", "中文, 100%"),
+    ("'x'::char(3)", "x  "), ("'n'::name", "n"), ("'\\xdeadbeef'::bytea", "\\xdeadbeef"),
+    ("DATE '2026-06-30'", "2026-06-30"), ("DATE 'infinity'", "infinity"), ("TIME '12:30'", "12:30:00"),
+    ("TIMESTAMP '2026-06-30 23:30:00.5'", "2026-06-30 23:30:00.5"),
+    ("TIMESTAMPTZ '2026-06-30 23:30:00+00'", "2026-06-30 23:30:00+00:00"),
+    ("INTERVAL '1 day 2 hours'", "1 day 02:00:00"), ("ARRAY[1, NULL, 3]", "{1,NULL,3}"),
+    ("ARRAY['a,b', '']", '{"a,b",""}'),
+    ("'{\"b\": 1.50}'::json", '{"b": 1.50}'), ("'{\"b\": 1.50}'::jsonb", '{"b": 1.50}'),
+    ("'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    ("int4range(1, 5)", "[1,5)"), ("INET '10.0.0.1/8'", "10.0.0.1/8"), ("B'101'", "101"), ("ROW(1, 'a')", "(1,a)"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("password")
+def test_each_type_of_postgresql_is_read_as_the_server_writes_it(crm: str, tmp_path: Path) -> None:
+    columns = ", ".join(f"CASE WHEN row = 1 THEN {sql} END AS c" for sql, _ in TYPES)
+    rows = "FROM (VALUES (1), (2)) AS two (row) ORDER BY row"
+    text = f"-- 100% of them, all of one name\nSELECT {columns}, :as_of AS day, NULL AS c {rows}"
+    with winprob.database(crm, as_of="2026-06-30"):
+        table = pq.ParquetFile(table_file(query(tmp_path, text))).read()
+    first, second = ([column[at].as_py() for column in table.columns] for at in (0, 1))
+    assert first == [*(value for _, value in TYPES), "2026-06-30", None]
+    assert [type(one) for one in first[:-2]] == [type(value) for _, value in TYPES]
+    assert second == [*[None] * len(TYPES), "2026-06-30", None]
+    assert table.column_names.count("c") == len(TYPES) + 1
 
 
 @pytest.mark.usefixtures("password")

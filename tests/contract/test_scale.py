@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 from pyarrow import parquet
@@ -17,6 +19,7 @@ from pyarrow import parquet
 import winprob
 from winprob import Registry
 from winprob.cli import main
+from winprob.data.tables import pieces
 from winprob.errors import NotConvergedError
 from winprob.model.hazards import learn_hazards
 from winprob.model.posterior import Posterior
@@ -87,6 +90,23 @@ def test_blocks_do_not_change_what_is_written(place: Path, monkeypatch: pytest.M
     pd.testing.assert_frame_equal(
         pd.concat(parts, ignore_index=True), pd.concat(whole, ignore_index=True), check_exact=True
     )
+
+
+@pytest.mark.parametrize("read", ["score", "predict"])
+def test_the_memory_does_not_grow_with_the_file(read: str, tmp_path: Path) -> None:
+    """Random bytes do not compress: what Arrow keeps of 40 row groups would be most of the file."""
+    rng = np.random.default_rng(1)
+    with parquet.ParquetWriter(tmp_path / "d.parquet", pa.schema([("deal_id", pa.string())])) as writer:
+        for _ in range(40):
+            writer.write_table(pa.table({"deal_id": [rng.bytes(16).hex() for _ in range(5_000)]}))
+    before = pa.total_allocated_bytes()
+    tables = (
+        scoring.batches(str(tmp_path / "d.parquet"), list)
+        if read == "score"
+        else pieces._tables(tmp_path / "d.parquet", 500)
+    )
+    most = max(pa.total_allocated_bytes() - before for _ in tables)
+    assert most < (tmp_path / "d.parquet").stat().st_size / 5
 
 
 def test_other_names_are_read_by_a_mapping(place: Path, tmp_path: Path, waiting: Posterior) -> None:

@@ -18,10 +18,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from winprob import Registry
 from winprob.cli import main
 from winprob.model.posterior import Posterior
 from winprob.scale import scoring, spark
-from winprob.simulation import Simulation
+from winprob.simulation import Simulation, simulate
 
 ROOT = Path(__file__).parents[2]
 FILES, ROWS = 12, 1500
@@ -120,6 +121,65 @@ def test_spark_gives_what_one_process_gives_with_an_executor_killed(
     with killed_midway(place, lambda pid: victims.add(pid) or parent(parent(pid))) as killed:
         result = run(*words, "--master", "local-cluster[2,1,1024]", *more)
     require_equal(place, result, place / "spark", killed, victims)
+
+
+SAMPLER = """[sampler]
+chains = 2
+tune = 300
+draws = 300
+thin = 1
+prior_draws = 100
+target_accept = 0.85
+[gates]
+r_hat = 1.1
+bulk_ess = 40
+tail_ess = 40
+divergent_share = 0.05
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_spark_fits_teams_goes_on_where_it_was_stopped_and_names_a_team_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real fits on two executors: the model of a team is that of one process, to the last bit."""
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    (tmp_path / "fast.toml").write_text(SAMPLER)
+    parts = {name: simulate(50, 1, seed=at).closed for at, name in enumerate(("North", "South", "West"))}
+    # No deal of this team has closed: there is nothing to learn from.
+    parts["Open"] = simulate(1, 5, seed=9).open
+    deals = pd.concat([part.assign(team=name) for name, part in parts.items()], ignore_index=True)
+    deals = deals.assign(deal_id=deals["team"] + deals["deal_id"])
+    deals.to_parquet(tmp_path / "all.parquet", index=False)
+    deals[deals["team"].isin(["North", "Open"])].to_parquet(tmp_path / "some.parquet", index=False)
+    env = f"spark.executorEnv.PYTHONPATH={os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])}"
+    on_spark = ("--engine", "spark", "--master", "local-cluster[2,1,1024]", "--conf", env)
+
+    def train(source: str, *more: object, into: str = "teams") -> tuple[int, pd.DataFrame, str]:
+        words = ("train-teams", tmp_path / source, "--by", "team", "--settings", tmp_path / "fast.toml")
+        done = run(*words, "--registry", tmp_path / into, "--out", tmp_path / "summary.csv", *more)
+        table = pd.read_csv(tmp_path / "summary.csv", keep_default_na=False).set_index("team")
+        return done.exit_code, table, done.stderr
+
+    code, first, errors = train("some.parquet", *on_spark)
+    assert (code, first["verdict"].to_dict()) == (1, {"North": "promote", "Open": "failed"}), errors
+    # All teams, after the run above: only what is missing is fitted.
+    code, table, errors = train("all.parquet", *on_spark)
+    assert code == 1
+    wanted = {"North": "skipped", "Open": "failed", "South": "promote", "West": "promote"}
+    assert table["verdict"].to_dict() == wanted, errors
+    assert table.loc["Open", "note"] != ""
+    assert "1 of 4 fits failed" in errors
+    assert f"Open: failed: {table.loc['Open', 'note']}" in errors
+    registries = {name: Registry(tmp_path / "teams" / name) for name in ("North", "South", "West")}
+    assert {name: len(registry.entries()) for name, registry in registries.items()} == dict.fromkeys(registries, 1)
+    # The same fit in this process.
+    train("some.parquet", "--workers", "1", into="here")
+    here = Registry(tmp_path / "here" / "North").load()
+    there = registries["North"].load()
+    assert all(np.array_equal(here.draws[name], there.draws[name]) for name in here.draws)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from winprob.actions.questions import rank_unknowns
 from winprob.data.schema import validate_deals
 from winprob.model.draws import to_win_prob
 from winprob.model.timing import outlooks, same_day
-from winprob.model.waiting import known_open_until, waiting_log_odds
+from winprob.model.waiting import known_open_until, newest_day, waiting_log_odds
 from winprob.settings import SamplerSettings, Settings
 
 READ, NOW = pd.Timestamp(2026, 3, 2), dt.date(2026, 9, 28)
@@ -81,6 +81,9 @@ def test_the_day_of_a_table_is_its_newest_reading_or_closing():
     dated = known_open_until(validate_deals(table.reset_index(drop=True)))
     assert dated["known_until"].iloc[0] == pd.Timestamp(2026, 5, 4)
     assert pd.isna(dated["known_until"].iloc[1])
+    halves = [dated.iloc[:1].drop(columns="known_until"), dated.iloc[1:]]
+    assert newest_day(halves) == newest_day(halves[::-1]) == dt.date(2026, 5, 4)
+    assert newest_day([]) is None
     later = known_open_until(validate_deals(table.reset_index(drop=True)), dt.date(2026, 7, 1))
     assert later["known_until"].iloc[0] == pd.Timestamp(2026, 7, 1)
 

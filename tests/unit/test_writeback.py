@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import shutil
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -329,13 +331,73 @@ def test_a_run_that_is_killed_leaves_the_former_or_the_new_state(
     assert last_written(tmp_path, target, sent=False) == crm_rows(target, new.table)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', '{"format": 1, "sent": true, "values": {"a": 1}}'])
-def test_a_damaged_receipt_is_named(content: str, tmp_path: Path) -> None:
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    """The receipts of three write-backs."""
+    for chance in (0.2, 0.4, 0.6):
+        write_back(tmp_path, read_target("salesforce"), signed("salesforce", chance=[chance, 0.003]))
+    return [tmp_path / f"salesforce-000{number}" / "receipt.json" for number in (1, 2, 3)]
+
+
+def refused(folder: Path) -> list[str]:
+    """The line of the one error on each receipt; by a dry run and by a write-back, which writes nothing."""
     target = read_target("salesforce")
-    write_back(tmp_path, target, signed("salesforce"))
-    (tmp_path / "salesforce-0001" / "receipt.json").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=r"salesforce-0001.receipt\.json cannot be read"):
-        write_back(tmp_path, target, signed("salesforce"))
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match="not as they were written") as written:
+        write_back(folder, target, signed("salesforce"))
+    with pytest.raises(InputError) as shown:
+        last_written(folder, target, sent=False)
+    assert str(shown.value) == str(written.value)
+    assert sorted(folder.iterdir()) == before
+    return [line.removeprefix("  - ") for line in str(written.value).splitlines() if line.startswith("  - ")]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"format": 1}', '{"format": 2, "sent": true, "values": {}}', '{"format": 2', "\udcff"]
+)
+def test_damaged_receipts_are_named_in_one_error(content: str, three: list[Path], tmp_path: Path) -> None:
+    for path in (three[0], three[2]):
+        path.write_text(content, encoding="utf-8", errors="surrogateescape")
+    lines = refused(tmp_path)
+    assert [line.split(": ")[0] for line in lines] == [str(three[0]), str(three[2])]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"WinProb_Chance__c": 40', b'"WinProb_Chance__c": 41'),
+        (b'"sent": false', b'"sent": true'),
+        (b"\n", b"\r\n"),
+        (b' "as_of": "2026-09-30",\n', b""),
+    ],
+)
+def test_an_altered_line_of_a_receipt_is_found(old: bytes, new: bytes, three: list[Path], tmp_path: Path) -> None:
+    data = three[1].read_bytes()
+    assert old in data
+    three[1].write_bytes(data.replace(old, new, 1))
+    assert refused(tmp_path) == [f"{three[1]}: it was altered: it differs from its own hash"]
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_receipt_that_is_gone_or_another_is_found_by_the_next(gone: int, three: list[Path], tmp_path: Path) -> None:
+    missing = [f"{three[gone + 1]}: the receipt before it is gone, or is another"]
+    other = tmp_path / "other"
+    write_back(other, read_target("salesforce"), signed("salesforce", chance=[0.9, 0.003]))
+    if not gone:
+        # Whole in itself, and not the one that was there.
+        former = three[0].read_bytes()
+        three[0].write_bytes((other / "salesforce-0001" / "receipt.json").read_bytes())
+        assert refused(tmp_path) == missing
+        three[0].write_bytes(former)
+    shutil.rmtree(other)
+    shutil.rmtree(three[gone].parent)
+    assert refused(tmp_path) == missing
+
+
+def test_a_receipt_is_json_that_names_the_one_before(three: list[Path]) -> None:
+    contents = [json.loads(path.read_bytes()) for path in three]
+    digests = [sha256(path.read_bytes()).hexdigest() for path in three]
+    assert [content["previous"] for content in contents] == [None, *digests[:2]]
 
 
 # ---- statements -----------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class WinprobCommand(click.Command):
         defaults = None if self.standalone else defaults_of(ctx)
         if defaults and defaults.fault and not {"-h", "--help"} & set(args):
             raise defaults.fault
-        ctx.default_map = defaults.of(self.params) if defaults else None
+        ctx.default_map = defaults.of(self.name, self.params) if defaults else None
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

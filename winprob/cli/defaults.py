@@ -20,6 +20,8 @@ _TEXTS = ("encoding", "currency")
 _PATHS = ("mapping", "people", "rates", "executives", "settings", "model", "registry", "history", "log")
 #: Options of which one on the command line replaces the project's value of the other.
 _INSTEAD = {"mapping": ("preset",), "preset": ("mapping",), "model": ("registry",), "registry": ("model",)}
+#: The options of ``writeback`` and their keys in its table.
+_WRITEBACK = {"crm": "target", "external_id": "external_id", "fields": "fields", "out": "out"}
 #: How an export is read; a history has been read already.
 _READING = ("preset", "mapping", "people", "encoding")
 
@@ -44,14 +46,16 @@ class Defaults:
     def language(self) -> Language:
         return self.project.config.language if self.project else "en"
 
-    def of(self, parameters: Sequence[click.Parameter]) -> dict[str, Any]:
-        """Click's default map for one command: the project's values of its options."""
+    def of(self, command: str | None, parameters: Sequence[click.Parameter]) -> dict[str, Any]:
+        """Click's default map for a command: the project's values of its options."""
         if self.project is None:
             return {}
         project, values = self.project, {}
         for option in parameters:
             if isinstance(option, click.Option) and option.name and _takes_default(option):
                 values[option.name] = _value(project, option)
+        if command == "writeback":
+            values |= _of_writeback(project)
         if {"registry", "model"} <= set(values):
             # One of the two: a model file where the project names one, else the registry.
             del values["registry" if project.config.model else "model"]
@@ -63,6 +67,12 @@ def _takes_default(option: click.Option) -> bool:
     if isinstance(option.type, TargetPath) and not option.type.kept:
         return False
     return option.name in (*_TEXTS, *_PATHS, "preset", "lang")
+
+
+def _of_writeback(project: "Project") -> dict[str, Any]:
+    keys = project.config.writeback
+    places = {key: project.place(f"writeback.{key}") for key in ("fields", "out")}
+    return {option: places.get(key) or getattr(keys, key) or None for option, key in _WRITEBACK.items()}
 
 
 def _value(project: "Project", option: click.Option) -> Any:
@@ -110,9 +120,19 @@ def settle_defaults(ctx: click.Context) -> None:
     deals = ctx.params.get("deals")
     if isinstance(deals, Path) and deals.is_dir():
         replaced |= set(_READING)
+    if _is(ctx, "crm", ParameterSource.COMMANDLINE) and _names_other(ctx):
+        # The id field of one CRM is not a field of another.
+        replaced.add("external_id")
     for name in replaced:
         if _is(ctx, name, ParameterSource.DEFAULT_MAP):
             ctx.params[name] = None
+
+
+def _names_other(ctx: click.Context) -> bool:
+    """Whether the project names a CRM, and the command line another."""
+    found = defaults_of(ctx)
+    own = found.project.config.writeback.target if found and found.project else ""
+    return own not in ("", ctx.params["crm"])
 
 
 def _is(ctx: click.Context, name: str, source: ParameterSource) -> bool:

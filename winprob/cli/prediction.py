@@ -1,6 +1,7 @@
 """Commands ``predict`` and ``explain``: the win probability of each deal, and of one deal its reasons."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import click
@@ -137,14 +138,18 @@ def _chances(
 def _predict_in_blocks(posterior: "winprob.Posterior", source: Source, by: dt.date | None, output: Output) -> bool:
     """Predict a large file in bounded memory; false where it must be read at once, as for a message with all errors."""
     from winprob.data.tables import BLOCK_FORMATS, NotInBlocksError, deal_blocks, is_large, write_blocks
-    from winprob.model.waiting import known_open_until
+    from winprob.model.waiting import known_open_until, newest_day
 
     if output.out is None or output.output_format not in BLOCK_FORMATS or source.people or not is_large(source.path):
         return False
-    blocks = deal_blocks(source.path, source.mapping, encoding=source.encoding)
+    read = partial(deal_blocks, source.path, source.mapping, encoding=source.encoding)
     try:
+        day = source.open_until
+        if day is None and posterior.hazards is not None:
+            # The newest day of the whole file is known after a pass over it.
+            day = newest_day(read(quiet=True))
         # Each thread holds the draws of a thousand deals.
-        known = (known_open_until(block, source.open_until) if source.open_until else block for block in blocks)
+        known = (known_open_until(block, day) if day else block for block in read())
         frames = (_chances(posterior, block, by, threads=2) for block in known)
         write_blocks(frames, output.out, output.output_format)
     except OutputError:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _KEYS = ("preset", "mapping", "people", "rates", "executives", "settings", "model", "registry", "history", "log")
 _INPUTS = ("mapping", "people", "rates", "executives", "settings", "model")
+#: Settings that name a file or a folder.
+_PLACES = (*_KEYS[1:], "outputs", "writeback.fields", "writeback.out")
 MONTH = click.IntRange(1, 12)
 
 
@@ -231,9 +233,9 @@ def config(output: Output, **given: Any) -> None:
         if ctx.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
             rows.append((name, language() if name == "language" else str(given[name]), "flag"))
             continue
-        key = name.partition(" ")[0].replace("target", "targets")
+        key = "targets" if name.startswith("target ") else name
         known = project is not None and key in project.given
-        shown = project.place(name) if project and name in (*_KEYS[1:], "outputs") else value
+        shown = project.place(name) if project and name in _PLACES else value
         rows.append((name, None if shown in ("", None) else _text(shown), "winprob.toml" if known else "default"))
     month = project.calendar().fiscal_year_start_month if project else 1
     of_file = project is not None and project.config.settings

@@ -6,6 +6,7 @@ points to plays of the other subjects. A team that edits the file changes the ad
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from winprob.errors import SettingsError
 from winprob.i18n import gettext
@@ -95,7 +96,6 @@ def next_step(
     SettingsError
         Values that do not exist: all at once.
     """
-    methodology = using or load()
     given = {
         "role": role,
         "stage": stage,
@@ -106,6 +106,16 @@ def next_step(
         WEAKEST: weakest,
     }
     situation = {fact: _value(value) for fact, value in given.items()}
+    return _step(situation, using) if using else _own_step(tuple(situation.items()))
+
+
+@lru_cache(maxsize=4096)
+def _own_step(situation: tuple[tuple[str, str], ...]) -> NextStep:
+    """The step of our own methodology: a table of deals has few different situations."""
+    return _step(dict(situation), load())
+
+
+def _step(situation: Mapping[str, str], methodology: Methodology) -> NextStep:
     _check(situation, methodology)
     advice = {part: _advice(part, situation, methodology.plays) for part in (*FOR_ALL, *FOR_SOME)}
     return NextStep(**advice)  # type: ignore[arg-type]  # loading has checked that the first ten exist

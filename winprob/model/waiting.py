@@ -6,6 +6,7 @@ odds of every open deal, in training as in every answer.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,12 @@ def waiting_log_odds(posterior: Posterior, deals: pd.DataFrame) -> Array:
     return result
 
 
+def newest_day(tables: Iterable[pd.DataFrame]) -> dt.date | None:
+    """The latest reading or closing in the blocks of one table (valid): the default day of `known_open_until`."""
+    latest = max((day for table in tables if (day := last_day(table)) is not None), default=None)
+    return None if latest is None else pd.Timestamp(latest, unit="D").date()
+
+
 def known_open_until(deals: pd.DataFrame, day: dt.date | None = None) -> pd.DataFrame:
     """The deals (valid), those whose ``outcome`` is open known to have been open until ``day``, as ``known_until``.
 
@@ -52,9 +59,8 @@ def known_open_until(deals: pd.DataFrame, day: dt.date | None = None) -> pd.Data
     ----------
     day : by default the latest reading or closing in the table; a table without any stays as it is
     """
-    latest = last_day(deals)
-    until = pd.Timestamp(day) if day else None if latest is None else pd.Timestamp(latest, unit="D")
+    until = day or newest_day([deals])
     if until is None or "outcome" not in deals:
         return deals
-    days = pd.Series(until, index=deals.index, dtype="datetime64[us]")
+    days = pd.Series(pd.Timestamp(until), index=deals.index, dtype="datetime64[us]")
     return deals.assign(known_until=days.where(is_censored(deals)))

@@ -103,12 +103,17 @@ def line_bytes(line: LogLine, previous: str | None) -> bytes:
         "files": dict(line.files),
         "previous": previous,
     }
-    return _sealed(json.dumps(content, ensure_ascii=False).encode(errors="replace")) + b"\n"
+    return sealed(json.dumps(content, ensure_ascii=False).encode(errors="replace")) + b"\n"
 
 
-def _sealed(text: bytes) -> bytes:
-    """The text of a JSON object with its own hash as the last field."""
+def sealed(text: bytes) -> bytes:
+    """The text of a JSON object with its own SHA-256 as the last field."""
     return text[:-1] + f', "hash": "{sha256(text).hexdigest()}"}}'.encode()
+
+
+def is_sealed(text: bytes) -> bool:
+    """Whether the last field of a JSON object is the SHA-256 of the rest of its text."""
+    return bool(_SEAL.search(text)) and sealed(_SEAL.sub(b"}", text)) == text
 
 
 def parse_log(data: bytes) -> Log:
@@ -170,7 +175,7 @@ def _parse(text: bytes) -> tuple[LogLine, str | None] | str:
         content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return gettext("not JSON")
-    if not _SEAL.search(text) or _sealed(_SEAL.sub(b"}", text)) != text:
+    if not is_sealed(text):
         return gettext("altered: it differs from its own hash")
     fault = _fault(content)
     if fault:

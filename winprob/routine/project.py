@@ -22,6 +22,24 @@ _FILES = ("mapping", "people", "rates", "executives", "settings", "model")
 
 
 @record
+class WritebackSettings:
+    """The keys of ``[writeback]``, the defaults of ``winprob writeback``; an empty text is a key that is not set.
+
+    Attributes
+    ----------
+    target : the CRM
+    external_id : the CRM's field that holds ``deal_id``, where it is not its own id
+    fields : a file that renames our fields
+    out : folder of the files and receipts
+    """
+
+    target: Literal["", "salesforce", "hubspot", "dynamics"] = ""
+    external_id: str = ""
+    fields: str = ""
+    out: str = ""
+
+
+@record
 class ProjectSettings:
     """The keys of ``winprob.toml``; an empty text is a key that is not set.
 
@@ -38,6 +56,7 @@ class ProjectSettings:
     outputs : folder of the weekly pages
     language, company : of the pages and messages
     targets : bookings to reach, by quarter
+    writeback : where statements on the open deals are written to
     """
 
     export: str = ""
@@ -59,11 +78,12 @@ class ProjectSettings:
     language: Literal["en", "zh"] = "en"
     company: str = ""
     targets: Mapping[str, Scale] = field(default_factory=dict)
+    writeback: WritebackSettings = field(default_factory=WritebackSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project file, read; ``given`` are the keys that it names."""
+    """A project file, read; ``given`` are the keys that it names, such as ``rates`` and ``writeback.out``."""
 
     path: Path
     config: ProjectSettings
@@ -75,7 +95,8 @@ class Project:
 
     def place(self, key: str) -> Path | None:
         """The path that a key names, relative to the working directory; None where the key is not set."""
-        value = str(getattr(self.config, key))
+        table, _, name = key.rpartition(".")
+        value = str(getattr(getattr(self.config, table) if table else self.config, name))
         return from_here(self.folder, value) if value else None
 
     @property
@@ -144,13 +165,20 @@ def read_project(path: Path) -> Project:
     faults += _missing(path.parent, table)
     if config is None or faults:
         raise refusal(faults, what, SettingsError)
-    return Project(path=path, config=config, given=frozenset(table))
+    return Project(path=path, config=config, given=frozenset(table) | _written(table))
+
+
+def _written(table: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of ``[writeback]`` that a file names."""
+    return frozenset(f"writeback.{key}" for key in table.get("writeback", ()))
 
 
 def _missing(folder: Path, table: Mapping[str, Any]) -> Iterator[str]:
     """Files, a preset and quarters that do not exist."""
-    for key in _FILES:
-        value = table.get(key)
+    writeback = table.get("writeback")
+    files = {key: table.get(key) for key in _FILES}
+    files["writeback.fields"] = writeback.get("fields") if isinstance(writeback, Mapping) else None
+    for key, value in files.items():
         if isinstance(value, str) and value and not (folder / value).is_file():
             yield gettext("{key} is {value!r}, which does not exist. Correct or remove the line", key=key, value=value)
     yield from password_faults(str(table.get("database", "")))

@@ -31,6 +31,12 @@ def project_text(values: ProjectSettings) -> str:
         lines += ["", f"# {comment}", entry if table[key] else f"# {entry}"]
     lines += ["", f"# {gettext('Bookings to reach, by quarter, in the currency of the reports.')}", "[targets]"]
     lines += [f"{_toml(quarter)} = {_toml(amount)}" for quarter, amount in sorted(values.targets.items())]
+    lines += ["", f"# {gettext('Statements on the open deals, written into the CRM by winprob writeback.')}"]
+    # A table of comments alone would be one that former versions do not know.
+    lines += ["[writeback]" if any(table["writeback"].values()) else "# [writeback]"]
+    for key, comment in _writeback_comments().items():
+        entry = f"{key} = {_toml(table['writeback'][key])}"
+        lines += [f"# {comment}", entry if table["writeback"][key] else f"# {entry}"]
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +65,15 @@ def _comments() -> dict[str, str]:
         "outputs": gettext("Where the weekly pages are written, one folder for each week."),
         "language": gettext('Language of pages and messages: "en" or "zh".'),
         "company": gettext("The name of the company, for the message."),
+    }
+
+
+def _writeback_comments() -> dict[str, str]:
+    return {
+        "target": gettext('The CRM: "salesforce", "hubspot" or "dynamics".'),
+        "external_id": gettext("Its field that holds deal_id, where that is not its own id."),
+        "fields": gettext("A TOML file that renames our fields in the CRM."),
+        "out": gettext("Where the files of the import and their receipts are written."),
     }
 
 
@@ -92,8 +107,8 @@ def changes(path: Path, values: ProjectSettings) -> list[str]:
     if not path.exists():
         return []
     old = read_toml(path, gettext("project file {path}", path=path), SettingsError)
-    new = {key: value for key, value in asdict(values).items() if value or key in old}
-    before, after = (_flat(table) for table in (old, new))
+    before = _flat(old)
+    after = {key: value for key, value in _flat(asdict(values)).items() if value or key in before}
     return [
         f"{key}: {before.get(key, '-')!s} -> {after.get(key, '-')!s}"
         for key in dict.fromkeys((*before, *after))
@@ -163,7 +178,7 @@ def calendar_settings(folder: Path, month: int, settings: Path | None) -> str | 
 
 
 def setting_rows(values: ProjectSettings) -> list[tuple[str, Any]]:
-    """Name and value of every key, a row for each target."""
+    """Name and value of every key, a row for each target and each key of ``[writeback]``."""
     table = asdict(values)
     targets = table.pop("targets")
-    return [*table.items(), *((f"target {quarter}", amount) for quarter, amount in sorted(targets.items()))]
+    return [*_flat(table).items(), *((f"target {quarter}", amount) for quarter, amount in sorted(targets.items()))]

@@ -306,7 +306,8 @@ def batches(source: str, columns: Callable[[Iterable[str]], list[str]]) -> Itera
     """
     try:
         for path in sorted(dataset.dataset(source, format="parquet").files):
-            file = parquet.ParquetFile(path)
+            # Arrow keeps what it has read ahead until the file is closed: the memory would grow with the file.
+            file = parquet.ParquetFile(path, pre_buffer=False)
             yield from file.iter_batches(ROWS, columns=columns(file.schema_arrow.names), use_threads=False)
     except (OSError, pa.ArrowException) as fault:
         raise InputError(

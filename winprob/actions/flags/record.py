@@ -66,7 +66,14 @@ class Record:
         return set(columns) <= set(self.deals.columns)
 
     def column(self, name: str) -> pd.Series:
-        return column_or_missing(self.deals, name)
+        # A rule asks for each deal anew, and pandas copies the table's attributes with each column.
+        if name not in self._columns:
+            self._columns[name] = column_or_missing(self.deals, name)
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, pd.Series]:
+        return {}
 
     def days_until(self, name: str) -> Array:
         """(deal,) days from the day of knowledge to a date; NaN where one is unknown."""

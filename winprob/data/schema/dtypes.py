@@ -30,11 +30,20 @@ def as_text(values: pd.Series) -> pd.Series:
         return values.copy(deep=False)
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object)
-    if not isinstance(values.dtype, pd.StringDtype):
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "if":
+        values = _numbers_as_text(values)
+    elif not isinstance(values.dtype, pd.StringDtype):
         values = values.astype(object).map(cell_text, na_action="ignore")
     text = values.astype("str").str.strip()
     blank_is_missing: pd.Series = text.mask(text == "")
     return blank_is_missing
+
+
+def _numbers_as_text(values: pd.Series) -> pd.Series:
+    """The text of each number: a column of millions has few distinct ones."""
+    codes, distinct = pd.factorize(values.to_numpy())
+    words = np.array([*map(cell_text, distinct.tolist()), np.nan], dtype=object)
+    return pd.Series(words[codes], index=values.index, name=values.name)
 
 
 def as_arrow(text: pd.Series) -> Any:

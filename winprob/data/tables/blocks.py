@@ -51,6 +51,7 @@ def deal_blocks(
     encoding: str | None = None,
     rows: int = 8_192,
     size: int = 2 * 1024**2,
+    quiet: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """The deals of `read_deals` in order, ``rows`` at a time; its warnings are logged after the last.
 
@@ -58,6 +59,7 @@ def deal_blocks(
     ----------
     rows : deals of each frame but the last
     size : characters of a CSV file, or rows / 256 of a Parquet file, that are read at a time
+    quiet : log no warnings, for a pass before the one whose deals are used
 
     Raises
     ------
@@ -69,7 +71,7 @@ def deal_blocks(
         if faults:
             raise NotInBlocksError("the mapping is wrong in itself")
         file = _File(path=table_file(path), plan=plan_of(understood, faults), encoding=encoding, size=size)
-        yield from _even(_read_blocks(file), rows)
+        yield from _even(_read_blocks(file, quiet=quiet), rows)
     except (WinprobError, OSError, ValueError, LookupError, pa.ArrowException, csv.Error) as fault:
         raise NotInBlocksError(str(fault)) from fault
 
@@ -100,7 +102,7 @@ class _File:
         return survey.convention(self.plan.fit(sheet) for sheet, _ in self.sheets())
 
 
-def _read_blocks(file: _File) -> Iterator[pd.DataFrame]:
+def _read_blocks(file: _File, *, quiet: bool) -> Iterator[pd.DataFrame]:
     convention = file.convention()
     warnings, ids = Warnings(), Seen()
     left_out: list[Finding] = []
@@ -117,7 +119,7 @@ def _read_blocks(file: _File) -> Iterator[pd.DataFrame]:
     if len(left_out) > 1 and any(finding.severity == "warning" for finding in left_out):
         raise NotInBlocksError("amounts are left out, and rows elsewhere")
     lost = [finding for finding in left_out if finding.severity == "warning"]
-    for finding in (*lost, *warnings.of_whole()):
+    for finding in () if quiet else (*lost, *warnings.of_whole()):
         log_warning(finding.column, finding.message)
 
 

@@ -166,6 +166,7 @@ def _parquet_pieces(path: Path, plan: Plan, rows: int) -> Iterator[Piece]:
 
 
 def _tables(path: Path, rows: int) -> Iterator[Any]:
-    with parquet.ParquetFile(path) as file:
+    # Read ahead, the whole file would stay in memory.
+    with parquet.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(rows, use_threads=False):
             yield pa.Table.from_batches([batch], schema=file.schema_arrow)

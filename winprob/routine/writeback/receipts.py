@@ -1,9 +1,13 @@
-"""Receipts of write-backs: which values each deal was given, when, by which model; one folder each, appended whole."""
+"""Receipts of write-backs: which values each deal was given, when, by which model; one folder each, appended whole.
+
+The next write-back rests on them, so each ends with the hash of its own content (``hash``) and has that of the receipt
+before it (``previous``), as the lines of a registry's log.
+"""
 
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,10 +18,11 @@ from winprob.data.tables import translate_os_errors
 from winprob.data.tables.shared_folder import clear_scratch, locked, scratch, sync_folder, write_synced
 from winprob.errors import InputError
 from winprob.i18n import gettext
+from winprob.retrain.registry_log import is_sealed, sealed
 from winprob.routine.writeback.rows import Changes, Rows, changed_rows, import_files
 from winprob.routine.writeback.targets import Target, require_ids
 
-RECEIPT, FORMAT = "receipt.json", 1
+RECEIPT, FORMAT = "receipt.json", 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +86,14 @@ def last_written(folder: Path, target: Target, *, sent: bool) -> Rows:
     Raises
     ------
     InputError
-        A receipt is damaged.
+        Receipts are damaged, altered or gone: all of them at once.
     """
+    return _values(_receipts(folder, target.name)[0], sent=sent)
+
+
+def _values(receipts: Iterable[Mapping[str, Any]], *, sent: bool) -> Rows:
     values: Rows = {}
-    for _, receipt in _receipts(folder, target.name):
+    for receipt in receipts:
         if receipt["sent"] or not sent:
             for deal, row in receipt["values"].items():
                 values[deal] = {**values.get(deal, {}), **row}
@@ -102,11 +111,12 @@ def write_back(folder: Path, target: Target, statements: Statements, *, send: Se
     DealTableError
         A deal has no id of the CRM.
     InputError, OutputError
-        A receipt is damaged, or the folder cannot be written.
+        Receipts are damaged, altered or gone, or the folder cannot be written.
     """
     require_ids(target, statements.table["deal_id"])
     with _writer(folder):
-        changes = changed_rows(target, statements.table, last_written(folder, target, sent=send is not None))
+        receipts, last = _receipts(folder, target.name)
+        changes = changed_rows(target, statements.table, _values(receipts, sent=send is not None))
         if not changes.rows:
             return Written(folder=None, files=(), changes=changes, delivery=None)
         files = list(import_files(target, changes))
@@ -115,6 +125,7 @@ def write_back(folder: Path, target: Target, statements: Statements, *, send: Se
         place = None
         if taken:
             receipt = _receipt(target, statements, files, taken, sent=delivery is not None)
+            receipt["previous"] = last
             place = _append(folder, target.name, files, receipt)
         return Written(folder=place, files=tuple(name for name, _ in files), changes=changes, delivery=delivery)
 
@@ -167,7 +178,8 @@ def _append(folder: Path, name: str, files: list[tuple[str, bytes]], receipt: Ma
         new.mkdir()
         for file, data in files:
             write_synced(new / file, data)
-        write_synced(new / RECEIPT, (json.dumps(receipt, ensure_ascii=False, indent=1) + "\n").encode())
+        text = json.dumps(receipt, ensure_ascii=False, indent=1).removesuffix("\n}") + "}"
+        write_synced(new / RECEIPT, sealed(text.encode()) + b"\n")
         sync_folder(new)
         os.rename(new, place)
         sync_folder(folder)
@@ -180,33 +192,64 @@ def _numbered(folder: Path, name: str) -> list[tuple[int, Path]]:
     return sorted((int(number), place) for number, place in places if number.isdecimal())
 
 
-def _receipts(folder: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, place in _numbered(folder, name):
-        yield number, _read(place / RECEIPT)
+def _receipts(folder: Path, name: str) -> tuple[list[dict[str, Any]], str | None]:
+    """The receipts of a CRM in order, and the SHA-256 of the last one.
 
-
-def _read(path: Path) -> dict[str, Any]:
-    reason = gettext("it is not a receipt of this version")
-    try:
-        receipt = json.loads(path.read_bytes())
-        if isinstance(receipt, dict) and receipt.get("format") == FORMAT and _whole(receipt):
-            return receipt
-    except OSError as fault:
-        reason = str(fault.strerror or fault)
-    except (ValueError, RecursionError) as fault:
-        reason = str(fault)
-    raise InputError(
-        gettext(
-            "receipt {path} cannot be read: {reason}. Restore it, or name another folder, into which everything is "
-            "written anew.",
-            path=path,
-            reason=reason,
+    Raises
+    ------
+    InputError
+        Some cannot be read or were altered, or one before them is gone or another: all of them at once.
+    """
+    receipts: list[dict[str, Any]] = []
+    faults: list[str] = []
+    previous: str | None = None
+    known = True
+    for _, place in _numbered(folder, name):
+        receipt, digest = _read(place / RECEIPT)
+        if isinstance(receipt, str):
+            faults.append(f"  - {place / RECEIPT}: {receipt}")
+        elif known and receipt["previous"] != previous:
+            faults.append(f"  - {place / RECEIPT}: {gettext('the receipt before it is gone, or is another')}")
+        else:
+            receipts.append(receipt)
+        # One fault a receipt: what follows a damaged one cannot be compared with it.
+        known, previous = not isinstance(receipt, str), digest
+    if faults:
+        raise InputError(
+            gettext(
+                "the receipts of earlier write-backs are not as they were written:\n{faults}\nRestore them, or name "
+                "another folder, into which everything is written anew.",
+                faults="\n".join(faults),
+            )
         )
-    )
+    return receipts, previous
+
+
+def _read(path: Path) -> tuple[dict[str, Any] | str, str]:
+    """A receipt, or what is wrong with it, and the SHA-256 of the file."""
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        return gettext("it cannot be read: {reason}", reason=fault.strerror or fault), ""
+    return _parsed(data), sha256(data).hexdigest()
+
+
+def _parsed(data: bytes) -> dict[str, Any] | str:
+    try:
+        receipt = json.loads(data)
+    except (ValueError, RecursionError) as fault:
+        return gettext("it is not JSON: {reason}", reason=fault)
+    if not isinstance(receipt, dict) or receipt.get("format") != FORMAT:
+        return gettext("it is not a receipt of this version")
+    if not is_sealed(data.removesuffix(b"\n")) or not _whole(receipt):
+        return gettext("it was altered: it differs from its own hash")
+    return receipt
 
 
 def _whole(receipt: Mapping[str, Any]) -> bool:
-    rows = receipt.get("values")
+    rows, before = receipt.get("values"), receipt.get("previous", 0)
+    if not (before is None or isinstance(before, str)):
+        return False
     return isinstance(receipt.get("sent"), bool) and isinstance(rows, dict) and all(map(_is_row, rows.values()))
 
 

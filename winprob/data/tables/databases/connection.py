@@ -7,11 +7,12 @@ import datetime as dt
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
+from winprob.data.tables.databases import copying, rows
 from winprob.errors import InputError
 from winprob.extras import require
 from winprob.i18n import gettext
@@ -28,20 +29,19 @@ PASSWORD, SERVICE = "WINPROB_DATABASE_PASSWORD", "winprob"
 _SECRET = re.compile("pass|pwd|secret|token|odbc", re.IGNORECASE)
 #: Statements by which a transaction only reads, where SQLAlchemy has no option for it.
 _READ_ONLY = dict.fromkeys(("mysql", "mariadb", "oracle"), "SET TRANSACTION READ ONLY")
-#: Types of PostgreSQL that are read as Python values; all others as the text that the server writes.
-_TYPED = frozenset("bool int2 int4 int8 oid float4 float8 numeric text varchar bpchar name".split())
+
 
 #: What a database says of a query that would write.
 _WRITES = ("read-only transaction", "readonly database", "data-modifying", "INTO is not allowed")
 
-type Chunks = Iterator[Sequence[Sequence[object]]]
+type Chunks = Iterator[Any]
 
 
 @contextmanager
 def rows_of(
     address: str, query: str, name: str, *, as_of: dt.date | None, timeout: float
 ) -> Iterator[tuple[list[str], Chunks]]:
-    """The names of the columns of a query's result, and its rows in chunks from a server-side cursor.
+    """The names of the columns of a query's result, and its rows as Arrow tables, some at a time.
 
     Parameters
     ----------
@@ -72,9 +72,15 @@ def rows_of(
         with engine.connect() as plain:
             connection = plain.execution_options(postgresql_readonly=True)
             _begin(connection, timeout, deadline)
-            # Rows in chunks: a cursor on the server, where there are such.
-            result = connection.execute(statement, execution_options={"yield_per": _ROWS})
-            yield list(result.keys()), _until(result.partitions(_ROWS), deadline)
+            if connection.dialect.driver == "psycopg":
+                compiled = statement.compile(dialect=connection.dialect)
+                own = connection.connection.driver_connection
+                names, tables = copying.copied(own, str(compiled), compiled.params, _ROWS)
+            else:
+                # Rows in chunks: a cursor on the server, where there are such.
+                result = connection.execute(statement, execution_options={"yield_per": _ROWS})
+                names, tables = list(result.keys()), map(rows.table_of, result.partitions(_ROWS))
+            yield names, _until(tables, deadline)
 
 
 def _until(chunks: Any, deadline: float) -> Chunks:
@@ -97,7 +103,7 @@ def _prepared(url: "URL") -> "URL":
 
 
 def _begin(connection: "Connection", timeout: float, deadline: float) -> None:
-    """Make the transaction read-only and limit its time; of PostgreSQL, read values as the server writes them."""
+    """Make the transaction read-only and limit its time; of PostgreSQL, have days written as ISO texts."""
     dialect, own = connection.dialect.name, connection.connection.driver_connection
     if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -106,28 +112,8 @@ def _begin(connection: "Connection", timeout: float, deadline: float) -> None:
     elif dialect == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(int(timeout * 1000), 1)}")
         connection.exec_driver_sql("SET LOCAL datestyle = 'ISO, YMD'")
-        if connection.dialect.driver == "psycopg":
-            _read_as_written(own)
     elif dialect in _READ_ONLY:
         connection.exec_driver_sql(_READ_ONLY[dialect])
-
-
-def _read_as_written(own: Any) -> None:
-    """Let psycopg read days, clocks, JSON, arrays and the like as text: an ISO day as in a CSV file of the server."""
-    from psycopg.types.string import TextLoader
-
-    class Clock(TextLoader):
-        """A clock with an offset, whose minutes the server leaves out where they are zero."""
-
-        def load(self, data: Any) -> str | bytes:
-            text = str(super().load(data))
-            return f"{text}:00" if text[-3:-2] in ("+", "-") else text
-
-    for info in own.adapters.types:
-        if info.name not in _TYPED:
-            own.adapters.register_loader(info.oid, Clock if info.name == "timestamptz" else TextLoader)
-        if info.array_oid:
-            own.adapters.register_loader(info.array_oid, TextLoader)
 
 
 # ---- the password ----------------------------------------------------------------------------------------------------
@@ -223,7 +209,10 @@ def _translated(kind: type[Exception], url: "URL", password: str | None, name: s
         yield
     except ImportError as fault:
         raise InputError(_no_driver(url, fault)) from None
-    except (kind, TimeoutError) as fault:
+    except Exception as fault:
+        if not isinstance(fault, (kind, TimeoutError)) and not hasattr(fault, "sqlstate"):
+            raise
+        # psycopg's own errors have an SQLSTATE.
         cause = getattr(fault, "orig", None) or fault
         # psycopg's text repeats the query, behind the name of a cursor.
         primary = getattr(getattr(cause, "diag", None), "message_primary", None)

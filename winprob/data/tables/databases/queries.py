@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ AS_OF = "as_of"
 
 
 type Day = str | dt.date | None
-type Rows = Sequence[Sequence[object]]
+type Rows = Sized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

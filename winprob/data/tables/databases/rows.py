@@ -18,7 +18,13 @@ QUERY = {"winprob": "query"}
 _TYPED = ({bool}, {int}, {int, float}, {str})
 
 
-def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str], target: Path) -> int:
+def table_of(rows: Sequence[Sequence[object]]) -> pa.Table:
+    """Rows (at least one) as an Arrow table. Two columns may have one name: they are numbered."""
+    columns = [column_of(values) for values in zip(*rows, strict=True)]
+    return pa.table(columns, names=[str(at) for at in range(len(columns))])
+
+
+def write_rows(chunks: Iterable[pa.Table], names: Sequence[str], target: Path) -> int:
     """Write the rows of all chunks to ``target``, and return their number.
 
     The type of a column is known when all its cells are: until then each chunk is a file of its own.
@@ -26,16 +32,13 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
     parts: list[Path] = []
     kinds: list[set[pa.DataType]] = [set() for _ in names]
     count = 0
-    for rows in chunks:
-        columns = [_column(values) for values in zip(*rows, strict=True)]
-        for kind, column in zip(kinds, columns, strict=True):
+    for part in chunks:
+        for kind, column in zip(kinds, part.columns, strict=True):
             kind.add(column.type)
         parts.append(target.with_suffix(f".{len(parts)}"))
-        # Two columns may have one name: in the parts they are numbered.
-        part = pa.table(columns, names=[str(at) for at in range(len(names))])
         with pa.ipc.new_file(parts[-1], part.schema) as writer:
             writer.write_table(part)
-        count += len(rows)
+        count += len(part)
     schema = pa.schema([(name, _common(kind)) for name, kind in zip(names, kinds, strict=True)], metadata=QUERY)
     with parquet.ParquetWriter(target, schema) as writer:
         for part in parts:
@@ -47,7 +50,7 @@ def write_rows(chunks: Iterable[Sequence[Sequence[object]]], names: Sequence[str
     return count
 
 
-def _column(values: Sequence[object]) -> pa.Array:
+def column_of(values: Sequence[object]) -> pa.Array:
     """A chunk's column as an Arrow array of one value a cell."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {Decimal}:
