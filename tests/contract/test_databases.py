@@ -269,13 +269,16 @@ WRITES = (
     "SELECT 1 /* ; */; COMMIT; DROP TABLE deals",
     "DROP TABLE deals",
     "SELECT set_config('transaction_read_only', 'off', true), nextval('numbers')",
+    "SELECT 1) AS a; COMMIT; DROP TABLE deals; SELECT * FROM (SELECT 1",
+    r"SELECT E'\'', 1) AS a; COMMIT; DROP TABLE deals; SELECT * FROM (SELECT 'b'",
+    "SELECT 1) TO PROGRAM 'true' --",
 )
 
 
 @pytest.mark.usefixtures("password")
 @pytest.mark.parametrize("text", WRITES)
 def test_nothing_is_written_to_postgresql(crm: str, postgres: Server, tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match=r"is not one SELECT|tries to change|read-write mode"):
+    with pytest.raises(InputError, match=r"is not one SELECT|tries to change|read-write mode|refuses the query"):
         winprob.read_deals(crm, query=query(tmp_path, text))
     # The same without our own check of the text: the transaction itself is read-only.
     with pytest.raises(InputError), rows_of(crm, text, "query", as_of=None, timeout=10) as (_, chunks):

@@ -98,7 +98,7 @@ def fit(
     )
     return replace(
         fitted,
-        hazards=recalibrated(fitted, valid, seed=seed),
+        hazards=recalibrated(fitted, dated, seed=seed),
         arrivals=learn_arrivals(record, settings.calendar),
         amounts=learn_closing_amounts(valid),
     )
