@@ -71,13 +71,19 @@ def make_model(path: Path, *, dated: bool) -> None:
     scaling = learn_scaling(closed, settings)
     flat = sample_prior(scaling.layout, settings.priors, CHAINS * PER_CHAIN, rng)
     draws = {name: v.reshape(CHAINS, PER_CHAIN, *v.shape[1:]).astype(np.float32) for name, v in flat.items()}
+    hazards = learn_hazards(closed, settings, draws=CHAINS * PER_CHAIN, seed=1) if dated else None
+    if hazards is not None:
+        # As after a history: what is recalibrated is added up span by span.
+        parts = rng.normal(0.2, 0.2, (CHAINS * PER_CHAIN, 2, 2)).astype(np.float32)
+        hazards = replace(hazards, draws={**hazards.draws, "recalibration": parts}, recalibrated=True)
     reference = {"base_rate_logit": draws["intercept"], "term_mean": np.zeros((CHAINS, PER_CHAIN, 0), np.float32)}
     replace(
         winprob.fit_prior(seed=1),
         draws={**draws, **reference},
+        prior={name: values.astype(np.float32) for name, values in flat.items()},
         terms=(),
         scaling=scaling,
-        hazards=learn_hazards(closed, settings, draws=CHAINS * PER_CHAIN, seed=1) if dated else None,
+        hazards=hazards,
         arrivals=learn_arrivals(closed, settings.calendar),
         amounts=ClosingAmounts(deals=200.0, changed=80.0, mean=-0.05, variance=0.03),
     ).save(path)
