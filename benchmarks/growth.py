@@ -1,7 +1,7 @@
 """How fits grow with the history: CPU seconds, draws a chain, and the number that is known least, by closed deals.
 
 Each size is fitted in a process of its own, after a fit of forty deals that reads the compiled code. CPU seconds are
-of all threads, the time to close and the trees included. The command that the figures of decision 039 are from.
+of all threads, the time to close and the trees included; decision 039 has those of the sampling alone, too.
 
 python benchmarks/growth.py --sizes 300 3000 10000 30000
 """

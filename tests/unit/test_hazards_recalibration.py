@@ -100,11 +100,11 @@ def test_a_reading_is_asked_about_the_end_of_its_quarter_where_that_is_known():
     deals = validate_deals(
         pd.DataFrame(
             {
-                "deal_id": list("ABCDE"),
-                "as_of": ["2026-02-10", "2026-02-10", "2026-02-10", "2026-05-01", None],
-                "closed_on": ["2026-03-01", "2026-04-15", None, None, "2026-03-01"],
-                "outcome": ["won", "lost", "open", "open", "lost"],
-                "known_until": ["2026-03-01", "2026-04-15", "2026-03-10", "2026-06-01", "2026-03-01"],
+                "deal_id": list("ABCDEF"),
+                "as_of": ["2026-02-10", "2026-02-10", "2026-02-10", "2026-05-01", None, "2026-02-10"],
+                "closed_on": ["2026-03-01", "2026-04-15", None, None, "2026-03-01", "2026-03-31"],
+                "outcome": ["won", "lost", "open", "open", "lost", "lost"],
+                "known_until": ["2026-03-01", "2026-04-15", "2026-03-10", "2026-06-01", "2026-03-01", "2026-03-31"],
             }
         )
     )
@@ -115,8 +115,14 @@ def test_a_reading_is_asked_about_the_end_of_its_quarter_where_that_is_known():
     assert asked[4] == NEVER
     today = int(np.datetime64("2026-06-01").astype(int))
     # C was last seen before the quarter ended; the quarter of D has not ended.
-    assert came_to(deals, asked, today).tolist() == [WON, OPEN, -1, -1, -1]
-    assert LOST == 1
+    assert came_to(deals, asked, today).tolist() == [WON, OPEN, -1, -1, -1, LOST]
+
+
+def test_a_reading_outside_the_calendar_table_has_no_quarter():
+    calendar = CalendarSettings(names=("A", "B"), starts=("2026-01-01", "2026-04-02", "2026-07-01"))
+    days = np.array(["2025-11-01", "2026-03-31", "2026-04-01", "2026-04-02", "2026-07-01"], dtype="datetime64[D]")
+    ends = np.array(["2026-04-01", "2026-04-01", "2026-06-30"], dtype="datetime64[D]").astype(int)
+    assert quarter_ends(days.astype(int), calendar).tolist() == [NEVER, *ends.tolist(), NEVER]
 
 
 def test_a_history_recalibrates_and_single_readings_do_not(dated, known):

@@ -20,7 +20,7 @@ from winprob.arrays import Array
 #: Coefficients of each end.
 RECALIBRATION_PARTS = ("level", "slope")
 #: Weeks after the reading from which nothing is recalibrated.
-_FADED = 13.0
+FADED = 13
 #: Sd of the normal priors.
 _PRIOR = 0.5
 #: The cumulative hazard still grows from day to day.
@@ -34,7 +34,7 @@ WON, LOST, OPEN = 0, 1, 2
 
 def fade(weeks: Array) -> Array:
     """What is left of the recalibration so many weeks after the reading, 0..1."""
-    return np.asarray(np.maximum(1 - weeks / _FADED, 0))
+    return np.asarray(np.maximum(1 - weeks / FADED, 0))
 
 
 def recalibrate(spans: Iterable[tuple[Array, Array, Array]], parts: Array) -> Array:

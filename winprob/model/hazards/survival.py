@@ -16,7 +16,7 @@ from winprob.model.hazards import clock
 from winprob.model.hazards.clock import CELLS, NEVER, STAGE_STATES
 from winprob.model.hazards.design import TimingScaling, days, fact_values, observed_until, stage_codes
 from winprob.model.hazards.pace import PACE_PARTS, pace_draws
-from winprob.model.hazards.recalibration import RECALIBRATION_PARTS, recalibrate
+from winprob.model.hazards.recalibration import FADED, RECALIBRATION_PARTS, recalibrate
 from winprob.model.hazards.spans import NO_SEASON, Spans, spans_between, spans_of
 from winprob.settings import CalendarSettings, settings_from
 
@@ -151,26 +151,32 @@ class DealHazards:
         waited = (until - self.read[rows]) / 7
         parts = self.model.draws["recalibration"]
         return np.stack(
-            [recalibrate(_adding_up(passages, weekly[at], which, rate[at], waited), parts[:, at]) for at in range(2)]
+            [
+                recalibrate(_adding_up(passages, weekly[at], rate[at], which, waited), parts[:, at])
+                for at in range(len(ENDS))
+            ]
         )
+
+
+#: Spans of weeks after the reading in which something is recalibrated; those after them are one.
+_EARLY = clock.SINCE_ENDS.index(FADED) + 1
 
 
 def _by_span(cell: Array, weeks: csr_array) -> dict[int, tuple[Array, csr_array]]:
     """By span of weeks after the reading: its cells, and the weeks (path, cell) in them."""
-    since = clock.since_bin(cell)
+    since = np.minimum(clock.since_bin(cell), _EARLY)
     return {int(at): (since == at, weeks[:, since == at]) for at in np.unique(since)}
 
 
 def _adding_up(
-    passages: Mapping[int, tuple[Array, csr_array]], weekly: Array, which: Array, rate: Array, waited: Array
+    passages: Mapping[int, tuple[Array, csr_array]], weekly: Array, rate: Array, which: Array, waited: Array
 ) -> Iterator[tuple[Array, Array, Array]]:
     """The cumulative hazard of an end at the end of each span of weeks, and the weeks of its beginning and end."""
-    ends = np.array([*clock.SINCE_ENDS, np.inf])
+    ends = (0.0, *clock.SINCE_ENDS[:_EARLY], np.inf)
     total = np.zeros_like(rate)
     for at, (own, weeks) in passages.items():
         total = total + rate * (weeks @ weekly[own])[which]
-        begun = ends[at - 1] if at else 0.0
-        yield total, np.minimum(begun, waited), np.minimum(ends[at], waited)
+        yield total, np.minimum(ends[at], waited), np.minimum(ends[at + 1], waited)
 
 
 def cell_hazards(hazards: Hazards, cells: Array) -> Array:

@@ -10,18 +10,20 @@ import numpy as np
 import pandas as pd
 
 from winprob.arrays import Array, in_blocks
-from winprob.data.fiscal import quarters_between
 from winprob.data.schema import is_closed
 from winprob.model.draws import to_win_prob
 from winprob.model.features import describe
 from winprob.model.hazards import BLOCK, NEVER, Hazards, days, hazards_of, observed_until
 from winprob.model.hazards.recalibration import LOST, OPEN, WON, PastReadings, learn_recalibration
+from winprob.model.hazards.spans import NO_SEASON, ordinal, spans_between
 from winprob.model.posterior import Posterior
 from winprob.model.win.terms import coefficients, logits
 from winprob.settings import CalendarSettings
 
 #: Readings, at most, evenly spaced: four numbers are learned.
 _ROWS = 6000
+#: Days; no quarter is longer.
+_YEAR = 366
 
 
 def recalibrated(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -> Hazards | None:
@@ -32,7 +34,7 @@ def recalibrated(posterior: Posterior, deals: pd.DataFrame, *, seed: int) -> Haz
     hazards = posterior.hazards
     if hazards is None or not deals["deal_id"].duplicated().any():
         return hazards
-    known_on = (dt.date.fromisoformat(hazards.known_on) - dt.date(1970, 1, 1)).days
+    known_on = ordinal(dt.date.fromisoformat(hazards.known_on))
     asked = quarter_ends(days(deals, "as_of"), hazards.calendar)
     came = came_to(deals, asked, known_on)
     rows = np.flatnonzero(came >= 0)
@@ -75,18 +77,12 @@ def _hazard_until(hazards: Hazards, deals: pd.DataFrame, until: Array) -> Array:
 
 def quarter_ends(read: Array, calendar: CalendarSettings) -> Array:
     """(row,) last day of the fiscal quarter of each reading (days since 1970), ``NEVER`` without a quarter."""
-    known = read[read != NEVER]
-    if not len(known):
+    known = read != NEVER
+    if not known.any():
         return np.full(len(read), NEVER)
-    first, last = (pd.Timestamp(int(day), unit="D").date() for day in (known.min(), known.max()))
-    quarters = list(quarters_between(first, last, calendar))
-    starts, ends = (
-        np.array([(day - dt.date(1970, 1, 1)).days for day in column], dtype=np.int64)
-        for column in zip(*((quarter.start, quarter.end) for quarter in quarters), strict=True)
-    )
-    place = np.searchsorted(starts, read, side="right") - 1
-    end = ends[np.maximum(place, 0)]
-    return np.where((read != NEVER) & (place >= 0) & (read <= end), end, NEVER)
+    spans = spans_between(int(read[known].min()), int(read.max()) + _YEAR, calendar)
+    place, ends = spans.place(read), np.append(spans.starts[1:] - 1, NEVER)
+    return np.where(known & (spans.seasons[place] != NO_SEASON), ends[place], NEVER)
 
 
 def came_to(deals: pd.DataFrame, asked: Array, known_on: int) -> Array:

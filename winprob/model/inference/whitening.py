@@ -15,7 +15,7 @@ from winprob.model.inference.native import slopes_at
 from winprob.model.win.density import Density, log_density
 from winprob.model.win.geometry import Geometry
 
-#: Rows on which curvature is measured.
+#: Rows on which curvature is measured while the scales are sought.
 _ROWS = 5000
 #: Effects that are whitened together, at most, and how much deals must tell of one, relative to its prior's precision.
 _TURNED, _SAID = 300, 0.1

@@ -29,8 +29,6 @@ PASSWORD, SERVICE = "WINPROB_DATABASE_PASSWORD", "winprob"
 _SECRET = re.compile("pass|pwd|secret|token|odbc", re.IGNORECASE)
 #: Statements by which a transaction only reads, where SQLAlchemy has no option for it.
 _READ_ONLY = dict.fromkeys(("mysql", "mariadb", "oracle"), "SET TRANSACTION READ ONLY")
-
-
 #: What a database says of a query that would write.
 _WRITES = ("read-only transaction", "readonly database", "data-modifying", "INTO is not allowed")
 
