@@ -13,6 +13,7 @@ import winprob
 from tests.conftest import make_posterior
 from winprob.actions.questions.answers import NOT_HEARD, posterior_state
 from winprob.data.schema import validate_deals
+from winprob.errors import DealTableError
 from winprob.methodology import ROLES
 from winprob.model.features import Features, describe, learn_scaling
 from winprob.model.features.columns import level_codes, team_codes
@@ -70,6 +71,12 @@ def test_factors_of_one_change_nothing(pooled: Posterior, deals: pd.DataFrame) -
     ones = {**pooled.flat, "team_factor": np.ones_like(pooled.flat["team_factor"])}
     features = describe(deals, pooled.scaling)
     np.testing.assert_array_equal(logits(coefficients(ones, features, seed=7), features), wanted)
+
+
+def test_a_column_of_teams_that_no_deal_has_is_named(deals: pd.DataFrame) -> None:
+    for without in (deals.drop(columns="unit"), deals.assign(unit=None)):
+        with pytest.raises(DealTableError, match=r"column 'unit'.*no value"):
+            learn_scaling(without, BY_TEAM)
 
 
 # --- what a team's weight is, and where it counts ---------------------------------------------------------------

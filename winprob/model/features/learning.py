@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from winprob.arrays import Array
 from winprob.data import schema
+from winprob.errors import DealTableError
+from winprob.i18n import gettext
 from winprob.model.features.columns import BLANK, fiscal_quarter, level_codes, levels, pseudonymise, transformed
 from winprob.model.features.curves import learn_bins
 from winprob.model.features.description import Features, describe
@@ -78,6 +80,11 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
     their dates (``days_elapsed``). Last comes the seller's own number, where it is asked for. A column that is absent
     or wholly blank is left out, and no column is used twice. A numeric column that fewer than ``FEWEST_DEALS`` deals
     have is left out too.
+
+    Raises
+    ------
+    DealTableError
+        No deal has a team, where their column is named.
     """
     named = deals.attrs.get("covariates", {})
     own = settings.covariates
@@ -99,6 +106,14 @@ def covariates(deals: pd.DataFrame, settings: Settings) -> tuple[list[str], list
         numeric.setdefault("rep_probability", NumericCovariate(column="rep_probability", transform="logit"))
     columns = {**dated, **{name: deals[name] for name in (*varying, *numeric) if name in deals}}
     present = {name: column for name, column in columns.items() if column.notna().any()}
+    if own.team and own.team not in present:
+        raise DealTableError(
+            gettext(
+                "column {column!r}, that of the teams, has no value in the deals: name another in [covariates] team, "
+                "or leave it empty for role weights common to all",
+                column=own.team,
+            )
+        )
     stored = {name for name, column in present.items() if schema.enough_deals(deals, column.notna().to_numpy())}
     return [name for name in varying if name in present], [c for name, c in numeric.items() if name in stored]
 
