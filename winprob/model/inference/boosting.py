@@ -15,7 +15,7 @@ from winprob.model.features import Bins, Companion, additive_part, tree_inputs
 _DEALS, _COLUMNS = 60, 2
 #: Number of folds, and of boosters.
 FOLDS = 5
-_TREES = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 16, "max_features": 0.5, "early_stopping": False}
+_TREES = {"max_iter": 75, "learning_rate": 0.12, "max_leaf_nodes": 16, "max_features": 0.5, "early_stopping": False}
 #: A level with fewer deals is like a blank to the trees; they take this many levels of a column at most.
 _RARE, _CATEGORIES = 5, 254
 _WORD, _WORDS = 32, 8
