@@ -39,16 +39,18 @@ def grown() -> tuple[Any, Companion, np.ndarray]:
     category = boosting._categories(given["level"], FIELD_OF_LEVEL)
     inputs = tree_inputs(category, given["level"], given["numbers"])
     rows = np.random.default_rng(1).random(ROWS) < 0.8
-    model = boosting._grown(inputs, 2, given["won"], np.ones(ROWS), rows, 1, [0] * inputs.shape[1])
-    return model, boosting._as_arrays([model], category, 2, ("a", "b", "x", "y")), inputs
+    models = boosting._booster(inputs, 2, given["won"], np.ones(ROWS), rows, 1, [0] * inputs.shape[1])
+    return models, boosting._as_arrays([models], category, 2, ("a", "b", "x", "y")), inputs
 
 
 def test_log_odds_are_those_of_the_library_that_grew_the_trees(grown: tuple[Any, Companion, np.ndarray]) -> None:
-    model, companion, inputs = grown
+    """Of its two models, one with categories and one with frequent levels before rarer ones, the mean."""
+    models, companion, inputs = grown
     blank = inputs.copy()
     blank[::3, 0] = blank[1::3, 2] = np.nan
     for given in (inputs, blank):
-        np.testing.assert_allclose(companion._raw(given)[:, 0], model.decision_function(given), rtol=1e-12, atol=1e-12)
+        wanted = np.mean([model.decision_function(given) for model in models], axis=0)
+        np.testing.assert_allclose(companion._raw(given)[:, 0], wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("leaves", [16, 60])
@@ -68,11 +70,13 @@ def test_a_split_of_blanks_from_numbers_has_a_threshold_that_a_file_takes() -> N
     given = table()
     inputs = np.concatenate([given["level"] % 5, np.where(given["numbers"] > 0, np.nan, given["numbers"])], axis=1)
     won = np.isnan(inputs[:, 2]).astype(float)
-    model = boosting._grown(inputs, 2, won, np.ones(ROWS), np.arange(ROWS), 1, [0] * inputs.shape[1])
-    companion = boosting._as_arrays([model], np.arange(5), 2, ("a", "b", "x", "y"))
-    assert np.isinf(np.concatenate([trees[0].nodes["num_threshold"] for trees in model._predictors])).any()
+    models = boosting._booster(inputs, 2, won, np.ones(ROWS), np.arange(ROWS), 1, [0] * inputs.shape[1])
+    companion = boosting._as_arrays([models], np.arange(5), 2, ("a", "b", "x", "y"))
+    thresholds = [trees[0].nodes["num_threshold"] for model in models for trees in model._predictors]
+    assert np.isinf(np.concatenate(thresholds)).any()
     assert np.isfinite(companion.threshold).all()
-    np.testing.assert_allclose(companion._raw(inputs)[:, 0], model.decision_function(inputs), rtol=1e-12)
+    wanted = np.mean([model.decision_function(inputs) for model in models], axis=0)
+    np.testing.assert_allclose(companion._raw(inputs)[:, 0], wanted, rtol=1e-12)
 
 
 def test_contributions_are_shapley_values(grown: tuple[Any, Companion, np.ndarray]) -> None:

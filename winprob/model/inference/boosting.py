@@ -15,10 +15,10 @@ from winprob.model.features import Bins, Companion, additive_part, tree_inputs
 _DEALS, _COLUMNS = 60, 2
 #: Number of folds, and of boosters.
 FOLDS = 5
-_TREES = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 16, "early_stopping": False}
+_TREES = {"max_iter": 75, "learning_rate": 0.12, "max_leaf_nodes": 16, "max_features": 0.5, "early_stopping": False}
 #: A level with fewer deals is like a blank to the trees; they take this many levels of a column at most.
 _RARE, _CATEGORIES = 5, 254
-_WORDS = 8
+_WORD, _WORDS = 32, 8
 #: The weight of a deal in the additive part, at least.
 _SURE = 0.01
 
@@ -60,7 +60,8 @@ def grow_companion(
     category = _categories(level, field_of_level)
     inputs = tree_inputs(category, level, numbers)
     signs = [0] * level.shape[1] + list(directions or [0] * numbers.shape[1])
-    models = [_grown(inputs, level.shape[1], won, weight, folds != fold, seed, signs) for fold in range(FOLDS)]
+    given = inputs, level.shape[1], won, weight
+    models = [_booster(*given, folds != fold, seed + fold, signs) for fold in range(FOLDS)]
     companion = _as_arrays(models, category, level.shape[1], names)
     own = np.arange(len(won)), folds
     middle = float(np.average(companion.log_odds(inputs)[own], weights=weight))
@@ -98,62 +99,80 @@ def folds_of(group: Array, seed: int) -> Array:
 
 
 def _categories(level: Array, field_of_level: Array) -> Array:
-    """(level,) category of each level within its field; -1 for those too rare, or beyond what trees take."""
+    """(level,) category of each level within its field, the most frequent first; -1 for those too rare, or too many."""
     count = np.bincount(level[level >= 0], minlength=len(field_of_level))
     category = np.full(len(field_of_level), -1, dtype=np.int64)
     for field in range(level.shape[1]):
         common = np.flatnonzero((field_of_level == field) & (count >= _RARE))
-        most = np.sort(common[np.argsort(-count[common], kind="stable")[:_CATEGORIES]])
+        most = common[np.argsort(-count[common], kind="stable")[:_CATEGORIES]]
         category[most] = np.arange(len(most))
     return category
 
 
-def _grown(inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int]) -> Any:
+def _booster(
+    inputs: Array, fields: int, won: Array, weight: Array, rows: Array, seed: int, signs: Sequence[int]
+) -> list[Any]:
+    """Two models whose mean log-odds are one booster's (decision 040).
+
+    One splits the levels of a category into any two sets: it finds alike levels, and fits much noise where there are
+    many. The other splits frequent levels from rarer ones: it needs more splits, and overfits less.
+    """
+    return [_grown(inputs, levels, won, weight, rows, [seed, place], signs) for place, levels in enumerate((fields, 0))]
+
+
+def _grown(
+    inputs: Array, levels: int, won: Array, weight: Array, rows: Array, seed: Sequence[int], signs: Sequence[int]
+) -> Any:
+    """Trees on these rows; the first ``levels`` columns are categories without an order."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
-        categorical_features=list(range(fields)), monotonic_cst=signs, random_state=seed % 2**32, **_TREES
+        categorical_features=list(range(levels)),
+        monotonic_cst=signs,
+        random_state=int(np.random.SeedSequence(seed).generate_state(1)[0]),
+        **_TREES,
     )
     # On a busy machine threads that wait for each other cost more than they gain.
     with threadpool_limits(1):
         return model.fit(inputs[rows], won[rows], sample_weight=weight[rows])
 
 
-def _as_arrays(models: Sequence[Any], category: Array, fields: int, names: Sequence[str]) -> Companion:
-    """The trees of all models end to end, in the categories of ``category``."""
-    nodes, roots, boosters, splits = [], [], [], [np.zeros((0, _WORDS), dtype=np.int64)]
+def _as_arrays(boosters: Sequence[Sequence[Any]], category: Array, fields: int, names: Sequence[str]) -> Companion:
+    """The trees of all boosters end to end, in the categories of ``category``; of each the mean of its models."""
+    nodes, roots, owner, splits = [], [], [], [np.zeros((0, _WORDS), dtype=np.int64)]
     size = rows = 0
-    for booster, model in enumerate(models):
-        for trees in model._predictors:
-            own, bits = trees[0].nodes, _bits(model, trees[0])
+    for booster, models in enumerate(boosters):
+        for model, trees in ((one, trees[0]) for one in models for trees in one._predictors):
+            own = trees.nodes
             split = own["is_leaf"] == 0
-            on_levels = split & (own["is_categorical"] != 0)
+            on_levels = split & (own["feature_idx"] < fields)
+            place = rows + np.cumsum(on_levels) - 1
             nodes.append(
                 {
                     "feature": np.where(split, own["feature_idx"], -1),
-                    "threshold": np.where(on_levels, own["bitset_idx"] + rows, _finite(own["num_threshold"])),
+                    "threshold": np.where(on_levels, place, _finite(own["num_threshold"])),
                     "blank_left": own["missing_go_to_left"].astype(np.int64),
                     "left": own["left"].astype(np.int64) + size,
                     "right": own["right"].astype(np.int64) + size,
-                    "value": own["value"],
+                    "value": own["value"] / len(models),
                     "count": own["count"].astype(np.int64),
                 }
             )
             roots.append(size)
-            boosters.append(booster)
-            splits.append(bits)
+            owner.append(booster)
+            splits.append(_left_levels(model, trees, own[on_levels]))
             size += len(own)
-            rows += len(bits)
+            rows += len(splits[-1])
     arrays = {name: np.concatenate([one[name] for one in nodes]) for name in nodes[0]}
     return Companion(
         columns=tuple(names),
         category=category,
         fields=fields,
-        booster=np.array(boosters),
+        booster=np.array(owner),
         root=np.array(roots),
         left_levels=np.concatenate(splits),
-        start=np.array([float(np.ravel(model._baseline_prediction)[0]) for model in models]),
+        start=np.array([np.mean([model._baseline_prediction for model in models]) for models in boosters]),
         middle=0.0,
         weight=(1.0, 1.0),  # until it is stacked
         additive=np.zeros(0),
@@ -166,16 +185,19 @@ def _finite(thresholds: Array) -> Array:
     return np.minimum(thresholds, np.finfo(float).max)
 
 
-def _bits(model: Any, trees: Any) -> Array:
-    """(split, word) categories that go left, as bits; the model numbers only the categories it has seen."""
-    bits = np.zeros((len(trees.raw_left_cat_bitsets), _WORDS), dtype=np.int64)
-    for node in trees.nodes[(trees.nodes["is_leaf"] == 0) & (trees.nodes["is_categorical"] != 0)]:
-        seen = _seen(model, int(node["feature_idx"]))
+def _left_levels(model: Any, trees: Any, nodes: Any) -> Array:
+    """(split, word) categories that go left, as bits."""
+    left = np.zeros((len(nodes), _WORDS * _WORD), dtype=bool)
+    for split, node in zip(left, nodes, strict=True):
+        if not node["is_categorical"]:
+            split[:] = np.arange(len(split)) <= node["num_threshold"]
+            continue
         words = trees.raw_left_cat_bitsets[node["bitset_idx"]]
-        for at, category in enumerate(seen.astype(int).tolist()):
-            if int(words[at // 32]) >> (at % 32) & 1:
-                bits[node["bitset_idx"], category // 32] |= 1 << (category % 32)
-    return bits
+        # The model numbers only the categories it has seen.
+        seen = _seen(model, int(node["feature_idx"])).astype(int)
+        at = np.arange(len(seen))
+        split[seen] = words[at // _WORD] >> (at % _WORD) & 1
+    return np.asarray(left.reshape(len(left), _WORDS, _WORD) @ (1 << np.arange(_WORD)))
 
 
 def _seen(model: Any, field: int) -> Array:
