@@ -66,6 +66,21 @@ def test_log_odds_of_many_deals_are_those_of_each(leaves: int, monkeypatch: pyte
     np.testing.assert_array_equal(companion.log_odds(inputs), each)
 
 
+def test_trees_are_grown_on_few_values_of_a_number() -> None:
+    """Order and blanks are kept, and each value is within its quantile; few values stay what they are."""
+    numbers = np.column_stack([np.random.default_rng(2).lognormal(size=2000), np.arange(2000) % 7.0])
+    numbers[::9] = np.nan
+    few = boosting._coarse(numbers)
+    np.testing.assert_array_equal(np.isnan(few), np.isnan(numbers))
+    np.testing.assert_array_equal(few[:, 1], numbers[:, 1])
+    known = ~np.isnan(numbers[:, 0])
+    order = np.argsort(numbers[known, 0])
+    assert len(np.unique(few[known, 0])) == boosting._VALUES
+    assert (np.diff(few[known, 0][order]) >= 0).all()
+    ranks = [np.searchsorted(np.sort(numbers[known, 0]), table[known, 0]) for table in (few, numbers)]
+    assert np.abs(ranks[0] - ranks[1]).max() <= known.sum() / boosting._VALUES + 1
+
+
 def test_a_split_of_blanks_from_numbers_has_a_threshold_that_a_file_takes() -> None:
     given = table()
     inputs = np.concatenate([given["level"] % 5, np.where(given["numbers"] > 0, np.nan, given["numbers"])], axis=1)

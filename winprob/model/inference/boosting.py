@@ -19,6 +19,8 @@ _TREES = {"max_iter": 75, "learning_rate": 0.12, "max_leaf_nodes": 16, "max_feat
 #: A level with fewer deals is like a blank to the trees; they take this many levels of a column at most.
 _RARE, _CATEGORIES = 5, 254
 _WORD, _WORDS = 32, 8
+#: So many values of a number are enough for the trainer, which takes longer to cut them itself than to grow its trees.
+_VALUES = 250
 #: The weight of a deal in the additive part, at least.
 _SURE = 0.01
 
@@ -60,7 +62,7 @@ def grow_companion(
     category = _categories(level, field_of_level)
     inputs = tree_inputs(category, level, numbers)
     signs = [0] * level.shape[1] + list(directions or [0] * numbers.shape[1])
-    given = inputs, level.shape[1], won, weight
+    given = np.concatenate([inputs[:, : level.shape[1]], _coarse(numbers)], axis=1), level.shape[1], won, weight
     models = [_booster(*given, folds != fold, seed + fold, signs) for fold in range(FOLDS)]
     companion = _as_arrays(models, category, level.shape[1], names)
     own = np.arange(len(won)), folds
@@ -73,6 +75,18 @@ def grow_companion(
     single = additive_part(level, bins, len(field_of_level), bin_count, log_odds, doubtful)
     companion = replace(companion, additive=single)
     return companion, log_odds
+
+
+def _coarse(numbers: Array) -> Array:
+    """(deal, column) the numbers; those of a column with many values as the middles of quantile bins."""
+    result = numbers.copy()
+    for column in result.T:
+        known = ~np.isnan(column)
+        if len(np.unique(column[known])) > _VALUES:
+            edges = np.unique(np.quantile(column[known], np.linspace(0, 1, _VALUES + 1)))
+            bins = np.clip(np.searchsorted(edges, column[known]), 1, len(edges) - 1)
+            column[known] = (edges[bins - 1] + edges[bins]) / 2
+    return result
 
 
 def kept_monotone(companion: Companion, curves: Sequence[Bins]) -> Companion:
