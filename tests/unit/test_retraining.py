@@ -258,6 +258,15 @@ def test_a_new_setting_at_a_value_that_changes_nothing_is_the_same_recipe():
     assert settings_changes(stored, switched_off, of_history=True) == (tables, ())
 
 
+def test_a_new_default_that_changes_only_what_a_fit_costs_is_the_same_recipe():
+    """A model of the former default is fitted as before; one whose user asks for it, or did, is not."""
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    stored["sampler"]["tune"] = 300
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY, ())
+    stored["sampler"]["tune"] = 400
+    assert settings_changes(stored, Settings(), of_history=True) == (LEARNED_BY[1:], ())
+
+
 def test_a_changed_setting_is_the_users_or_the_new_versions():
     stored = tomllib.loads(to_toml(asdict(Settings())))
     del stored["timing"]["season"]

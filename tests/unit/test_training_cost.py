@@ -23,7 +23,7 @@ def test_a_large_table_is_announced_with_rows_parameters_and_minutes(closed: pd.
     rows, parameters, minutes = map(int, re.findall(r"\d+", sentence)[:3])
     assert rows == len(closed)
     assert parameters > 50
-    assert minutes == round(rough_seconds(rows, Settings()) / 60) >= 1
+    assert minutes == max(round(rough_seconds(rows, Settings()) / 60), 1)
 
 
 def test_a_small_table_is_not(closed: pd.DataFrame) -> None:
@@ -32,7 +32,7 @@ def test_a_small_table_is_not(closed: pd.DataFrame) -> None:
     assert list(cost_sentences(closed, limited)) == []
 
 
-@pytest.mark.parametrize(("rows", "seconds"), [(1_000, 3), (10_000, 17), (30_000, 99)])
+@pytest.mark.parametrize(("rows", "seconds"), [(300, 2.4), (10_000, 16.6), (30_000, 59.2)])
 def test_the_rate_is_the_one_in_the_decision(rows: int, seconds: float) -> None:
     measured = Settings(sampler=SamplerSettings(chains=2, tune=300, draws=500))
     assert rough_seconds(rows, measured) == pytest.approx(seconds, rel=0.02)

@@ -22,7 +22,7 @@ class SamplerSettings:
     """
 
     chains: Annotated[int, Field(ge=2)] = 4
-    tune: Annotated[int, Field(ge=100)] = 300
+    tune: Annotated[int, Field(ge=100)] = 150
     draws: Annotated[int, Field(ge=50)] = 500
     thin: Annotated[int, Field(ge=1)] = 2
     prior_draws: Annotated[int, Field(ge=100)] = 500
@@ -193,7 +193,7 @@ class TimingSettings:
 
 
 def _refit_sampler() -> SamplerSettings:
-    return SamplerSettings(chains=2, tune=300, draws=300, thin=1, prior_draws=100, target_accept=0.85, retry_draws=4000)
+    return SamplerSettings(chains=2, tune=150, draws=300, thin=1, prior_draws=100, target_accept=0.85, retry_draws=4000)
 
 
 def _refit_gates() -> GateSettings:

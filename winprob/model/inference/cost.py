@@ -10,10 +10,11 @@ from winprob.model.inference.training_data import read_training
 from winprob.model.win.blocks import TERMS
 from winprob.settings import Settings
 
-#: From this number of rows on, a fit takes minutes, and the command reports it first.
+#: From this number of rows on, a fit takes half a minute and more, and the command reports it first.
 LARGE = 10_000
-#: Rows, and the seconds of a thousand steps of the sampler on two cores (decision 011, ``benchmarks/histories.py``).
-_MEASURED = ((1_000, 1.9), (3_000, 2.5), (10_000, 10.6), (30_000, 61.9))
+#: Rows, and the seconds of a thousand steps of the sampler on two cores: half the CPU seconds of whole fits
+#: (``benchmarks/growth.py``, decision 039).
+_MEASURED = ((300, 1.5), (3_000, 4.3), (10_000, 10.4), (30_000, 37.0))
 
 
 def cost_sentences(deals: pd.DataFrame, settings: Settings, *, one_outcome: bool = False) -> Iterator[str]:

@@ -76,6 +76,8 @@ _AS_BEFORE: Mapping[str, tuple[Any, Any]] = {
 }
 #: Defaults that were another value before.
 _FORMER_DEFAULTS: Mapping[str, Any] = {"priors.stage_step": 0.5}
+#: The same of settings that change what a fit costs, not what it learns.
+_FORMER_COSTS: Mapping[str, Any] = {"sampler.tune": 300}
 _OF_USER, _OF_VERSION = "user", "version"
 
 
@@ -122,7 +124,7 @@ def _change(path: str, former: Mapping[str, Any], value: Any, usual: Any, of_his
         then = asdict(settings_from({table: {key: former[key]}}))[table][key]
     except SettingsError:
         return _OF_USER
-    if digest_of(then) == digest_of(value):
+    if digest_of(then) == digest_of(value) or (at_default and then == _FORMER_COSTS.get(path)):
         return None
     return _OF_VERSION if at_default and then == _FORMER_DEFAULTS.get(path) else _OF_USER
 
