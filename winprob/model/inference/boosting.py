@@ -62,7 +62,7 @@ def grow_companion(
     category = _categories(level, field_of_level)
     inputs = tree_inputs(category, level, numbers)
     signs = [0] * level.shape[1] + list(directions or [0] * numbers.shape[1])
-    given = np.concatenate([inputs[:, : level.shape[1]], _coarse(numbers)], axis=1), level.shape[1], won, weight
+    given = tree_inputs(category, level, _coarse(numbers)), level.shape[1], won, weight
     models = [_booster(*given, folds != fold, seed + fold, signs) for fold in range(FOLDS)]
     companion = _as_arrays(models, category, level.shape[1], names)
     own = np.arange(len(won)), folds
