@@ -39,6 +39,9 @@ def _scores(rows: pd.DataFrame) -> dict[str, float]:
         "coverage": lambda some: inside[""][some.index].mean(),
         "bias_mean": lambda some: _over_total(some, some["mean"] - some["actual"]),
         "bias_p50": lambda some: _over_total(some, some["p50"] - some["actual"]),
+        "bias_new": lambda some: _over_total(some, some["new"] - some["new_actual"]),
+        "bias_chances": lambda some: _over_total(some, _of_open(some, "chances")),
+        "bias_amounts": lambda some: _over_total(some, _of_open(some, "amounts")),
         "deals": lambda some: float(np.subtract(*(values.mean() for values in single_deals(some)))),
         "slope": lambda some: float(recalibration(*single_deals(some)[::-1])[0]),
     }
@@ -57,6 +60,16 @@ def _scores(rows: pd.DataFrame) -> dict[str, float]:
 
 def _over_total(rows: pd.DataFrame, values: pd.Series) -> float:
     return float(values.mean() / rows["actual"].mean())
+
+
+def _of_open(rows: pd.DataFrame, part: str) -> pd.Series:
+    """Of each forecast, bookings that open deals' chances, or their amounts at closing, put above the actual ones."""
+    names = ["by_end", "expected", "won_in_quarter", "amount"]
+    parts = []
+    for values in rows[names].itertuples(index=False):
+        by_end, expected, won, amount = (np.asarray(value, dtype=float) for value in values)
+        parts.append(float(((by_end - won) * amount if part == "chances" else expected - by_end * amount).sum()))
+    return pd.Series(parts, index=rows.index)
 
 
 def single_deals(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +108,7 @@ def figures_of(table: pd.DataFrame, *, bias_aim: float) -> Iterator[timing.Figur
 
 
 def markdown_tables(table: pd.DataFrame) -> str:
-    """The scores as two tables: intervals, biases and single deals; then errors by forecast."""
+    """The scores as tables: intervals, biases and single deals; where the bias comes from; errors by forecast."""
     label = {"all": "", "fourth": " (fourth quarters)"}
     weeks = [f"{r['week']:.0f}{label[r['quarters']]}" for _, r in table.iterrows()]
     head = (
@@ -113,10 +126,20 @@ def markdown_tables(table: pd.DataFrame) -> str:
         )
         for week, (_, r) in zip(weeks, table.iterrows(), strict=True)
     ]
+    parts = ("bias_mean", "bias_new", "bias_chances", "bias_amounts")
+    where_from = [
+        (week, *(f"{r[name]:+.3f} ± {r[f'{name}_se']:.3f}" for name in parts))
+        for week, (_, r) in zip(weeks, table.iterrows(), strict=True)
+    ]
     names = ("winprob", *RIVALS)
     errors = [
         (week, *(f"{r[name]:.3f}" for name in names)) for week, (_, r) in zip(weeks, table.iterrows(), strict=True)
     ]
-    return (
-        f"{timing.markdown(head, rows)}\n\n{timing.markdown(('week', *(f'error, {name}' for name in names)), errors)}"
+    tables = (
+        timing.markdown(head, rows),
+        timing.markdown(
+            ("week", "bias of the mean", "from new deals", "from open deals' chances", "from their amounts"), where_from
+        ),
+        timing.markdown(("week", *(f"error, {name}" for name in names)), errors),
     )
+    return "\n\n".join(tables)

@@ -151,8 +151,12 @@ def run_team(pipeline: Pipeline, seed: int, forecast: int) -> Iterator[dict[str,
                 "p10": low,
                 "p50": middle,
                 "p90": high,
+                "new": float(got.draws["not_yet_created"].mean()),
+                "new_actual": actual - booked(pipeline, quarter, table["deal_id"]),
                 "by_end": got.deals["by_end"].tolist(),
+                "expected": got.deals["expected_bookings"].tolist(),
                 "won_in_quarter": won_in(pipeline, quarter, got.deals["deal_id"]),
+                "amount": pipeline.deals.set_index("deal_id").loc[got.deals["deal_id"], "amount"].tolist(),
                 "pit": float((total < actual).mean() + 0.5 * (total == actual).mean()),
                 "apart_p10": float(np.quantile(alone, 0.1)),
                 "apart_p90": float(np.quantile(alone, 0.9)),
@@ -173,10 +177,13 @@ def known_weekly(pipeline: Pipeline) -> pd.DataFrame:
     return pd.concat([pipeline.known_on(day) for day in sorted(days)], ignore_index=True)
 
 
-def booked(pipeline: Pipeline, quarter: Quarter) -> float:
-    """What the quarter brought."""
+def booked(pipeline: Pipeline, quarter: Quarter, among: pd.Series | None = None) -> float:
+    """What the quarter brought, from all deals or from those ``among`` which it is asked."""
     deals = pipeline.deals
-    return float(deals.loc[deals["won"] & between(deals["closed_on"], quarter), "amount"].sum())
+    counts = deals["won"] & between(deals["closed_on"], quarter)
+    if among is not None:
+        counts &= deals["deal_id"].isin(among)
+    return float(deals.loc[counts, "amount"].sum())
 
 
 def between(days: pd.Series, quarter: Quarter) -> pd.Series:
