@@ -35,6 +35,8 @@ def forecasts(scores: Any) -> pd.DataFrame:
                         **{"apart_p10": 99.0, "apart_p90": 101.0},
                         **dict.fromkeys(scores.RIVALS, 150.0),
                         **{"by_end": np.full(200, 0.3).tolist(), "won_in_quarter": won.tolist()},
+                        **{"new": 20.0, "new_actual": 15.0},
+                        **{"expected": np.full(200, 0.25).tolist(), "amount": np.ones(200).tolist()},
                     }
                 )
     return pd.DataFrame(records)
@@ -50,6 +52,18 @@ def test_scores_are_those_of_the_forecasts(scores: Any, forecasts: pd.DataFrame)
     assert (every["above"], every["below"]) == (0.5, 0.0)
     assert every["winprob"] == pytest.approx((0.078 + 0.216) / 2)
     assert every["sellers' commit"] == pytest.approx(0.5)
+
+
+def test_a_bias_is_of_new_deals_of_chances_and_of_amounts(scores: Any, forecasts: pd.DataFrame) -> None:
+    """Where nothing was closed on the day, the three add up to the bias of the mean."""
+    open_deals = forecasts["expected"].map(sum)
+    actual = forecasts["won_in_quarter"].map(sum) + forecasts["new_actual"]
+    table = scores.score(forecasts.assign(mean=open_deals + forecasts["new"], actual=actual))
+    parts = table[["bias_new", "bias_chances", "bias_amounts"]]
+    np.testing.assert_allclose(parts.sum(axis=1), table["bias_mean"])
+    first = forecasts["week"] == 1
+    assert parts["bias_new"].iloc[0] == pytest.approx(5 / actual[first].mean())
+    assert parts["bias_amounts"].iloc[0] == pytest.approx(-10 / actual[first].mean())  # 200 deals, .25 in place of .3
 
 
 def test_standard_errors_are_by_team(scores: Any) -> None:

@@ -15,7 +15,7 @@ from numba import njit
 
 from winprob.arrays import Array
 
-#: Of the probit approximation, see ``density``.
+#: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
 SHRINK = np.pi / 8
 _EFFECT_SCALE, _RELIABILITY = 0, 1
 _SD, _ORIGIN, _BEND = 0, 1, 2

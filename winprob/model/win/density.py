@@ -15,10 +15,8 @@ from numba import njit
 
 from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_njit
-from winprob.model.win import attenuation, geometry, kinds, role_kinds
+from winprob.model.win import attenuation, geometry, kinds, likelihood, reports, role_kinds
 
-#: Of the probit approximation to a logistic-normal integral (MacKay 1992, doi 10.1162/neco.1992.4.5.720).
-_SHRINK = np.pi / 8
 #: Where the parts of the vector of coefficients start, and its length last; then the unknown that is the effect scale.
 _COLUMNS, _SUPPORT, _FACTOR, _INTERCEPT, _END, _SCALE = range(6)
 
@@ -36,9 +34,10 @@ class Density(NamedTuple):
     won, weight : (row,) how many deals of a row were won, and how many closed ones it represents
     waiting, waiting_odds : (row,) how many deals of a row are censored, still open, and the likelihood of their wait
         if they will be won over that if not
-    report_role, report_coach, report_method, report_team : (report,) distinct reports on a role's support, 0 readers =
-        none; the team is 0 where there are none
-    readers, reading, reading_variance : (report,) see ``Features``
+    report_role, report_group, report_method, report_team : (report,) distinct reports on a role's support; the team is
+        0 where there are none
+    group_coach, group_readers : (group,) distinct pairs of a coach and a number of readers, 0 = none
+    reading, reading_variance : (report,) see ``Features``
     scale, centred : (normal,) the learned scale of each unknown, -1 for none, and whether it may be centred
     scale_half, scale_deviation, scale_deviation_sd : (scale,) see ``Geometry``
     scale_attenuated : (scale,) 1 where it is one of log-odds, 0 where it multiplies weights
@@ -67,10 +66,11 @@ class Density(NamedTuple):
     waiting: Array
     waiting_odds: Array
     report_role: Array
-    report_coach: Array
+    report_group: Array
     report_method: Array
     report_team: Array
-    readers: Array
+    group_coach: Array
+    group_readers: Array
     reading: Array
     reading_variance: Array
     scale: Array
@@ -95,8 +95,8 @@ def source_hash() -> int:
     Numba finds a cached function by its own file's time and by what it closes over, not by what it calls: an entry that
     did not close over this would go on running a density that has changed since.
     """
-    modules = (__file__, kinds.__file__, role_kinds.__file__, geometry.__file__, attenuation.__file__)
-    files = (Path(str(module)) for module in modules)
+    modules = (kinds, role_kinds, reports, likelihood, geometry, attenuation)
+    files = (Path(str(file)) for file in (__file__, *(module.__file__ for module in modules)))
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
@@ -137,12 +137,12 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     for role in range(roles):
         for method in range(methods):
             intercept -= d.unreported_share[role, method] * weight[role, method] * unknown_support[role]
-    support, variance = _support(weight, factor, reliability, unknown_support, d)
+    support, variance = reports.support_of(weight, factor, reliability, unknown_support, d)
 
     # --- deals
     g_coefs = np.zeros_like(coefs)
     g_effects, g_column = g_coefs[: d.parts[_COLUMNS]], g_coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
-    log_likelihood, g_intercept, g_support, g_variance = _deals(
+    log_likelihood, g_intercept, g_support, g_variance = likelihood.log_likelihood(
         intercept, effects, support, variance, column_weight, g_effects, g_column, d
     )
 
@@ -152,7 +152,7 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
         g_effects[effect] -= g_intercept * d.effect_share[effect]
     g_unknown, g_weight, g_reliability = _support_parts(g_coefs[d.parts[_SUPPORT] : d.parts[_FACTOR]], roles, methods)
     parts, g_factor = (weight, factor, reliability, unknown_support), _by_team(g_coefs, roles, d)
-    _support_adjoint(parts, g_support, g_variance, (g_weight, g_factor, g_reliability, g_unknown), d)
+    reports.support_adjoint(parts, g_support, g_variance, (g_weight, g_factor, g_reliability, g_unknown), d)
     for role in range(roles):
         for method in range(methods):
             g_weight[role, method] -= g_intercept * d.unreported_share[role, method] * unknown_support[role]
@@ -187,7 +187,7 @@ def _support_variance(point: Array, d: Density) -> Array:
     kinds.forward(d.rows, d.constants, value, scaled, ratio, coefs)
     roles, methods = d.unreported_share.shape
     level, weight, reliability = _support_parts(coefs[d.parts[_SUPPORT] : d.parts[_FACTOR]], roles, methods)
-    return _support(weight, _by_team(coefs, roles, d), reliability, level, d)[1]
+    return reports.support_of(weight, _by_team(coefs, roles, d), reliability, level, d)[1]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -202,110 +202,6 @@ def _by_team(coefs: Array, roles: int, d: Density) -> Array:
     """(team, role) factors of role weights, a view; without teams there are none."""
     factor = coefs[d.parts[_FACTOR] : d.parts[_INTERCEPT]]
     return factor.reshape((len(factor) // roles, roles))
-
-
-@njit(nogil=True, error_model="numpy")
-def _support(
-    weight: Array, factor: Array, reliability: Array, unknown_support: Array, d: Density
-) -> tuple[Array, Array]:
-    """Weighted mean and variance of true support given each distinct report, see ``graph``."""
-    mean, variance = np.empty(len(d.readers)), np.empty(len(d.readers))
-    for at in range(len(d.readers)):
-        w, readers = weight[d.report_role[at], d.report_method[at]], d.readers[at]
-        if len(factor):
-            w *= factor[d.report_team[at], d.report_role[at]]
-        if readers == 0:
-            mean[at], variance[at] = w * unknown_support[d.report_role[at]], w * w
-            continue
-        rho = reliability[d.report_coach[at]]
-        spread = 1 + (readers - 1) * rho * rho
-        gain = rho * readers / spread
-        mean[at] = w * gain * d.reading[at]
-        variance[at] = w * w * ((1 - rho * rho) / spread + gain * gain * d.reading_variance[at])
-    return mean, variance
-
-
-@njit(nogil=True, error_model="numpy")
-def _support_adjoint(
-    parts: tuple[Array, Array, Array, Array],
-    g_mean: Array,
-    g_variance: Array,
-    g_parts: tuple[Array, Array, Array, Array],
-    d: Density,
-) -> None:
-    """Add to the gradients with respect to weights, their factors by team, reliabilities and expected support."""
-    weight, factor, reliability, unknown_support = parts
-    g_weight, g_factor, g_reliability, g_unknown = g_parts
-    for at in range(len(d.readers)):
-        role, method, coach, readers = d.report_role[at], d.report_method[at], d.report_coach[at], d.readers[at]
-        own = factor[d.report_team[at], role] if len(factor) else 1.0
-        w, by_mean, by_variance = weight[role, method] * own, g_mean[at], g_variance[at]
-        if readers == 0:
-            by_weight = by_mean * unknown_support[role] + 2 * w * by_variance
-            g_unknown[role] += by_mean * w
-        else:
-            rho = reliability[coach]
-            spread = 1 + (readers - 1) * rho * rho
-            gain = rho * readers / spread
-            variance = (1 - rho * rho) / spread + gain * gain * d.reading_variance[at]
-            by_weight = by_mean * gain * d.reading[at] + 2 * w * by_variance * variance
-            by_gain = by_mean * w * d.reading[at] + by_variance * w * w * 2 * gain * d.reading_variance[at]
-            gain_slope = readers * (1 - (readers - 1) * rho * rho) / spread**2
-            g_reliability[coach] += by_gain * gain_slope - by_variance * w * w * 2 * rho * readers / spread**2
-        g_weight[role, method] += by_weight * own
-        if len(factor):
-            g_factor[d.report_team[at], role] += by_weight * weight[role, method]
-
-
-@njit(nogil=True, error_model="numpy")
-def _deals(
-    intercept: float,
-    effects: Array,
-    support: Array,
-    variance: Array,
-    column_weight: Array,
-    g_effects: Array,
-    g_column: Array,
-    d: Density,
-) -> tuple[float, float, Array, Array]:
-    """Log likelihood, and its gradient with respect to the intercept, support, and variance of support.
-
-    Those with respect to effects and weights of columns are added to ``g_effects`` and ``g_column``.
-    """
-    roles = len(d.unreported_share)
-    slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
-    g_support, g_variance = np.zeros_like(support), np.zeros_like(variance)
-    total, g_intercept = 0.0, 0.0
-    for row in range(len(d.weight)):
-        predictor, doubt = intercept, 1.0
-        for slot in range(slots):
-            predictor += effects[d.places[row, slot]]
-        for column in range(columns):
-            predictor += d.columns[row, column] * column_weight[column]
-        for slot in range(slots, slots + roles):
-            predictor += support[d.places[row, slot]]
-            doubt += _SHRINK * variance[d.places[row, slot]]
-        shrink = 1 / np.sqrt(doubt)
-        logit = predictor * shrink
-        small = np.exp(-abs(logit))
-        total += d.won[row] * logit - d.weight[row] * (max(logit, 0.0) + np.log1p(small))
-        chance = 1 / (1 + small) if logit >= 0 else small / (1 + small)
-        by_logit = d.won[row] - d.weight[row] * chance
-        if d.waiting[row] > 0:
-            waited = 1 + (d.waiting_odds[row] - 1) * chance
-            total += d.waiting[row] * np.log(waited)
-            by_logit += d.waiting[row] * (d.waiting_odds[row] - 1) * chance * (1 - chance) / waited
-        by_predictor = by_logit * shrink
-        by_variance = -0.5 * _SHRINK * by_predictor * predictor * shrink * shrink
-        g_intercept += by_predictor
-        for slot in range(slots):
-            g_effects[d.places[row, slot]] += by_predictor
-        for column in range(columns):
-            g_column[column] += d.columns[row, column] * by_predictor
-        for slot in range(slots, slots + roles):
-            g_support[d.places[row, slot]] += by_predictor
-            g_variance[d.places[row, slot]] += by_variance
-    return total, g_intercept, g_support, g_variance
 
 
 #: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:

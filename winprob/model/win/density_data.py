@@ -187,10 +187,20 @@ def _reports(features: Features) -> tuple[dict[str, Array], Array]:
     shared = [np.broadcast_to(code[:, None], role.shape) for code in of_deal]
     table = np.stack([role, *shared, features.readers, features.unbiased, features.reading_variance], axis=-1)
     distinct, place = np.unique(table.reshape(-1, 7), axis=0, return_inverse=True)
-    names = ("report_role", "report_coach", "report_method", "report_team", "readers", "reading", "reading_variance")
-    columns = [np.ascontiguousarray(column) for column in distinct.T]
-    codes = [column.astype(np.int64) for column in columns[:4]]
-    return dict(zip(names, [*codes, *columns[4:]], strict=True)), place.reshape(role.shape)
+    role_code, coach, method, team = (np.ascontiguousarray(column, dtype=np.int64) for column in distinct.T[:4])
+    readers, reading, variance = (np.ascontiguousarray(column) for column in distinct.T[4:])
+    groups, group = np.unique(np.stack([coach, readers], axis=1), axis=0, return_inverse=True)
+    reports = {
+        "report_role": role_code,
+        "report_group": group.ravel().astype(np.int64),
+        "report_method": method,
+        "report_team": team,
+        "group_coach": groups[:, 0].astype(np.int64),
+        "group_readers": np.ascontiguousarray(groups[:, 1]),
+        "reading": reading,
+        "reading_variance": variance,
+    }
+    return reports, place.reshape(role.shape)
 
 
 def _distinct(places: Array, columns: Array, odds: Array) -> tuple[Array, Array]:
