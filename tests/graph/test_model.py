@@ -20,11 +20,9 @@ from winprob.model import inference
 from winprob.model.features import Features, Layout, describe, learn_scaling
 from winprob.model.inference import fit
 from winprob.model.inference.gates import measure_gates
-from winprob.model.inference.native import addresses, density_at
+from winprob.model.inference.native import slopes_of
 from winprob.model.win.blocks import DIMS, TERMS, UNCONSTRAINED, Kind, Term, block_slices
-from winprob.model.win.density import log_density
 from winprob.model.win.density_data import build_density, log_prior, standard_unknowns
-from winprob.model.win.geometry import identity
 from winprob.model.win.graph import STANDARD, build_graph, model_data
 from winprob.model.win.parameters import derive_parameters, prior_data
 from winprob.model.win.terms import coefficients, logits
@@ -241,7 +239,7 @@ def test_what_is_sampled_is_the_graph(graph, density, fused):
     for seed in range(8):
         place = random_place(fused, seed)
         wanted, wanted_slope = of_graph(graph, fused, density[0], place)
-        value, slope = log_density(place, fused)
+        value, slope = slopes_of(fused)(place)
         np.testing.assert_allclose(slope, wanted_slope, rtol=1e-7, atol=1e-7)
         constants.append(value - wanted)
     assert np.ptp(constants) < 1e-7
@@ -273,7 +271,7 @@ def test_with_unconstrained_weights_the_density_is_prior_times_likelihood(graph,
     one, other = random_place(unconstrained, 5), random_place(unconstrained, 6)
     (first, lowest), (second, _) = wanted(one), wanted(other)
     assert lowest < 0
-    difference = log_density(one, unconstrained)[0] - log_density(other, unconstrained)[0]
+    difference = slopes_of(unconstrained)(one)[0] - slopes_of(unconstrained)(other)[0]
     assert difference == pytest.approx(first - second, abs=2e-3)
 
 
@@ -323,7 +321,7 @@ def other_table(request, graph, deals):
     other = (*graph[:3], data, build_graph(layout, data, terms=terms))
     function = gradient_of(other[-1])[0]
     points = [random_place(built, seed) for seed in range(3)]
-    by_hand = [log_density(place, built) for place in points]
+    by_hand = [slopes_of(built)(place) for place in points]
     by_graph = [of_graph(other, built, function, place) for place in points]
     return terms, layout, built, by_hand, by_graph
 
@@ -356,26 +354,11 @@ def test_the_gradient_of_another_table_is_the_slope_of_its_density(other_table):
     """Oracle: central differences along random directions."""
     built = other_table[2]
     place, rng = random_place(built, 3), np.random.default_rng(4)
-    slope = log_density(place, built)[1]
+    slope = slopes_of(built)(place)[1]
     for _ in range(5):
         step = 1e-5 * rng.standard_normal(len(place))
-        ahead, behind = log_density(place + step, built)[0], log_density(place - step, built)[0]
+        ahead, behind = slopes_of(built)(place + step)[0], slopes_of(built)(place - step)[0]
         assert ahead - behind == pytest.approx(2 * slope @ step, rel=1e-4, abs=1e-9)
-
-
-def test_the_sampler_calls_the_same_density(fused):
-    import ctypes
-
-    # Kept: the table holds addresses of its arrays.
-    geometry = identity(fused.unknowns, len(fused.normal_sd))
-    place, table = random_place(fused, 7), addresses(fused, geometry)
-    slope, value = np.empty_like(place), np.empty(1)
-    number = ctypes.POINTER(ctypes.c_double)
-    pointers = [array.ctypes.data_as(number) for array in (place, slope, value)]
-    assert density_at.ctypes(len(place), *pointers, table.ctypes.data) == 0
-    wanted, wanted_slope = log_density(place, fused)
-    assert value[0] == wanted
-    np.testing.assert_array_equal(slope, wanted_slope)
 
 
 def test_rows_alike_are_counted_once_and_change_nothing(graph, deals):
@@ -390,7 +373,7 @@ def test_rows_alike_are_counted_once_and_change_nothing(graph, deals):
     place = random_place(single, 1)
     # A row and its half-weight opposite: the same as one row of 1.5 weights, of which won + (1 - won) / 2 was won.
     both = build_density(features, layout, SETTINGS.priors, won=(won + (1 - won) / 2) / 1.5, weight=1.5 * weight)
-    assert log_density(place, doubled)[0] == pytest.approx(log_density(place, both)[0], rel=1e-12)
+    assert slopes_of(doubled)(place)[0] == pytest.approx(slopes_of(both)(place)[0], rel=1e-12)
 
 
 def test_the_wait_of_an_open_deal_lies_between_lost_and_won(graph, deals):
@@ -404,7 +387,7 @@ def test_the_wait_of_an_open_deal_lies_between_lost_and_won(graph, deals):
             features, layout, SETTINGS.priors, won=outcome, weight=weight, waiting_odds=np.full(count, odds)
         )
         one, other = random_place(facts, 1), random_place(facts, 2)
-        return log_density(one, facts)[0] - log_density(other, facts)[0]
+        return slopes_of(facts)(one)[0] - slopes_of(facts)(other)[0]
 
     half = np.arange(count) % 2 == 0
     still_open = np.where(half, np.nan, won)
@@ -413,7 +396,7 @@ def test_the_wait_of_an_open_deal_lies_between_lost_and_won(graph, deals):
     known = features.take(~half)
     facts = build_density(known, layout, SETTINGS.priors, won=won[~half], weight=weight[~half])
     one, other = random_place(facts, 1), random_place(facts, 2)
-    assert change(still_open, 1.0) == pytest.approx(log_density(one, facts)[0] - log_density(other, facts)[0], rel=1e-9)
+    assert change(still_open, 1.0) == pytest.approx(slopes_of(facts)(one)[0] - slopes_of(facts)(other)[0], rel=1e-9)
 
 
 def test_the_prior_that_people_set_leaves_out_what_is_pooled(graph, fused):

@@ -9,12 +9,12 @@ import pytest
 import winprob
 from winprob.data.schema import in_order, validate_deals
 from winprob.model.features import learn_scaling
-from winprob.model.inference.native import standard_points
+from winprob.model.inference.native import slopes_of, standard_points
 from winprob.model.inference.training_data import training_from
 from winprob.model.inference.whitening import find_geometry
 from winprob.model.win.attenuation import Strength, attenuation, shift, straight, straighten
 from winprob.model.win.blocks import TERMS, UNCONSTRAINED, Term, block_slices
-from winprob.model.win.density import Density, log_density
+from winprob.model.win.density import Density
 from winprob.model.win.density_data import build_density, standard_unknowns
 from winprob.model.win.geometry import Geometry, identity, to_standard, to_standard_adjoint
 from winprob.model.win.parameters import derive_parameters, informed, prior_data
@@ -113,7 +113,7 @@ def test_whitened_effects_are_close_to_standard_normal_about_the_mode(deals: int
 
     def slopes(point: np.ndarray, geometry: Geometry) -> np.ndarray:
         standard, _ = to_standard(point, geometry)
-        return np.asarray(to_standard_adjoint(standard, log_density(standard, density)[1], geometry))
+        return np.asarray(to_standard_adjoint(standard, slopes_of(density)(standard)[1], geometry))
 
     def curvatures(geometry: Geometry, start: np.ndarray) -> np.ndarray:
         unknowns = np.flatnonzero(np.arange(density.unknowns) < len(density.normal_sd))

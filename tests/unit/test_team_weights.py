@@ -19,9 +19,9 @@ from winprob.model.features import Features, describe, learn_scaling
 from winprob.model.features.columns import level_codes, team_codes
 from winprob.model.features.scaling import Field
 from winprob.model.inference.fitting import fit_prior
+from winprob.model.inference.native import slopes_of
 from winprob.model.posterior import Posterior
 from winprob.model.prediction import predict_valid
-from winprob.model.win.density import log_density
 from winprob.model.win.density_data import build_density
 from winprob.model.win.lifts import lifts
 from winprob.model.win.terms import Coefficients, coefficients, logits, support_terms, weight_of_role
@@ -186,8 +186,8 @@ def test_the_gradient_is_the_densitys_slope(deals: pd.DataFrame) -> None:
     built = build_density(describe(rows, scaling), scaling.layout, BY_TEAM.priors, won=won, weight=np.ones(60))
     place = 0.5 * np.random.default_rng(4).standard_normal(built.unknowns)
     steps = 1e-6 * np.eye(built.unknowns)
-    wanted = [(log_density(place + step, built)[0] - log_density(place - step, built)[0]) / 2e-6 for step in steps]
-    np.testing.assert_allclose(log_density(place, built)[1], wanted, rtol=1e-5, atol=1e-5)
+    wanted = [(slopes_of(built)(place + step)[0] - slopes_of(built)(place - step)[0]) / 2e-6 for step in steps]
+    np.testing.assert_allclose(slopes_of(built)(place)[1], wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_a_model_file_keeps_the_teams(pooled: Posterior, deals: pd.DataFrame, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Numba's own addresses: no interpreter, and no interpreter lock, between two steps of a chain.
 """
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +16,14 @@ from winprob.arrays import Array
 from winprob.model.compiled_cache import cached_cfunc, cached_njit
 from winprob.model.win.attenuation import Strength
 from winprob.model.win.density import Density, log_density, source_hash
-from winprob.model.win.geometry import Geometry, to_standard, to_standard_adjoint
+from winprob.model.win.geometry import Geometry, identity, to_standard, to_standard_adjoint
 
 _ARRAYS = len(Density._fields) + len(Geometry._fields) - 1 + len(Strength._fields)
 _NUMBERS = types.CPointer(types.double)
 _DENSITY = types.int64(types.uint64, _NUMBERS, _NUMBERS, _NUMBERS, types.voidptr)
 _KEEP = types.int64(types.uint64, types.uint64, _NUMBERS, _NUMBERS, types.voidptr)
 _NOT_FINITE = 3
+_POINTER = ctypes.POINTER(ctypes.c_double)
 
 
 def addresses(density: Density, geometry: Geometry) -> Array:
@@ -147,13 +149,27 @@ def _entry(source: int) -> Any:
 density_at = _entry(source_hash())
 
 
-def _compiled(source: int) -> tuple[Callable[[Array, Density, Geometry], tuple[float, Array]], Callable[..., Array]]:
-    @cached_njit(nogil=True, error_model="numpy")
-    def slopes(point: Array, density: Density, geometry: Geometry) -> tuple[float, Array]:
-        standard, jacobian = to_standard(point, geometry)
-        value, by_standard = log_density(standard, density)
-        return value + jacobian + 0 * source, to_standard_adjoint(standard, by_standard, geometry)
+def slopes_of(density: Density, geometry: Geometry | None = None) -> Callable[[Array], tuple[float, Array]]:
+    """Log density, up to a constant, and its gradient (unknown,) at a point (unknown,), by the sampler's own entry.
 
+    Parameters
+    ----------
+    geometry : of the sampler's coordinates; without it points are standard unknowns
+    """
+    geometry = identity(density.unknowns, len(density.normal_sd)) if geometry is None else geometry
+    kept, table = (density, geometry), addresses(density, geometry)
+
+    def slopes(point: Array) -> tuple[float, Array]:
+        at, gradient, value = np.array(point, dtype=float), np.empty(len(point)), np.empty(1)
+        pointers = [array.ctypes.data_as(_POINTER) for array in (at, gradient, value)]
+        # The table has addresses of arrays that live as long as this function holds them.
+        density_at.ctypes(kept[0].unknowns, *pointers, table.ctypes.data)
+        return float(value[0]), gradient
+
+    return slopes
+
+
+def _compiled(source: int) -> Callable[[Array, Geometry], Array]:
     @cached_njit(nogil=True, error_model="numpy")
     def each(points: Array, geometry: Geometry) -> Array:
         result = np.empty_like(points)
@@ -161,11 +177,10 @@ def _compiled(source: int) -> tuple[Callable[[Array, Density, Geometry], tuple[f
             result[at] = to_standard(points[at], geometry)[0]
         return result + 0 * source
 
-    return slopes, each
+    return each
 
 
-#: Log density and its gradient in the sampler's coordinates, as Python calls them.
-slopes_at, _each = _compiled(source_hash())
+_each = _compiled(source_hash())
 
 
 def standard_points(points: Array, geometry: Geometry) -> Array:

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 
 from winprob.arrays import Array
 from winprob.model.inference.coordinates import unwhitened
-from winprob.model.inference.native import slopes_at
-from winprob.model.win.density import Density, log_density
+from winprob.model.inference.native import slopes_of
+from winprob.model.win.density import Density
 from winprob.model.win.geometry import Geometry
 
 #: Rows on which curvature is measured while the scales are sought.
@@ -34,12 +34,10 @@ def find_geometry(density: Density) -> Geometry:
     informed = np.maximum(np.diag(curvature)[: len(density.scale)] - 1, 0)
     plain = unwhitened(density, point, np.diag(curvature))
 
-    # Of all deals: of some, the gradient is not zero at the mode, which bends what is straight.
-    def centred_slopes(at: Array) -> tuple[float, Array]:
-        return slopes_at(at, density, plain)
-
     turned = _turned(informed, density)
-    size, direction = np.linalg.eigh(_curvature(centred_slopes, np.zeros(len(point)), turned)[np.ix_(turned, turned)])
+    # Of all deals: of some, the gradient is not zero at the mode, which bends what is straight.
+    curvature = _curvature(slopes_of(density, plain), np.zeros(len(point)), turned)
+    size, direction = np.linalg.eigh(curvature[np.ix_(turned, turned)])
     stretch = np.ones(len(point))
     stretch[: len(informed)] = 1 / np.sqrt(1 + informed)
     return plain._replace(
@@ -64,7 +62,7 @@ def _log_scales(point: Array, density: Density) -> Array:
 
 def settle(density: Density) -> tuple[Array, Array]:
     """(unknown,) effects at their mode given the scales, scales by EM; and (unknown, unknown) the curvature there."""
-    slopes, fewer = _slopes(density), _slopes(_thinned(density))
+    slopes, fewer = slopes_of(density), slopes_of(_thinned(density))
     halves = np.full(len(density.half_normal_sd), _START_HALF_NORMAL)
     point = np.concatenate([np.zeros(len(density.normal_sd)), halves, np.log(density.ratio_a / density.ratio_b)])
     own, free = _parts(density)
@@ -98,16 +96,8 @@ def effects_given_scales(density: Density, point: Array) -> Array:
     """(unknown,) the mode of the effects with the scales of ``point``."""
     _, free = _parts(density)
     result = point.copy()
-    result[free] = _mode(_slopes(density), point, free)
+    result[free] = _mode(slopes_of(density), point, free)
     return result
-
-
-def _slopes(density: Density) -> _Gradient:
-    def slopes(point: Array) -> tuple[float, Array]:
-        value, gradient = log_density(point, density)
-        return float(value), gradient
-
-    return slopes
 
 
 def _parts(density: Density) -> tuple[Array, Array]:

@@ -100,23 +100,11 @@ def source_hash() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def _entries(
-    source: int,
-) -> tuple[Callable[[Array, Density], tuple[float, Array]], Callable[[Array, Density], Array]]:
-    @cached_njit(nogil=True, error_model="numpy")
-    def entry(point: Array, d: Density) -> tuple[float, Array]:
-        value, gradient = _log_density(point, d)
-        return value + 0 * source, gradient
-
-    @cached_njit(nogil=True, error_model="numpy")
-    def variance(point: Array, d: Density) -> Array:
-        return _support_variance(point, d) + 0 * source
-
-    return entry, variance
-
-
 @njit(nogil=True, error_model="numpy")
-def _log_density(point: Array, d: Density) -> tuple[float, Array]:
+def log_density(point: Array, d: Density) -> tuple[float, Array]:
+    """Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,): standard normals; logs of
+    standard half-normals; log-odds of betas.
+    """
     normals, halves = len(d.normal_sd), len(d.half_normal_sd)
     z, log_half, log_odds = point[:normals], point[normals : normals + halves], point[normals + halves :]
 
@@ -142,7 +130,7 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     # --- deals
     g_coefs = np.zeros_like(coefs)
     g_effects, g_column = g_coefs[: d.parts[_COLUMNS]], g_coefs[d.parts[_COLUMNS] : d.parts[_SUPPORT]]
-    log_likelihood, g_intercept, g_support, g_variance = likelihood.log_likelihood(
+    of_deals, g_intercept, g_support, g_variance = likelihood.log_likelihood(
         intercept, effects, support, variance, column_weight, g_effects, g_column, d
     )
 
@@ -165,7 +153,7 @@ def _log_density(point: Array, d: Density) -> tuple[float, Array]:
     gradient[:normals] = g_value * normal_sd - z
     gradient[normals : normals + halves] = g_scaled * scaled + 1 - half * half
     gradient[normals + halves :] = g_ratio * ratio * (1 - ratio) + d.ratio_a * (1 - ratio) - d.ratio_b * ratio
-    return total + log_likelihood, gradient
+    return total + of_deals, gradient
 
 
 @njit(nogil=True, error_model="numpy")
@@ -204,7 +192,13 @@ def _by_team(coefs: Array, roles: int, d: Density) -> Array:
     return factor.reshape((len(factor) // roles, roles))
 
 
-#: Log density of the unknowns, up to a constant, and its gradient, at a point (unknown,) of the sampler's space:
-#: standard normals; logs of standard half-normals; log-odds of betas. And (report,) variance there of what a role's
-#: support adds to the log-odds, given each distinct report.
-log_density, support_variance = _entries(source_hash())
+def _entry(source: int) -> Callable[[Array, Density], Array]:
+    @cached_njit(nogil=True, error_model="numpy")
+    def variance(point: Array, d: Density) -> Array:
+        return _support_variance(point, d) + 0 * source
+
+    return variance
+
+
+#: (report,) variance, at a point (unknown,), of what a role's support adds to the log-odds, given each distinct report.
+support_variance = _entry(source_hash())
