@@ -219,7 +219,7 @@ def _graph(asked: argparse.Namespace) -> tuple[Any, Callable[[Any], dict[str, fl
     from winprob.model.win.graph import build_graph, model_data
     from winprob.model.win.parameters import derive_parameters, prior_data
 
-    training, priors = _training(asked), winprob.Settings().priors.with_deals
+    training, priors = _training(asked), winprob.Settings().priors.with_deals()
     layout = training.scaling.layout
     model = build_graph(layout, model_data(layout=layout, priors=priors, **training.evidence()))
 

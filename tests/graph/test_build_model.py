@@ -13,7 +13,7 @@ from pytensor.compile.mode import Mode
 
 import winprob
 from winprob.model.inference import read_training
-from winprob.model.win.blocks import DIMS, coords
+from winprob.model.win.blocks import DIMS, block_slices, coords
 from winprob.model.win.graph import STANDARD, model_data
 from winprob.settings import Settings
 
@@ -33,9 +33,18 @@ def model(deals):
 
 def test_the_public_model_has_the_data_of_a_fit(deals, model):
     training = read_training(deals, Settings())
-    wanted = model_data(layout=training.scaling.layout, priors=Settings().priors.with_deals, **training.evidence())
+    wanted = model_data(layout=training.scaling.layout, priors=Settings().priors.with_deals(), **training.evidence())
     for name, values in wanted.items():
         np.testing.assert_array_equal(model[name].get_value(), values, err_msg=name)
+
+
+def test_stages_tell_more_apart_where_deals_are_read_often(deals):
+    again = deals.assign(as_of=deals["as_of"] - pd.Timedelta(days=30))
+    priors = Settings().priors
+    for table, wanted in ((deals, priors.stage_step), (pd.concat([deals, again]), priors.stage_step_of_readings)):
+        steps = block_slices("half_normal", read_training(table, Settings()).scaling.layout)["stage_step"]
+        sds = winprob.build_model(table)["half_normal_sd"].get_value()
+        np.testing.assert_array_equal(sds[steps], wanted)
 
 
 def test_the_public_model_labels_its_dims(deals, model):

@@ -184,9 +184,9 @@ def test_blocks_lie_end_to_end_without_gap_or_overlap():
 
 
 def test_every_prior_setting_sets_a_block():
-    """All but the intercept with deals, which takes the place of the other; the companion's weight is no setting."""
+    """All but those that take another's place, with deals and with deals read often; the companion's weight is none."""
     used = {setting for term in TERMS for setting in term.settings}
-    assert used - {"companion_weight"} | {"intercept_with_deals"} == set(asdict(PRIORS))
+    assert used - {"companion_weight"} | {"intercept_with_deals", "stage_step_of_readings"} == set(asdict(PRIORS))
 
 
 def test_every_prior_setting_is_on_the_sheet():

@@ -235,7 +235,13 @@ def _beliefs(draws: dict[str, Array], priors: PriorSettings) -> Iterator[tuple[s
         weight[:, ROLES.index("approver"), _EXECUTIVE] / weight[:, ROLES.index("approver"), _SCORING],
         "method_lean, method_spread",
     )
-    yield gettext("odds ratio from the first stage to the last"), _odds_ratio(draws["stage_effect"]), "stage_step"
+    stages = _odds_ratio(draws["stage_effect"])
+    yield gettext("odds ratio from the first stage to the last"), stages, "stage_step"
+    yield (
+        gettext("the same, of deals read again and again"),
+        stages ** (priors.stage_step_of_readings / priors.stage_step),
+        "stage_step_of_readings",
+    )
     yield (
         gettext("odds ratio from identified to engaged approver"),
         _odds_ratio(draws["coverage_effect"]),

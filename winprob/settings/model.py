@@ -66,8 +66,10 @@ class PriorSettings:
     """Priors of the win model, on the log-odds scale unless noted.
 
     ``intercept`` is that of a model without deals; with deals the typical deal's log-odds are learned from
-    ``intercept_with_deals``. ``effect_scale`` is the log of a factor on the effects of coverage, coach, decision method
-    and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in logs) a
+    ``intercept_with_deals``. ``stage_step`` is that of deals read once; where deals were read again and again, as in a
+    history, it is ``stage_step_of_readings``: there a stage is one that a deal was at long before its end, and stages
+    tell more apart (decision 042). ``effect_scale`` is the log of a factor on the effects of coverage, coach, decision
+    method and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in logs) a
     role counts under a decision method that lets it decide, and how much less under one that does not, by the method's
     table of who decides (``chain.toml``); it is learned, and may turn out negative; a single number fixes it.
     ``method_spread`` and ``team_spread`` are how far (in logs) the role weights of decision methods, and of teams where
@@ -82,7 +84,8 @@ class PriorSettings:
     intercept: Normal = (-0.4, 0.7)
     intercept_with_deals: Normal = (0.0, 2.5)
     effect_scale: Normal = (-0.6, 0.6)
-    stage_step: Scale = 1.0
+    stage_step: Scale = 0.5
+    stage_step_of_readings: Scale = 1.0
     coverage_step: Scale = 0.4
     coach: Scale = 0.4
     decision_method: Scale = 0.4
@@ -102,10 +105,10 @@ class PriorSettings:
     pair_scale: Scale = 0.3
     drift_scale: Scale = 0.15
 
-    @property
-    def with_deals(self) -> "PriorSettings":
-        """Those of a model that learns from closed deals."""
-        return replace(self, intercept=self.intercept_with_deals)
+    def with_deals(self, *, read_often: bool = False) -> "PriorSettings":
+        """Those of a model that learns from closed deals; ``read_often`` of several readings of most deals."""
+        step = self.stage_step_of_readings if read_often else self.stage_step
+        return replace(self, intercept=self.intercept_with_deals, stage_step=step)
 
 
 @record

@@ -164,7 +164,7 @@ def learn(
     """
     layout = training.scaling.layout
     terms = informed(UNCONSTRAINED if unconstrained else TERMS, layout)
-    priors = settings.priors.with_deals
+    priors = settings.priors.with_deals(read_often=training.read_often)
     density = build_density(**training.evidence(), layout=layout, priors=priors, terms=terms)
 
     def parameters(points: Array) -> dict[str, Array]:

@@ -46,6 +46,7 @@ def build_model(
     hazards = learn_time(valid, settings, seed)
     training = training_from(valid, settings, seed=seed, waiting_odds=odds_of_waiting(hazards, valid))
     layout = training.scaling.layout
-    data = model_data(layout=layout, priors=settings.priors.with_deals, **training.evidence())
+    priors = settings.priors.with_deals(read_often=training.read_often)
+    data = model_data(layout=layout, priors=priors, **training.evidence())
     term = None if add is None else lambda model: add(model, training.rows)
     return build_graph(layout, data, coords=coords(training.scaling), add=term)

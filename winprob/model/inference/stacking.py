@@ -37,6 +37,7 @@ def stacked_weight(
     Parameters
     ----------
     features : the deals, without a companion
+    priors : of a model with deals
     folds : (deal,) the fold in which neither model nor trees have seen a deal
     """
     own = _cross_fitted(features, layout, priors, won, weight, folds)
@@ -51,7 +52,6 @@ def _cross_fitted(
 ) -> Array:
     """(deal,) log-odds of the model's own terms, each deal by a mode that has not seen its fold."""
     terms = informed(TERMS, layout)
-    priors = priors.with_deals
     prior = prior_data(layout, priors, terms)
     nothing = {name: np.zeros((1, *(layout.sizes[dim] for dim in dims))) for name, dims in DIMS.items()}
     # Scales are those of all deals: they are few, and one fold hardly moves them.

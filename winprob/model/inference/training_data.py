@@ -41,6 +41,11 @@ class Training:
     waiting: Waiting | None = None
 
     @property
+    def read_often(self) -> bool:
+        """See ``is_read_often``."""
+        return is_read_often(self.closed)
+
+    @property
     def counted(self) -> float:
         """Number of closed deals with exact copies counted once; not the sum of the weights, which open deals share."""
         deals = len(self.closed) if self.waiting is None else len(self.closed) + len(self.waiting.rows)
@@ -200,7 +205,8 @@ def _with_companion(
         return scaling, features
     companion, cross_fitted = grown
     companion = kept_monotone(companion, [column.bins for column in scaling.numeric if column.bins])
-    stacked = stacked_weight(own, scaling.layout, settings.priors, won, weight[ended], folds, cross_fitted)
+    priors = settings.priors.with_deals(read_often=is_read_often(known[ended]))
+    stacked = stacked_weight(own, scaling.layout, priors, won, weight[ended], folds, cross_fitted)
     if stacked is None:
         return scaling, features
     log_odds = companion.log_odds(companion.inputs(features.level, numbers)).mean(axis=1)
@@ -208,6 +214,11 @@ def _with_companion(
     beyond = log_odds - companion.single(features.level, features.bin)
     columns = np.repeat(beyond[:, None], companion.boosters, axis=1).astype(np.float32)
     return replace(scaling, companion=replace(companion, weight=stacked)), replace(features, companion=columns)
+
+
+def is_read_often(deals: pd.DataFrame) -> bool:
+    """Whether deals have twice as many rows as there are deals, or more: those of a history, not of an export."""
+    return len(deals) >= 2 * max(deals["deal_id"].nunique(), 1)
 
 
 def at_most(most: int, deal_ids: pd.Series, seed: int) -> Array:

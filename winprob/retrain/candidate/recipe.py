@@ -73,11 +73,13 @@ _AS_BEFORE: Mapping[str, tuple[Any, Any]] = {
     "covariates.days_elapsed": (True, False),
     "covariates.team": ("", ""),
     "priors.team_spread": (0.4, 0.4),
+    "priors.stage_step_of_readings": (1.0, 1.0),
 }
-#: Defaults that were another value before.
-_FORMER_DEFAULTS: Mapping[str, Any] = {"priors.stage_step": 0.5}
-#: The same of settings that change what a fit costs, not what it learns.
-_FORMER_COSTS: Mapping[str, Any] = {"sampler.tune": 300}
+#: Defaults that were another value before, and whether a fit of a history, and of an export, learns the same by both.
+_FORMER_DEFAULTS: Mapping[str, tuple[Any, tuple[bool, bool]]] = {
+    "priors.stage_step": (1.0, (True, False)),
+    "sampler.tune": (300, (True, True)),
+}
 _OF_USER, _OF_VERSION = "user", "version"
 
 
@@ -124,9 +126,12 @@ def _change(path: str, former: Mapping[str, Any], value: Any, usual: Any, of_his
         then = asdict(settings_from({table: {key: former[key]}}))[table][key]
     except SettingsError:
         return _OF_USER
-    if digest_of(then) == digest_of(value) or (at_default and then == _FORMER_COSTS.get(path)):
+    if digest_of(then) == digest_of(value):
         return None
-    return _OF_VERSION if at_default and then == _FORMER_DEFAULTS.get(path) else _OF_USER
+    default, as_before = _FORMER_DEFAULTS.get(path, (None, (False, False)))
+    if not at_default or then != default:
+        return _OF_USER
+    return None if as_before[0 if of_history else 1] else _OF_VERSION
 
 
 # --- files of the recipe ---------------------------------------------------------------------------------------------
