@@ -69,9 +69,9 @@ class PriorSettings:
     ``intercept_with_deals``. ``stage_step`` is that of deals read once; where deals were read again and again, as in a
     history, it is ``stage_step_of_readings``: there a stage is one that a deal was at long before its end, and stages
     tell more apart (decision 042). ``effect_scale`` is the log of a factor on the effects of coverage, coach, decision
-    method and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in logs) a
-    role counts under a decision method that lets it decide, and how much less under one that does not, by the method's
-    table of who decides (``chain.toml``); it is learned, and may turn out negative; a single number fixes it.
+    method and roles: teams differ in how much these decide (decisions 010, 023). ``method_lean`` is how much more (in
+    logs) a role counts under a decision method that lets it decide, and how much less under one that does not, by the
+    method's table of who decides (``chain.toml``); it is learned, and may turn out negative; a single number fixes it.
     ``method_spread`` and ``team_spread`` are how far (in logs) the role weights of decision methods, and of teams where
     ``covariates.team`` names their column, depart from the common ones.
     ``offset_scale`` and ``numeric_scale`` are typical of the effects of a category's levels and of a numeric column,
