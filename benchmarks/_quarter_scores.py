@@ -35,13 +35,14 @@ def score(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 def _scores(rows: pd.DataFrame) -> dict[str, float]:
     inside = {name: rows["actual"].between(rows[f"{name}p10"], rows[f"{name}p90"]) for name in ("", "apart_")}
+    above = _above(rows)
     statistics: dict[str, Statistic] = {
         "coverage": lambda some: inside[""][some.index].mean(),
         "bias_mean": lambda some: _over_total(some, some["mean"] - some["actual"]),
         "bias_p50": lambda some: _over_total(some, some["p50"] - some["actual"]),
         "bias_new": lambda some: _over_total(some, some["new"] - some["new_actual"]),
-        "bias_chances": lambda some: _over_total(some, _of_open(some, "chances")),
-        "bias_amounts": lambda some: _over_total(some, _of_open(some, "amounts")),
+        "bias_chances": lambda some: _over_total(some, above["chances"][some.index]),
+        "bias_amounts": lambda some: _over_total(some, above["amounts"][some.index]),
         "deals": lambda some: float(np.subtract(*(values.mean() for values in single_deals(some)))),
         "slope": lambda some: float(recalibration(*single_deals(some)[::-1])[0]),
     }
@@ -62,14 +63,13 @@ def _over_total(rows: pd.DataFrame, values: pd.Series) -> float:
     return float(values.mean() / rows["actual"].mean())
 
 
-def _of_open(rows: pd.DataFrame, part: str) -> pd.Series:
-    """Of each forecast, bookings that open deals' chances, or their amounts at closing, put above the actual ones."""
-    names = ["by_end", "expected", "won_in_quarter", "amount"]
+def _above(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bookings of open deals above the actual ones, a row a forecast: by their ``chances``, by their ``amounts``."""
     parts = []
-    for values in rows[names].itertuples(index=False):
+    for values in rows[["by_end", "expected", "won_in_quarter", "amount"]].itertuples(index=False):
         by_end, expected, won, amount = (np.asarray(value, dtype=float) for value in values)
-        parts.append(float(((by_end - won) * amount if part == "chances" else expected - by_end * amount).sum()))
-    return pd.Series(parts, index=rows.index)
+        parts.append({"chances": (by_end - won) @ amount, "amounts": (expected - by_end * amount).sum()})
+    return pd.DataFrame(parts, index=rows.index)
 
 
 def single_deals(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ folds are cached, so that an interrupted run resumes.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 
 import _timing as timing
 import numpy as np
@@ -18,6 +19,9 @@ from winprob.evaluation.backtesting import OURS
 from winprob.evaluation.scores import EDGE, log_losses, recalibration
 from winprob.settings import EvaluationSettings, Settings
 from winprob.simulation import simulate
+
+#: Ends of the rows of slopes by deals that had closed before.
+LEARNED_FROM = (120, 180, 240)
 
 
 def main() -> None:
@@ -33,6 +37,8 @@ def main() -> None:
     scored, groups = backtest_teams(asked.teams, asked.deals, asked.protocol, asked.seed)
     table = compare(scored, groups, seed=asked.seed)
     print(f"{asked.teams} teams of {asked.deals} closed deals, {asked.protocol}\n\n{results_table(table)}\n")
+    if asked.protocol == "rolling":
+        print(f"{learned_table(scored, asked.deals)}\n")
     ours = table.set_index("model").loc[OURS]
     rivals = table[table["model"] != OURS]
     figures = [
@@ -105,6 +111,22 @@ def slope_within(won: np.ndarray, win_prob: np.ndarray, group: np.ndarray) -> fl
         step = (off @ x - (mixed / own) @ pull) / (spread @ x**2 - (mixed**2 / own).sum())
         level, slope = level + (pull - mixed * step) / own, slope + step
     return float(slope)
+
+
+def learned_table(scored: pd.DataFrame, deals: int) -> str:
+    """Calibration slopes by how many deals had closed before a fold; folds are in time order."""
+    size = scored.groupby(["team", "fold"], sort=False)["won"].transform("size")
+    team = scored["team"]
+    scored_before = (~scored.duplicated(["team", "fold"]) * size).groupby(team).cumsum() - size
+    learned = deals - team.map(team.value_counts()) + scored_before
+    ends = (0, *LEARNED_FROM, deals)
+    rows = []
+    for low, high in pairwise(ends):
+        some = scored[(learned >= low) & (learned < high)]
+        if len(some):
+            slopes = (recalibration(some["won"].to_numpy(), some[name].to_numpy())[0] for name in (OURS, "logistic"))
+            rows.append((f"{low} to {high - 1}", f"{len(some):,}", *(f"{slope:.2f}" for slope in slopes)))
+    return timing.markdown(("deals closed before", "predictions", "slope, winprob", "slope, logistic"), rows)
 
 
 def results_table(table: pd.DataFrame) -> str:

@@ -104,6 +104,18 @@ def density_of(deals: pd.DataFrame, terms: tuple[Term, ...] = TERMS) -> Density:
     return build_density(**training.evidence(), layout=layout, priors=Settings().priors, terms=informed(terms, layout))
 
 
+def test_the_sampler_sees_the_density_in_its_coordinates() -> None:
+    """The entry it calls, by addresses of all arrays, against the parts one after the other."""
+    density = density_of(winprob.simulate(deals=40, open_deals=10, seed=5).closed)
+    found = find_geometry(density)
+    for point in np.random.default_rng(6).standard_normal((3, density.unknowns)):
+        standard, jacobian = to_standard(point, found)
+        value, by_standard = slopes_of(density)(standard)
+        seen, slope = slopes_of(density, found)(point)
+        assert seen == pytest.approx(value + jacobian, rel=1e-13)
+        np.testing.assert_allclose(slope, to_standard_adjoint(standard, by_standard, found), rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("deals", [40, 400])
 def test_whitened_effects_are_close_to_standard_normal_about_the_mode(deals: int) -> None:
     """Oracle: curvatures of the density by differences; of many deals as it is, the largest are beyond 25."""

@@ -280,6 +280,17 @@ def test_a_changed_setting_is_the_users_or_the_new_versions():
     assert settings_changes(None, Settings(), of_history=True) == ((), ())
 
 
+@pytest.mark.parametrize(("step", "by_version"), [(1.0, ()), (0.7, ("priors.stage_step_of_readings",))])
+def test_a_history_was_fitted_by_the_prior_that_held_for_all(step, by_version):
+    """Before there were two priors of stages; that of deals read once is not used for a history."""
+    stored = tomllib.loads(to_toml(asdict(Settings())))
+    del stored["priors"]["stage_step_of_readings"]
+    stored["priors"]["stage_step"] = step
+    assert settings_changes(stored, Settings(), of_history=True)[1] == by_version
+    asked = settings_from({"priors": {"stage_step_of_readings": step}})
+    assert "priors" in settings_changes(stored, asked, of_history=True)[0]
+
+
 def test_the_report_names_the_new_version_and_not_the_user(fits, believed, deals, cut):
     older = settings_from({"priors": {"stage_step": 1.0}})
     past = deals.assign(outcome=deals["outcome"])

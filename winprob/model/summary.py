@@ -238,7 +238,7 @@ def _beliefs(draws: dict[str, Array], priors: PriorSettings) -> Iterator[tuple[s
     stages = _odds_ratio(draws["stage_effect"])
     yield gettext("odds ratio from the first stage to the last"), stages, "stage_step"
     yield (
-        gettext("the same, of deals read again and again"),
+        gettext("odds ratio from the first stage to the last, of deals read again and again"),
         stages ** (priors.stage_step_of_readings / priors.stage_step),
         "stage_step_of_readings",
     )

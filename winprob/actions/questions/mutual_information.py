@@ -87,6 +87,8 @@ def mutual_information(answers: Answers, joint: Joint) -> Information:
     """Mutual information of a question's answer and the outcome, in bits, with its deviation by run of draws."""
     by_run = _by_runs(np.stack([joint.won, joint.lost], axis=2))
     table = by_run.mean(axis=-1)
+    # In single precision it sums to one but for rounding, which would count as information.
+    table /= table.sum(axis=(1, 2), keepdims=True)
     chance, outcome = table.sum(axis=2), table.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         pointwise = np.log2(table / (chance[:, :, None] * outcome[:, None]))

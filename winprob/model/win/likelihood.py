@@ -43,29 +43,18 @@ def log_likelihood(
 
     Those with respect to effects and weights of columns are added to ``g_effects`` and ``g_column``.
     """
-    roles = len(d.unreported_share)
-    slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
     g_support, g_variance = np.zeros_like(support), np.zeros_like(variance)
     total, g_intercept = 0.0, 0.0
     buffers = np.empty((6, min(_BLOCK, len(d.weight))))
     for start in range(0, len(d.weight), _BLOCK):
-        end = min(start + _BLOCK, len(d.weight))
+        rows = min(_BLOCK, len(d.weight) - start)
         # One by one: rows of a slice of both dimensions would not be known to be contiguous.
-        predictor, doubt, shrink = buffers[0, : end - start], buffers[1, : end - start], buffers[2, : end - start]
-        chance, value, by_logit = buffers[3, : end - start], buffers[4, : end - start], buffers[5, : end - start]
-        for at in range(end - start):
-            row = start + at
-            log_odds, spread = intercept, 1.0
-            for slot in range(slots):
-                log_odds += effects[d.places[row, slot]]
-            for column in range(columns):
-                log_odds += d.columns[row, column] * column_weight[column]
-            for slot in range(slots, slots + roles):
-                log_odds += support[d.places[row, slot]]
-                spread += SHRINK * variance[d.places[row, slot]]
-            predictor[at], doubt[at] = log_odds, spread
-        _of_closed(predictor, doubt, d.won[start:end], d.weight[start:end], shrink, chance, value, by_logit)
-        for at in range(end - start):
+        predictor, doubt, shrink = buffers[0, :rows], buffers[1, :rows], buffers[2, :rows]
+        chance, value, by_logit = buffers[3, :rows], buffers[4, :rows], buffers[5, :rows]
+        _add_up(start, (intercept, effects, support, variance, column_weight), d, predictor, doubt)
+        won, weight = d.won[start : start + rows], d.weight[start : start + rows]
+        _of_closed(predictor, doubt, won, weight, shrink, chance, value, by_logit)
+        for at in range(rows):
             row, by_predictor = start + at, by_logit[at]
             total += value[at]
             if d.waiting[row] > 0:
@@ -75,14 +64,46 @@ def log_likelihood(
             by_predictor *= shrink[at]
             by_variance = -0.5 * SHRINK * by_predictor * predictor[at] * shrink[at] * shrink[at]
             g_intercept += by_predictor
-            for slot in range(slots):
-                g_effects[d.places[row, slot]] += by_predictor
-            for column in range(columns):
-                g_column[column] += d.columns[row, column] * by_predictor
-            for slot in range(slots, slots + roles):
-                g_support[d.places[row, slot]] += by_predictor
-                g_variance[d.places[row, slot]] += by_variance
+            _share_out(row, by_predictor, by_variance, (g_effects, g_support, g_variance, g_column), d)
     return total, g_intercept, g_support, g_variance
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_up(
+    start: int, parts: tuple[float, Array, Array, Array, Array], d: Density, predictor: Array, doubt: Array
+) -> None:
+    """Fill in the last two, each (row,): predictors from row ``start`` on, and the square of their attenuation."""
+    intercept, effects, support, variance, column_weight = parts
+    roles = len(d.unreported_share)
+    slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
+    for at in range(len(predictor)):
+        row = start + at
+        log_odds, spread = intercept, 1.0
+        for slot in range(slots):
+            log_odds += effects[d.places[row, slot]]
+        for column in range(columns):
+            log_odds += d.columns[row, column] * column_weight[column]
+        for slot in range(slots, slots + roles):
+            log_odds += support[d.places[row, slot]]
+            spread += SHRINK * variance[d.places[row, slot]]
+        predictor[at], doubt[at] = log_odds, spread
+
+
+@njit(nogil=True, error_model="numpy")
+def _share_out(
+    row: int, by_predictor: float, by_variance: float, slopes: tuple[Array, Array, Array, Array], d: Density
+) -> None:
+    """Add a row's slopes to those of its effects, its support, the variance of that, and the weights of columns."""
+    g_effects, g_support, g_variance, g_column = slopes
+    roles = len(d.unreported_share)
+    slots, columns = d.places.shape[1] - roles, d.columns.shape[1]
+    for slot in range(slots):
+        g_effects[d.places[row, slot]] += by_predictor
+    for column in range(columns):
+        g_column[column] += d.columns[row, column] * by_predictor
+    for slot in range(slots, slots + roles):
+        g_support[d.places[row, slot]] += by_predictor
+        g_variance[d.places[row, slot]] += by_variance
 
 
 @njit(nogil=True, error_model="numpy")

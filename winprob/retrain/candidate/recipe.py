@@ -73,13 +73,15 @@ _AS_BEFORE: Mapping[str, tuple[Any, Any]] = {
     "covariates.days_elapsed": (True, False),
     "covariates.team": ("", ""),
     "priors.team_spread": (0.4, 0.4),
-    "priors.stage_step_of_readings": (1.0, 1.0),
 }
-#: Defaults that were another value before, and whether a fit of a history, and of an export, learns the same by both.
-_FORMER_DEFAULTS: Mapping[str, tuple[Any, tuple[bool, bool]]] = {
-    "priors.stage_step": (1.0, (True, False)),
-    "sampler.tune": (300, (True, True)),
-}
+#: Defaults that were another value before.
+_FORMER_DEFAULTS: Mapping[str, Any] = {"priors.stage_step": 1.0}
+#: The same of settings that change what a fit costs, not what it learns.
+_FORMER_COSTS: Mapping[str, Any] = {"sampler.tune": 300}
+#: Settings that one kind of fit does not use: true for a history, false for an export.
+_UNUSED: Mapping[str, bool] = {"priors.stage_step": True, "priors.stage_step_of_readings": False}
+#: Settings that took the place of another one of their table: without them that one held.
+_HELD_BY: Mapping[str, str] = {"stage_step_of_readings": "stage_step"}
 _OF_USER, _OF_VERSION = "user", "version"
 
 
@@ -118,20 +120,21 @@ def _change(path: str, former: Mapping[str, Any], value: Any, usual: Any, of_his
     """Who has changed a setting: its user or the new version; None where a fit is as before."""
     table, _, key = path.partition(".")
     at_default = digest_of(value) == digest_of(usual)
-    if key not in former:
+    if _UNUSED.get(path) == of_history:
+        return None
+    held_by = key if key in former else _HELD_BY.get(key, key)
+    if held_by not in former:
         if path in _AS_BEFORE and value == _AS_BEFORE[path][0 if of_history else 1]:
             return None
         return _OF_VERSION if at_default else _OF_USER
     try:
-        then = asdict(settings_from({table: {key: former[key]}}))[table][key]
+        then = asdict(settings_from({table: {held_by: former[held_by]}}))[table][held_by]
     except SettingsError:
         return _OF_USER
-    if digest_of(then) == digest_of(value):
+    if digest_of(then) == digest_of(value) or (at_default and then == _FORMER_COSTS.get(path)):
         return None
-    default, as_before = _FORMER_DEFAULTS.get(path, (None, (False, False)))
-    if not at_default or then != default:
-        return _OF_USER
-    return None if as_before[0 if of_history else 1] else _OF_VERSION
+    newer = held_by != key or then == _FORMER_DEFAULTS.get(path)
+    return _OF_VERSION if at_default and newer else _OF_USER
 
 
 # --- files of the recipe ---------------------------------------------------------------------------------------------
